@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def hybridrec_components() -> list[type[Component]]:
-    """Sums with fixed weights, of scores, ranks and votes; sums and trees learned on validation queries."""
+    """Fusions: sums of scores, ranks or votes with fixed weights; sums and trees learned on validation queries."""
     from hybridrec_fusion.fixed_weights import Borda, CombMNZ, ReciprocalRank, Weighted
     from hybridrec_fusion.greedy import Greedy
     from hybridrec_fusion.lambdamart import LambdaMART
@@ -30,7 +30,7 @@ def hybridrec_starters(data: DataProfile) -> list[Starter]:
 
 @hookimpl
 def hybridrec_normalisers() -> list[type[Normaliser]]:
-    """Linear scales, scales by rank, and a distribution."""
+    """Normalisers of columns: linear scales, scales by rank, and a softmax distribution."""
     from hybridrec_fusion.normalisers import EmpiricalCDF, MinMax, Rank, Raw, Softmax, ZScore
 
     return [ZScore, MinMax, Rank, EmpiricalCDF, Softmax, Raw]

@@ -10,13 +10,14 @@ from hybridrec import DAY, PADDING, Doubles, Floats, Ints, Normaliser, Pool, Que
 from hybridrec_fusion.item_stats import Facts
 
 _DENSE = 1 << 24
-"""Similarities held in memory at a time."""
+"""Number of similarities held in memory at a time."""
 
 
 def opinions(pool: Pool, normaliser: Normaliser) -> Iterator[tuple[str, str, Floats]]:
-    """Yield (label, feature, float32 [Q, K]) of the models' opinions, by label; NaN = no opinion.
+    """Yield (label, feature, float32 [Q, K]) for each column of the pool, in order of the labels; NaN for "no opinion".
 
-    The rank r in the row becomes 1 / log2(r + 1): differences matter less further down.
+    The features of a column are the score (`value`), the normalised score, and 1 / log2(r + 1) of the rank r in the
+    row (`rank`), in which differences matter less further down.
     """
     for label in sorted(pool.columns):
         values = pool.columns[label]
@@ -26,7 +27,7 @@ def opinions(pool: Pool, normaliser: Normaliser) -> Iterator[tuple[str, str, Flo
 
 
 def provenance(pool: Pool) -> Iterator[tuple[str, Floats]]:
-    """Yield (feature, float32 [Q, K]) of the generators that proposed a candidate, and of their number."""
+    """Yield (feature, float32 [Q, K]): for each generator 1 where it proposed the candidate, then the sum of these."""
     proposed = {label: pool.proposed_by(label).astype(np.float32) for label in sorted(pool.generators)}
     for label, flags in proposed.items():
         yield f"{label}: proposed", flags
@@ -34,9 +35,9 @@ def provenance(pool: Pool) -> Iterator[tuple[str, Floats]]:
 
 
 def statistics(queries: QueryBatch, pool: Pool, facts: Facts) -> Iterator[tuple[str, Floats]]:
-    """Yield (feature, float32 [Q, K]) of the candidates themselves; NaN where unknown, or at padding.
+    """Yield (feature, float32 [Q, K]) of popularity, age and similarity to the query; NaN if unknown, or at padding.
 
-    Ages are sign(d) log(1 + |d|) of the d days from an item's first or last time to the query's.
+    An age is sign(d) log(1 + |d|), where d is the number of days from an item's first or last use to the query's time.
     """
     yield "popularity", _at(facts.popularity, pool.ids).astype(np.float32)
     asked = np.full(len(queries), np.nan) if queries.times is None else queries.times
@@ -49,7 +50,7 @@ def statistics(queries: QueryBatch, pool: Pool, facts: Facts) -> Iterator[tuple[
 
 
 def circumstances(queries: QueryBatch) -> Iterator[tuple[str, Doubles]]:
-    """Yield (feature, float64[Q]) of the query's fields; the same for all its candidates."""
+    """Yield (feature, float64[Q]) of the queries: 1 for each field that a query has, and log(1 + its number of ids)."""
     for field in queries.fields:
         yield f"knows {field}", queries.has(field).astype(np.float64)
     yield "items known", np.log1p(queries.history.lengths)
@@ -58,7 +59,7 @@ def circumstances(queries: QueryBatch) -> Iterator[tuple[str, Doubles]]:
 
 
 def features(queries: QueryBatch, pool: Pool, facts: Facts, normaliser: Normaliser) -> Iterator[tuple[str, Floats]]:
-    """Yield every (name, float32 [Q, K]), NaN where unknown, on which trees are grown.
+    """Yield (name, float32 [Q, K]) of every feature on which trees are grown, NaN where unknown.
 
     Names and their order depend on the target and the set of the pool's labels, not on the order of the labels.
     """
@@ -76,7 +77,10 @@ def _at(values: Floats | Doubles, ids: Ints) -> Doubles:
 
 
 def _cosines(profiles: Sparse, content: Sparse, ids: Ints) -> Floats:
-    """Compute cosines of each profile, csr [Q, D], with its candidates' content, csr [N, D]; NaN if one is empty."""
+    """Compute the cosine of each query's profile, csr [Q, D], with the content of its candidates: float32 [Q, K].
+
+    `content`, csr [N, D], has rows of length 1 or empty ones. NaN where the profile or the content is empty.
+    """
     result = np.full(ids.shape, np.nan, np.float32)
     length = np.sqrt(np.asarray(profiles.multiply(profiles).sum(axis=1)).ravel())
     described = content.getnnz(axis=1) > 0

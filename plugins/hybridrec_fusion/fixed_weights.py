@@ -19,7 +19,7 @@ from hybridrec_fusion.pool_columns import (
 
 
 class WeightedConfig(Options):
-    """Options for the scale and the weights of the columns."""
+    """Options of `weighted`: the scale and the weights of the columns."""
 
     weights: ColumnWeights = Field(default_factory=dict)
     """Column, or pattern such as `content.*`, -> weight; a column that is not named has weight 0. If empty, each has
@@ -33,7 +33,7 @@ class WeightedConfig(Options):
 
 
 class CombMNZConfig(WeightedConfig):
-    """The options of `weighted`, on a scale that starts at 0."""
+    """Options of `combmnz`: those of `weighted`, on a scale that starts at 0."""
 
     normalise: NormaliserUse = Field(default_factory=MinMax, json_schema_extra={"default": "min-max"})
     """Scale of each column within its row: the name of a normaliser, or `{use: NAME, ...}` with its options."""
@@ -47,7 +47,7 @@ class Weighted(WeightedColumns):
     config: WeightedConfig
 
     def weighing(self, queries: QueryBatch, pool: Pool) -> Weighing:
-        """Return the weights of the query's segment, and the normalised columns."""
+        """Return the weights of each query's segment, float32 [L, Q], and the L normalised columns, float32 [Q, K]."""
         return _weighing(self.config, queries, pool)
 
 
@@ -63,7 +63,7 @@ class CombMNZ(SumOfColumns):
     config: CombMNZConfig
 
     def contributions(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
-        """Return the number of proposals times weight times normalised column."""
+        """Return label -> float32 [Q, K]: normalised scores times their weight times the candidate's generators."""
         proposals = np.zeros(pool.ids.shape, np.float32)
         for generator in pool.generators:
             proposals += pool.proposed_by(generator)
@@ -71,7 +71,7 @@ class CombMNZ(SumOfColumns):
 
 
 class BordaConfig(Options):
-    """Options for the weights of votes."""
+    """Options of `borda`: the weights of the votes."""
 
     weights: ColumnWeights = Field(default_factory=dict)
     """Column, or pattern such as `content.*`, -> weight; a column that is not named has weight 0. If empty, each has
@@ -79,7 +79,7 @@ class BordaConfig(Options):
 
 
 class Borda(SumOfColumns):
-    """Borda count: of n candidates the first of a column gets n points, the last 1, over n.
+    """Borda count: each column gives its first of n candidates n points, its last one 1 point, all divided by n.
 
     Candidates without an opinion share the remaining points evenly (Aslam and Montague 2001).
     """
@@ -89,7 +89,7 @@ class Borda(SumOfColumns):
     config: BordaConfig
 
     def contributions(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
-        """Return weight times points over the number of candidates."""
+        """Return label -> float32 [Q, K]: the column's weight times the points over the number of candidates."""
         voters = np.maximum(pool.valid.sum(axis=1, keepdims=True), 1)
         parts, weights = {}, _weights(self.config.weights, pool)
         for label, values in pool.columns.items():
@@ -100,7 +100,7 @@ class Borda(SumOfColumns):
 
 
 class ReciprocalRankConfig(Options):
-    """Options for the weights of ranks."""
+    """Options of `rrf`: the weights and the offset of ranks."""
 
     weights: ColumnWeights = Field(default_factory=dict)
     """Column, or pattern such as `content.*`, -> weight; a column that is not named has weight 0. If empty, each has
@@ -117,13 +117,13 @@ class ReciprocalRank(SumOfColumns):
     config: ReciprocalRankConfig
 
     def contributions(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
-        """Return weight / (offset + rank)."""
+        """Return label -> float32 [Q, K]: the column's weight / (offset + rank), 0 without an opinion."""
         offset, weights = np.float32(self.config.offset), _weights(self.config.weights, pool)
         return {label: np.float32(weights[label]) / (offset + pool.ranks(label)) for label in pool.columns}
 
 
 def _weighing(config: WeightedConfig, queries: QueryBatch, pool: Pool) -> Weighing:
-    """Return the weights of the query's segment, and the normalised columns."""
+    """Return the weights of each query's segment, float32 [L, Q], and the L normalised columns, float32 [Q, K]."""
     segments = queries.segments() if config.segments else None
     columns = normalised(pool, config.normalise, config.missing)
     weights = np.empty((len(columns), len(queries)), np.float32)
@@ -137,8 +137,10 @@ def _weighing(config: WeightedConfig, queries: QueryBatch, pool: Pool) -> Weighi
 
 
 def _weights(weights: ColumnWeights, pool: Pool) -> dict[str, float]:
-    """Return the weight of each column: its own, else that of the last pattern that names it, else 0; 1 for all without
-    weights."""
+    """Return label -> weight: a column's own weight, else that of the last pattern that names it, else 0.
+
+    Without any `weights` all columns have weight 1.
+    """
     if not weights:
         return dict.fromkeys(pool.columns, 1.0)
     named = {label: weight for pattern, weight in weights.items() for label in pool.matching(pattern)}

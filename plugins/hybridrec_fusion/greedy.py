@@ -15,7 +15,7 @@ class GreedyConfig(GuardedConfig):
     """Options of `greedy`."""
 
     rounds: int = Field(25, ge=1)
-    """Largest number of columns in the ensemble, a column counted as often as it was selected."""
+    """Largest number of columns in the ensemble; a column counts as often as it was selected."""
 
 
 class Greedy(SearchedWeights):
@@ -32,12 +32,12 @@ class Greedy(SearchedWeights):
     config: GreedyConfig
 
     def search(self, validation: Validation, starts: list[Doubles]) -> Doubles:
-        """Search by forward selection."""
+        """Return the weights that forward selection finds: float64[L], the largest 1."""
         return select(validation, self.config.rounds, starts)
 
 
 def select(validation: Validation, rounds: int, starts: list[Doubles]) -> Doubles:
-    """Return the best of the ensembles after each round, and of `starts`: weights float64[L], the largest 1."""
+    """Return the weights of the best ensemble, of `starts` and those after each round: float64[L], the largest 1."""
     columns = np.eye(len(validation.columns))
     ensembles = list(starts)
     values = [validation.value(start) for start in starts]

@@ -30,7 +30,7 @@ from hybridrec_fusion.validation import Validation
 
 
 class GuardedConfig(Options):
-    """Options for the learning of a blend and its evaluation."""
+    """Options of fusions that learn a blend and compare it with the best single column."""
 
     k: int = Field(20, ge=1)
     """Cut-off of the nDCG to maximize."""
@@ -41,17 +41,18 @@ class GuardedConfig(Options):
     columns: list[ColumnPattern] = Field(default_factory=list)
     """Columns to learn from, by name or by pattern such as `content.*`; all if empty. The others have no influence."""
     min_queries: int = Field(50, ge=1)
-    """Fewest validation queries of a segment that is judged separately."""
+    """Smallest number of validation queries with which a segment is judged separately."""
     parts: int = Field(5, ge=2)
     """Number of parts of the validation users; the blend is learned without each part in turn, and judged on it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Verdict on a blend in a segment.
+    """Comparison of a blend with the best single column in a segment, by which the guard decides which of them ranks.
 
-    single: the column that ranks best alone
-    blend_value, single_value: mean nDCG@k of both on users they were not chosen on; NaN if there are too few
+    single: index of the column that ranks best alone
+    blend_value, single_value: mean nDCG@k of the blend and of the best column, each on users that it was not chosen
+        on; NaN if there are too few users for that
     """
 
     single: int
@@ -60,14 +61,15 @@ class Verdict:
 
     @property
     def guarded(self) -> bool:
-        """True if the best single column replaces the blend."""
+        """True if the blend is not better than the best single column, which then replaces it."""
         return self.blend_value <= self.single_value
 
     @classmethod
     def of(cls, validation: Validation, blend: Doubles) -> Verdict:
-        """Judge by the nDCG@k of each query, float64 [Q], of the blend learned without the query's part of the users.
+        """Compare a blend with the best single column on users that neither was chosen on.
 
-        It is compared with the column that was best without that part, too.
+        `blend`, float64 [Q], is the nDCG@k of each query by the blend that was learned without the query's part of the
+        users. It is compared with the nDCG@k of the column that is best without that part.
         """
         alone = np.eye(len(validation.columns))
         single = np.full(len(validation), np.nan)
@@ -78,9 +80,10 @@ class Verdict:
 
 
 class Guarded(Reranker):
-    """Fusion that learns from validation queries, and is replaced by a single column where that did not pay.
+    """Fusion that learns a blend on validation queries, and ranks by one column where the blend was not better.
 
-    All queries of a user belong to one part, so no query judges a blend learned from another one of the same user.
+    All queries of a user belong to the same part of the validation users, so that no query judges a blend that was
+    learned from another query of its user.
     """
 
     Config = GuardedConfig
@@ -91,10 +94,10 @@ class Guarded(Reranker):
 
     labels: tuple[str, ...]
     verdicts: dict[str, Verdict]
-    """Verdicts by segment; "all" applies to segments that are not named."""
+    """Segment -> comparison with its best column; the entry "all" applies to segments that are not named."""
 
     def fit_on_predictions(self, queries: QueryBatch, pool: Pool, truth: Sparse, weights: Doubles, units: Ints) -> Self:
-        """Learn from the queries that have an answer and a weight."""
+        """Learn from the queries that have a relevant id and a weight above 0; return self."""
         pool = pool.only(self.config.columns)
         self.labels = tuple(pool.columns)
         wanted = np.diff(truth.indptr)
@@ -120,18 +123,18 @@ class Guarded(Reranker):
 
     @abstractmethod
     def learn_from(self, validation: Validation, queries: QueryBatch, pool: Pool) -> None:
-        """Learn, and set the verdicts; `queries` and `pool` are those of `validation`."""
+        """Learn a blend, and set `verdicts`; `queries` and `pool` have the same rows as `validation`."""
 
     @abstractmethod
     def learn_nothing(self) -> None:
         """Weight all columns equally, because there was no query to learn from."""
 
     def scaled(self, pool: Pool) -> dict[str, Floats]:
-        """Put every column on the common scale: label -> float32 [Q, K]."""
+        """Put every column that counts on the common scale: label -> float32 [Q, K], without NaN."""
         return normalised(pool.only(self.config.columns), self.config.normalise, self.config.missing)
 
     def state(self) -> State:
-        """Return the labels, and per segment the best single column and the two values, [segments, 2]."""
+        """Return the labels, and for each segment the best single column and the nDCG@k of blend and column."""
         verdicts = self.verdicts.values()
         return {
             "labels": np.array(self.labels),
@@ -141,14 +144,14 @@ class Guarded(Reranker):
         }
 
     def restore(self, state: State) -> Self:
-        """Restore labels and verdicts from `state`."""
+        """Take labels and verdicts from `state`; return self."""
         self.labels = tuple(str(label) for label in state["labels"])
         rows = zip(state["segments"], state["singles"], state["values"], strict=True)
         self.verdicts = {str(name): Verdict(int(single), float(b), float(s)) for name, single, (b, s) in rows}
         return self
 
     def judgement(self, verdict: Verdict) -> dict[str, Any]:
-        """Return a verdict as JSON: the best single column, nDCG@k of both out of sample, and the guard's decision."""
+        """Return a verdict as JSON: the best column, the nDCG@k of blend and column, and True if the column ranks."""
         values = {"blend": verdict.blend_value, "best_single": verdict.single_value}
         return {
             "best_single": self.labels[verdict.single],
@@ -159,7 +162,7 @@ class Guarded(Reranker):
         }
 
     def notes(self) -> list[str]:
-        """Name the segments in which the guard replaced the blend."""
+        """Return a sentence for each segment in which the best single column replaced the blend."""
         return [
             f"in segment '{segment}' the blend was no better than '{self.labels[verdict.single]}' on validation users "
             f"that it was not learned from (nDCG@{self.config.k} {verdict.blend_value:.4f}, "

@@ -1,4 +1,4 @@
-"""Statistics of recommendable ids from a training part, independent of the query: use, age and content."""
+"""Statistics of recommendable ids from a training part that do not depend on queries: use, age and content."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from hybridrec import ITEMS, Dataset, Doubles, Floats, Sparse, State, Target, ke
 class Facts:
     """Statistics of the N ids of a target.
 
-    popularity: float32[N], log((1 + users) / (1 + all users)) of the users who have it
-    first, last: float64[N], its release, or else its first use, and its last use, seconds since 1970; NaN where unknown
-    content: csr float32 [N, D], rows of length 1 or empty: its tags, weighted by rarity, and its features
-    tags: csr float32 [N, T], the same of its tags alone, to compare with the tags of a query
+    popularity: float32[N], log((1 + n) / (1 + all users)), where n users have the id
+    first, last: float64[N], the time of its release, or else of its first use, and of its last use, in seconds since
+        1970; NaN where unknown
+    content: csr float32 [N, D], rows of length 1 or empty: its tags, weighted by rarity, its features and its vector
+    tags: csr float32 [N, T], rows of length 1 or empty: its weighted tags alone, to compare with the tags of a query
     """
 
     popularity: Floats
@@ -29,7 +30,7 @@ class Facts:
 
     @classmethod
     def of(cls, data: Dataset, target: Target) -> Self:
-        """Collect the statistics of a training part; those of other kinds than items are limited to their users."""
+        """Collect statistics of a target's ids from a training part; other kinds than items have popularity only."""
         if target != ITEMS:
             n = data.size(target)
             unknown = np.full(n, np.nan)
@@ -48,7 +49,7 @@ class Facts:
         return cls(_popularity(users, len(data.users)), first, last, _unit(hstack(blocks, format="csr")), tags)
 
     def state(self, name: str) -> State:
-        """Return the arrays as `name.popularity`, ..., to be read by `restore`."""
+        """Return all arrays for `restore`, under the names `name.popularity`, `name.first` and so on."""
         return {
             f"{name}.popularity": self.popularity,
             f"{name}.first": self.first,
@@ -59,7 +60,7 @@ class Facts:
 
     @classmethod
     def restore(cls, state: State, name: str) -> Self:
-        """Restore the statistics that `state` packed under this name."""
+        """Rebuild the statistics from the arrays that `state` returned for this name."""
         return cls(
             state[f"{name}.popularity"],
             state[f"{name}.first"],
@@ -74,7 +75,7 @@ def _popularity(has: Sparse, users: int) -> Floats:
 
 
 def _used(data: Dataset) -> tuple[Doubles, Doubles]:
-    """Find the first and the last use of each item: float64[I], NaN where unknown."""
+    """Return the times of the first and of the last use of each item: float64[I], NaN where unknown."""
     first = np.full(len(data.items), np.nan)
     last = first.copy()
     if data.interactions.times is not None:
@@ -84,7 +85,10 @@ def _used(data: Dataset) -> tuple[Doubles, Doubles]:
 
 
 def _rare(matrix: Sparse) -> Sparse:
-    """Weigh counts by TF-IDF, log(1 + count) log(N / n), n of N rows having the column; rows have length 1."""
+    """Weigh counts by TF-IDF and scale rows to length 1.
+
+    TF-IDF is log(1 + count) log(N / n), where n of the N rows have the column.
+    """
     count = np.maximum(matrix.getnnz(axis=0), 1)
     rarity = np.log(max(matrix.shape[0], 1) / count).astype(np.float32)
     parts = (np.log1p(np.abs(matrix.data)) * rarity[matrix.indices], matrix.indices, matrix.indptr)
@@ -92,7 +96,7 @@ def _rare(matrix: Sparse) -> Sparse:
 
 
 def _unit(matrix: Sparse) -> Sparse:
-    """Scale rows to length 1; empty rows stay empty."""
+    """Return the matrix with rows of length 1, without entries of 0; empty rows stay empty."""
     length = np.sqrt(np.asarray(matrix.multiply(matrix).sum(axis=1)).ravel())
     values = matrix.data / np.where(length > 0, length, 1)[kernels.csr_rows(matrix)]
     # Copies, because eliminate_zeros works in place and the matrix may belong to the data.

@@ -22,17 +22,17 @@ class LambdaMARTConfig(LearnedConfig):
     trees: int = Field(300, ge=1)
     """Largest number of trees of a model; growth ends earlier if more trees do not help on held-out users."""
     patience: int = Field(30, ge=1)
-    """Number of consecutive trees without a better nDCG on held-out users that ends growth."""
+    """Number of consecutive trees without a better nDCG on held-out users after which growth ends."""
     learning_rate: float = Field(0.05, gt=0, le=1)
-    """Weight of each tree."""
+    """Factor by which each tree's values are multiplied (shrinkage)."""
     leaves: int = Field(15, ge=2)
-    """Leaves per tree."""
+    """Largest number of leaves of a tree."""
     min_leaf: int = Field(200, ge=1)
-    """Fewest candidates in a leaf."""
+    """Smallest number of candidates in a leaf."""
 
 
 class Trees:
-    """LightGBM model, stored as text and parsed on first use; an empty text scores all candidates equally."""
+    """LightGBM model, kept as text that is parsed on first use; with an empty text all candidates score 0."""
 
     def __init__(self, text: str, gains: Doubles) -> None:
         self.text = text
@@ -47,7 +47,7 @@ class Trees:
         return Booster(model_str=self.text)
 
     def scores(self, matrix: Floats) -> Doubles:
-        """Return float64[R] for float32 [R, F]."""
+        """Return the scores of R candidates, float64[R], by their features, float32 [R, F]."""
         if not self.text or not len(matrix):
             return np.zeros(len(matrix))
         return np.asarray(self.booster.predict(matrix, num_threads=1))
@@ -58,8 +58,8 @@ class LambdaMART(LearnedRanker[Trees]):
 
     Trees see every feature, with unknown values as such, and find products of features on their own. Each model
     grows until its nDCG@k falls on a part of the users held out for that, which is neither the part on which the guard
-    judges it nor among those from which the trees are learned. An answer that no generator proposed lowers the nDCG of
-    its query, and thereby the weight of the query.
+    judges it nor among those from which the trees are learned. A relevant id that no generator proposed lowers the
+    nDCG of its query, and thereby the weight of the query.
     """
 
     name = "lambdamart"
@@ -69,12 +69,15 @@ class LambdaMART(LearnedRanker[Trees]):
     install_hint = "pip install 'hybridrec[lightgbm]'"
 
     def features(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
-        """Return all features, NaN where unknown."""
+        """Return all features by name: float32 [Q, K], NaN where unknown."""
         pool = pool.only(self.config.columns)
         return dict(features(queries, pool, self.facts[pool.target], self.config.normalise))
 
     def train(self, examples: Examples, turn: int) -> Trees:
-        """Train on all parts of the users but one, until the trees stop improving on that one."""
+        """Train on all parts of the users but one, until more trees do not improve the nDCG@k on that one.
+
+        `turn`, the number of the model, decides which part is held out.
+        """
         import lightgbm
 
         parts = np.unique(examples.parts)
@@ -92,7 +95,7 @@ class LambdaMART(LearnedRanker[Trees]):
         return Trees(booster.model_to_string(num_iteration=used), gains)
 
     def predict(self, models: list[Trees], features: dict[str, Floats], pool: Pool) -> Floats:
-        """Return the mean of the models' scores."""
+        """Return the mean of the models' scores: float32 [Q, K], 0 at padding."""
         valid = pool.valid
         matrix = np.stack([values[valid] for values in features.values()], axis=1)
         final = np.zeros(pool.ids.shape, np.float32)
@@ -106,7 +109,7 @@ class LambdaMART(LearnedRanker[Trees]):
         return {self.names[place]: round(float(gains[place] / gains.sum()), 5) for place in order if gains[place]}
 
     def state(self) -> State:
-        """Return the models as UTF-8 bytes with the end of each, their gains, and the common state of rankers."""
+        """Return the models as joined UTF-8 bytes, the end of each, their gains, and the state of `LearnedRanker`."""
         texts = [model.text.encode() for model in self.models]
         gains = np.array([model.gains for model in self.models])
         return {
@@ -117,7 +120,7 @@ class LambdaMART(LearnedRanker[Trees]):
         }
 
     def restore(self, state: State) -> Self:
-        """Restore the models from `state`."""
+        """Take the models and the state of `LearnedRanker` from `state`; return self."""
         super().restore(state)
         texts = np.split(state["models"], state["ends"])[:-1]
         self.models = [Trees(text.tobytes().decode(), gains) for text, gains in zip(texts, state["gains"], strict=True)]
@@ -141,9 +144,10 @@ class LambdaMART(LearnedRanker[Trees]):
 
 
 def _dataset(examples: Examples, k: int, reference: Any = None) -> Any:
-    """Convert the examples for LightGBM.
+    """Convert the examples to a LightGBM dataset.
 
-    The weight of a query is its found answers' share of the ideal over all answers.
+    The weight of each query is multiplied by the ideal DCG@k of its relevant candidates over the ideal DCG@k of all its
+    relevant ids.
     """
     import lightgbm
 

@@ -18,11 +18,11 @@ from hybridrec_fusion.validation import EVERYWHERE, Validation
 
 M = TypeVar("M")
 _BLOCK = 512
-"""Queries whose features are in memory at a time: about 100 MB for 500 candidates with 100 features."""
+"""Number of queries whose features are in memory at a time: about 100 MB for 500 candidates with 100 features."""
 
 
 class LearnedConfig(GuardedConfig):
-    """Options for the training examples."""
+    """Options of fusions that learn from features of candidates."""
 
     depth: int = Field(50, ge=1)
     """Rank in its best column down to which a candidate is used for training; lower ones are numerous and easy."""
@@ -30,14 +30,14 @@ class LearnedConfig(GuardedConfig):
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """R candidates of Q queries, grouped by query; every query has an answer among them.
+    """Training examples: R candidates of Q queries, grouped by query; each query has a relevant id among them.
 
     features: float32 [R, F]
     relevant: bool[R]
-    sizes: int64[Q], candidates of each query
-    wanted: int[Q], relevant ids in total, including those that are not candidates
+    sizes: int64[Q], number of candidates of each query
+    wanted: int[Q], number of relevant ids of each query, including those that are not candidates
     weights: float64[Q], weight of each query
-    parts: int64[Q], the part of the users that its user belongs to
+    parts: int64[Q], number of the part of the users to which the query's user belongs
     """
 
     features: Floats
@@ -48,17 +48,17 @@ class Examples:
     parts: Longs
 
     def where(self, rows: Bools) -> Examples:
-        """Select the queries at which `rows` is true."""
+        """Return the examples of the queries for which `rows`, bool[Q], is true."""
         kept = np.repeat(rows, self.sizes)
         queries = (self.sizes[rows], self.wanted[rows], self.weights[rows], self.parts[rows])
         return Examples(self.features[kept], self.relevant[kept], *queries)
 
 
 class LearnedRanker(Guarded, Generic[M]):
-    """Model of features that ranks all segments alike, except those where the guard replaces it.
+    """Fusion by models of features that rank all segments alike, except those where the guard replaces them.
 
-    The users of the validation queries are divided into parts; a model is learned without each of them and judged on
-    it. The mean of these models' scores ranks.
+    The users of the validation queries are divided into parts; for each part a model is learned without it, and judged
+    on it. Candidates are ranked by the mean of these models' scores.
     """
 
     Config = LearnedConfig
@@ -68,27 +68,27 @@ class LearnedRanker(Guarded, Generic[M]):
     names: tuple[str, ...]
     """Names of the features."""
     models: list[M]
-    """Models, one learned without each part of the users; empty if there was nothing to learn from."""
+    """Models, one for each part of the users that it was learned without; empty if there was nothing to learn from."""
 
     @abstractmethod
     def features(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
-        """Return name -> float32 [Q, K]."""
+        """Return the features of the candidates: name -> float32 [Q, K]."""
 
     @abstractmethod
     def train(self, examples: Examples, turn: int) -> M:
-        """Learn a model from these examples; `turn` counts the models, from 0."""
+        """Learn a model from these examples and return it; `turn` is the number of the model, from 0."""
 
     @abstractmethod
     def predict(self, models: list[M], features: dict[str, Floats], pool: Pool) -> Floats:
         """Return the mean score of the models: float32 [Q, K]."""
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Compute the statistics of the ids of each target."""
+        """Compute the statistics of the ids of each target; return self."""
         self.facts = {target: Facts.of(data, target) for target in data.targets}
         return self
 
     def learn_from(self, validation: Validation, queries: QueryBatch, pool: Pool) -> None:
-        """Learn without each part of the users in turn, and judge on it."""
+        """Learn a model without each part of the users in turn, judge it on that part, and set `verdicts`."""
         examples, answered = self.examples(validation, queries, pool)
         gains = np.full(len(validation), np.nan)
         self.models = []
@@ -102,12 +102,12 @@ class LearnedRanker(Guarded, Generic[M]):
             self.verdicts[segment] = Verdict.of(validation.where(rows), gains[rows])
 
     def learn_nothing(self) -> None:
-        """Store no model; the columns are summed."""
+        """Set no model, so that candidates are ranked by the sum of the columns."""
         self.verdicts = {EVERYWHERE: Verdict(0)}
         self.names, self.models = (), []
 
     def examples(self, validation: Validation, queries: QueryBatch, pool: Pool) -> tuple[Examples, Bools]:
-        """Return the training examples, and bool[Q], True for the queries they come from."""
+        """Return the training examples, and bool[Q], true for the queries that they come from."""
         chosen = np.zeros(pool.ids.shape, bool)
         for values in pool.columns.values():
             chosen |= kernels.ranks(values) <= self.config.depth
@@ -137,7 +137,7 @@ class LearnedRanker(Guarded, Generic[M]):
         return np.concatenate(parts)
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
-        """Rank by the models, or by the replacement where the guard rejects them."""
+        """Rank by the models, or by the best single column where the guard prefers it."""
         replaced = self.replaced(queries)
         final = np.sum(list(self.alone(queries, pool).values()), axis=0)
         if not replaced.all():
@@ -145,7 +145,7 @@ class LearnedRanker(Guarded, Generic[M]):
         return pool.ranked(final)
 
     def replaced(self, queries: QueryBatch) -> Bools:
-        """Return bool[Q], True for the queries that the models do not rank."""
+        """Return bool[Q]: true for queries that `alone` ranks instead of the models."""
         if not self.models:
             return np.ones(len(queries), bool)
         segments = queries.segments()
@@ -155,7 +155,10 @@ class LearnedRanker(Guarded, Generic[M]):
         return replaced
 
     def alone(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
-        """Return the replacement of the models: the best single column, or all columns if nothing was learned."""
+        """Return the summands of the order without models: label -> float32 [Q, K].
+
+        Only the best single column has a weight; if nothing was learned, all columns have weight 1.
+        """
         segments = queries.segments()
         weights = np.ones((len(self.labels), len(queries)), np.float32)
         if self.models:
@@ -175,7 +178,7 @@ class LearnedRanker(Guarded, Generic[M]):
         return state
 
     def restore(self, state: State) -> Self:
-        """Restore the common state of rankers from `state`."""
+        """Take the verdicts, the names of the features and the statistics from `state`; return self."""
         super().restore(state)
         self.names = tuple(str(name) for name in state["names"])
         self.facts = {target: Facts.restore(state, target) for target in map(str, state["targets"])}
@@ -192,5 +195,5 @@ class LearnedRanker(Guarded, Generic[M]):
 
 
 def _blocks(queries: int) -> list[slice]:
-    """Divide rows into blocks; one empty block if there are none."""
+    """Return the blocks of rows for this number of queries; one empty block for 0."""
     return [slice(start, start + _BLOCK) for start in range(0, max(queries, 1), _BLOCK)]

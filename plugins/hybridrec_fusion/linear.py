@@ -23,13 +23,14 @@ class LinearConfig(LearnedConfig):
 
 
 class Linear(LearnedRanker[Doubles]):
-    """Linear model of features, learned listwise: -sum over the answers of log softmax(score), a query at a time.
+    """Linear model of features that minimizes a listwise loss: - log softmax(score), summed over relevant candidates.
 
-    The loss of ListNet's top-one model with binary relevance (Cao, Qin, Liu, Tsai and Li 2007), which bounds 1 -
-    nDCG (Bruch, Wang, Bendersky and Najork 2019). An answer of a query weighs 1 / the number of all its answers, found
-    or not. A feature that is equal for all candidates of a query cannot order them, so it enters through its products
-    with normalised scores. An unknown value is 0, with a flag feature for known values; a missing opinion is replaced
-    according to `missing`, with a flag as well.
+    The softmax is taken over the candidates of a query. This is the loss of ListNet's top-one model with binary
+    relevance (Cao, Qin, Liu, Tsai and Li 2007), which bounds 1 - nDCG (Bruch, Wang, Bendersky and Najork 2019). A
+    relevant candidate weighs 1 over the number of all relevant ids of its query, proposed or not. A feature that is
+    equal for all candidates of a query cannot order them, so it enters through its products with normalised scores. An
+    unknown value is 0, with a flag feature for known values; a missing opinion is replaced according to `missing`, with
+    a flag as well.
     """
 
     name = "linear"
@@ -37,11 +38,11 @@ class Linear(LearnedRanker[Doubles]):
     config: LinearConfig
 
     def features(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
-        """Return the features without NaN; a name may begin with the label of a column and a colon."""
+        """Return name -> float32 [Q, K] without NaN; names of a column's features begin with its label and a colon."""
         return dict(self._features(queries, pool))
 
     def _features(self, queries: QueryBatch, pool: Pool) -> Iterator[tuple[str, Floats]]:
-        """Yield name and values, float32 [Q, K], of every feature; 0 where unknown, with a flag for known values."""
+        """Yield (name, float32 [Q, K]) of every feature: 0 where unknown, with a flag feature for known values."""
         pool = pool.only(self.config.columns)
         filled = self.scaled(pool)
         flags = {field: queries.has(field).astype(np.float32)[:, None] for field in queries.fields}
@@ -72,14 +73,17 @@ class Linear(LearnedRanker[Doubles]):
         return minimize(loss, np.zeros(len(scale)), jac=True, method="L-BFGS-B").x / scale
 
     def predict(self, models: list[Doubles], features: dict[str, Floats], pool: Pool) -> Floats:
-        """Sum weight times feature."""
+        """Return the sum of the features by the models' mean weights: float32 [Q, K]."""
         final = np.zeros(pool.ids.shape, np.float32)
         for weight, values in zip(np.mean(models, axis=0), features.values(), strict=True):
             final += np.float32(weight) * values
         return final
 
     def contributions(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
-        """Return the contribution of each column through its features, and that of each other feature."""
+        """Return label of a column, or name of another feature -> float32 [Q, K]: its summand of the score.
+
+        The summand of a column is the sum of those of its features.
+        """
         replaced = self.replaced(queries)[:, None]
         parts = {
             label: np.where(replaced, contribution, 0) for label, contribution in self.alone(queries, pool).items()
@@ -94,24 +98,24 @@ class Linear(LearnedRanker[Doubles]):
         return parts
 
     def importance(self) -> dict[str, float]:
-        """Return the mean weights of the models."""
+        """Return the mean weight of each feature over the models, by name, the largest absolute value first."""
         means = np.mean(self.models, axis=0) if self.models else np.empty(0)
         order = np.argsort(-np.abs(means), kind="stable")
         return {self.names[place]: round(float(means[place]), 5) for place in order}
 
     def state(self) -> State:
-        """Return the weights, [models, features], and the common state of rankers."""
+        """Return the weights, [models, features], and the state of `LearnedRanker`."""
         return {**super().state(), "weights": np.array(self.models).reshape(len(self.models), len(self.names))}
 
     def restore(self, state: State) -> Self:
-        """Restore the weights from `state`."""
+        """Take the weights and the state of `LearnedRanker` from `state`; return self."""
         super().restore(state)
         self.models = list(state["weights"])
         return self
 
 
 class SoftmaxLoss:
-    """Mean softmax loss of the queries with its gradient, as a function of the weights of standardised features."""
+    """Mean softmax loss of the queries, and its gradient, as a function of the weights of standardised features."""
 
     def __init__(self, examples: Examples, scale: Doubles, l2: float) -> None:
         self.features = examples.features / scale.astype(np.float32)

@@ -16,7 +16,7 @@ Missing: TypeAlias = Literal["lowest", "mean"]
 Weighing: TypeAlias = tuple[Floats, dict[str, Floats]]
 """Weights, float32 [L, Q], and the L columns they apply to: label -> float32 [Q, K], without NaN."""
 _CACHED = 1 << 15
-"""Candidates per block, few enough for the processor's nearest cache."""
+"""Number of candidates in a block, few enough for the processor's nearest cache."""
 
 
 def normalised(pool: Pool, normaliser: Normaliser, missing: Missing) -> dict[str, Floats]:
@@ -39,9 +39,9 @@ def weighed(weights: Floats, columns: dict[str, Floats]) -> dict[str, Floats]:
 
 
 def weigh_unscored_equally(weights: Floats, columns: Iterable[str], pool: Pool) -> Floats:
-    """Return the weights, float32 [L, Q], for queries on which at least one weighted model has an opinion.
+    """Return `weights`, float32 [L, Q], with 1 for all columns of queries on which no weighted column has an opinion.
 
-    For a query on which none has, all weights are 1: the order of the other models is better than none.
+    For such a query the order by the other columns is better than none.
     """
     speaks = np.stack(
         [pool.cached(("speaks", label), None, partial(_speaks, pool.columns[label])) for label in columns]
@@ -58,10 +58,10 @@ class SumOfColumns(Reranker):
 
     @abstractmethod
     def contributions(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
-        """Return label -> float32 [Q, K], without NaN."""
+        """Return the summand of each column: label -> float32 [Q, K], without NaN."""
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
-        """Sum the contributions."""
+        """Set `final` to the sum of the contributions."""
         final = np.zeros(pool.ids.shape, np.float32)
         for contribution in self.contributions(queries, pool).values():
             final += contribution
@@ -73,14 +73,14 @@ class WeightedColumns(SumOfColumns):
 
     @abstractmethod
     def weighing(self, queries: QueryBatch, pool: Pool) -> Weighing:
-        """Return the weights and the columns."""
+        """Return the weights, float32 [L, Q], and the L columns that they apply to: label -> float32 [Q, K]."""
 
     def contributions(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
-        """Return weight times column."""
+        """Return each column times its weights: label -> float32 [Q, K]."""
         return weighed(*self.weighing(queries, pool))
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
-        """Sum the contributions in blocks that fit into the processor's nearest cache."""
+        """Set `final` to the sum of the contributions, in blocks that fit into the processor's nearest cache."""
         weights, named = self.weighing(queries, pool)
         columns = list(named.values())
         shares = weights[:, :, None]
@@ -96,7 +96,7 @@ class WeightedColumns(SumOfColumns):
 
 
 def _speaks(values: Floats) -> Bools:
-    """Return bool [Q], True for queries on which a column has an opinion."""
+    """Return bool [Q]: true for queries with an opinion in this column."""
     speaks: Bools = np.logical_or.reduce(~np.isnan(values), axis=1)
     return speaks
 

@@ -27,12 +27,15 @@ class Validated(SearchedWeights):
     version = "2"
 
     def search(self, validation: Validation, starts: list[Doubles]) -> Doubles:
-        """Search by coordinate ascent."""
+        """Return the weights that coordinate ascent finds: float64[L], the largest 1."""
         return climb(validation, starts)
 
 
 def climb(validation: Validation, starts: list[Doubles]) -> Doubles:
-    """Search weights by coordinate ascent on nDCG@k from the best single column or start: float64[L], the largest 1."""
+    """Search weights by coordinate ascent on nDCG@k: float64[L], the largest 1.
+
+    The ascent begins at the best of `starts` and of the single columns.
+    """
     starts = [*np.eye(len(validation.columns)), *starts]
     values = [validation.value(start) for start in starts]
     first = int(np.argmax(values))

@@ -1,4 +1,4 @@
-"""Validation queries that judge fusions: each column's scores of their candidates, and the relevant ones."""
+"""Validation queries on which fusions are judged: the columns of their candidates, and the relevant candidates."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from numpy.typing import NDArray
 from hybridrec import Bools, Doubles, Floats, Longs, kernels
 
 EVERYWHERE = "all"
-"""Name of the entry for segments without one of their own."""
+"""Name of the entry that applies to segments without an entry of their own."""
 
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """Q queries with known answers.
+    """Q queries whose relevant ids are known.
 
     columns: float32 [L, Q, K], on one scale and without NaN
-    valid, relevant: bool [Q, K], True for candidates, and for answers among them
-    wanted: int[Q], relevant ids in total, found or not
+    valid, relevant: bool [Q, K], true for candidates (not for padding), and for the relevant ones among them
+    wanted: int[Q], number of relevant ids of each query, including those that are not candidates
     weights: float64[Q], weight of each query
-    segments: str[Q]
-    parts: int64[Q], the part of the users that its user belongs to
-    k: cut-off of the nDCG that judges
+    segments: str[Q], segment of each query
+    parts: int64[Q], number of the part of the users to which the query's user belongs
+    k: cut-off of the nDCG by which fusions are judged
     """
 
     columns: Floats
@@ -40,7 +40,7 @@ class Validation:
         return len(self.wanted)
 
     def where(self, rows: Bools) -> Validation:
-        """Select the queries at which `rows` is true."""
+        """Return the queries for which `rows`, bool[Q], is true."""
         if rows.all():
             return self
         return replace(
@@ -53,7 +53,10 @@ class Validation:
         )
 
     def by_segment(self, least: int) -> Iterator[tuple[str, Bools]]:
-        """Yield name and rows of all queries, then of each of several segments with at least `least` queries."""
+        """Yield (name, rows) of all queries, then of each segment with at least `least` queries; rows are bool[Q].
+
+        A segment that holds all queries is not yielded again.
+        """
         yield EVERYWHERE, np.ones(len(self), bool)
         names, counts = np.unique(self.segments, return_counts=True)
         if len(names) > 1:
@@ -61,13 +64,16 @@ class Validation:
                 yield str(name), self.segments == name
 
     def by_part(self) -> Iterator[tuple[int, Bools]]:
-        """Yield number and rows of each part; nothing if there is only one, which would leave no users to judge on."""
+        """Yield (number, rows) of each part of the users; rows are bool[Q].
+
+        Yields nothing if there is only one part, which would leave no users to learn from.
+        """
         numbers = np.unique(self.parts)
         for number in numbers if len(numbers) > 1 else ():
             yield int(number), self.parts == number
 
     def best_single(self) -> int:
-        """Find the column that ranks best alone."""
+        """Return the index of the column that ranks best alone."""
         return int(np.argmax([self.value(alone) for alone in np.eye(len(self.columns))]))
 
     def value(self, weights: Doubles) -> float:
@@ -75,7 +81,7 @@ class Validation:
         return self.mean(self.gains(weights))
 
     def mean(self, gains: Doubles) -> float:
-        """Average a value of each query, float64 [Q], over the queries."""
+        """Return the mean over the queries, by their weights, of a value for each: float64 [Q]."""
         return float(np.average(gains, weights=self.weights))
 
     def gains(self, weights: Doubles) -> Doubles:

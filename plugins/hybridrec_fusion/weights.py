@@ -1,4 +1,4 @@
-"""Sums with weights searched on validation queries, for all of them and for each segment."""
+"""Weighted sums of columns, whose weights are searched on validation queries: on all, and on those of each segment."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class SearchedWeights(Guarded, WeightedColumns):
     """
 
     weights: dict[str, Doubles]
-    """Weights by segment, float64[L]: of the blend, or of the best single column where the guard replaced it."""
+    """Segment -> weights, float64[L]: those of the blend, or 1 for the single column that replaced the blend."""
 
     @abstractmethod
     def search(self, validation: Validation, starts: list[Doubles]) -> Doubles:
@@ -33,7 +33,8 @@ class SearchedWeights(Guarded, WeightedColumns):
     def learn_from(self, validation: Validation, queries: QueryBatch, pool: Pool) -> None:
         """Search for weights on all queries first, then on each segment with enough of them.
 
-        Gains are cross-fitted: each part of the users is judged with weights found on the other parts."""
+        Each part of the users is judged with weights that were found on the other parts.
+        """
         self.weights = {}
         everywhere: dict[int, Doubles] = {}
         for segment, rows in validation.by_segment(self.config.min_queries):
@@ -62,7 +63,7 @@ class SearchedWeights(Guarded, WeightedColumns):
         self.weights = {EVERYWHERE: np.ones(len(self.labels))}
 
     def weighing(self, queries: QueryBatch, pool: Pool) -> Weighing:
-        """Return the weights of the query's segment, and the normalised columns."""
+        """Return the weights of each query's segment, float32 [L, Q], and the L normalised columns, float32 [Q, K]."""
         scaled = self.scaled(pool)
         columns = {label: scaled[label] for label in self.labels}
         segments = queries.segments()
@@ -72,17 +73,17 @@ class SearchedWeights(Guarded, WeightedColumns):
         return weigh_unscored_equally(chosen.astype(np.float32).T, columns, pool), columns
 
     def state(self) -> State:
-        """Return the verdicts, and weights [segments, labels]."""
+        """Return the labels and verdicts, and the weights, [segments, labels]."""
         return {**super().state(), "weights": np.stack(list(self.weights.values()))}
 
     def restore(self, state: State) -> Self:
-        """Restore verdicts and weights from `state`."""
+        """Take labels, verdicts and weights from `state`; return self."""
         super().restore(state)
         self.weights = dict(zip(self.verdicts, state["weights"], strict=True))
         return self
 
     def summary(self) -> dict[str, Any]:
-        """Return segment -> weights by label, and the verdict on them."""
+        """Return for each segment the weights by label, and the comparison with the best single column."""
         return {
             segment: {"weights": self._by_label(self.weights[segment]), **self.judgement(verdict)}
             for segment, verdict in self.verdicts.items()

@@ -5,7 +5,7 @@ from hybridrec import Component, hookimpl
 
 @hookimpl
 def hybridrec_components() -> list[type[Component]]:
-    """Greedy selections, rules for places, corrections of the final score, and policies that draw."""
+    """Re-rankers: greedy selections, rules for places, corrections of the final score, and policies that draw."""
     from hybridrec_rerank.calibration import Calibration
     from hybridrec_rerank.caps import Caps
     from hybridrec_rerank.corrections import Freshness, PopularityCorrection

@@ -1,4 +1,4 @@
-"""Calibration: the slate's mix of tags matches that of the history."""
+"""Calibration: the mix of tags in the slate is brought close to the mix in the query's history."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class CalibrationOptions(Options):
     prefix: str = ""
     """Prefix of the tags that count, for example `genre:`; empty for all tags."""
     tags: int = Field(32, ge=1)
-    """Number of a history's tags to consider, the most frequent ones."""
+    """Number of tags of a history to consider, the most frequent ones."""
     depth: int = Field(100, ge=1)
     """Number of best candidates to consider."""
 
@@ -48,9 +48,10 @@ class CalibrationOptions(Options):
 class Calibration(Reranker):
     """Calibrated recommendations (Steck 2018): the slate's mix of tags stays close to the history's.
 
-    Greedy for relevance sum(r) - (1 - relevance) KL(p || q): r are the final scores of the slate scaled from 0 to 1
-    within the candidates considered, p the mean of the tag shares of the history's items by their weights, q that of
-    the slate's items, smoothed as 0.99 q + 0.01 p. A history without tags keeps its order.
+    Each place goes to the candidate that adds most to relevance sum(r) - (1 - relevance) KL(p || q): r are the final
+    scores of the slate, scaled from 0 to 1 within the candidates considered; p is the mean of the tag shares of the
+    history's items by their weights; q is the mean of those of the slate's items, smoothed as 0.99 q + 0.01 p. For a
+    history without tags the order stays.
     """
 
     name = "calibration"
@@ -59,14 +60,14 @@ class Calibration(Reranker):
     config: CalibrationOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Compute the tag shares of each item; they sum to 1."""
+        """Compute the tag shares of each item, which sum to 1; return self."""
         tags = counted(data, self.config.prefix)
         sums = np.asarray(tags.sum(axis=1), np.float32).ravel()
         self._shares = (diags(1 / np.where(sums > 0, sums, 1)) @ tags).astype(np.float32).tocsr()
         return self
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
-        """Reorder the first n places; the others follow in their order."""
+        """Choose the first n places greedily; the other candidates follow in their order."""
         final = pool.fused()
         columns, ids, scores = head(pool, final, self.config.depth)
         if not ids.size:
@@ -76,17 +77,17 @@ class Calibration(Reranker):
         return moved(pool, final, columns, select(unit_range(scores), shares, wanted, self.config.relevance, n))
 
     def state(self) -> State:
-        """Return the tag shares."""
+        """Return the tag shares of the items."""
         return pack_csr(self._shares, "shares")
 
     def restore(self, state: State) -> Self:
-        """Restore the fit from `state`."""
+        """Take the tag shares from `state`; return self."""
         self._shares = unpack_csr(state, "shares")
         return self
 
 
 def select(relevance: Floats, shares: Floats, wanted: Floats, trade: float, n: int) -> Longs:
-    """Return the place of each candidate after n greedy choices, int64 [Q, D]; the others follow in order.
+    """Return the place of each candidate after n greedy choices, int64 [Q, D]; those not chosen follow in order.
 
     relevance: float32 [Q, D], best first, from 0 to 1, -inf at padding
     shares: float32 [Q, D, m], the mix of each candidate over m tags of its query
@@ -103,7 +104,10 @@ def select(relevance: Floats, shares: Floats, wanted: Floats, trade: float, n: i
 
 
 def mixes(profiles: Sparse, m: int) -> tuple[Longs, Floats]:
-    """Return the m largest entries of each row: columns int64 [Q, m], padded with -1, and values that sum to 1."""
+    """Return the columns and the values of the m largest entries of each row of `profiles`, csr [Q, tags].
+
+    Columns are int64 [Q, m], padded with -1; values are float32 [Q, m], scaled to the sum 1.
+    """
     columns, values = kernels.top_k(np.where(profiles.toarray() > 0, profiles.toarray(), -np.inf).astype(np.float32), m)
     values = np.nan_to_num(values, nan=0.0)
     sums = values.sum(axis=1, keepdims=True)
@@ -111,7 +115,10 @@ def mixes(profiles: Sparse, m: int) -> tuple[Longs, Floats]:
 
 
 def _at(shares: Sparse, ids: Ints, tags: Longs) -> Floats:
-    """Return `shares` of each candidate in the tags of its query: float32 [Q, D, m] for ids [Q, D] and tags [Q, m]."""
+    """Return the entries of `shares`, csr [I, tags], for each candidate in the tags of its query: float32 [Q, D, m].
+
+    `ids` are int32 [Q, D] and `tags` int64 [Q, m], both padded with -1.
+    """
     (queries, depth), m = ids.shape, tags.shape[1]
     place = np.full((queries, shares.shape[1] + 1), m, np.int64)  # the last column receives the padding
     np.put_along_axis(place, tags, np.arange(m)[None, :].repeat(queries, axis=0), axis=1)

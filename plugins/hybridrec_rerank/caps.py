@@ -16,7 +16,7 @@ class CapsOptions(Options):
     """Options of `caps`."""
 
     most: int = Field(2, ge=1)
-    """Most items of a slate that may have the same tag."""
+    """Largest number of items of a slate that have the same tag."""
     prefix: str = ""
     """Prefix of the tags that count, for example `artist:`; empty for all tags."""
     depth: int = Field(200, ge=1)
@@ -24,7 +24,7 @@ class CapsOptions(Options):
 
 
 class Caps(Reranker):
-    """Re-ranker that skips candidates with a tag at its cap, then fills the remaining places with them in order."""
+    """Re-ranker that skips candidates with a tag that is at its cap, and fills places that stay empty with them."""
 
     name = "caps"
     fuses = False
@@ -32,7 +32,7 @@ class Caps(Reranker):
     config: CapsOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Store the tags that count, for each item."""
+        """Store the tags of each item that count; return self."""
         self._tags = padded(counted(data, self.config.prefix))
         return self
 
@@ -44,17 +44,22 @@ class Caps(Reranker):
         return moved(pool, final, columns, lifted(taken))
 
     def state(self) -> State:
-        """Return the tags."""
+        """Return the tags of the items."""
         return {"tags": self._tags}
 
     def restore(self, state: State) -> Self:
-        """Restore the fit from `state`."""
+        """Take the tags of the items from `state`; return self."""
         self._tags = state["tags"]
         return self
 
 
 def admit(tags: Ints, valid: Bools, most: int, n: int) -> Bools:
-    """Mark the admitted candidates, bool [Q, D], at most n per row; tags: int32 [Q, D, m], padded with -1."""
+    """Mark at most n candidates of each row within the caps: bool [Q, D].
+
+    tags: int32 [Q, D, m], the tags of each candidate, padded with -1
+    valid: bool [Q, D], false at padding
+    most: the cap, the largest number of candidates with the same tag
+    """
     taken = np.zeros(valid.shape, bool)
     rows = np.arange(len(valid))[:, None]
     # The last column counts the padding, and never reaches the cap.

@@ -14,7 +14,8 @@ class PopularityCorrectionOptions(Options):
     """Options of `popularity-correction`."""
 
     strength: float = Field(0.2)
-    """Deviations of the final score subtracted per deviation of popularity; negative values reward it."""
+    """Standard deviations of the final score that are subtracted for each standard deviation of log popularity;
+    negative values reward popularity."""
 
 
 class PopularityCorrection(Reranker):
@@ -30,7 +31,7 @@ class PopularityCorrection(Reranker):
     config: PopularityCorrectionOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Count the users of each item."""
+        """Count the training users of each item; return self."""
         users = data.interactions.matrix(binary=True).sum(axis=0)
         self._popularity = np.log1p(np.asarray(users, np.float32).ravel())
         return self
@@ -46,7 +47,7 @@ class PopularityCorrection(Reranker):
         return {"popularity": self._popularity}
 
     def restore(self, state: State) -> Self:
-        """Restore the fit from `state`."""
+        """Take the popularity of items from `state`; return self."""
         self._popularity = state["popularity"]
         return self
 
@@ -55,16 +56,16 @@ class FreshnessOptions(Options):
     """Options of `freshness`."""
 
     boost: float = Field(0.5, gt=0)
-    """Deviations of the final score added to an item on the day of its release."""
+    """Standard deviations of the final score that are added to an item at its release."""
     half_life: float = Field(30.0, gt=0)
-    """Days after which half of the boost remains."""
+    """Number of days after which half of the boost remains."""
 
 
 class Freshness(Reranker):
-    """Final score, as a z-score within the query's candidates, plus boost times 0.5 to the item's age in half-lives.
+    """Final score, as a z-score within the query's candidates, plus boost 2^(-age / half-life) for each item.
 
-    Age is measured from the query's time, or from the newest item if it has none; an item released after the query
-    counts as new, an item without a time gains nothing.
+    Age is measured at the query's time, or at the release of the newest item if the query has none. An item released
+    after the query counts as new; an item without a time gains nothing.
     """
 
     name = "freshness"
@@ -73,7 +74,7 @@ class Freshness(Reranker):
     config: FreshnessOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Store the release times of items; raises DataError if the data has none."""
+        """Store the release times of items and return self; raises DataError if the data has none."""
         if data.items.times is None:
             raise DataError("freshness: needs the times of items, but this data has none")
         self._times = data.items.times
@@ -84,7 +85,7 @@ class Freshness(Reranker):
         return pool.ranked(kernels.zscore(pool.fused()) + self.config.boost * self._novelty(queries, pool))
 
     def _novelty(self, queries: QueryBatch, pool: Pool) -> Floats:
-        """Compute novelty, float32 [Q, K]: 1 for new items, falling to 0 with age."""
+        """Compute the novelty of the candidates, float32 [Q, K]: 1 for new items, falling towards 0 with age."""
         newest = np.nanmax(self._times, initial=-np.inf)
         asked = np.full(len(queries), np.nan) if queries.times is None else queries.times
         now = np.where(np.isnan(asked), newest, asked)[:, None]
@@ -97,6 +98,6 @@ class Freshness(Reranker):
         return {"times": self._times}
 
     def restore(self, state: State) -> Self:
-        """Restore the fit from `state`."""
+        """Take the release times of items from `state`; return self."""
         self._times = state["times"]
         return self

@@ -34,7 +34,7 @@ class DPP(Likeness):
     config: DPPOptions
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
-        """Reorder the first n places; the others follow in their order."""
+        """Choose the first n places greedily; the other candidates follow in their order."""
         final = pool.fused()
         columns, ids, scores = head(pool, final, self.config.depth)
         if not ids.size:
@@ -44,12 +44,13 @@ class DPP(Likeness):
 
 
 def select(relevance: Floats, vectors: Floats, trade: float, n: int) -> Longs:
-    """Return the place of each candidate after n greedy choices, int64 [Q, D]; the others follow in order.
+    """Return the place of each candidate after n greedy choices, int64 [Q, D]; those not chosen follow in order.
 
     relevance: float32 [Q, D], best first, from 0 to 1, -inf at padding
     vectors: float32 [Q, D, dim], of length 1 or 0
 
-    The Cholesky factor of S grows by a row with each choice, so log det(S) costs one product per place.
+    S are the cosines of the chosen items. Its Cholesky factor grows by a row with each choice, so log det(S) costs one
+    product for each place.
     """
     selection = Selection(relevance, trade, n)
     factor = np.zeros((*relevance.shape, len(selection.steps)), np.float32)

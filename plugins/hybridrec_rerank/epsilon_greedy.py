@@ -1,4 +1,4 @@
-"""Epsilon-greedy: each place shows the best open candidate, or with a small probability any of them."""
+"""Epsilon-greedy: each place shows the best candidate not yet shown, or with a small probability any of these."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ class EpsilonGreedyOptions(Options):
     """Options of `epsilon-greedy`."""
 
     epsilon: float = Field(0.1, gt=0, le=1)
-    """Probability with which a place shows any open candidate, all of them equally likely, instead of the best."""
+    """Probability with which a place shows any candidate that is not yet shown, all equally likely, not the best."""
     depth: int = Field(100, ge=1)
     """Number of best candidates among which it draws."""
 
 
 class EpsilonGreedy(Policy):
-    """Policy that shows the best open candidate at each place, or with probability epsilon any of them.
+    """Policy that shows the best open candidate (not yet shown) at each place, or with probability epsilon any of them.
 
-    The best one is among "any", so its probability is 1 - epsilon + epsilon / m with m candidates left, that of
-    each other epsilon / m (Sutton and Barto, "Reinforcement Learning", section 2.2, place by place).
+    The best one is among "any": with m open candidates its probability is 1 - epsilon + epsilon / m, and that of each
+    other is epsilon / m (Sutton and Barto, "Reinforcement Learning", section 2.2, place by place).
     """
 
     name = "epsilon-greedy"
@@ -31,18 +31,19 @@ class EpsilonGreedy(Policy):
 
     @property
     def depth(self) -> int:
-        """The option `depth`."""
+        """The option `depth`, the number of best candidates among which it draws."""
         return self.config.depth
 
     def chances(self, scores: Floats) -> Chances:
-        """Return epsilon spread over what is open, and the rest for the best of it."""
+        """Return the chances: epsilon is divided among the open candidates, and the best gets 1 - epsilon more."""
         return _Greedy(scores, self.config.epsilon)
 
     def drawn(self, scores: Floats, ids: Ints, requests: tuple[str, ...], seed: int, n: int) -> Longs:
-        """Return the places of a walk: at each, the first open candidate, or that of the highest random number.
+        """Return the drawn place of each candidate, int64 [Q, D], from 0; candidates after the first n follow in order.
 
-        Which candidates were taken says nothing of the order of the random numbers of the others, so each of these is
-        equally likely to be the next.
+        Each place takes the first open candidate, or with probability epsilon the open candidate with the highest
+        random number. The candidates taken so far say nothing about the order of the others' random numbers, so each
+        open candidate is equally likely to have the highest.
         """
         queries, depth = scores.shape
         rows, order = np.arange(queries), np.tile(np.arange(depth), (queries, 1))
@@ -59,14 +60,14 @@ class EpsilonGreedy(Policy):
 
 
 class _Greedy(Chances):
-    """Chances of the first open candidate, and of all."""
+    """Chances of epsilon-greedy: a small one for each open candidate, and the remaining probability for the first."""
 
     def __init__(self, scores: Floats, epsilon: float) -> None:
         super().__init__(scores)
         self.epsilon = epsilon
 
     def of(self, place: int) -> Doubles:
-        """Return epsilon / m for each of the m open candidates, and 1 - epsilon more for the first."""
+        """Return float64 [Q, D]: epsilon / m for each of m open candidates, and 1 - epsilon more for the first."""
         left = self.open.sum(axis=1, keepdims=True)
         chances = np.where(self.open, self.epsilon / np.maximum(left, 1), 0.0)
         first = self.open.argmax(axis=1)

@@ -19,7 +19,7 @@ class ExploreOptions(Options):
     places: list[Annotated[int, Field(ge=1)]] | None = Field(None, min_length=1)
     """Places of the slate, from 1, reserved for new items, instead of `share`."""
     most: int = Field(0, ge=0)
-    """Most training users of an item that counts as new."""
+    """Largest number of training users with which an item counts as new."""
 
 
 class Explore(Reranker):
@@ -27,8 +27,8 @@ class Explore(Reranker):
 
     The j-th best new candidate by the final score is moved up to the j-th of these places, unless it already ranks
     higher; nothing is drawn at random, so the same query has the same slate. New items must be among the candidates: a
-    generator that scores items by their features (`content`, `lightfm`) or their time (`newest`) proposes them. Where
-    there are too few, the others close the gap.
+    generator that scores items by their features (`content`, `lightfm`) or their time (`newest`) proposes them. If
+    there are too few of them, the other candidates take the reserved places.
     """
 
     name = "explore"
@@ -37,13 +37,13 @@ class Explore(Reranker):
     config: ExploreOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Mark the new items."""
+        """Mark the new items; return self."""
         users = np.asarray(data.interactions.matrix(binary=True).sum(axis=0)).ravel()
         self._new = users <= self.config.most
         return self
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
-        """Move new candidates up, the others around them in their order."""
+        """Move new candidates up to the reserved places; the others keep their order around them."""
         final = pool.fused()
         new = pool.valid & self._new[pool.ids] & ~np.isnan(final)
         places = self._places(n)
@@ -53,7 +53,7 @@ class Explore(Reranker):
         return placed(pool, final, np.where(wanted < kernels.ranks(final), wanted, 0))
 
     def _places(self, n: int) -> Longs:
-        """Return the places for new items within the first n, from 1, ascending."""
+        """Return the places among the first n that are reserved for new items: int64, from 1, ascending."""
         if self.config.places is not None:
             places = np.unique(self.config.places)
         else:
@@ -65,6 +65,6 @@ class Explore(Reranker):
         return {"new": self._new}
 
     def restore(self, state: State) -> Self:
-        """Restore the fit from `state`."""
+        """Take the mask of new items from `state`; return self."""
         self._new = state["new"]
         return self

@@ -39,12 +39,12 @@ class Exposure(Reranker):
     config: ExposureOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Store the groups of each item."""
+        """Store the groups of each item; return self."""
         self._groups = padded(counted(data, self.config.prefix))
         return self
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
-        """Reorder the first n places; the others follow in their order."""
+        """Choose the first n places greedily; the other candidates follow in their order."""
         final = pool.fused()
         columns, ids, scores = head(pool, final, self.config.depth)
         if not ids.size:
@@ -52,20 +52,20 @@ class Exposure(Reranker):
         return moved(pool, final, columns, select(unit_range(scores), self._groups[ids], self.config.relevance, n))
 
     def state(self) -> State:
-        """Return the groups."""
+        """Return the groups of the items."""
         return {"groups": self._groups}
 
     def restore(self, state: State) -> Self:
-        """Restore the fit from `state`."""
+        """Take the groups of the items from `state`; return self."""
         self._groups = state["groups"]
         return self
 
 
 def select(relevance: Floats, groups: Ints, trade: float, n: int) -> Longs:
-    """Return the place of each candidate after n greedy choices, int64 [Q, D]; the others follow in order.
+    """Return the place of each candidate after n greedy choices, int64 [Q, D]; those not chosen follow in order.
 
     relevance: float32 [Q, D], best first, from 0 to 1, -inf at padding
-    groups: int32 [Q, D, m], padded with -1
+    groups: int32 [Q, D, m], the groups of each candidate, padded with -1
     """
     selection = Selection(relevance, trade, n)
     rows = selection.rows[:, None]

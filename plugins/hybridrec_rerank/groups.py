@@ -1,4 +1,4 @@
-"""Groups of items with the same tag, of all tags or of those with a prefix."""
+"""Groups of items with the same tag, for all tags or for the tags with a given prefix."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def counted(data: Dataset, prefix: str) -> Sparse:
 
 
 def padded(matrix: Sparse) -> Ints:
-    """Return the columns of each row: int32 [rows, m], padded with -1."""
+    """Return the columns of the entries in each row of a csr: int32 [rows, m], padded with -1."""
     counts = np.diff(matrix.indptr)
     result = np.full((matrix.shape[0], max(int(counts.max(initial=0)), 1)), PADDING, np.int32)
     result[np.arange(result.shape[1]) < counts[:, None]] = matrix.indices

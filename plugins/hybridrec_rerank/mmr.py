@@ -11,7 +11,7 @@ from hybridrec_rerank.selection import Selection
 from hybridrec_rerank.similarity import Likeness, LikenessOptions
 
 _QUERIES = 64
-"""Queries whose candidates' vectors are in memory at a time, few enough for the processor's cache."""
+"""Number of queries whose candidates' vectors are in memory at a time, few enough for the processor's cache."""
 
 
 class MMROptions(LikenessOptions):
@@ -33,7 +33,7 @@ class MMR(Likeness):
     config: MMROptions
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
-        """Reorder the first n places; the others follow in their order."""
+        """Choose the first n places greedily; the other candidates follow in their order."""
         final = pool.fused()
         columns, ids, scores = head(pool, final, self.config.depth)
         if not ids.size:
@@ -47,7 +47,7 @@ class MMR(Likeness):
 
 
 def select(relevance: Floats, vectors: Floats, trade: float, n: int) -> Longs:
-    """Return the place of each candidate after n greedy choices, int64 [Q, D]; the others follow in order.
+    """Return the place of each candidate after n greedy choices, int64 [Q, D]; those not chosen follow in order.
 
     relevance: float32 [Q, D], best first, from 0 to 1, -inf at padding
     vectors: float32 [Q, D, dim], of length 1

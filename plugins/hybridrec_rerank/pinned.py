@@ -1,4 +1,4 @@
-"""Pinned items: given items at given places."""
+"""Pinned items: items that the config puts at given places of every slate."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Pinned(Reranker):
     config: PinnedOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Look up the items; raises DataError for an id that the data does not have."""
+        """Look up the codes of the items and return self; raises DataError for an id that the data does not have."""
         self._codes = data.items.vocabulary.encode_known(list(self.config.places.values()), self.name)
         return self
 
@@ -57,6 +57,6 @@ class Pinned(Reranker):
         return {"codes": self._codes}
 
     def restore(self, state: State) -> Self:
-        """Restore the fit from `state`."""
+        """Take the codes of the items from `state`; return self."""
         self._codes = state["codes"]
         return self

@@ -34,19 +34,19 @@ class PlackettLuce(Policy):
 
     @property
     def depth(self) -> int:
-        """The option `depth`."""
+        """The option `depth`, the number of best candidates among which it draws."""
         return self.config.depth
 
     def logits(self, scores: Floats) -> Doubles:
-        """Return the logarithms of the weights: float64 [Q, D], at most 0 for the best, -inf where there is none."""
+        """Return (score - 1) / temperature for scores scaled from 0 to 1: float64 [Q, D], -inf at padding."""
         return (unit_range(scores).astype(np.float64) - 1) / self.config.temperature
 
     def chances(self, scores: Floats) -> Chances:
-        """Return the softmax over what is open."""
+        """Return the chances, a softmax over the open candidates."""
         return _Softmax(scores, self.logits(scores))
 
     def drawn(self, scores: Floats, ids: Ints, requests: tuple[str, ...], seed: int, n: int) -> Longs:
-        """Return the ranks of the weights' logarithms plus Gumbel noise."""
+        """Return the drawn place of each candidate, int64 [Q, D]: the rank, from 0, of its logit plus Gumbel noise."""
         noise = -np.log(-np.log(kernels.keyed_draws(requests, ids, seed)))
         best_first = np.argsort(-(self.logits(scores) + noise), axis=1, kind="stable")
         return np.argsort(best_first, axis=1)
@@ -60,7 +60,10 @@ class _Softmax(Chances):
         self.logits = logits
 
     def of(self, place: int) -> Doubles:
-        """Return the softmax, relative to the largest open one: what is left may be tiny, but not lost."""
+        """Return the softmax of the logits of the open candidates: float64 [Q, D], 0 for the others.
+
+        The largest open logit is subtracted first, so that the remaining weights cannot all underflow to 0.
+        """
         left = np.where(self.open, self.logits, -np.inf)
         top = left.max(axis=1, keepdims=True)
         weights = np.exp(left - np.where(np.isfinite(top), top, 0))

@@ -1,4 +1,4 @@
-"""The base of policies: re-rankers that draw the order of the best candidates, and know how probable an order is."""
+"""Base of policies: re-rankers that draw the order of the best candidates, and tell how probable an order is."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hybridrec import PADDING, Bools, Dataset, Doubles, Floats, Ints, Longs, Poo
 from hybridrec_rerank.pool_order import head, moved
 
 PLACES = 1 << 32
-"""The first number of the draws for places; those for candidates are numbered by their ids."""
+"""Number of the random number for place 0; the random numbers for candidates are numbered by their ids."""
 
 
 class Policy(Reranker):
@@ -27,11 +27,16 @@ class Policy(Reranker):
 
     @abstractmethod
     def chances(self, scores: Floats) -> Chances:
-        """Return the chances of Q rows of candidates, scores float32 [Q, D], best first, -inf where there is none."""
+        """Return the chances of the candidates; `scores`, float32 [Q, D], are best first, -inf at padding."""
 
     @abstractmethod
     def drawn(self, scores: Floats, ids: Ints, requests: tuple[str, ...], seed: int, n: int) -> Longs:
-        """Return the drawn place of each candidate, int64 [Q, D], from 0; those behind the first n in any order."""
+        """Draw the place of each candidate, int64 [Q, D], from 0; the places after the first n are in any order.
+
+        scores: float32 [Q, D], best first, -inf at padding
+        ids: int32 [Q, D], the ids of the candidates
+        requests: the names of the requests, which decide with `seed` what is drawn
+        """
 
     @property
     @abstractmethod
@@ -39,7 +44,7 @@ class Policy(Reranker):
         """The number of best candidates among which it draws."""
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Draw the seed of all slates."""
+        """Draw the seed from which all slates are drawn; return self."""
         self._seed = int(rng.integers(2**63))
         return self
 
@@ -79,17 +84,20 @@ class Policy(Reranker):
         return {"seed": np.array(self._seed, np.int64)}
 
     def restore(self, state: State) -> Self:
-        """Restore the fit from `state`."""
+        """Take the seed from `state`; return self."""
         self._seed = int(state["seed"])
         return self
 
 
 class Chances(ABC):
-    """The candidates that are still open, bool [Q, D], and the chance of each to be the next."""
+    """Chance of each candidate to be the next one.
+
+    open: bool [Q, D], true for candidates that have no place yet; the caller updates it
+    """
 
     def __init__(self, scores: Floats) -> None:
         self.open: Bools = scores > -np.inf
 
     @abstractmethod
     def of(self, place: int) -> Doubles:
-        """Return float64 [Q, D]: the chance of each candidate to be the next; 0 where it is not open."""
+        """Return the chance of each candidate to get this place (from 0): float64 [Q, D], 0 for those not open."""

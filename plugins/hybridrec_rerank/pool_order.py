@@ -1,4 +1,4 @@
-"""Order of a fused pool: its head, and other orders."""
+"""Orders of a fused pool: its best candidates, and the pool in another order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ def head(pool: Pool, final: Floats, depth: int) -> tuple[Ints, Ints, Floats]:
 
 
 def moved(pool: Pool, final: Floats, columns: Ints, places: Longs) -> Pool:
-    """Reorder the pool: the given columns [Q, D] by `places` (from 0), the others after them as before."""
+    """Return the pool with the candidates in `columns` at their `places`, and the others after them in their order.
+
+    columns: int32 [Q, D], columns of the pool
+    places: int64 [Q, D], from 0
+    """
     behind = columns.shape[1] + kernels.ranks(final)
     reordered = -behind
     ranked = ~np.isnan(np.take_along_axis(final, columns, axis=1))
@@ -24,7 +28,7 @@ def moved(pool: Pool, final: Floats, columns: Ints, places: Longs) -> Pool:
 
 
 def unit_range(scores: Floats) -> Floats:
-    """Scale each row from 0 to 1; -inf stays."""
+    """Scale the finite scores of each row from 0 to 1; -inf stays."""
     finite = scores > -np.inf
     low = np.min(scores, axis=1, keepdims=True, where=finite, initial=np.inf)
     width = np.max(scores, axis=1, keepdims=True, where=finite, initial=-np.inf) - low
@@ -38,9 +42,9 @@ def lifted(taken: Bools) -> Longs:
 
 
 def placed(pool: Pool, final: Floats, wanted: Longs) -> Pool:
-    """Put some candidates at given places, and the others around them in their order.
+    """Return the pool with some candidates at given places, and the others around them in their order.
 
-    wanted: int64 [Q, K], a place from 1, each at most once per row, 0 for any place
+    wanted: int64 [Q, K], the place of each candidate, from 1 and at most once in a row; 0 for any place
     """
     rows = np.arange(len(wanted))[:, None]
     width = wanted.shape[1] + int(wanted.max(initial=0))

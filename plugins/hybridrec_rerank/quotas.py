@@ -1,4 +1,4 @@
-"""Quotas: the fewest and the most places of a slate for each generator."""
+"""Quotas: the smallest and the largest number of places of a slate for the candidates of a generator."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ UNLIMITED = np.iinfo(np.int32).max
 
 
 class Quota(Options):
-    """Places of one generator."""
+    """Number of places of a slate for the candidates of one generator."""
 
     at_least: int = Field(0, ge=0)
-    """Fewest places of a slate, as far as the generator proposed enough candidates."""
+    """Smallest number of places, as far as the generator proposed enough candidates."""
     at_most: int | None = Field(None, ge=0)
-    """Most places of a slate; null for no limit."""
+    """Largest number of places; null for no limit."""
 
 
 class QuotasOptions(Options):
@@ -53,7 +53,7 @@ class Quotas(Reranker):
     config: QuotasOptions
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
-        """Rank n candidates within the quotas first, then the others, both in their order."""
+        """Rank n candidates within the quotas first, then the others, both in the order of the final score."""
         final = pool.fused()
         columns, _, scores = head(pool, final, self.config.depth)
         sources = {label: quota for label, quota in self.config.sources.items() if label in pool.generators}
@@ -67,9 +67,11 @@ class Quotas(Reranker):
 
 
 def admit(proposed: Bools, valid: Bools, least: Longs, most: Longs, n: int) -> Bools:
-    """Mark the admitted candidates, bool [Q, D], at most n per row.
+    """Mark at most n candidates of each row within the quotas: bool [Q, D].
 
-    proposed: bool [Q, D, G], by which of G generators; valid: bool [Q, D]; least, most: int64 [G]
+    proposed: bool [Q, D, G], true for the generators that proposed the candidate
+    valid: bool [Q, D], false at padding
+    least, most: int64 [G], the smallest and the largest number of places of each generator
     """
     taken = np.zeros(valid.shape, bool)
     used = np.zeros((len(valid), len(least)), np.int64)

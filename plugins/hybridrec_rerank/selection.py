@@ -1,4 +1,4 @@
-"""Greedy selection: each place goes to the candidate that gains most, for all queries at once."""
+"""Greedy selection for all queries at once: each place goes to the candidate with the best value for it."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ class Selection:
     """Greedy filling of the first n places of Q slates from D candidates each, by relevance and a second criterion.
 
     relevance: float32 [Q, D], best first, from 0 to 1, -inf at padding
-    share: of relevance in the trade-off, from 0 to 1
-    places: int64 [Q, D], the place of each candidate so far; the others follow in order
+    share: weight of relevance in the trade-off, from 0 to 1
+    places: int64 [Q, D], the place of each candidate so far, from n on in order for those not chosen
     steps: the places to fill, from 0
     """
 
@@ -26,7 +26,10 @@ class Selection:
         self._open = np.where(finite, np.float32(share) * np.where(finite, relevance, 0), np.float32(-np.inf))
 
     def take(self, place: int, other: Floats) -> Longs:
-        """Take the candidate for this place by share * relevance + (1 - share) * `other`, float32 [Q, D]: int64 [Q]."""
+        """Choose the candidate with the largest share * relevance + (1 - share) * `other` for this place.
+
+        `other` is float32 [Q, D]. Returns the chosen candidate of each query, int64 [Q].
+        """
         chosen = np.argmax(self._open + self._other * other, axis=1)
         there = self._open[self.rows, chosen] > -np.inf
         self.places[self.rows[there], chosen[there]] = place

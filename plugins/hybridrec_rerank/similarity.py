@@ -1,4 +1,4 @@
-"""Similarity of items: a vector for each, from the data or from a component of the experiment."""
+"""Similarity of items by a vector for each, from the data or from a component of the experiment."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class LikenessOptions(Options):
     """Options of the re-rankers that use the similarity of items."""
 
     alike: Literal["users", "tags"] = "users"
-    """Definition of similarity: the same users have the items, or the same tags describe them."""
+    """Definition of similarity: items are alike if the same users have them, or if the same tags describe them."""
     uses: Annotated[str, ComponentRef(VectorModel)] | None = None
     """Label of a component whose vectors define similarity, such as `als` or `word2vec`, instead of `alike`."""
     dim: int = Field(64, ge=1)
@@ -24,9 +24,9 @@ class LikenessOptions(Options):
 
 
 class Likeness(Reranker):
-    """Base of the re-rankers that use similarity, the cosine of vectors.
+    """Base of the re-rankers that use the similarity of items, the cosine of their vectors.
 
-    They are the vectors of the component that `uses` names, or a truncated SVD of the items' users or tags.
+    The vectors are those of the component that `uses` names, or a truncated SVD of the items' users or tags.
     """
 
     fuses = False
@@ -37,23 +37,23 @@ class Likeness(Reranker):
         """Start without vectors."""
         super().__init__(config)
         self._vectors = np.zeros((0, 1), np.float32)
-        self._lent: dict[Target, Floats] = {}
+        self._base_units: dict[Target, Floats] = {}
 
     def use(self, model: VectorModel) -> Self:
-        """Take the component whose vectors define similarity."""
-        self._model, self._lent = model, {}
+        """Take the component whose vectors define similarity; return self."""
+        self._model, self._base_units = model, {}
         return self
 
     def units(self, target: Target) -> Floats:
-        """Return float32 [N, D]: a vector for each id, of length 1; of 0 for ids that are similar to none."""
+        """Return a vector for each id of the target, float32 [N, D], of length 1, or 0 if the id is similar to none."""
         if self.config.uses is None:
             return self._vectors
-        if target not in self._lent:
-            self._lent[target] = _units(np.nan_to_num(self._model.vectors(target)))
-        return self._lent[target]
+        if target not in self._base_units:
+            self._base_units[target] = _units(np.nan_to_num(self._model.vectors(target)))
+        return self._base_units[target]
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Compute a vector per item, unless a component has them."""
+        """Compute a vector for each item, unless `uses` names a component that has them; return self."""
         if self.config.uses is None:
             tags = self.config.alike == "tags"
             described = data.item_matrix("tags") if tags else data.interactions.matrix(binary=True).T.tocsr()
@@ -61,17 +61,20 @@ class Likeness(Reranker):
         return self
 
     def state(self) -> State:
-        """Return the computed vectors."""
+        """Return the computed vectors of the items."""
         return {"vectors": self._vectors}
 
     def restore(self, state: State) -> Self:
-        """Restore the fit from `state`."""
+        """Take the computed vectors from `state`; return self."""
         self._vectors = state["vectors"]
         return self
 
 
 def _reduced(matrix: Sparse, dim: int, rng: np.random.Generator) -> Floats:
-    """Reduce rows to `dim` dimensions: left singular vectors times singular values, or the rows themselves if few."""
+    """Reduce the rows of a matrix to `dim` dimensions: left singular vectors times singular values.
+
+    A matrix with no more than `dim` rows or columns is returned as it is, dense.
+    """
     from scipy.sparse.linalg import svds
 
     if not matrix.nnz:

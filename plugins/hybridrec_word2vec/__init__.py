@@ -1,4 +1,4 @@
-"""Items, tags, title words and users in one space learned by gensim's Word2Vec, and retrieval in it."""
+"""Embedding of items, tags, title words and users in one space by gensim's Word2Vec, and retrieval from it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def hybridrec_components() -> list[type[Component]]:
-    """`word2vec`, four kinds of retrieval in its space, draws from clusters, and titles."""
+    """`word2vec`, the four components that retrieve from its space, `cluster-draw` and `title-vectors`."""
     from hybridrec_word2vec.cluster_draw import ClusterDraw
     from hybridrec_word2vec.embedding import Word2Vec
     from hybridrec_word2vec.retrieval import Clusters, Mean, Playlists, Voting
@@ -23,7 +23,7 @@ def hybridrec_components() -> list[type[Component]]:
 
 @hookimpl
 def hybridrec_exporters() -> list[type[Exporter]]:
-    """The vectors of any component with vectors, in the text format of word2vec."""
+    """`word2vec`, an exporter of a component's vectors in the text format of word2vec."""
     from hybridrec_word2vec.vector_files import Word2VecExporter
 
     return [Word2VecExporter]

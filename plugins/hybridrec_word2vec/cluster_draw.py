@@ -1,4 +1,4 @@
-"""`cluster-draw`: items drawn at random from the cluster of most items of the query."""
+"""`cluster-draw`: draws items at random from the cluster that holds most of the query's items."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from hybridrec_word2vec.kmeans import ElbowCurve, elbow, farthest_from_chord, sp
 from hybridrec_word2vec.trained_space import normalised
 
 MEMBERS = 5
-"""Items of a cluster that the report names."""
+"""Number of items of each cluster that the report names."""
 
 
 class ClusterDrawOptions(Options):
@@ -44,18 +44,19 @@ class ClusterDrawOptions(Options):
     uses: Annotated[str, ComponentRef(VectorModel)] = Option(examples=["word2vec"])
     """Label of the component whose item vectors are clustered: those of `als`, the input vectors of `word2vec`"""
     clusters: int | None = Option(None, ge=2)
-    """Number of clusters; null for the elbow of the within-cluster curve from 10 to 500."""
+    """Number of clusters; null chooses it at the elbow of the within-cluster curve from 10 to 500 clusters."""
     starts: int = Option(1, ge=1)
-    """Starts of k-means by k-means++ for each number of clusters, of which the best one counts."""
+    """Number of times that k-means starts, each from other centres of k-means++; the best result is kept."""
     count_repeats: bool = False
-    """Count an item as often as the query shows it when the cluster of most items is sought; otherwise once."""
+    """Count an item as often as the query's history has it when the majority cluster is determined; if false, once."""
 
 
 class ClusterDraw(DenseModel):
-    """Items of the query's majority cluster, in an order that is random for each query.
+    """Items of the majority cluster, the one with most of the query's items, in an order that is random for each query.
 
-    Clusters are those of spherical k-means over the item vectors of the component that `uses` names. Ties between
-    clusters go to the first. The order is drawn by `kernels.draws`: the same for the same items and seed, in any batch.
+    Spherical k-means clusters the item vectors of the component that `uses` names. Ties between clusters go to the
+    one with the lower number. The order is drawn by `kernels.draws`: it is the same for the same items and seed, in any
+    batch.
     """
 
     name = "cluster-draw"
@@ -70,17 +71,17 @@ class ClusterDraw(DenseModel):
     labels: Ints
     """Cluster of each item, int32 [I], from 0; -1 for items without a vector."""
     curve: ElbowCurve
-    """Within-cluster curve from which the number of clusters was chosen; empty if that was given."""
+    """Within-cluster curve from which the number of clusters was chosen; empty if the option `clusters` gives it."""
 
     _model: VectorModel
 
     def use(self, model: VectorModel) -> Self:
-        """Take the component whose item vectors are clustered."""
+        """Take the component whose item vectors are clustered; return self."""
         self._model = model
         return self
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Cluster the items that have a vector; raises DataError if the component has none of items."""
+        """Cluster the items that have a vector and return self; raises DataError if `uses` has no vectors of items."""
         embeddings = self._model.embeddings(data)
         if ITEMS not in embeddings:
             raise DataError(f"cluster-draw: '{self.config.uses}' has no vectors of items")
@@ -98,11 +99,11 @@ class ClusterDraw(DenseModel):
         return self
 
     def memory(self, data: Dataset) -> int:
-        """Estimate the bytes of the cosines with all centres."""
+        """Estimate the bytes of the cosines of all items with all centres."""
         return 12 * len(data.items) * (self.config.clusters or 500)
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return a random number in [0, 1) for each item of the majority cluster; NaN for all others."""
+        """Return a random number in [0, 1) for items of the majority cluster, NaN for all others: float32 [Q, I]."""
         learned = np.flatnonzero(self.labels != PADDING)
         member = csr_matrix(
             (np.ones(len(learned), np.float32), (learned, self.labels[learned])),
@@ -114,11 +115,11 @@ class ClusterDraw(DenseModel):
         return np.where(self.labels == majority[:, None], kernels.draws(items, self._seed), np.float32(np.nan))
 
     def clusters(self, target: Target) -> Ints | None:
-        """Return the cluster of each item, -1 without a vector; None for any other target."""
+        """Return the cluster of each item, int32 [I], -1 for items without a vector; None for targets but items."""
         return self.labels if target == ITEMS else None
 
     def figures(self, data: Dataset) -> Sequence[Figure]:
-        """Return the curve from which the number of clusters was chosen, if it was, and all clusters by size."""
+        """Return a table of all clusters by size, after the within-cluster curve if the number was chosen from it."""
         clustered = self.labels[self.labels != PADDING]
         if not len(clustered):
             return []
@@ -140,7 +141,7 @@ class ClusterDraw(DenseModel):
         return [CurveFigure("Within-cluster curve", "clusters", "within", points, chosen, note), table]
 
     def _members(self, data: Dataset, sizes: Longs) -> Iterator[tuple[int, int, tuple[str, ...]]]:
-        """Yield number, size and the names of the items of most users of each cluster, the largest cluster first."""
+        """Yield the number and the size of each cluster and the names of its items with most users, largest first."""
         users = data.user_matrix(ITEMS).getnnz(axis=0)
         best = np.lexsort((-users, self.labels))
         starts = np.searchsorted(self.labels[best], np.arange(len(sizes)))
@@ -149,7 +150,7 @@ class ClusterDraw(DenseModel):
             yield int(cluster), int(sizes[cluster]), data.items.names(first.astype(np.int32))
 
     def state(self) -> State:
-        """Return the cluster of every item, the curve, and the seed."""
+        """Return the cluster of every item, the within-cluster curve, and the seed of the draws."""
         return {
             "labels": self.labels,
             "sizes": self.curve.sizes,
@@ -158,12 +159,12 @@ class ClusterDraw(DenseModel):
         }
 
     def restore(self, state: State) -> Self:
-        """Restore the fit from `state`."""
+        """Take the clusters, the curve and the seed from `state`; return self."""
         self.labels, self._seed = state["labels"], int(state["seed"])
         self.curve = ElbowCurve(state["sizes"], state["within"])
         return self
 
 
 def _occurrences(history: Ragged) -> Sparse:
-    """Count the items of each row, csr float32 [Q, I], whatever they weigh."""
+    """Count how often each row has each item, regardless of the weights of interactions: csr float32 [Q, I]."""
     return Ragged(history.ids, history.offsets, history.width).matrix()

@@ -1,4 +1,4 @@
-"""Clusters of the seeds of many queries at once, and interleaving of the clusters' results."""
+"""Clustering of the seeds (weighted tokens) of many queries at once, and interleaving of the clusters' rankings."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from scipy.sparse import csr_matrix
 from hybridrec import Floats, Ints, Sparse, kernels
 
 ROUNDS = 10
-"""Passes of k-means; the few seeds of a query converge in fewer."""
+"""Number of passes of k-means; the few seeds of a query converge in fewer."""
 
 
 def cluster(seeds: Sparse, units: Floats, k: int) -> Floats:
     """Cluster each query's seeds by spherical k-means (Dhillon and Modha 2001).
 
-    Returns directions float32 [Q, k, dim], heaviest first.
+    Returns the directions of the centres, float32 [Q, k, dim], the cluster with the largest sum of weights first.
+    Queries with fewer than k clusters have rows of NaN.
 
     seeds: csr float32 [Q, tokens], the weight of each seed; units: float32 [tokens, dim], rows of length 1
 
     The first centre is the seed farthest from the mean, each further one the seed farthest from the previous
-    centres, so nothing is random. Queries with fewer clusters have rows of NaN.
+    centres, so nothing is random.
     """
     rows, vectors = kernels.csr_rows(seeds), units[seeds.indices]
     centres = _farthest(rows, vectors, seeds, k)
@@ -31,12 +32,12 @@ def cluster(seeds: Sparse, units: Floats, k: int) -> Floats:
 
 
 def interleaved(scores: Floats, asked: Sparse) -> Floats:
-    """Interleave the rankings of k clusters into one: float32 [Q, N], 1 over the place.
+    """Interleave the rankings of k clusters into one, and return 1 over the place of each id in it: float32 [Q, N].
 
-    scores: float32 [Q, k, N] of each cluster, rows of NaN for missing clusters
-    asked: csr [Q, N], the ids of the query itself, which do not take places from others
+    scores: float32 [Q, k, N], the scores of each cluster; rows of NaN for missing clusters
+    asked: csr [Q, N], the ids of the query itself, which are ranked apart and take no places from others
 
-    NaN where no cluster has an opinion.
+    Ids on which no cluster has an opinion get NaN.
     """
     queries, k, n = scores.shape
     flat = scores.reshape(queries * k, n)
@@ -54,7 +55,7 @@ def interleaved(scores: Floats, asked: Sparse) -> Floats:
 
 
 def _farthest(rows: Ints, vectors: Floats, seeds: Sparse, k: int) -> Floats:
-    """Choose the initial centres of k-means: float32 [Q, k, dim]."""
+    """Choose the initial centres of k-means as `cluster` says: float32 [Q, k, dim], NaN for missing ones."""
     _, centres = _means(rows, np.zeros_like(rows), vectors, seeds, k)
     starts = seeds.indptr[:-1]
     asking = np.flatnonzero(np.diff(seeds.indptr))
@@ -67,18 +68,21 @@ def _farthest(rows: Ints, vectors: Floats, seeds: Sparse, k: int) -> Floats:
 
 
 def _nearest(rows: Ints, vectors: Floats, centres: Floats) -> Ints:
-    """Find the nearest centre of each seed."""
+    """Return the place of the nearest centre of each seed: int32 [seeds]."""
     return np.nan_to_num(_cosines(rows, vectors, centres), nan=-2.0).argmax(axis=1).astype(np.int32)
 
 
 def _cosines(rows: Ints, vectors: Floats, centres: Floats) -> Floats:
-    """Compute cosines of each seed with the centres of its query, float32 [seeds, k]; NaN where there is none."""
+    """Compute the cosines of each seed with the centres of its query, float32 [seeds, k]; NaN for missing centres."""
     places = range(centres.shape[1])
     return np.stack([np.einsum("sd,sd->s", vectors, centres[rows, place]) for place in places], axis=1)
 
 
 def _means(rows: Ints, nearest: Ints, vectors: Floats, seeds: Sparse, k: int) -> tuple[Floats, Floats]:
-    """Compute weight [Q, k] and direction [Q, k, dim] of each cluster; 0 and NaN for clusters without seeds."""
+    """Compute the weight, float32 [Q, k], and the direction, float32 [Q, k, dim], of each cluster.
+
+    A cluster without seeds has weight 0 and direction NaN.
+    """
     queries = seeds.shape[0]
     member = csr_matrix((seeds.data, (rows * k + nearest, np.arange(len(rows)))), shape=(queries * k, len(rows)))
     sums = np.asarray(member @ vectors, np.float32)

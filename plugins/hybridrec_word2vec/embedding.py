@@ -38,10 +38,11 @@ class Word2VecOptions(Options):
     tokenizer: Tokenizer = Tokenizer()
     """Tokenization of titles."""
     score: Score = "input-output"
-    """Score of a candidate: inner product of the query with the candidate's output vector, which is what training
-    predicts; or cosine with its input vector, the similarity of the two."""
+    """Score of a candidate: with `input-output` the inner product of the query with the candidate's output vector,
+    which training predicts by; with `cosine` the cosine of the query with the candidate's input vector."""
     algorithm: Literal["cbow", "skip-gram"] = "cbow"
-    """Predict a token from the mean of its neighbours, as a query is a mean; or each neighbour from each token."""
+    """Training task: `cbow` predicts a token from the mean of its neighbours, much as a query is a mean; `skip-gram`
+    predicts each neighbour from each token."""
     dim: int = Option(64, gt=0)
     """Dimensions of the space."""
     window: int | None = Option(5, gt=0)
@@ -67,11 +68,13 @@ class Word2VecOptions(Options):
     """Number of threads that train concurrently without synchronization (Hogwild). With 1 the same seed gives the
     same vectors; more are faster on a corpus of many millions of tokens, but give other vectors each time."""
     context: int | None = Option(None, gt=0)
-    """Number of a query's last items that count, which the split `each-position` makes the nearest; null for all."""
+    """Number of the last items of a query that count, null for all; the split `each-position` puts the items nearest
+    to the hidden one last."""
     weights: dict[SentenceField, Annotated[float, Option(ge=0)]] = Option(default_factory=dict)
     """Weight of a field's tokens in the mean that represents a query; 1 for fields that are not named."""
     average: Average = "tokens"
-    """Units of the mean that represents a query: all its tokens, or its fields, each the mean of its tokens."""
+    """Mean that represents a query: with `tokens` the mean of all its tokens; with `fields` the mean of its fields,
+    each the mean of its own tokens."""
 
 
 class Word2Vec(SpaceModel):
@@ -80,7 +83,8 @@ class Word2Vec(SpaceModel):
     Mikolov et al., "Distributed Representations of Words and Phrases and their Compositionality" (2013); on the
     choice of `ns_exponent` for recommendation: Caselles-Dupré et al., "Word2vec applied to recommendation:
     hyperparameters matter" (2018). A query is the weighted mean of the input vectors of all its tokens, so unknown
-    users are served like known ones. Other components ask the same space in other ways: their `uses` names this one.
+    users are served like known ones. Other components retrieve from the same space in other ways: their `uses` names
+    this one.
     """
 
     name = "word2vec"
@@ -107,12 +111,12 @@ class Word2Vec(SpaceModel):
 
     @property
     def encoder(self) -> QueryEncoder:
-        """The trained space, with the options of queries."""
+        """The trained space, with the options that turn queries into vectors."""
         config = self.config
         return QueryEncoder(self._trained, config.score, config.context, config.weights, config.average)
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Train on one sentence per user."""
+        """Train on one sentence per user; return self."""
         fields = self._fields_of(data)
         space = Space.of(data, fields, self.config.tokenizer)
         sentences = Sentences(space, data, self.config.shuffle, rng, self.config.repeat)
@@ -122,7 +126,7 @@ class Word2Vec(SpaceModel):
         return self
 
     def state(self) -> State:
-        """Return the tokens, their vectors and counts, and the losses."""
+        """Return the fields, the tokens, their vectors and counts, and the losses."""
         trained = self._trained
         return {
             **trained.space.state(),
@@ -134,7 +138,7 @@ class Word2Vec(SpaceModel):
         }
 
     def restore(self, state: State) -> Self:
-        """Restore the vectors and the losses."""
+        """Take the space, its vectors and counts, and the losses from `state`; return self."""
         self.losses, fields = state["losses"], tuple(map(str, state["fields"]))
         space = Space.restore(state, fields, self.config.tokenizer)
         outputs = {target: state[f"outputs.{target}"] for target in self._learned_targets(fields)}
@@ -142,7 +146,7 @@ class Word2Vec(SpaceModel):
         return self
 
     def _fields_of(self, data: Dataset) -> tuple[SentenceField, ...]:
-        """Return the fields of the sentences in the order of their tokens; raises DataError for one that is unknown."""
+        """Return the fields of the sentences in the order of their tokens; raises DataError if the data lacks one."""
         order = ("user", *data.targets, "title", "features")
         fields = self.config.fields or (*data.targets, "title")
         for field in fields:
@@ -156,7 +160,7 @@ class Word2Vec(SpaceModel):
     def memory(self, data: Dataset) -> int:
         """Estimate the bytes of all vectors, held twice, the tokens of all sentences, and one shuffled pass.
 
-        Titles are assumed to have as many tokens as words.
+        Titles are assumed to have the tokens of the default tokenizer, at most 10 for each user.
         """
         fields = self._fields_of(data)
         space = Space.of(data, fields, Tokenizer())
@@ -165,7 +169,7 @@ class Word2Vec(SpaceModel):
         return 16 * space.size * self.config.dim + 48 * tokens + 100 * space.size
 
     def figures(self, data: Dataset) -> Sequence[Figure]:
-        """Return the vector of the item of the most users, and those of its nearest items, as stripes."""
+        """Return the vectors of the item with the most users and of its nearest items, drawn as stripes."""
         if ITEMS not in self._trained.space.fields:
             return []
         vectors, users = self._trained.inputs_of(ITEMS), data.user_matrix(ITEMS).getnnz(axis=0)

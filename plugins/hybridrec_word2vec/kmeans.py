@@ -1,4 +1,4 @@
-"""Spherical k-means, and the number of clusters by the elbow of the within-cluster curve."""
+"""Spherical k-means, and the choice of the number of clusters at the elbow of the within-cluster curve."""
 
 from __future__ import annotations
 
@@ -15,14 +15,22 @@ PASSES = 300
 
 
 class Clustering(NamedTuple):
-    """Result of k-means: labels, int32[n], the cluster of each point; within, the sum of 1 - cosine with its centre."""
+    """Result of k-means.
+
+    labels: int32[n], the cluster of each point
+    within: the sum over all points of 1 - cosine with the centre of their cluster
+    """
 
     labels: Ints
     within: float
 
 
 class ElbowCurve(NamedTuple):
-    """Within-cluster curve: within, float64, parallel to the numbers of clusters `sizes`, int64, ascending."""
+    """Within-cluster curve.
+
+    sizes: int64, ascending numbers of clusters
+    within: float64, parallel to `sizes`, the `within` of the clustering into so many clusters
+    """
 
     sizes: Longs
     within: Doubles
@@ -31,17 +39,18 @@ class ElbowCurve(NamedTuple):
 def spherical_kmeans(points: Floats, k: int, rng: np.random.Generator, starts: int = 1) -> Clustering:
     """Cluster unit vectors, float32 [n, D] with n >= k, by cosine (Dhillon and Modha 2001).
 
-    The best of several starts, each from centres of k-means++ (Arthur and Vassilvitskii 2007) for cosines. Centres are
-    scaled to length 1 in each pass; a cluster that has lost all points keeps its centre.
+    Returns the best result of `starts` starts, each from centres of k-means++ (Arthur and Vassilvitskii 2007) for
+    cosines. Centres are scaled to length 1 in each pass; a cluster that has lost all points keeps its centre.
     """
     return _best(points, [spread(points, k, rng) for _ in range(starts)])
 
 
 def elbow(points: Floats, rng: np.random.Generator, starts: int = 1) -> tuple[Clustering, ElbowCurve]:
-    """Return the clustering at the point of the curve from 10 to 500 clusters that is farthest from its chord.
+    """Return the clustering at the elbow of the within-cluster curve from 10 to 500 clusters, and the curve.
 
-    Both axes are scaled to [0, 1] (Satopää et al. 2011). Fewer points than 500 end the curve earlier. Each point of
-    the curve is the best of `starts`, in which fewer clusters start from the first centres of more.
+    The elbow is the place of the curve that is farthest from its chord, with both axes scaled to [0, 1] (Satopää et
+    al. 2011). With fewer than 500 points the curve ends at their number. Each value of the curve is the best of
+    `starts` starts, for which the largest number of centres is drawn once: fewer clusters start from the first of them.
     """
     ends = (min(LEAST, len(points)), min(MOST, len(points)))
     sizes = np.unique(np.linspace(*ends, STEPS).round().astype(np.int64))
@@ -52,9 +61,10 @@ def elbow(points: Floats, rng: np.random.Generator, starts: int = 1) -> tuple[Cl
 
 
 def spread(points: Floats, k: int, rng: np.random.Generator) -> Floats:
-    """Choose k of the points as centres: each further one is the best of a few drawn by 1 - cosine with the nearest.
+    """Choose k of the points as initial centres by greedy k-means++: float32 [k, D].
 
-    The best is the one that leaves the least within; 2 + ln k are drawn, as in scikit-learn.
+    The first centre is drawn uniformly. For each further one 2 + ln k points are drawn, in proportion to 1 - cosine
+    with their nearest centre, and the one after which the sum of these is smallest is taken, as in scikit-learn.
     """
     trials = 2 + int(np.log(k))
     chosen = [int(rng.integers(len(points)))]
@@ -73,19 +83,25 @@ def spread(points: Floats, k: int, rng: np.random.Generator) -> Floats:
 
 
 def _distances(points: Floats, chosen: Longs) -> Doubles:
-    """Compute 1 - cosine of all points with each chosen one, float64 [n, chosen], at least 0, and 0 with itself."""
+    """Compute 1 - cosine of all points with the points at `chosen`: float64 [n, len(chosen)].
+
+    Values are never below 0, and exactly 0 for a point and itself.
+    """
     distances = np.maximum(1 - (points @ points[chosen].T).astype(np.float64), 0)
     distances[chosen, np.arange(len(chosen))] = 0
     return distances
 
 
 def _best(points: Floats, starts: Sequence[Floats]) -> Clustering:
-    """Return the clustering with the least within, of those from each of these centres, float32 [k, D]."""
+    """Cluster from each of the initial centres, float32 [k, D], and return the clustering with the least `within`."""
     return min((converged(points, centres) for centres in starts), key=lambda clustering: clustering.within)
 
 
 def converged(points: Floats, centres: Floats) -> Clustering:
-    """Move the centres to the means of their points, and points to the nearest centres, until no point moves."""
+    """Move centres to the means of their points, and points to the nearest centres, until no point moves.
+
+    There are at most 300 passes.
+    """
     labels = np.full(len(points), -1, np.int32)
     for _ in range(PASSES):
         nearest = (points @ centres.T).argmax(axis=1).astype(np.int32)
@@ -102,6 +118,6 @@ def converged(points: Floats, centres: Floats) -> Clustering:
 
 
 def farthest_from_chord(x: Longs, y: Doubles) -> int:
-    """Find the place of the point farthest from the line between the first and the last."""
+    """Return the index of the point farthest from the line between the first and the last, both axes in [0, 1]."""
     along, drop = (x - x[0]) / max(x[-1] - x[0], 1), (y - y[0]) / ((y[-1] - y[0]) or 1)
     return int(np.abs(drop - along).argmax())

@@ -1,4 +1,8 @@
-"""Ways of asking the trained space of another component: the mean, votes, clusters, playlists."""
+"""Four ways to retrieve from an embedding that another component has trained.
+
+They use the mean of a query's vectors, votes of its tokens, clusters of these tokens, or votes of the nearest training
+playlists.
+"""
 
 from __future__ import annotations
 
@@ -31,59 +35,59 @@ from hybridrec_word2vec.space import SentenceField
 from hybridrec_word2vec.trained_space import Average, QueryEncoder, Score, SpaceModel, normalised
 
 _CELLS = 1 << 23
-"""Similarities held in memory at a time."""
+"""Number of similarities held in memory at a time."""
 
 
 class AskingOptions(Options):
-    """Options of all that ask the space of another component. Those that are not given are as in that component."""
+    """Options of the components that retrieve from the space of another one; by default they are as in that one."""
 
     uses: Annotated[str, ComponentRef(SpaceModel)] = Option(examples=["word2vec"])
-    """Label of the component whose trained space is asked, such as a `word2vec`; it is trained once for all that
-    name it."""
+    """Label of the component whose trained space is used, such as a `word2vec`; it is trained once for all components
+    that name it."""
     score: Score | None = None
     """Score of a candidate, `input-output` or `cosine`, as for `word2vec`."""
     context: Annotated[int, Option(gt=0)] | Literal["all"] | None = None
-    """Number of a query's last items that count, or `all`."""
+    """Number of the last items of a query that count, or `all`."""
     weights: dict[SentenceField, Annotated[float, Option(ge=0)]] | None = None
     """Weight of a field's tokens in a query; 1 for fields that are not named."""
     average: Average | None = None
-    """Units of the mean that represents a query, `tokens` or `fields`, as for `word2vec`."""
+    """Mean that represents a query, of all its `tokens` or of its `fields`, as for `word2vec`."""
 
 
 class Asking(Component):
-    """The part that all ways of asking a space share: they learn nothing but what they say.
+    """Base of the components that retrieve from the space of another component, which `uses` names.
 
-    Training is that of the component that `uses` names, so that they differ in the way of asking alone.
+    That component alone is trained, so components on the same space differ only in their retrieval.
     """
 
     config: AskingOptions
-    _lender: SpaceModel
+    _base_model: SpaceModel
 
     def use(self, model: SpaceModel) -> Self:
-        """Take the component whose space is asked, and take over what it serves."""
-        self._lender = model
+        """Take the component whose space is used, and take over its `targets`, `needs` and `folds_in`; return self."""
+        self._base_model = model
         self.targets, self.needs, self.folds_in = model.targets, model.needs, model.folds_in
         return self
 
     @property
     def encoder(self) -> QueryEncoder:
-        """The trained space, with the options of queries, those of the other component where none are given."""
+        """The trained space of the base model, with the options for queries that are given here, else with its own."""
         given = {name: getattr(self.config, name) for name in ("score", "context", "weights", "average")}
         changes = {name: value for name, value in given.items() if value is not None}
         if changes.get("context") == "all":
             changes["context"] = None
-        return replace(self._lender.encoder, **changes)
+        return replace(self._base_model.encoder, **changes)
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Learn nothing: the space is trained."""
+        """Return self: there is nothing to learn, since the space is already trained."""
         return self
 
     def state(self) -> State:
-        """Return nothing."""
+        """Return no arrays: nothing was learned."""
         return {}
 
     def restore(self, state: State) -> Self:
-        """Restore nothing."""
+        """Return self: there is nothing to restore."""
         return self
 
 
@@ -100,23 +104,23 @@ class Mean(Asking, SpaceModel):
     @property
     def dim(self) -> int:
         """Dimensions of the space, known before training."""
-        return self._lender.dim
+        return self._base_model.dim
 
 
 class VotingOptions(AskingOptions):
     """Options of `word2vec-voting`."""
 
     neighbours: int = Option(100, ge=1)
-    """Number of neighbours each seed votes for."""
+    """Number of nearest ids for which each token of a query votes."""
 
 
 class Voting(Asking, DenseModel):
     """Retrieval by votes of each token of a query for its nearest items (or tags).
 
-    With `score: cosine` the vote of a seed is the cosine where it is above 0; with `input-output` it is exp(input ·
-    output) over its sum for all candidates, the share of the candidate among the neighbours of the seed as the model
-    predicts it. The score is the weighted mean of the votes of all seeds: a candidate that one seed strongly predicts
-    scores high, where a mean vector favours those that suit all seeds a little.
+    With `score: cosine` the vote of a token is the cosine where it is above 0; with `input-output` it is exp(input ·
+    output) over its sum for all candidates, the share of the candidate among the neighbours of the token as the model
+    predicts it. The score is the weighted mean of the votes of all tokens: a candidate that one token strongly predicts
+    scores high, whereas a mean vector favours candidates that suit all tokens a little.
     """
 
     name = "word2vec-voting"
@@ -125,7 +129,7 @@ class Voting(Asking, DenseModel):
     config: VotingOptions
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return float32 [Q, N]; NaN for ids that no seed votes for."""
+        """Return the weighted mean of the tokens' votes, float32 [Q, N]; NaN for ids without a vote."""
         encoder = self.encoder
         seeds = encoder.seeds(queries)
         voting = np.flatnonzero(seeds.getnnz(axis=0))
@@ -142,7 +146,7 @@ class Voting(Asking, DenseModel):
         return vstack([empty, *blocks], format="csr")
 
     def _nearest(self, encoder: QueryEncoder, tokens: Longs, others: Floats) -> Sparse:
-        """Find the nearest of `others`, float32 [N, D], to each token, and their votes: csr [T, N]."""
+        """Return the votes of each token for the nearest of the vectors `others`, float32 [N, D]: csr [T, N]."""
         values = encoder.inputs[tokens] @ others.T
         if encoder.score == "cosine":
             values[values <= 0] = np.nan
@@ -156,15 +160,15 @@ class ClustersOptions(AskingOptions):
     """Options of `word2vec-clusters`."""
 
     clusters: int = Option(3, ge=1)
-    """Largest number of clusters of each query's seeds."""
+    """Largest number of clusters that the tokens of a query are put into."""
 
 
 class Clusters(Asking, DenseModel):
-    """Retrieval by clusters of the query's seeds, with the results of the clusters interleaved.
+    """Retrieval by clusters of the query's tokens, with the rankings of the clusters interleaved.
 
-    Spherical k-means over the vectors of the seeds; the clusters take turns, the heaviest first, each with its best
-    id that no other has named. The score is 1 over the place. Recommendations cover all parts of a mixed playlist,
-    where one mean vector favours ids between the parts.
+    Spherical k-means clusters the vectors of the tokens. The clusters take turns, the one with the most weight first:
+    each adds its best id that is not in the list yet. The score is 1 over the place in the list. Recommendations cover
+    all parts of a mixed playlist, whereas one mean vector favours ids between the parts.
     """
 
     name = "word2vec-clusters"
@@ -173,7 +177,10 @@ class Clusters(Asking, DenseModel):
     config: ClustersOptions
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return float32 [Q, N]; NaN for queries without seeds and for ids without a vector."""
+        """Return 1 over the place in the interleaved list: float32 [Q, N].
+
+        NaN for queries without a token that has a vector, and for ids without a vector.
+        """
         encoder = self.encoder
         seeds = encoder.seeds(queries)
         centres = cluster(seeds, encoder.trained.units, self.config.clusters)
@@ -191,16 +198,16 @@ class PlaylistsOptions(AskingOptions):
     """Options of `word2vec-playlists`."""
 
     neighbours: int = Option(50, ge=1)
-    """Number of training users that vote."""
+    """Number of nearest training users that vote."""
     power: float = Option(4.0, gt=0)
-    """Power of the cosine in a vote; large values listen to the nearest users only."""
+    """Power of the cosine in a vote; with large values little but the nearest users counts."""
 
 
 class Playlists(Asking, DenseModel):
     """Retrieval by votes of the nearest training users (playlists) for their items or tags.
 
-    The vector of a user is the one `word2vec` would query with, the mean over all the user's tokens. The score of an
-    item (or tag) is the sum of the cosine to the power `power` over the nearest users who have it.
+    The vector of a user is the one that `word2vec` computes for a query, the mean of all the user's tokens. The score
+    of an item (or tag) is the sum of the cosine to the power `power` over the nearest users who have it.
     """
 
     name = "word2vec-playlists"
@@ -209,17 +216,17 @@ class Playlists(Asking, DenseModel):
     config: PlaylistsOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Compute the vectors of the users, and store them with their items and tags."""
+        """Compute the vectors of the training users, and keep them with the users' items and tags; return self."""
         self._users = self._directions(data.queries(np.arange(len(data.users), dtype=np.int32)))
         self._has = {target: data.user_matrix(target).sign() for target in self.encoder.trained.outputs}
         return self
 
     def memory(self, data: Dataset) -> int:
-        """Estimate the bytes of the vectors of the users, while they are computed."""
-        return 12 * len(data.users) * self._lender.dim
+        """Estimate the bytes that the vectors of the users take while they are computed."""
+        return 12 * len(data.users) * self._base_model.dim
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return float32 [Q, N]; NaN where none of the nearest users has the id."""
+        """Return the sum of the votes, float32 [Q, N]; NaN for ids that none of the nearest users has."""
         has = self._has[target]
         asking = self._directions(queries)
         result = np.empty((len(queries), has.shape[1]), np.float32)
@@ -231,37 +238,37 @@ class Playlists(Asking, DenseModel):
         return result
 
     def _votes(self, asking: Floats) -> Sparse:
-        """Return the vote of each of the nearest users: csr float32 [Q, U]."""
+        """Return the votes of the nearest users for queries with the vectors `asking`, [Q, dim]: csr float32 [Q, U]."""
         cosines = asking @ self._users.T
         cosines[cosines <= 0] = np.nan
         ids, values = kernels.top_k(cosines, min(self.config.neighbours, max(len(self._users), 1)))
         return _sparse(ids, values ** np.float32(self.config.power), cosines.shape)
 
     def _directions(self, queries: QueryBatch) -> Floats:
-        """Return the vectors of queries at length 1, float32 [Q, dim]; NaN where there is none."""
+        """Return the vectors of queries at length 1, float32 [Q, dim]; NaN rows for queries without a vector."""
         return normalised(self.encoder.query_vectors(queries))
 
     def state(self) -> State:
-        """Return the vectors of the users, and their items and tags."""
+        """Return the vectors of the training users, and their items and tags."""
         state: State = {"users": self._users}
         for target, has in self._has.items():
             state |= pack_csr(has, f"has.{target}")
         return state
 
     def restore(self, state: State) -> Self:
-        """Restore the fit from `state`."""
+        """Take the training users' vectors, items and tags from `state`; return self."""
         self._users = state["users"]
         self._has = {target: unpack_csr(state, f"has.{target}") for target in self.encoder.trained.outputs}
         return self
 
 
 def shares(values: Floats) -> Floats:
-    """Compute exp of each entry of float32 [S, N] over the sum of its row; NaN stays NaN."""
+    """Compute the softmax of each row of float32 [S, N]; NaN entries stay NaN and are left out of the sum."""
     powers = np.exp(values - np.fmax.reduce(values, axis=1, keepdims=True, initial=-np.inf))
     return powers / np.nansum(powers, axis=1, keepdims=True)
 
 
 def _sparse(ids: Ints, values: Floats, shape: tuple[int, int]) -> Sparse:
-    """Build csr with the values at the ids, int [rows, k], where they are not NaN."""
+    """Build a csr of `shape` with `values`, [rows, k], in the columns `ids`, [rows, k]; NaN values are left out."""
     rows, places = np.nonzero(~np.isnan(values))
     return csr_matrix((values[rows, places], (rows, ids[rows, places])), shape=shape)

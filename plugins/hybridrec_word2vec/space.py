@@ -1,4 +1,4 @@
-"""Common numbering of the tokens of all fields, and the sentences they form, one per user."""
+"""Common numbering of the tokens of all fields, and the sentences that they form, one for each user."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ from hybridrec import (
 )
 
 SentenceField: TypeAlias = str
-"""Field of a sentence: user, items, another kind, title, or features, those of its items."""
+"""Field of a sentence: `user`, `items`, another kind, `title`, or `features`, those of the sentence's items."""
 
 LONGEST_SENTENCE = 10_000
 """Limit of gensim, which silently drops the tokens of a sentence beyond it."""
 _SENTENCES = 1_024
-"""Sentences whose tokens exist as Python objects at a time."""
+"""Number of sentences whose tokens exist as Python objects at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Space:
-    """Numbering of tokens: those of `fields[f]` begin at `starts[f]`, so an item and a tag never clash.
+    """Numbering of all tokens: the tokens of `fields[f]` begin at `starts[f]`, so an item and a tag never clash.
 
     starts: int64 [len(fields) + 1], the last is the number of all tokens
-    lexicon: the tokens of titles, none if titles are not used
+    lexicon: the tokens of titles; empty if titles are not used
     features: csr [I, F] of ones, the features of each item; None if features are not used
     """
 
@@ -54,7 +54,7 @@ class Space:
 
     @classmethod
     def of(cls, data: Dataset, fields: tuple[SentenceField, ...], tokenizer: Tokenizer) -> Self:
-        """Collect the tokens of a training part."""
+        """Number the tokens that a training part has in these fields."""
         lexicon = TokenVocabulary.build(data.users.text if "title" in fields else (), tokenizer)
         features = _features(data) if "features" in fields else None
         sizes = {kind: data.size(kind) for kind in data.targets} | {
@@ -71,7 +71,7 @@ class Space:
 
     @classmethod
     def restore(cls, state: State, fields: tuple[SentenceField, ...], tokenizer: Tokenizer) -> Self:
-        """Restore the space from the arrays of `state`."""
+        """Rebuild the space from the arrays of `state`."""
         features = unpack_csr(state, "features") if "features" in fields else None
         return cls(fields, state["starts"], TokenVocabulary.restore(state, tokenizer), features)
 
@@ -91,28 +91,31 @@ class Space:
         return slice(int(self.starts[place]), int(self.starts[place + 1]))
 
     def per_token(self, values: Mapping[SentenceField, float]) -> Floats:
-        """Return the value of each token's field, float32 [size]; 1 for fields that are not named."""
+        """Return the entry of `values` for each token's field, float32 [size]; 1 for fields that it does not name."""
         each = np.array([values.get(field, 1) for field in self.fields], np.float32)
         return np.repeat(each, np.diff(self.starts))
 
     def counts(self, queries: QueryBatch, context: int | None) -> Sparse:
-        """Count the tokens of each query, csr float32 [Q, size]; of the items only the last `context` count."""
+        """Count the tokens of each query: csr float32 [Q, size].
+
+        Only the last `context` items of a history count, or all if it is None.
+        """
         if context is not None:
             queries = replace(queries, history=queries.history.last(context))
         blocks = [_counts(queries, field, self) for field in self.fields]
         return csr_matrix(hstack(blocks, format="csr", dtype=np.float32))
 
     def field_sums(self, counts: Sparse) -> Sparse:
-        """Sum each row of csr [Q, size] over the tokens of each field, stored at its entries: csr float32 [Q, size]."""
+        """Replace each entry of `counts`, csr [Q, size], by the sum of its row over the tokens of the same field."""
         field = np.repeat(np.arange(len(self.fields)), np.diff(self.starts))[counts.indices]
         cell = kernels.csr_rows(counts).astype(np.int64) * len(self.fields) + field
         sums = np.bincount(cell, counts.data)[cell] if len(cell) else counts.data
         return csr_matrix((sums.astype(np.float32), counts.indices, counts.indptr), shape=counts.shape)
 
     def tokens(self, data: Dataset) -> tuple[Ints, Ints, Longs]:
-        """Return the row (user), the token and the place within its field of every token of the sentences.
+        """Return parallel arrays over all tokens of the sentences: the user's row, the token, its place in its field.
 
-        Items come in the order of the history, title words in the order of the text.
+        The places of items are those in the history, the places of title words those in the text.
         """
         rows, tokens, places = [], [], []
         for field, start in zip(self.fields, self.starts[:-1], strict=True):
@@ -126,8 +129,8 @@ class Space:
 class Sentences:
     """Training users as sentences of tokens (decimal numbers as text), shuffled in each pass.
 
-    Tags, title words and users have no place in the history: each pass puts them at random ones. With `shuffle` the
-    items are put at random places too; without it they keep their order.
+    Tags, title words and users have no place in the history: each pass puts them at random places. With `shuffle` the
+    items are put at random places, too; without it they keep their order.
     """
 
     counts: Longs
@@ -145,7 +148,10 @@ class Sentences:
         rng: np.random.Generator,
         repeat: Mapping[SentenceField, int] | None = None,
     ) -> None:
-        """Take the users of `data` that have any token; `repeat` is the number of occurrences of a field's tokens."""
+        """Make a sentence of each user of `data` who has any token.
+
+        `repeat` says how often a sentence has each token of a field; 1 for fields that it does not name.
+        """
         self._rng = rng
         rows, tokens, places = space.tokens(data)
         distinct = np.unique(rows.astype(np.int64) * space.size + tokens)
@@ -169,7 +175,10 @@ class Sentences:
         return len(self._cuts) - 1
 
     def __iter__(self) -> Iterator[list[str]]:
-        """Yield one pass as lists of text, as gensim requires; few sentences at a time exist as Python objects."""
+        """Yield the sentences of one pass as lists of text, as gensim requires.
+
+        Only a few sentences at a time exist as Python objects.
+        """
         keys = self._rng.random(len(self._rows))
         keys[self._ordered] = self._keys
         mixed = self._tokens[np.lexsort((keys, self._rows))]
@@ -186,20 +195,23 @@ class Sentences:
 
 
 def _cuts(lengths: Longs) -> Longs:
-    """Return the starts of sentences in the tokens of all users, and the end of the last; long ones are split."""
+    """Return the start of each sentence in the joined tokens of all users, and the end of the last.
+
+    `lengths`, int64[U], are the numbers of tokens of the users. More than `LONGEST_SENTENCE` make several sentences.
+    """
     within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     return np.append(np.flatnonzero(within % LONGEST_SENTENCE == 0), len(within))
 
 
 def _features(data: Dataset) -> Sparse:
-    """Return csr float32 [I, F] of ones, 0 columns wide if the items have no features."""
+    """Return the features of each item, csr float32 [I, F] of ones; F is 0 if the items have no features."""
     if data.items.features is None:
         return csr_matrix((len(data.items), 0), dtype=np.float32)
     return data.items.features.matrix.sign()
 
 
 def _ragged(data: Dataset, field: SentenceField, space: Space) -> Ragged:
-    """Return a field of all users, as codes of that field."""
+    """Return the tokens of one field for all users, numbered within the field: Ragged of U rows."""
     if field == "items":
         return data.interactions
     if field == "title":
@@ -215,7 +227,10 @@ def _ragged(data: Dataset, field: SentenceField, space: Space) -> Ragged:
 
 
 def _counts(queries: QueryBatch, field: SentenceField, space: Space) -> Sparse:
-    """Return the counts of one field: csr float32 [Q, tokens of the field]."""
+    """Count the tokens of one field in each query: csr float32 [Q, tokens of the field].
+
+    Items and title words count as often as they occur, all others once.
+    """
     if field == "items":
         return Ragged(queries.history.ids, queries.history.offsets, queries.history.width).matrix()
     if field == "title":

@@ -1,4 +1,4 @@
-"""`title-vectors`: items by the words of their own texts, with vectors learned from joint plays."""
+"""`title-vectors`: recommends items by the words of their texts, whose vectors are learned from plays or texts."""
 
 from __future__ import annotations
 
@@ -40,10 +40,11 @@ class TitleVectorsOptions(Options):
     idf: float = Option(1.0, ge=0)
     """Power of log(1 + I / n), the weight of a word in the vector of a text; higher values favour rare words."""
     min_items: int = Option(2, ge=1)
-    """Fewest items of a word; others are dropped."""
+    """Smallest number of items that have a word; rarer words are dropped."""
     sentences: Literal["plays", "texts"] = "plays"
-    """Text from which vectors of words are learned: the words of what each user plays, so that words are close whose
-    items are played together; or the texts themselves, so that words are close that stand together (lyrics)."""
+    """Text from which vectors of words are learned: with `plays` the words of all that a user plays, so that words are
+    close if their items are played together; with `texts` the texts themselves, so that words are close if they stand
+    together (lyrics)."""
     query_text: float = Option(1.0, ge=0)
     """Weight of the query's own text (a title, a line of lyrics) relative to its history; 0 ignores it."""
     algorithm: Literal["cbow", "skip-gram"] = "skip-gram"
@@ -53,8 +54,8 @@ class TitleVectorsOptions(Options):
     epochs: int = Option(10, gt=0)
     """Passes over the histories, or over the texts."""
     window: int | None = Option(20, gt=0)
-    """Neighbours on each side of a word among the words of one user, shuffled in each epoch, or in the order of a text;
-    null for all."""
+    """Neighbours on each side of a word: among the words of one user, which are shuffled in each epoch, or in the text,
+    whose order is kept; null for all."""
     negative: int = Option(10, gt=0)
     """Random words contrasted with each true neighbour."""
     ns_exponent: float = 0.75
@@ -69,8 +70,9 @@ class TitleVectors(VectorModel):
     Words are close if the same users play items with them: Word2Vec is trained on each training user's words, as
     often as the items of the history have them; with `sentences: texts` it is trained on the texts. An item is the mean
     of its words, weighted by log(1 + I / n) to the power `idf` for a word of n items, at length 1; a query is the mean
-    of its items and of its own text, which counts as an item. Thus an item without any plays is served through words
-    learned from other items, and a typed title like the item that has it. Items without a known word get no opinion.
+    of its items and of its own text, which counts as an item. Thus an item without any plays is recommended through
+    words learned from other items, and a typed title is served like the item that has it. Items without a known word
+    get no opinion.
     """
 
     name = "title-vectors"
@@ -83,12 +85,12 @@ class TitleVectors(VectorModel):
     install_hint = Word2Vec.install_hint
 
     def __init__(self, config: Options | None = None) -> None:
-        """Set the query fields; texts are read with `query_text`."""
+        """Set `needs`: items, and the query's title unless `query_text` is 0."""
         super().__init__(config)
         self.needs = frozenset({"items", "title"} if self.config.query_text else {"items"})
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Learn the vectors of words, and compute those of items from them."""
+        """Learn the vectors of words, and compute the vectors of items from them; return self."""
         words, texts = _unpacked(self.prepared(data), self.config.tokenizer)
         has = texts.matrix(binary=True)
         vectors = Word2Vec(self._training()).fit(self._corpus(data, words, texts), rng).vectors("items")
@@ -102,7 +104,7 @@ class TitleVectors(VectorModel):
         return self.restore({"items": items, "vectors": weighed, "counts": users, **words.state()})
 
     def prepare(self, catalogue: Dataset) -> State:
-        """Return the words, and those of the text of each item in their order."""
+        """Return the words of all items' texts, and each text as the codes of its words in their order."""
         words = TokenVocabulary.build(catalogue.items.text, self.config.tokenizer)
         texts = words.encode(catalogue.items.text)
         return {"ids": texts.ids, "offsets": texts.offsets, **words.state()}
@@ -113,18 +115,21 @@ class TitleVectors(VectorModel):
         return Word2VecOptions(fields=("items",), score="cosine", shuffle=shuffle, **shared)
 
     def _corpus(self, data: Dataset, words: TokenVocabulary, texts: Ragged) -> Dataset:
-        """Return the words of what each user plays, or those of each item's text, as items that users have."""
+        """Return a dataset whose items are words and whose users are the training users, or the texts of items."""
         if self.config.sentences == "plays":
             return _played_words(data, texts.matrix(binary=True))
         return _with_words(data, data.items.vocabulary, texts)
 
     def memory(self, data: Dataset) -> int:
-        """Estimate the bytes of training; words are assumed to be those of the default tokenizer."""
+        """Estimate the bytes of training, as if the words were those of the default tokenizer."""
         words = TokenVocabulary.build(data.items.text, Tokenizer())
         return Word2Vec(self._training()).memory(self._corpus(data, words, words.encode(data.items.text)))
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return float32 [Q, dim] of length 1; NaN for queries without a known word of an item or of their own."""
+        """Return the vectors of queries, float32 [Q, dim], of length 1.
+
+        NaN rows for queries without a known word, neither of an item nor of their own text.
+        """
         total: Floats = queries.history.matrix(binary=True) @ np.nan_to_num(self._items)
         if self.config.query_text:
             own = normalised(np.asarray(self._words.counts(queries.text).sign() @ self._vectors, np.float32))
@@ -134,34 +139,34 @@ class TitleVectors(VectorModel):
         return total
 
     def vectors(self, target: Target) -> Floats:
-        """Return float32 [I, dim] of length 1; NaN rows for items without a known word."""
+        """Return the vectors of items, float32 [I, dim], of length 1; NaN rows for items without a known word."""
         return self._items
 
     def embeddings(self, data: Dataset) -> dict[str, Embedding]:
-        """Return the vectors of items and of words, the latter with the number of users who play an item with them."""
+        """Return the vectors of items and of words; a word's count is the number of users with an item that has it."""
         learned = self._vectors.any(axis=1, keepdims=True)
         words = np.where(learned, self._vectors, np.float32(np.nan))
         return super().embeddings(data) | {"words": Embedding(self._words.words, words, self._counts)}
 
     def state(self) -> State:
-        """Return the vectors of items and of words, each word's times its weight, and the counts of words."""
+        """Return the vectors of items, those of words multiplied by their weights, the words and their counts."""
         return {"items": self._items, "vectors": self._vectors, "counts": self._counts, **self._words.state()}
 
     def restore(self, state: State) -> Self:
-        """Restore the fit from `state`."""
+        """Take the vectors of items and words, the words and their counts from `state`; return self."""
         self._items, self._vectors, self._counts = state["items"], state["vectors"], state["counts"]
         self._words = TokenVocabulary.restore(state, self.config.tokenizer)
         return self
 
 
 def _unpacked(state: State, tokenizer: Tokenizer) -> tuple[TokenVocabulary, Ragged]:
-    """Return the words that `prepare` packed, and those of each text in their order."""
+    """Return the words and each item's text as codes of words, Ragged of I rows, from the arrays of `prepare`."""
     words = TokenVocabulary.restore(state, tokenizer)
     return words, Ragged(state["ids"], state["offsets"], len(words))
 
 
 def _played_words(data: Dataset, has: Sparse) -> Dataset:
-    """Replace the items of the training part by their words, csr [I, words]."""
+    """Return the training part with each item replaced by its words; `has`, csr [I, words], says which."""
     played = csr_matrix(data.interactions.matrix(binary=True) @ has)
     times = played.data.astype(np.int64)
     codes, rows = np.repeat(played.indices, times), np.repeat(kernels.csr_rows(played), times)
@@ -169,7 +174,7 @@ def _played_words(data: Dataset, has: Sparse) -> Dataset:
 
 
 def _with_words(data: Dataset, users: Vocabulary, texts: Ragged) -> Dataset:
-    """Return a dataset of words: a user for each text, an item for each word."""
+    """Return a dataset of words: `users` has a name for each row of `texts`, and the items are the words."""
     words = Entities(Vocabulary(f"{word:09}" for word in range(texts.width)))
     return replace(
         data,

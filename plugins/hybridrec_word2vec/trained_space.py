@@ -1,4 +1,4 @@
-"""Trained spaces: the vectors of all tokens, those of queries among them, and the components that lend them."""
+"""Trained spaces: the vectors of all tokens, those of queries among them, and the base of components with a space."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ Average: TypeAlias = Literal["tokens", "fields"]
 
 @dataclass(frozen=True, eq=False)
 class TrainedSpace:
-    """The vectors of all tokens; they are shared by all that ask, and never written to.
+    """The vectors of all tokens; all components that use the space share them, so they are never written to.
 
     inputs: float32 [tokens, dim], NaN rows for tokens without a vector
-    outputs: target -> float32 [N, dim], the vectors that training predicts its ids by
+    outputs: target -> float32 [N, dim], the output vectors of its ids, by which training predicts them
     counts: int64 [tokens], number of training users who have each token
     """
 
@@ -67,12 +67,13 @@ class TrainedSpace:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class QueryEncoder:
-    """Queries as tokens of a trained space, and as vectors in it.
+    """Encoding of queries as weighted tokens of a trained space, and as vectors in it.
 
     score: the vectors that candidates are compared by: output vectors, or input vectors by cosine
-    context: number of a query's last items that count, None for all
+    context: number of the last items of a query that count, None for all
     weights: field -> weight of its tokens, 1 for fields that are not named
-    average: what is averaged, all tokens of a query or its fields, each the mean of its tokens
+    average: `tokens` if a query is the mean of all its tokens, `fields` if it is the mean of its fields, each the mean
+        of its own tokens
     """
 
     trained: TrainedSpace
@@ -91,14 +92,17 @@ class QueryEncoder:
         return self.trained.directions_of(target) if self.score == "cosine" else self.trained.outputs[target]
 
     def query_vectors(self, queries: QueryBatch) -> Floats:
-        """Return float32 [Q, dim]; NaN for queries without a token that has a vector."""
+        """Return the vectors of queries, float32 [Q, dim]; NaN rows for queries without a token that has a vector."""
         seeds = self.seeds(queries)
         mean: Floats = seeds @ self.inputs  # tokens without a vector are no seeds, so their NaN are not met
         mean[np.diff(seeds.indptr) == 0] = np.nan
         return normalised(mean) if self.score == "cosine" else mean
 
     def seeds(self, queries: QueryBatch) -> Sparse:
-        """Return the share of each token in the query, csr float32 [Q, tokens]; rows sum to 1, or are empty."""
+        """Return the weight of each token in the mean of its query: csr float32 [Q, tokens].
+
+        Rows sum to 1; those of queries without a token that has a vector are empty.
+        """
         space = self.trained.space
         seeds = space.counts(queries, self.context)
         seeds.data *= self.trained.learned[seeds.indices]
@@ -113,7 +117,7 @@ class QueryEncoder:
 
 
 class SpaceModel(VectorModel):
-    """A vector model that lends a trained space to others (`uses`); a query is the weighted mean of its tokens.
+    """A vector model whose trained space others may use (`uses`); a query is the weighted mean of its tokens.
 
     dim: dimensions of the space, known before training
     """
@@ -125,15 +129,18 @@ class SpaceModel(VectorModel):
 
     @property
     def encoder(self) -> QueryEncoder:
-        """The trained space, with the way in which this component puts queries into it."""
+        """The trained space, with the options by which this component turns queries into vectors."""
         raise NotImplementedError
 
     def vectors(self, target: Target) -> Floats:
-        """Return float32 [N, dim]: output vectors, or unit input vectors with `score: cosine`; NaN rows if unseen."""
+        """Return the vectors of a target's ids, float32 [N, dim]; NaN rows for ids without a vector.
+
+        They are output vectors, or with `score: cosine` input vectors of length 1.
+        """
         return self.encoder.vectors(target)
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return float32 [Q, dim]; NaN for queries without a token that has a vector."""
+        """Return the vectors of queries, float32 [Q, dim]; NaN rows for queries without a token that has a vector."""
         return self.encoder.query_vectors(queries)
 
     def embeddings(self, data: Dataset) -> dict[str, Embedding]:
@@ -155,7 +162,7 @@ _KINDS = {"user": USERS, "title": "words"}
 
 
 def _vocabulary(kind: str, data: Dataset, space: Space) -> Vocabulary:
-    """Return the ids of the entities of a kind, in the order of its tokens."""
+    """Return the external ids of a kind (also `words` and `features`), in the order of its tokens."""
     if kind == "words":
         return space.words
     if kind != "features":
@@ -164,6 +171,6 @@ def _vocabulary(kind: str, data: Dataset, space: Space) -> Vocabulary:
 
 
 def normalised(vectors: Floats) -> Floats:
-    """Scale each row to length 1; rows of zeros or NaN stay."""
+    """Scale each row to length 1; rows of zeros or NaN stay as they are."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     return (vectors / np.where(lengths == 0, 1, lengths)).astype(np.float32, copy=False)

@@ -34,7 +34,7 @@ class Trained(NamedTuple):
 def train(sentences: Sentences, options: Word2VecOptions, seed: int, report: Callable[..., None]) -> Trained:
     """Train on all sentences; with one worker the result depends on the seed alone.
 
-    `report` is told the loss of each epoch as a component tells it.
+    `report` is called after each epoch with the same arguments as `Component.report`, and the epoch's `loss`.
 
     Several workers read each pass from a file: fed with Python lists they would wait for the interpreter lock, and
     not be faster than one.
@@ -64,7 +64,7 @@ def train(sentences: Sentences, options: Word2VecOptions, seed: int, report: Cal
 
 
 def _train_from_files(model: Trainer, sentences: Sentences, **how: Any) -> None:
-    """Train pass by pass, each shuffled and written to a file, with the learning rate of one continuous training."""
+    """Train one pass at a time from a file of shuffled sentences, at the learning rates of one continuous training."""
     rates = np.linspace(model.alpha, model.min_alpha, model.epochs + 1).tolist()
     with TemporaryDirectory() as folder:
         file = Path(folder, "sentences.txt")

@@ -1,4 +1,4 @@
-"""Export of a fitted vector model for other tools: vectors as word2vec text, the vocabulary, the model."""
+"""Export of a fitted vector model for other tools: its vectors in word2vec's text format, vocabulary and state."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Word2VecExportOptions(Options):
 
 
 class Word2VecExporter(Exporter):
-    """The learned vectors of a component in the text format of word2vec; the run was made with `refit: all`.
+    """The learned vectors of a component in the text format of word2vec, from a run that was made with `refit: all`.
 
     `LABEL.KIND.txt`, one for each kind of which the component has vectors (items, tags and other kinds, users, features
     of items, words), has one line "number dimensions", then one for each id that has a vector: the id, blanks and % in
@@ -95,7 +95,10 @@ def _escaped(text: str) -> str:
 
 
 def _vocabulary(recommender: Recommender, embeddings: dict[str, Embedding]) -> pl.DataFrame:
-    """Return one row per id with a vector: kind, id, name, count, position; the last two null if nobody knows."""
+    """Return a row for each id with a vector: `kind`, `id`, `name`, `count`, `position`.
+
+    The last two are null where the component gives no counts.
+    """
     import polars as pl
 
     entities = recommender.data.entities
