@@ -128,12 +128,14 @@ def plan(
     fits: Counter[tuple[str, str]] = Counter()
     stored: Counter[tuple[str, str]] = Counter()
     memory: dict[tuple[str, str], int] = {}
+    filter_notes: dict[str, None] = {}
     folds = queries = stacking_queries = 0
     for fold in folds_of(experiment, dataset):
         check_metrics(fold, experiment.metric_specs)
         Sample.of(fold, experiment.segmenters)  # what a segmenter cannot name is told here
         folds, queries = folds + 1, queries + len(fold.queries)
         fold_plan = work.trainers[0].plan(fold)
+        filter_notes |= dict.fromkeys(fold_plan.notes)
         stacking_queries += 0 if fold_plan.splits.validation is None else len(fold_plan.splits.validation.queries)
         for spec, training_part in fold_plan.jobs:
             job = (spec.label, training_part.level)
@@ -146,5 +148,5 @@ def plan(
         Job(label, components[label].cls.name, level, fits[label, level], stored[label, level], memory[label, level])
         for label, level in fits
     ]
-    notes = (*experiment.notes, *reader_notes)
+    notes = (*experiment.notes, *reader_notes, *filter_notes)
     return FitPlan(DataReport.of(dataset), folds, queries, stacking_queries, jobs, notes)

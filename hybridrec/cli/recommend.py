@@ -21,17 +21,20 @@ if TYPE_CHECKING:
 
 @click.command()
 @RUN_OR_BUNDLE
-@click.option("--user", help="A known user; without anything else, their own history is used.")
+@click.option(
+    "--user",
+    help="A known user, by id. Alone, with what the data knows of them; --item, --tag and the like stand in its place.",
+)
 @click.option("--held-out", metavar="ID", help="A list of the test part, of which its query shows what is known.")
 @HELD_OUT_QUERY
-@click.option("--item", "items", multiple=True, help="An item of the history, by id or loosely by name.")
-@click.option("--tag", "tags", multiple=True, help="A tag, by id or loosely by name.")
+@click.option("--item", "items", multiple=True, help="An item of the history, by id, or loosely by title.")
+@click.option("--tag", "tags", multiple=True, help="A tag, by id, or loosely by title.")
 @click.option(
     "--entity",
     "entities",
     multiple=True,
     metavar="KIND=NAME",
-    help="An entity of another kind, by id or loosely by name.",
+    help="An entity of another kind, by id, or loosely by title.",
 )
 @click.option("--context", multiple=True, metavar="COLUMN=VALUE", help="A column of the request, as in the data.")
 @click.option("--text", default="", help="A title in free words.")
@@ -71,7 +74,7 @@ def recommend(
     """Recommend from a RUN (made with `refit: all`) or a bundle for a user, items, tags, free text or ratings."""
     from hybridrec.cli._console import held_out_query, print_table
     from hybridrec.data.queries import Query
-    from hybridrec.serving.lookup import find, read_context
+    from hybridrec.serving.lookup import find, read_context, unknown_id
     from hybridrec.serving.recommender import load
     from hybridrec.serving.user_ratings import read_ratings
 
@@ -107,8 +110,12 @@ def recommend(
     for field, text_of_field in _stated_fields(query):
         if not chosen.reads(field, target):
             print(f"no component of '{chosen.name}' reads {text_of_field}: what was given of it changes nothing")
-    if user is not None and recommender.knows_users and user not in recommender.data.users.vocabulary:
-        print(f"user '{user}' is unknown; recommending from the rest of the query")
+    if user is not None and recommender.knows_users:
+        users = recommender.data.users
+        if user not in users.vocabulary:
+            raise unknown_id(user, users.vocabulary, "users", hint="; leave --user out for somebody new")
+        if beside[1:]:
+            print(f"what the data knows of '{user}' is left out: {', '.join(beside[1:])} stand in its place")
     slate = recommender.explain(query, n, pipeline=pipeline, target=target)
     if pipeline is None:
         click.echo(_default(recommender), err=True)

@@ -51,7 +51,7 @@ def similar(
     block: tuple[str, ...],
     plugins: tuple[Path, ...],
 ) -> None:
-    """List the neighbours of NAME (an entity, loosely typed, or words) in a component of a RUN.
+    """List the neighbours of NAME (an entity by its id or loosely by its title, or words) in a component of a RUN.
 
     Beside each neighbour stand the number of users who have it in training (of a user the number of items), and its
     position among all of its kind by this count.
@@ -94,9 +94,10 @@ def _asked(
         if by not in embeddings:
             return name, name  # is refused with what there is
         vocabulary = embeddings[by].vocabulary
-        match = find_among(name, vocabulary, vocabulary.packed, by)
+        match = find_among(name, vocabulary, by)
     else:
-        match = find(name, recommender.data, by)
+        others = ", ".join(f"--by {kind}" for kind, of in recommender.data.entities.items() if kind != by and len(of))
+        match = find(name, recommender.data, by, f"; or is it one of another kind: {others}?")
     if name not in (match.id, match.name):
         print(f"'{name}' is taken for '{match.name}' ({match.id})")
     return match.name, match.id

@@ -24,7 +24,7 @@ def encode(queries: Sequence[Query], dataset: Dataset) -> QueryBatch:
 
     Raises DataError for a kind, a user feature or a column of the request that the data does not have.
     """
-    users = dataset.users.vocabulary.encode([None if query.user is None else str(query.user) for query in queries])
+    users = dataset.users.vocabulary.encode([query.user for query in queries])
     times = np.array([np.nan if query.time is None else query.time for query in queries], np.float64)
     history = _encode_rows(
         [query.items for query in queries],
@@ -91,7 +91,7 @@ def _encode_rows(
     weights: Doubles | None = None,
 ) -> Ragged:
     """Encode the known ids of each row, in order; `times` and `weights` are parallel to the ids of all rows."""
-    codes = vocabulary.encode([str(external) for row in rows for external in row])
+    codes = vocabulary.encode([external for row in rows for external in row])
     offsets = offsets_of(np.array([len(row) for row in rows], np.int64))
     weights32 = None if weights is None else weights.astype(np.float32)
     return Ragged(codes, offsets, len(vocabulary), times, weights32).where(codes != PADDING)

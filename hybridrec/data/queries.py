@@ -27,10 +27,12 @@ ALL = "all"
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One request in external ids; unknown fields stay empty, unknown ids are skipped.
+    """One request in external ids; unknown fields stay empty.
 
-    Ids are text; whole numbers are read as their decimal text.
+    Ids are text; whole numbers, also those of type float, are read as their decimal text.
 
+    user: a user named alone brings the history, entities and titles of the data; what the query states of `items`,
+        `tags`, `entities` or `text` takes the place of all of that and adds nothing to it
     items: the history, oldest first; item_times (seconds since 1970) and item_weights have a value for each item
     entities: kind -> ids, entities of kinds other than items and tags ({"artists": ["Ella"]})
     user_features: name -> value, features of the user that replace those of the data
@@ -52,13 +54,36 @@ class Query:
     """Name of the request, by default a fresh one. A pipeline with a policy draws the same slate for the same name."""
 
     def __post_init__(self) -> None:
-        """Refuse a text in place of a list of ids: it would be read letter by letter. Raises DataError."""
+        """Turn all ids into text.
+
+        Raises DataError for a value that is not an id, and for a text in place of a list of ids, which would be read
+        letter by letter.
+        """
+        if self.user is not None:
+            object.__setattr__(self, "user", _id(self.user, "user"))
         for name in ("items", "tags", "disliked"):
-            if isinstance(getattr(self, name), str):
-                raise DataError(f"Query.{name} is the text {getattr(self, name)!r}; give a list of ids")
-        for kind, ids in self.entities.items():
-            if isinstance(ids, str):
-                raise DataError(f"Query.entities['{kind}'] is the text {ids!r}; give a list of ids")
+            object.__setattr__(self, name, _ids(getattr(self, name), name))
+        entities = {kind: _ids(ids, f"entities['{kind}']") for kind, ids in self.entities.items()}
+        object.__setattr__(self, "entities", entities)
+
+
+def _ids(values: Sequence[object], name: str) -> Sequence[str]:
+    """Return a list of ids as text; raises DataError for a text in its place or for a value that is not an id."""
+    if isinstance(values, str):
+        raise DataError(f"Query.{name} is the text {values!r}; give a list of ids")
+    if isinstance(values, list | tuple) and all(type(value) is str for value in values):
+        return values
+    return [_id(value, name) for value in values]
+
+
+def _id(value: object, name: str) -> str:
+    """Return an id as text; raises DataError for a value that is neither text nor a whole number."""
+    if isinstance(value, str):
+        return str(value)
+    number = value.item() if isinstance(value, np.generic) else value
+    if isinstance(number, int | float) and not isinstance(number, bool) and number == number // 1:
+        return str(int(number))
+    raise DataError(f"Query.{name}: {value!r} is not an id; ids are text or whole numbers")
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,6 +96,13 @@ def filters_of(pipeline: PipelineSpec, data: Dataset) -> Filters:
     return Filters(fitted_filter(spec, data) for spec in pipeline.filters)
 
 
+def filter_notes(pipeline: PipelineSpec, filters: Filters) -> list[str]:
+    """Return the notes of the filters of a pipeline, each with its place in the config."""
+    return [
+        f"{spec.place}: {note}" for spec, each in zip(pipeline.filters, filters, strict=True) for note in each.notes()
+    ]
+
+
 def fitted_filter(spec: FilterSpec, data: Dataset) -> Filter:
     """Return a new instance of a filter that is fitted on the data: a pipeline is trained on several parts."""
     fresh = type(spec.filter)(spec.filter.config)

@@ -131,7 +131,7 @@ class ResultBuilder:
             self.identities[arm.name] += (arm.pool_key, arm.order_key)
         if len(self.samples) == 1 and not self.experiment.refitted:
             self.show(fold, trained_fold)
-        self.notes += trained_fold.notes
+        self.notes = list(dict.fromkeys((*self.notes, *trained_fold.notes)))  # lists lack the same ids in every fold
         for name, learned in trained_fold.learned.items():
             self.measured[name].learned[fold.name] = learned
 

@@ -19,7 +19,7 @@ from hybridrec.engine.fit import Fitted
 from hybridrec.engine.fitter import Done, Fitter, PlannedFit, TrainingPart
 from hybridrec.engine.folds import PartSplitter, validation_fold
 from hybridrec.engine.keys import digest, reranker_key
-from hybridrec.engine.pipelines import NO_RERANKERS, FittedPipeline, Rerankers, filters_of
+from hybridrec.engine.pipelines import NO_RERANKERS, FittedPipeline, Rerankers, filter_notes, filters_of
 from hybridrec.engine.seeds import label_rng
 from hybridrec.inference.batch_runner import BatchRunner
 from hybridrec.stages.checks import check_self
@@ -71,6 +71,8 @@ class FoldFitPlan:
 
     splits: FoldSplits
     jobs: list[PlannedFit]
+    notes: list[str]
+    """What the filters note of the data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +111,12 @@ class FoldTrainer:
 
     def planned(self, splits: FoldSplits) -> FoldFitPlan:
         """Return the fits of a split fold; filters that do not suit its data are refused, before any fit."""
-        for pipeline in self.experiment.pipelines.values():
-            filters_of(pipeline, splits.fold.train)
-        return FoldFitPlan(splits, list(jobs_of(self.experiment, splits.parts)))
+        notes = [
+            note
+            for pipeline in self.experiment.pipelines.values()
+            for note in filter_notes(pipeline, filters_of(pipeline, splits.fold.train))
+        ]
+        return FoldFitPlan(splits, list(jobs_of(self.experiment, splits.parts)), notes)
 
     def prepare(self, plan: FoldFitPlan, done: Done = lambda _: None) -> TrainedFold:
         """Execute the plan: fit, learn, assemble."""
@@ -126,7 +131,8 @@ class FoldTrainer:
         arms: list[FittedPipeline] = []
         learned: Learned = {}
         finals = by_level["full"].values()
-        notes = [f"{fit.job.label}, {fold.name}: {note}" for fit in finals for note in fit.outcome.notes]
+        fit_notes = [f"{fit.job.label}, {fold.name}: {note}" for fit in finals for note in fit.outcome.notes]
+        notes = [*plan.notes, *fit_notes]
         for name, pipeline in pipelines.items():
             rerankers, summary = self.rerankers(pipeline, plan.splits, by_level)
             arms.append(FittedPipeline(pipeline, by_level["full"], filters[name], rerankers))

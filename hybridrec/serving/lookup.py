@@ -1,7 +1,8 @@
-"""Loosely typed names resolved to ids."""
+"""Typed names resolved to ids: an id is exact, a title may be typed loosely."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,53 +10,127 @@ from hybridrec.data.dataset import Dataset
 from hybridrec.data.features import FeatureType, FeatureValue
 from hybridrec.data.vocabulary import Vocabulary
 from hybridrec.errors import DataError, did_you_mean
-from hybridrec.types import ITEMS, EntityKind
+from hybridrec.paths import printable
+from hybridrec.types import EntityKind
+
+LIKENESS = 75.0
+"""The least likeness of each typed word to a word of the title, of 100: `rapidfuzz.fuzz.ratio`, twice the letters that
+both have in the same order, in percent of the letters of both. A word with a digit must be the same."""
+AHEAD = 10.0
+"""The lead, of 100, of the likeness of the whole title over that of the second: with less, a name is ambiguous."""
+_NEAREST = 3
+"""The most suggestions of a message."""
+_CANDIDATES = 1_000
+"""The most titles whose words are compared: those nearest as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The item, or other entity, that a loosely typed name was resolved to."""
+    """The item, or other entity, that a typed name was resolved to."""
 
     id: str
     name: str
     score: float
-    """0 to 100: similarity of the name to the typed text."""
+    """The likeness of the title to the typed text, 0 to 100; 100 for an id, and for a title that is the same."""
 
 
-def find(text: str, data: Dataset, kind: EntityKind) -> Match:
-    """Find the entity of a kind meant by `text`: by id, by name, else the nearest name.
+def find(text: str, data: Dataset, kind: EntityKind, hint: str = "") -> Match:
+    """Find the entity of a kind meant by `text`: by its id, which is exact, else by its title, typed loosely.
 
-    Raises DataError for a kind that the data does not have, and if no name is near.
+    Raises DataError for a kind that the data does not have, for what is neither an id nor like a title, and for a title
+    that may be several; `hint` ends the message about what is neither.
     """
     if kind not in data.entities:
         raise DataError(f"unknown kind '{kind}': {did_you_mean(kind, data.entities)}")
-    others = ", ".join(f"--by {other}" for other in (ITEMS, *data.kinds) if other != kind)
-    hint = f" (or is it one of another kind: {others}?)" if others else ""
-    return find_among(text, data.vocabulary(kind), data.entities[kind].names(), kind, hint)
+    return find_among(text, data.vocabulary(kind), kind, data.entities[kind].text, hint)
 
 
-def find_among(text: str, ids: Vocabulary, names: Sequence[str], kind: str, hint: str = "") -> Match:
-    """Find the one of these ids, all of a kind, that is meant by `text`: by id, by name, else by the nearest name.
+def find_among(text: str, ids: Vocabulary, kind: str, titles: Sequence[str] = (), hint: str = "") -> Match:
+    """Find the one of these ids, all of a kind, that is meant by `text`, as `find` does; `titles` stand beside ids."""
+    if text in ids:
+        code = int(ids.encode([text])[0])
+        return Match(text, (titles[code] if titles else "") or text, 100.0)
+    typed = text.casefold().strip()
+    same = [code for code, title in enumerate(titles) if title and title.casefold().strip() == typed]
+    if len(same) == 1:
+        return Match(ids.packed[same[0]], titles[same[0]], 100.0)
+    if same:
+        raise _ambiguous(text, [(ids.packed[code], titles[code]) for code in same])
+    like = _alike(typed, titles)
+    if like and (len(like) == 1 or like[0][0] - like[1][0] >= AHEAD):
+        likeness, code = like[0]
+        return Match(ids.packed[code], titles[code], likeness)
+    if like:
+        raise _ambiguous(text, [(ids.packed[code], titles[code]) for _, code in like])
+    raise unknown_id(text, ids, kind, titles, hint)
 
-    Raises DataError if no name is near; `hint` ends its message.
+
+def unknown_id(text: str, ids: Vocabulary, kind: str, titles: Sequence[str] = (), hint: str = "") -> DataError:
+    """Return the error about an unknown id of a kind, with the nearest ids and titles."""
+    from rapidfuzz import fuzz, process
+
+    near: dict[int, float] = {}
+    for names in (ids.packed, titles):
+        nearest = process.extract(
+            text.casefold(), names, scorer=fuzz.WRatio, processor=str.casefold, score_cutoff=60, limit=_NEAREST
+        )
+        for _, likeness, code in nearest:
+            near[code] = max(likeness, near.get(code, 0.0))
+    best = sorted(near, key=lambda code: (-near[code], code))[:_NEAREST]
+    told = ", ".join(_named(ids.packed[code], titles[code] if titles else "") for code in best)
+    like = " or a title like it" if any(titles) else ""
+    nearest_ones = f"; nearest: {told}" if told else ""
+    return DataError(f"none of {len(ids)} {kind} has the id {printable(text)}{like}{nearest_ones}{hint}")
+
+
+def _alike(typed: str, titles: Sequence[str]) -> list[tuple[float, int]]:
+    """Return the titles that have a word like each typed one: (likeness of the whole, code), the likest first.
+
+    Where some have the typed words in a row, only these.
     """
     from rapidfuzz import fuzz, process
 
-    if text in ids:
-        code = int(ids.encode([text])[0])
-        return Match(text, names[code], 100.0)
-    typed = text.casefold()
-    exact = next((code for code, name in enumerate(names) if name.casefold() == typed), None)
-    if exact is not None:
-        return Match(ids.packed[exact], names[exact], 100.0)
-    near = process.extract(typed, names, scorer=fuzz.WRatio, processor=str.casefold, score_cutoff=60, limit=1000)
-    if not near:
-        raise DataError(f"nothing among {len(names)} {kind} is called like '{text}'{hint}")
-    # One common word makes many names fit equally well, so the whole name decides between them.
-    name, score, code = min(
-        near, key=lambda match: (-match[1], -fuzz.token_sort_ratio(typed, match[0].casefold()), match[2])
+    words = _words(typed)
+    if not words or not titles:
+        return []
+    near = process.extract(
+        typed, titles, scorer=fuzz.WRatio, processor=str.casefold, score_cutoff=60, limit=_CANDIDATES
     )
-    return Match(ids.packed[code], name, score)
+    split = {code: _words(title.casefold()) for title, _, code in near}
+    like = [code for code, title in split.items() if _has_like(words, title)]
+    in_a_row = [code for code in like if f" {' '.join(words)} " in f" {' '.join(split[code])} "]
+    whole = [(fuzz.token_sort_ratio(" ".join(words), " ".join(split[code])), code) for code in in_a_row or like]
+    return sorted(whole, key=lambda match: (-match[0], match[1]))
+
+
+def _has_like(typed: Sequence[str], title: Sequence[str]) -> bool:
+    """Return True if each typed word is like a word of the title, and those with digits are in it."""
+    from rapidfuzz import fuzz
+
+    return all(
+        word in title
+        or (not _numbered(word) and any(not _numbered(w) and fuzz.ratio(word, w) >= LIKENESS for w in title))
+        for word in typed
+    )
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", text)
+
+
+def _numbered(word: str) -> bool:
+    return any(letter.isdigit() for letter in word)
+
+
+def _ambiguous(text: str, matches: Sequence[tuple[str, str]]) -> DataError:
+    told = ", ".join(_named(*match) for match in matches[:_NEAREST])
+    others = f" or {len(matches) - _NEAREST} others" if len(matches) > _NEAREST else ""
+    return DataError(f"{printable(text)} may be {told}{others}: give the id, or more of the title")
+
+
+def _named(external: str, title: str) -> str:
+    """Return an id, behind its title where it has another one."""
+    return f"{printable(title)} ({external})" if title and title != external else printable(external)
 
 
 def read_context(texts: Mapping[str, str], data: Dataset) -> dict[str, FeatureValue]:

@@ -8,13 +8,13 @@ from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Literal, cast
 from uuid import uuid4
 
 import numpy as np
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
-from hybridrec.data.encoding import encode
+from hybridrec.data.encoding import TAGS, encode
 from hybridrec.data.queries import Query, QueryBatch
 from hybridrec.data.segments.base import segments_of
 from hybridrec.data.segments.known_fields import KnownFields
@@ -25,7 +25,7 @@ from hybridrec.observers.base import Observer, SlatesServed
 from hybridrec.observers.dispatch import Observers
 from hybridrec.runs.bundle import bundle_path, read_bundle
 from hybridrec.serving.explain import Explanation, explain
-from hybridrec.serving.lookup import Match, find
+from hybridrec.serving.lookup import Match, find, unknown_id
 from hybridrec.serving.similar import Neighbour, embeddings, similar
 from hybridrec.stages.embedding import Embedding
 from hybridrec.stages.pipeline import Pipeline
@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from hybridrec.plugin import Plugin
     from hybridrec.registry.discovery import Registry
     from hybridrec.runs.run import Run
+
+UnknownIds = Literal["refuse", "skip"]
+"""What becomes of a query that states an unknown id."""
 
 
 class Recommender:
@@ -50,8 +53,11 @@ class Recommender:
     targets: the targets, with the length of their slates unless a query sets it
     """
 
-    def __init__(self, servable: ServableRun, observers: Sequence[Observer] = ()) -> None:
+    def __init__(
+        self, servable: ServableRun, observers: Sequence[Observer] = (), *, unknown: UnknownIds = "refuse"
+    ) -> None:
         """Serve the pipelines of a run; tell observers of every answer."""
+        self._unknown = unknown
         self.name = servable.name
         self.data = servable.data
         self.pipelines = dict(servable.pipelines)
@@ -139,8 +145,11 @@ class Recommender:
     def encode(self, queries: Sequence[Query]) -> QueryBatch:
         """Return queries as arrays, with their segments by the first segmenter of the experiment.
 
-        A user named without history, entities or text gets those of the training data.
+        A user named without history, entities or text gets those of the training data. Raises DataError for an unknown
+        id other than that of a user, unless the recommender skips such ids.
         """
+        if self._unknown == "refuse":
+            self._refuse_unknown(queries)
         batch = self._profiled(queries)
         if isinstance(self._segmenter, KnownFields):  # what queries know they need not carry
             return batch
@@ -174,10 +183,24 @@ class Recommender:
         both = QueryBatch.stack([profiles, stated.take(others)])
         return both.take(np.argsort(np.concatenate([profiled, others])))
 
-    def find(self, text: str, kind: EntityKind = ITEMS) -> Match:
-        """Return the item, or the entity of another kind, that a loosely typed name means: by id, name, nearest name.
+    def _refuse_unknown(self, queries: Sequence[Query]) -> None:
+        """Raise DataError for the first stated id that the data does not have; kinds are checked elsewhere."""
+        entities = self.data.entities
+        for place, query in enumerate(queries):
+            stated = ((ITEMS, query.items), (ITEMS, query.disliked), (TAGS, query.tags), *query.entities.items())
+            for kind, ids in stated:
+                if kind not in entities or not ids:
+                    continue
+                codes = entities[kind].vocabulary.encode(list(ids))
+                if (unknown := np.flatnonzero(codes == PADDING)).size:
+                    error = unknown_id(ids[unknown[0]], entities[kind].vocabulary, kind, entities[kind].text)
+                    raise DataError(f"query {place}: {error}; `load(..., unknown='skip')` passes over unknown ids")
 
-        Raises DataError for a kind that the data does not have, and if no name is near.
+    def find(self, text: str, kind: EntityKind = ITEMS) -> Match:
+        """Return the item, or the entity of another kind, that is meant: by its id, else by its title, typed loosely.
+
+        Raises DataError for a kind that the data does not have, for what is neither an id nor like a title, and for a
+        title that may be several; the message has the nearest ones.
         """
         return find(text, self.data, kind)
 
@@ -213,6 +236,7 @@ def load(
     block: Collection[str] = (),
     plugins: Sequence[type[Plugin] | Path | str] = (),
     observers: Sequence[Observer] = (),
+    unknown: UnknownIds = "refuse",
 ) -> Recommender:
     """Load a bundle, or a finished run that has one (made with `refit: all`), ready to recommend.
 
@@ -220,11 +244,14 @@ def load(
     any folder, also where only hybridrec and the plugins that the bundle names are installed. Only these are
     loaded, unless `registry` is given in their place. Those without packaging, which it names as well, are handed over
     in `plugins`, as they were for the run; plugins named in `block` are not loaded. `observers` are told of every
-    answer (`SlatesServed`); those of the run's config are not.
+    answer (`SlatesServed`); those of the run's config are not. A query with an unknown id of an item or another entity
+    is refused with the nearest ones; with `unknown="skip"` it is answered as if it did not state that id. An unknown
+    user is new, and is answered as well.
 
     Raises DataError if the bundle is missing, StoreError if it is damaged, or if the installed version of a component
     does not read its state (`Component.reads_versions`), and PluginError if a plugin is missing or blocked, or if one
     without packaging differs from what it was.
     """
     with threadpool_limits(limits=1):
-        return Recommender(read_bundle(bundle_path(run_or_bundle), registry, block=block, plugins=plugins), observers)
+        servable = read_bundle(bundle_path(run_or_bundle), registry, block=block, plugins=plugins)
+        return Recommender(servable, observers, unknown=unknown)

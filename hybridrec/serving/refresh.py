@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,7 @@ from hybridrec.engine.environment import preferred
 from hybridrec.engine.executor import ThreadExecutor
 from hybridrec.engine.fitter import Fitter, TrainingPart
 from hybridrec.engine.folds import PartSplitter
-from hybridrec.engine.pipelines import filters_of
+from hybridrec.engine.pipelines import filter_notes, filters_of
 from hybridrec.engine.runner import read, servable_run
 from hybridrec.engine.seeds import label_rng
 from hybridrec.engine.store import Store
@@ -155,6 +156,9 @@ class _Update:
     def pipeline(self, pipeline: PipelineSpec) -> Pipeline:
         """Return a pipeline on the new components, whose re-rankers keep their learned state."""
         use, before = pipeline.use, self.before.pipelines[pipeline.name]
+        filters = filters_of(pipeline, self.train)
+        for note in filter_notes(pipeline, filters):
+            warnings.warn(note, RuntimeWarning, stacklevel=2)
         return Pipeline(
             name=pipeline.name,
             sources=tuple(
@@ -168,7 +172,7 @@ class _Update:
                 for target, specs in pipeline.rerankers.items()
             },
             fallback=tuple((label, cast(Generator, self.fitted[label])) for label in use.fallback),
-            filters=filters_of(pipeline, self.train),
+            filters=filters,
         )
 
     def _reranker(self, spec: ComponentSpec, reranker: Reranker) -> Reranker:

@@ -24,7 +24,7 @@ class UserRating:
 
 
 def read_ratings(path: Path, data: Dataset) -> list[UserRating]:
-    """Read the rows of a CSV file `item,rating`, with or without that header; items by id or loosely by name.
+    """Read the rows of a CSV file `item,rating`, with or without that header; items by id, or loosely by title.
 
     A rating is a number from 0; 0 is a dislike. It goes to 1 where the data has no weights, whose scale it could be on.
     Raises DataError with the line if one cannot be used.

@@ -26,6 +26,10 @@ class Filter(Plugin):
         """
         return self
 
+    def notes(self) -> list[str]:
+        """Return notes for `check` and the report on the data it was fitted on, such as ids that these do not have."""
+        return []
+
     @abstractmethod
     def exclude(self, queries: QueryBatch, target: Target) -> Exclude:
         """Return the exclusion for Q queries; `Exclude()` for targets that it says nothing about.

@@ -12,6 +12,7 @@ from pydantic import Field
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.queries import QueryBatch
 from hybridrec.errors import DataError, did_you_mean
+from hybridrec.paths import printable
 from hybridrec.plugin import InputPath, Options
 from hybridrec.stages.candidates import Exclude
 from hybridrec.stages.filter import Filter
@@ -36,13 +37,18 @@ class _ListFilter(Filter):
     config: ListOptions
 
     _excluded: Bools
+    _missing: str = ""
+    """A sentence on listed ids that are not in the data."""
 
     @abstractmethod
     def excluded(self, listed: Ints, n: int) -> Bools:
         """Return bool[n]: true for the ids that may not be shown, given the codes of the listed ones."""
 
     def fit(self, data: Dataset) -> Self:
-        """Read the list; raises DataError for an unreadable file, and for ids that are not in the data."""
+        """Read the list; ids that are not in the data are noted: lists are kept elsewhere, and data change.
+
+        Raises DataError for an unreadable file, and if none of the ids is in the data.
+        """
         names = list(self.config.ids)
         if self.config.path is not None:
             names += _lines(self.config.path)
@@ -51,10 +57,16 @@ class _ListFilter(Filter):
         vocabulary = data.vocabulary(self.config.target)
         codes = vocabulary.encode(names)
         if (missing := np.flatnonzero(codes == PADDING)).size:
-            count = f"{len(missing)} ids are" if len(missing) > 1 else "1 id is"
-            raise DataError(f"{count} not in the data, first '{names[missing[0]]}'")
-        self._excluded = self.excluded(codes, len(vocabulary))
+            count = f"{len(missing)} of {len(names)} ids are" if len(names) > 1 else "the only id is"
+            self._missing = f"{count} not in the data, first {printable(names[missing[0]])}"
+            if len(missing) == len(names):
+                raise DataError(self._missing)
+        self._excluded = self.excluded(codes[codes != PADDING], len(vocabulary))
         return self
+
+    def notes(self) -> list[str]:
+        """Return a note on ids that are not in the data."""
+        return [f"{self._missing}; the list is applied without them"] if self._missing else []
 
     def exclude(self, queries: QueryBatch, target: Target) -> Exclude:
         """Exclude the same ids for every query."""

@@ -102,7 +102,7 @@ class SubmissionExporter(Exporter):
         questions = self.read_questions(path, self._malformed)
         if not questions:
             raise DataError(f"{path} holds no questions")
-        recommender = load(run)
+        recommender = load(run, unknown="skip")  # questions know songs that the data does not have
         features = recommender.data.users.features
         read = frozenset(() if features is None else features.columns)
         queries = [_with_features(query, read) for query in questions.values()]

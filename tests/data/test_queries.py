@@ -82,3 +82,13 @@ def test_whole_numbers_are_ids_and_a_text_is_no_list() -> None:
         Query(tags="rock")
     numbered = data.with_entities("items", vocabulary=Vocabulary([str(n) for n in range(len(data.items))]))
     assert len(encode([Query(items=[7])], numbered).history.ids) == 1  # type: ignore[list-item]
+
+
+def test_ids_are_text_or_whole_numbers():
+    numbers = Query(user=17850.0, items=[7, np.int64(8), 9.0, "x"], entities={"tags": (np.float32(3),)})
+    assert (numbers.user, numbers.items, numbers.entities) == ("17850", ["7", "8", "9", "x"], {"tags": ["3"]})
+    ids = ["a", "b"]
+    assert Query(items=ids).items is ids
+    for wrong in ({"user": 1.5}, {"items": [float("nan")]}, {"user": True}, {"tags": [None]}, {"user": float("inf")}):
+        with pytest.raises(DataError, match=r"Query.\w+: .* is not an id; ids are text or whole numbers"):
+            Query(**wrong)

@@ -14,8 +14,8 @@ from hybridrec.testing import toy_dataset
 
 @pytest.mark.parametrize("key", ["allow", "block"])
 def test_unknown_ids_in_a_list_are_told_before_any_fit(experiment, key):
-    path = experiment(("    scorers: [pop]", f"    {key}: {{ids: [item 01, nobody]}}\n    scorers: [pop]"))
-    with pytest.raises(DataError, match=f"pipelines.hybrid.{key}: 1 id is not in the data, first 'nobody'"):
+    path = experiment(("    scorers: [pop]", f"    {key}: {{ids: [nothing, nobody]}}\n    scorers: [pop]"))
+    with pytest.raises(DataError, match=f"pipelines.hybrid.{key}: 2 of 2 ids are not in the data, first 'nothing'"):
         hybridrec.run(path)
     assert Store.default().artifacts() == []
 

@@ -130,7 +130,7 @@ def test_a_few_clusters_are_drawn_at_random_the_same_each_time(run, clusters):
 
 
 def test_items_of_a_tag_share_a_colour_the_first_tag_counts(run):
-    draw_map(run, "als", Colouring(tags=["tag-03", "TAG 01"]))
+    draw_map(run, "als", Colouring(tags=["tag 03", "tag 01"]))
     frame, legend = run.item_map("als")
     assert (legend.colours, legend.groups) == ("tags", ["tag 03", "tag 01"])
     data = hybridrec.load(run).data
@@ -173,7 +173,7 @@ def test_what_cannot_be_drawn_is_refused(run, experiment):
         draw_map(run, "als", Colouring(clusters="ease"))
     with pytest.raises(DataError, match="unknown kind 'moods'"):
         draw_map(run, "als", Colouring(tags=["calm"], by="moods"))
-    with pytest.raises(DataError, match="nothing among 40 items is called like"):
+    with pytest.raises(DataError, match="none of 40 items has the id"):
         draw_map(run, "als", items=["🎵🎵"])
     with pytest.raises(DataError, match="was only evaluated"):
         draw_map(hybridrec.run(experiment(*VECTORS[:2])), "als")

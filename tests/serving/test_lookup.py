@@ -1,4 +1,4 @@
-"""Loosely typed names: by id, by name, else the nearest name, or none."""
+"""Typed names: ids are exact, titles are typed loosely, and what may be several is refused."""
 
 import pytest
 
@@ -7,33 +7,64 @@ from hybridrec.serving.lookup import find, find_among
 from hybridrec.testing import toy_dataset
 
 
-def test_names_are_found_loosely(recommender):
+def songs(*titles):
+    return toy_dataset(items=len(titles)).with_entities("items", text=titles)
+
+
+def test_an_id_is_that_id_or_an_error_with_the_nearest(recommender):
     data = recommender.data
-    assert find("item 07", data, "items") == find("item 07", data, "items")
     assert find("item 07", data, "items").score == 100
-    assert find("Tag-03", data, "tags").id == "tag 03"
-    with pytest.raises(DataError, match="nothing among 40 items is called like '🎵🎵'"):
+    with pytest.raises(DataError, match="none of 12 tags has the id 'Tag-03'; nearest: 'tag 03'"):
+        find("Tag-03", data, "tags")  # tags have no titles
+    with pytest.raises(DataError, match=r"none of 40 items has the id 'item 7' or a title like it; nearest: .*item 07"):
+        find("item 7", data, "items")
+    with pytest.raises(DataError, match=r"none of 40 items has the id '🎵🎵' or a title like it$"):
         find("🎵🎵", data, "items")
 
 
-def test_names_are_found_exactly_before_they_are_found_loosely() -> None:
-    data = toy_dataset()
-    names = ("봄날 🎸", "봄날 🌙", *(f"song {n}" for n in range(2, len(data.items))))
-    data = data.with_entities("items", text=names)
+def test_titles_are_found_exactly_before_they_are_found_loosely() -> None:
+    data = songs("봄날 🎸", "봄날 🌙", *(f"song {n}" for n in range(2, 40)))
     assert find("봄날 🌙", data, "items").id == data.items.vocabulary.ids[1]
-    assert find("SONG 7", data, "items").name == "song 7"
+    assert find("SONG 7 ", data, "items").name == "song 7"
     assert find("sng 12", data, "items").name == "song 12"
-    assert find(data.items.vocabulary.ids[3], data, "items").name == names[3]
-    with pytest.raises(DataError, match="--by tag"):
-        find("qqqqqqqq", data, "items")
+    assert find(data.items.vocabulary.ids[3], data, "items").name == "song 3"
+    with pytest.raises(DataError, match=r"a title like it; or is it one of tags\?$"):
+        find("qqqqqqqq", data, "items", "; or is it one of tags?")
 
 
-def test_names_that_are_no_entities_are_found_likewise():
+@pytest.mark.parametrize("typed", ["Rainy Song 2", "Sunny Song 24", "Rainy", "Symphony of Joy", "Rainy Song 24 live"])
+def test_titles_that_are_unlike_are_refused_with_the_nearest(typed):
+    data = songs("Rainy Song 24", "Rainbow Song 9", "Symphony of Sorrow", "Dark Star")
+    if typed == "Rainy":
+        assert find(typed, data, "items").name == "Rainy Song 24"
+        return
+    with pytest.raises(DataError, match=r"or a title like it; nearest: '(Rainy Song 24|Symphony of Sorrow)' \(item 0"):
+        find(typed, data, "items")
+
+
+def test_titles_that_may_be_several_are_refused_with_all_of_them():
+    data = songs(
+        "Rainy Song 1",
+        "Rainy Song 2",
+        "Rainy Song 3",
+        "Rainy Song 4",
+        "Hello",
+        "hello",
+        "Dark Star",
+        "Dark Star > Drums",
+    )
+    with pytest.raises(DataError, match=r"'rainy song' may be 'Rainy Song 1' \(item 00\), .* or 1 others: give the id"):
+        find("rainy song", data, "items")
+    with pytest.raises(DataError, match=r"'HELLO' may be 'Hello' \(item 04\), 'hello' \(item 05\): give the id"):
+        find("HELLO", data, "items")
+    assert find("drk star", data, "items").name == "Dark Star"
+
+
+def test_names_that_are_no_entities_have_no_titles():
     features = Vocabulary(["artist:Ella Fitzgerald", "artist:Louis Armstrong", "genre:jazz"])
-    assert find_among("Ella", features, features.packed, "features").id == "artist:Ella Fitzgerald"
-    assert find_among("genre:jazz", features, features.packed, "features").score == 100
-    with pytest.raises(DataError, match=r"nothing among 3 features is called like 'qqqq'$"):
-        find_among("qqqq", features, features.packed, "features")
+    assert find_among("genre:jazz", features, "features").score == 100
+    with pytest.raises(DataError, match=r"none of 3 features has the id 'Ella'; nearest: 'artist:Ella Fitzgerald'"):
+        find_among("Ella", features, "features")
 
 
 def test_the_whole_name_decides_where_one_word_fits_many():
@@ -41,3 +72,8 @@ def test_the_whole_name_decides_where_one_word_fits_many():
     data = toy_dataset(items=60).with_entities("items", text=tuple(names))
     assert find("nigth song 3 pt 1", data, "items").name == "The Nights - Night Song 3, Pt. 1"
     assert find("days day song 7", data, "items").name == "The Days - Day Song 7, Pt. 1"
+
+
+def test_words_in_a_row_go_before_the_same_words_apart():
+    data = songs("song 21 - artist 1", "song 1 - artist 7", "song 41 - artist 1")
+    assert find("song 1", data, "items").name == "song 1 - artist 7"

@@ -20,7 +20,7 @@ QUERIES = [
     Query(tags=["tag 01"]),
     Query(text="even evening"),
     Query(),
-    Query(items=["nobody knows"], tags=["nor this"]),
+    Query(user="nobody knows"),
     Query(items=["item 01"], tags=["tag 03"], disliked=["item 03"]),
 ]
 
@@ -203,6 +203,27 @@ def test_a_component_that_reads_earlier_versions_serves_their_fits(experiment, m
 
 def test_names_are_found_in_its_data(recommender):
     assert recommender.find("item 07").name == recommender.data.items.names()[7]
-    assert recommender.find("tag-03", "tags").id == "tag 03"
+    assert recommender.find("tag 03", "tags").id == "tag 03"
     with pytest.raises(DataError, match="unknown kind 'moods'"):
         recommender.find("calm", "moods")
+
+
+def test_an_unknown_id_in_a_query_is_refused_or_skipped(recommender, experiment):
+    sound, nothing = Query(items=["item 02", "item 04"]), Query(items=["item 02"], disliked=["nothing"])
+    for unknown, told in (
+        (
+            Query(items=["item 02", "Item 04"]),
+            r"query 1: none of 40 items has the id 'Item 04' .* nearest: .*\(item 04\)",
+        ),
+        (Query(tags=["tag 3"]), "query 1: none of 12 tags has the id 'tag 3'; nearest: 'tag 03'"),
+        (Query(entities={"tags": ["tag 3"]}), "none of 12 tags"),
+        (nothing, "none of 40 items has the id 'nothing'"),
+    ):
+        with pytest.raises(DataError, match=told):
+            recommender.recommend([sound, unknown])
+    assert recommender.recommend(Query(user="who?", items=["item 02"])).ids.shape == (1, 10)
+    lenient = hybridrec.load(hybridrec.run(experiment(("workers: 2", "refit: all"))), unknown="skip")
+    asked = [Query(items=["item 02", "nothing", "item 04"], tags=["tag 3"], disliked=["nothing"]), sound]
+    slate = lenient.recommend(asked)
+    assert (lenient.recommend(Query(items=["nobody knows"], tags=["nor this"])).ids >= 0).all()
+    assert slate.ids[0].tolist() == slate.ids[1].tolist() == recommender.recommend(sound).ids[0].tolist()

@@ -18,7 +18,7 @@ from hybridrec.testing import toy_dataset
         ("item,rating\nitem 02,good\n", "line 2: the rating of 'item 02' is 'good', not a number from 0"),
         ("item 02,1\nitem 04,-1\n", "line 2: the rating of 'item 04' is '-1'"),
         ("item 02,1\n\nitem 04,nan\n", "line 3: the rating of 'item 04' is 'nan'"),
-        ("item 02,1\n#!?*,1\n", "line 2: nothing among 40 items is called like '#!?*'"),
+        ("item 02,1\n#!?*,1\n", "line 2: none of 40 items has the id '#!?*' or a title like it"),
         ("item 02,1\nitem 04,1\nitem 02,0\n", "line 3: 'item 02' is 'even song 2', as is 'item 02' in line 1"),
         ('item 02,1\n"item 04,1\n', "line 2: unexpected end of data; put names with commas or quotes in quotes"),
         ("item 02,0\n", "has no rating above 0"),
@@ -52,7 +52,8 @@ def test_ratings_are_read_with_and_without_a_header_by_id_or_loosely(tmp_path):
     file = tmp_path / "mine.csv"
     for text in (' Item , Rating\nitem 02,1\n"Odd Song 3",0\n', "\ufeffitem 02, 1.0\n\n  odd song 3 ,0\n"):
         file.write_text(text, encoding="utf-8")
-        ratings = read_ratings(file, toy_dataset())
+        titles = tuple(f"{'odd' if number % 2 else 'even'} song {number}" for number in range(40))
+        ratings = read_ratings(file, toy_dataset().with_entities("items", text=titles))
         assert [(rating.match.id, rating.rating) for rating in ratings] == [("item 02", 1.0), ("item 03", 0.0)]
     file.write_bytes(b"item 02,1\n\xff\n")
     with pytest.raises(DataError, match="cannot be read as UTF-8 text"):

@@ -45,8 +45,15 @@ def test_allow_and_block_are_opposites(tmp_path):
 def test_what_cannot_be_read_or_is_unknown_is_told(tmp_path):
     with pytest.raises(DataError, match=r"path: .*nowhere\.txt cannot be read"):
         BlockFilter(ListOptions(path=tmp_path / "nowhere.txt")).fit(DATA)
-    with pytest.raises(DataError, match="1 id is not in the data, first 'nothing'"):
+    with pytest.raises(DataError, match="the only id is not in the data, first 'nothing'"):
         BlockFilter(ListOptions(ids=["nothing"])).fit(DATA)
+    for cls in (AllowFilter, BlockFilter):
+        partly = cls(ListOptions(ids=["nothing", *LISTED["ids"]])).fit(DATA)
+        assert partly.notes() == ["1 of 3 ids are not in the data, first 'nothing'; the list is applied without them"]
+        whole = cls(ListOptions(**LISTED)).fit(DATA)
+        assert whole.notes() == []
+        excluded = [each.exclude(toy_queries(DATA), "items").ids for each in (partly, whole)]
+        np.testing.assert_array_equal(*excluded)
 
 
 CONFIG = """\
@@ -107,5 +114,15 @@ def test_mistakes_are_told_with_their_place(tmp_path, rules, message):
 
 def test_check_refuses_what_the_data_lack_before_any_fit(tmp_path):
     path = made(tmp_path, "filters: [{use: block, ids: [no such song]}]")
-    with pytest.raises(DataError, match=r"^pipelines\.ruled\.filters\[0\]: 1 id is not in the data"):
+    with pytest.raises(DataError, match=r"^pipelines\.ruled\.filters\[0\]: the only id is not in the data"):
         hybridrec.plan(path, store=tmp_path / "store")
+
+
+def test_an_unknown_id_beside_known_ones_is_noted_by_check_and_run(tmp_path):
+    path = made(tmp_path, "filters: [{use: block, ids: [no such song, Sugaree]}]")
+    missing = "1 of 2 ids are not in the data, first 'no such song'; the list is applied without them"
+    told = f"pipelines.ruled.filters[0]: {missing}"
+    assert told in hybridrec.plan(path, store=tmp_path / "store").notes
+    run = hybridrec.run(path, store=tmp_path / "store", runs=tmp_path / "runs")
+    assert run.report.notes.count(told) == 1
+    assert "Sugaree" not in set(run.slates("ruled")["id"])
