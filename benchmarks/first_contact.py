@@ -61,7 +61,9 @@ SETS = {
         "timestamp",
         "random",
     ),
-    "listening": DataFiles(("lastfm2k/user_artists.dat", "lastfm2k/artists.dat"), "userID", "artistID", None, "random"),
+    "listening": DataFiles(
+        ("lastfm2k/user_artists.dat", "lastfm2k/artists.dat"), "//userID", "artistID", None, "random"
+    ),
     "retail": DataFiles(("retail/online_retail.parquet",), "CustomerID", "StockCode", "InvoiceDate", "temporal"),
     "restaurants": DataFiles(
         ("restaurants/rating_final.csv", "restaurants/geoplaces2.csv"), "userID", "placeID", None, "random"

@@ -251,10 +251,13 @@ def _marks(distinct: pl.Series) -> tuple[str, str | None]:
 
 
 def _separator(stated: pl.Series) -> str | None:
-    """Return the mark between values of a cell, if it stands in a tenth of the cells and its parts recur."""
-    for mark in ("|", ";", ",", "/"):
+    """Return the mark between values of a cell, if it stands in a tenth of the cells and its parts recur.
+
+    A slash is none: it stands inside of names ("Hip-Hop/Rap") and of addresses on the web.
+    """
+    for mark in ("|", ";", ","):
         several = stated.filter(stated.str.contains(mark, literal=True))
-        if len(several) < 0.1 * len(stated):
+        if len(several) < max(1, 0.1 * len(stated)):
             continue
         values = several.str.split(mark).explode().str.strip_chars()
         if values.n_unique() <= 0.5 * len(values):

@@ -129,7 +129,7 @@ def infer_schema(paths: Sequence[Path], folder: Path, hints: SchemaHints | None 
     interactions, more, unused = _interactions(main, user, item, hints)
     mapping: dict[str, Any] = {"interactions": interactions}
     reasons += more
-    if interactions.get("weight") and _is_long_tailed(main.frame[interactions["weight"]], main.profiles):
+    if interactions.get("weight") and _is_long_tailed(main, interactions["weight"]):
         mapping["weight"] = {"transform": "log"}
         reasons.append(f"counts in {interactions['weight']!r} have a long tail: their logarithm is taken")
     notes = [f"{file.name}: {note}" for file in files for note in file.notes]
@@ -162,13 +162,19 @@ def _state_missing(mapping: dict[str, Any], files: Mapping[str, _File]) -> None:
             entry["missing"] = missing
 
 
-def _is_long_tailed(counts: pl.Series, profiles: Mapping[str, ColumnProfile]) -> bool:
-    """Return True for counts whose largest are far above most."""
-    numbers = profiles[counts.name].numbers
+def _is_long_tailed(file: _File, counts: str) -> bool:
+    """Return True if a column holds counts of which the largest are far above most."""
+    numbers = file.profiles[counts].numbers
     if numbers is None or not numbers[2] or numbers[1] <= LONG_TAIL:
         return False
-    median = float(counts.cast(float, strict=False).drop_nulls().median() or 1.0)  # type: ignore[arg-type]
-    return numbers[1] > LONG_TAIL * max(1.0, median)
+    median = file.frame.select(_number(file, counts).median()).item() or 1.0
+    return bool(numbers[1] > LONG_TAIL * max(1.0, median))
+
+
+def _number(file: _File, column: str) -> pl.Expr:
+    """Express a column as numbers in the marks of its profile, null where a value is none."""
+    profile = file.profiles[column]
+    return number_of(column, file.frame.schema[column], profile.decimal, profile.thousands)
 
 
 def _texts(value: Any) -> list[str]:
@@ -464,10 +470,8 @@ def _interactions(
 
 def _share_of_weights(file: _File, column: str) -> float:
     """Return the share of a column's values that are numbers of 0 or more."""
-
-    profile = file.profiles[column]
-    number = number_of(column, file.frame.schema[column], profile.decimal, profile.thousands)
-    return float(file.frame.select((number >= 0).fill_null(False).mean()).item() or 0.0) if len(file.frame) else 0.0
+    share = file.frame.select((_number(file, column) >= 0).fill_null(False).mean()).item()
+    return float(share or 0.0)
 
 
 def _is_whole(column: ColumnProfile) -> bool:
@@ -571,7 +575,7 @@ def _description(file: _File, owner: str, key: str, *, lists: bool) -> dict[str,
     if tag is not None:
         mapping["tags"] = [tag]
         separator = rest[tag].separator
-        mapping |= {"value_separator": separator} if separator not in (None, "|", "/") else {}
+        mapping |= {"value_separator": separator} if separator not in (None, "|") else {}
     if owner == "user":
         mapping |= {"title": text} if text is not None and (lists or "title" in words_of(text)) else {}
         features = _categories(rest, {text, tag})

@@ -78,3 +78,16 @@ def test_times_are_seconds():
 def test_names_fall_into_words():
     assert words_of("listenedAt_2") == ["listened", "at"]
     assert words_of("CustomerID") == ["customer", "id"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "mark"),
+    [
+        (["Rock/Pop", "Hip-Hop/Rap", "Rock"], None),
+        (["rock|pop", "pop|jazz", "jazz"], "|"),
+        (["rock", "pop", "jazz"], None),
+        (["http://songs.org/a/1", "http://songs.org/b/2", "https://songs.org/c/3"], None),
+    ],
+)
+def test_the_mark_between_values_is_one_whose_parts_recur(cells, mark):
+    assert profile_column(pl.Series("genre", cells * 5)).separator == mark

@@ -62,3 +62,21 @@ def test_unknown_columns_and_files_are_refused_with_those_that_are_there(tmp_pat
         infer_schema([path], tmp_path, SchemaHints(item="sogn"))
     with pytest.raises(DataError, match=r"other.csv is not among the files"):
         infer_schema([path], tmp_path, SchemaHints(interactions=tmp_path / "other.csv"))
+
+
+def test_addresses_are_no_tags(tmp_path):
+    plays, songs = tmp_path / "plays.csv", tmp_path / "songs.csv"
+    plays.write_bytes(table("user", "song", "rating"))
+    rows = [(f"s{k}", f"Song {k}", f"http://songs.org/s/{k}") for k in range(40)]
+    songs.write_bytes(table(rows=rows))
+    assert "tags" not in infer_schema([plays, songs], tmp_path).mapping.get("items", {})
+
+
+@pytest.mark.parametrize(("largest", "weight"), [("3,000", None), ("1,234,567", {"transform": "log"})])
+def test_the_tail_of_counts_is_read_in_the_marks_of_their_file(largest, weight, tmp_path):
+    path = tmp_path / "plays.csv"
+    rows = [(f"u{k % 30}", f"s{k % 41}", largest if k % 50 == 0 else f"{1 + k % 3},000") for k in range(400)]
+    path.write_bytes(table("user", "song", "plays", separator=";", rows=rows))
+    mapping = infer_schema([path], tmp_path).mapping
+    assert mapping["interactions"]["thousands"] == ","
+    assert mapping.get("weight") == weight
