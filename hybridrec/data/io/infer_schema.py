@@ -39,6 +39,10 @@ MATCHES = 0.5
 """Share of the keys of one file that must be in another one to call it the other's."""
 USABLE = 0.9
 """Share of the values of a column that must be weights for the column to be one; the other rows are left out."""
+PARTS_OF_TIME = frozenset(("year", "month", "day", "hour", "minute", "second"))
+"""Words in the names of columns that hold a part of a time each."""
+LARGEST_PART = 60
+"""Largest number that a part of a time other than the year has."""
 LONG_TAIL = 20
 """Times the median that the largest count is, from which on logarithms are taken."""
 TRIPLET = ("user", "item", "count")
@@ -439,7 +443,8 @@ def _interactions(
     unused: dict[str, str] = {}
     times = [name for name, column in profiles.items() if column.type == "time"]
     time = hints.time or best_named(profiles, "time", ("time",)) or (times[0] if len(times) == 1 else None)
-    time = time or best_named(profiles, "time", ("number", "year"), 2.5)  # days counted from somewhere, say
+    counted = {name: column for name, column in profiles.items() if not _is_part_of_time(column, profiles)}
+    time = time or best_named(counted, "time", ("number", "year"), 2.5)  # days counted from somewhere, say
     if time is not None:
         mapping["time"] = time
         why = _enter_time(mapping, file.profiles[time], file, hints)
@@ -465,7 +470,16 @@ def _interactions(
     for name, column in profiles.items():
         if name not in mapping.values() and name not in unused:
             unused[name] = _why_unused(name, column, file, user.column)
+            if _is_part_of_time(column, profiles):
+                unused[name] = f"column {name!r} is not used: it is a part of a time; one column must hold all of it"
     return mapping, reasons, unused
+
+
+def _is_part_of_time(column: ColumnProfile, profiles: Mapping[str, ColumnProfile]) -> bool:
+    """Return True for a small number called a part of a time, such as the day, beside a column called another part."""
+    parts = {name for name in profiles if PARTS_OF_TIME & {*words_of(name)}}
+    small = column.type == "year" or (column.numbers is not None and column.numbers[1] <= LARGEST_PART)
+    return small and column.name in parts and len(parts) > 1
 
 
 def _share_of_weights(file: _File, column: str) -> float:
@@ -482,7 +496,7 @@ def _enter_time(mapping: dict[str, Any], column: ColumnProfile, file: _File, hin
     """Enter the unit or the form of a column of times; returns what is known of it."""
     form = column.time
     if form is None:
-        return "as you said"
+        return "as you said" if hints.time else "its numbers give an order"
     if form.unit is not None:
         if form.unit != "s":
             mapping["time_unit"] = form.unit

@@ -80,3 +80,15 @@ def test_the_tail_of_counts_is_read_in_the_marks_of_their_file(largest, weight, 
     mapping = infer_schema([path], tmp_path).mapping
     assert mapping["interactions"]["thousands"] == ","
     assert mapping.get("weight") == weight
+
+
+@pytest.mark.parametrize(("columns", "time"), [(("day", "month"), None), (("day", "shop"), "day")])
+def test_a_day_beside_a_month_is_no_time_and_a_day_alone_is(columns, time, tmp_path):
+    path = tmp_path / "plays.csv"
+    rows = [(f"u{k % 30}", f"s{k % 41}", 1 + (k * k) % 31, 1 + k % 12) for k in range(400)]
+    path.write_bytes(table("user", "song", *columns, rows=rows))
+    schema = infer_schema([path], tmp_path)
+    assert schema.mapping["interactions"].get("time") == time
+    told = (*schema.reasons, *schema.notes)
+    words = "time is 'day': its numbers give an order" if time else "it is a part of a time; one column must hold all"
+    assert any(words in line for line in told), told
