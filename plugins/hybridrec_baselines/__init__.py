@@ -15,13 +15,20 @@ if TYPE_CHECKING:
 def hybridrec_components() -> Sequence[type[Component]]:
     """The components of this package."""
     from hybridrec_baselines.fixed_rankings import Listed, Newest, Random
+    from hybridrec_baselines.personal_popularity import PersonalPopularity
     from hybridrec_baselines.popularity import Popularity
     from hybridrec_baselines.trending import Trending
 
-    return [Popularity, Trending, Newest, Random, Listed]
+    return [Popularity, PersonalPopularity, Trending, Newest, Random, Listed]
 
 
 @hookimpl
 def hybridrec_starters(data: DataProfile) -> list[Starter]:
-    """Propose popularity as the last fallback, which serves every query, and in the blend: some data has no more."""
-    return [Starter("popularity", frozenset({"fallback", "generator", "scorer"}), priority=-100)]
+    """Propose popularity as the last fallback, which serves every query, and in the blend: some data has no more.
+
+    Where the split asks for what users had before, their own counts are hard to beat.
+    """
+    starters = [Starter("popularity", frozenset({"fallback", "generator", "scorer"}), priority=-100)]
+    if data.split.get("seen") == "allow":
+        starters.append(Starter("personal-popularity", frozenset({"generator", "scorer"}), priority=60))
+    return starters

@@ -45,6 +45,7 @@ class TestListedContract(ComponentContract):
 def test_what_the_package_offers():
     assert [component.name for component in hybridrec_baselines.hybridrec_components()] == [
         "popularity",
+        "personal-popularity",
         "trending",
         "newest",
         "random",
