@@ -1,1 +1,1 @@
-"""The engine of an experiment: folds, fits, evaluation and analysis."""
+"""The engine: carry out an experiment, from its data over folds, fits and slates to the measured result."""

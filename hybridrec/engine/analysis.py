@@ -17,7 +17,10 @@ from hybridrec.types import Doubles
 
 
 def duplicates(identities: Mapping[str, object]) -> dict[str, str]:
-    """Return name -> the first name before it with the same identity, for the names that have one."""
+    """Return for each name that has the same identity as an earlier one the first such name.
+
+    Names without an equal before them are not in the result.
+    """
     first: dict[object, str] = {}
     originals = {name: first.setdefault(identity, name) for name, identity in identities.items()}
     return {name: original for name, original in originals.items() if name != original}
@@ -25,24 +28,24 @@ def duplicates(identities: Mapping[str, object]) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """The comparisons between the arms of an experiment; `same` maps duplicates to the arm that they repeat."""
+    """The comparisons between the arms of an experiment; `same` maps each duplicate to the arm that it is equal to."""
 
     experiment: CheckedExperiment
     same: Mapping[str, str]
 
     @property
     def declared(self) -> list[Pair]:
-        """Every blend against the control."""
+        """Pairs (control, blend) for every blend; empty if the config names no control."""
         control = self.experiment.config.compare.control
         blends = [name for name, pipeline in self.experiment.pipelines.items() if not pipeline.single]
         return [] if control is None else self._distinct((control, blend) for blend in blends)
 
     @property
     def pairs(self) -> list[Pair]:
-        """The declared pairs, then every blend against every single component if there are such arms.
+        """The declared pairs, then pairs (single component, blend) for every blend and every component that is an arm.
 
-        A pipeline is not compared with itself, nor is a pair compared twice because one of its arms has
-        two names: that would only make the family of tests larger.
+        A pipeline is not compared with itself, and a pair is not compared again because one of its arms has a second
+        name: that would only make the family of tests larger.
         """
         pipelines = self.experiment.pipelines
         singles = [name for name, pipeline in pipelines.items() if pipeline.single]
@@ -51,7 +54,10 @@ class Analysis:
         return [*self.declared, *(pair for pair in references if pair not in self._either_way(self.declared))]
 
     def notes(self, pipelines: Mapping[str, PipelineReport], blind: int, queries: int) -> list[str]:
-        """Return remarks about the arms for the reader of the report, as sentences; `blind` queries know nothing."""
+        """Return remarks about the arms as sentences for the reader of the report.
+
+        `blind` is the number of queries, of `queries` in all, of which nothing is known.
+        """
         same_pipeline = "{} is the same pipeline as {}: it is compared once, under the name of the latter"
         return [
             *(same_pipeline.format(*names) for names in self.same.items()),
@@ -60,7 +66,7 @@ class Analysis:
         ]
 
     def comparison(self, arms: Mapping[str, EvaluatedArm]) -> list[Comparison]:
-        """Compare all pairs in all metrics and segments."""
+        """Compare all pairs in all metrics and segments, with the options under `compare` of the config."""
         config = self.experiment.config.compare
         return compare(
             arms,
@@ -74,7 +80,7 @@ class Analysis:
         )
 
     def guardrails(self, arms: Mapping[str, EvaluatedArm], seconds: Mapping[str, Doubles]) -> list[Guardrail]:
-        """Check the declared pairs against the declared guardrails."""
+        """Test every guardrail of the config for every declared pair; `seconds` are latencies by arm."""
         config = self.experiment.config.compare
         return guardrails(
             arms,
@@ -87,7 +93,7 @@ class Analysis:
         )
 
     def repeats(self, repeats: Sequence[Mapping[str, EvaluatedArm]], fits: Sequence[FitReport]) -> RepeatsReport | None:
-        """Return the effect of other seeds, if everything was trained more than once."""
+        """Compute the effect of training again with other seeds; None if everything was trained once."""
         if len(repeats) == 1:
             return None
         first = {fit.key for fit in fits if fit.repeat == 1}
@@ -99,7 +105,7 @@ class Analysis:
         )
 
     def _distinct(self, pairs: Iterable[Pair]) -> list[Pair]:
-        """Replace duplicates by the arm that they repeat, then drop pairs of one arm and repeated pairs."""
+        """Replace duplicate arms by the arm that they are equal to, then drop pairs of one arm and repeated pairs."""
         renamed = [tuple(self.same.get(name, name) for name in pair) for pair in pairs]
         return [pair for pair in dict.fromkeys(renamed) if pair[0] != pair[1]]  # type: ignore[misc]
 
@@ -109,7 +115,7 @@ class Analysis:
 
 
 def _silent(pipelines: Mapping[str, PipelineReport]) -> Iterator[str]:
-    """Yield a sentence for each pipeline in whose place the fallback is measured."""
+    """Yield a sentence for each pipeline whose generators served no query, so that only its fallback is measured."""
     for name, pipeline in pipelines.items():
         if not any(served_by.startswith(BLEND) for served_by in pipeline.served_by):
             others = ", ".join(pipeline.served_by)
@@ -117,7 +123,7 @@ def _silent(pipelines: Mapping[str, PipelineReport]) -> Iterator[str]:
 
 
 def _blind(nothing: int, queries: int) -> Iterator[str]:
-    """Yield a sentence if most queries know nothing, since every pipeline is the same on them."""
+    """Yield a sentence if nothing is known of most queries, since pipelines hardly differ on such queries."""
     if 2 * nothing > queries:
         yield (
             f"{nothing} of {queries} queries know nothing at all (new users without history, tags or title): "

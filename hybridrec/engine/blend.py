@@ -1,4 +1,4 @@
-"""Out-of-sample predictions on which re-rankers learn."""
+"""The stacking set: out-of-fold predictions for validation queries, on which re-rankers learn."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from hybridrec.types import Target
 
 
 class StackingSet:
-    """The validation queries with out-of-sample scores; they are computed when the first re-ranker has to learn."""
+    """The validation queries of a fold with scores of models that did not see them.
+
+    The scores are computed when the first re-ranker has to learn.
+    """
 
     def __init__(self, runner: BatchRunner, arm: FittedPipeline, fold: str, validation: Fold, target: Target) -> None:
         self.runner = runner
@@ -34,11 +37,11 @@ class StackingSet:
 
     @property
     def key(self) -> str:
-        """Digest of everything that decides the training input of the next re-ranker."""
+        """Digest of everything that decides the input on which the next re-ranker of the chain learns."""
         return digest(self.arm.pool_key, self._asked, [key for _, key in self._before])
 
     def fit_blend(self, reranker: Reranker) -> None:
-        """Fit the re-ranker on the pool as the re-rankers before it leave it."""
+        """Fit a re-ranker on the pools of the validation queries, after the earlier re-rankers of the chain."""
         queries, truth = self.validation.queries, self.validation.truth[self.target]
         question = EvalQueries(queries, self.target, 1, truth, self.validation.candidate_items)
         pool = self.runner.pool(self.arm, question)
@@ -48,5 +51,5 @@ class StackingSet:
             check_self(reranker, "fit_on_predictions", learned)
 
     def pass_on(self, reranker: Reranker, key: str) -> None:
-        """Add a re-ranker fitted out of fold to those whose output the next one of the chain sees."""
+        """Append a re-ranker that was fitted out of fold, so that the next one of the chain learns on its output."""
         self._before.append((reranker, key))

@@ -1,4 +1,4 @@
-"""The distributions whose versions a report names: only those that the experiment uses."""
+"""The plugins and distributions that an experiment uses, whose versions its report names."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from hybridrec.registry.kinds import kind_of
 
 PROJECT = "hybridrec"
 _REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-"""The name at the start of a requirement."""
+"""Pattern of the distribution's name at the start of a requirement."""
 
 
 def distributions_of(experiment: CheckedExperiment, registry: Registry) -> set[str]:
     """Return the names of the distributions that an experiment uses.
 
-    These are hybridrec, the distributions of the plugins whose classes the config names, their requirements without
-    extras, and the distributions of the libraries that its components `require`.
+    These are hybridrec itself, the distributions of the plugins whose classes the config names, the requirements of
+    both (extras excluded), and the distributions of the libraries that its components name in `requires`.
     """
     named = {PROJECT}
     for cls in _classes(experiment):
@@ -37,7 +37,7 @@ def distributions_of(experiment: CheckedExperiment, registry: Registry) -> set[s
 
 
 def plugins_of(experiment: CheckedExperiment, registry: Registry) -> list[PluginUse]:
-    """Return the plugins of the classes that an experiment uses, with the names of these classes."""
+    """Return the plugins that an experiment uses, each with the names of its classes that the config names."""
     used: dict[str, PluginUse] = {}
     for cls in _classes(experiment):
         provider, kind = registry.provider_of(cls), kind_of(cls)
@@ -60,7 +60,10 @@ def plugins_of(experiment: CheckedExperiment, registry: Registry) -> list[Plugin
 
 
 def preferred(plugins: Iterable[PluginUse]) -> dict[tuple[str, str], str]:
-    """Return the distributions that provided the classes of a run: (kind, name) -> distribution."""
+    """Return the distribution that provided each class of a run, by (kind, name).
+
+    A name that two distributions provided is left out: configs write it as `distribution/name`.
+    """
     offers = [(kind, name, plugin) for plugin in plugins for kind, names in plugin.offers.items() for name in names]
     several = [(kind, name) for kind, name, _ in offers]
     # A name that two of them provided is qualified in the config.
@@ -68,7 +71,7 @@ def preferred(plugins: Iterable[PluginUse]) -> dict[tuple[str, str], str]:
 
 
 def _classes(experiment: CheckedExperiment) -> Iterator[type[Plugin]]:
-    """Yield the class of everything that the config names, plugins among the options included."""
+    """Yield the class of every plugin that the config names, including plugins that are options of others."""
     yield type(experiment.reader)
     yield type(experiment.splitter)
     yield from _among(experiment.splitter.config)
@@ -90,7 +93,7 @@ def _among(options: Options) -> Iterator[type[Plugin]]:
 
 @cache
 def _requirements(distribution: str) -> list[str]:
-    """Return the names of the requirements of an installed distribution, extras excluded."""
+    """Return the names of the distributions that an installed distribution requires, without those of its extras."""
     try:
         requirements = metadata.requires(distribution) or []
     except metadata.PackageNotFoundError:

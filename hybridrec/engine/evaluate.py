@@ -1,4 +1,4 @@
-"""The evaluation of pipelines: results are measured fold by fold, and joined for the statistics."""
+"""The evaluation of pipelines: measure their slates fold by fold, and join the values for the statistics."""
 
 from __future__ import annotations
 
@@ -23,7 +23,15 @@ from hybridrec.types import Doubles, Longs, Target
 
 @dataclass(slots=True)
 class MetricAccumulator:
-    """The results of one pipeline over all folds, by target; every fold adds to each list."""
+    """The measured results of one pipeline; every list has an entry for each fold.
+
+    values: metric -> float64 [Q] of each fold
+    eval_batch: metric of the whole run -> its input for each fold
+    candidate_recall: target -> float64 [Q] of each fold, the share of relevant ids among the candidates
+    answers: target -> the results of each fold
+    n_scored: target -> label -> number of queries of which the component scored a candidate
+    learned: fold -> summary of what the blend learned
+    """
 
     values: dict[str, list[Doubles]] = field(default_factory=dict)
     eval_batch: dict[str, list[EvalBatch]] = field(default_factory=dict)
@@ -33,7 +41,7 @@ class MetricAccumulator:
     learned: dict[str, object] = field(default_factory=dict)
 
     def add(self, fold: Fold, target: Target, answers: BatchResults, metric_specs: tuple[MetricSpec, ...]) -> None:
-        """Measure the results for the queries of a fold."""
+        """Measure the results of a fold for one target, and add the values to the lists."""
         whole = judge(fold, target, answers.slate)
         for metric_spec in metric_specs:
             if metric_spec.target != target:
@@ -51,7 +59,11 @@ class MetricAccumulator:
     def arm(
         self, name: str, sample: Sample, experiment: CheckedExperiment, groups: Mapping[str, Longs]
     ) -> EvaluatedArm:
-        """Return the arm for the statistics; metrics in `groups`, int64[Q], are also computed without each group."""
+        """Join the values of all folds to the arm that the statistics take.
+
+        groups: by metric of the whole run, int64 [Q], the group of each query; such a metric is also computed without
+            each group
+        """
         whole: dict[str, float] = {}
         without: dict[str, Doubles] = {}
         for metric_spec in experiment.metric_specs:
@@ -72,7 +84,10 @@ class MetricAccumulator:
 
 
 def question_of(fold: Fold, target: Target, n: int, *, named: bool) -> EvalQueries:
-    """Return the queries of a fold for slates of n places; `named` by their rows if a pipeline draws from names."""
+    """Return the queries of a fold for one target and slates of n places.
+
+    With `named`, each query gets a name made of the fold and its row, on which random draws depend.
+    """
     queries = fold.queries
     if named:
         queries = replace(queries, ids=tuple(f"{fold.name}/{row}" for row in range(len(queries))))
@@ -80,7 +95,10 @@ def question_of(fold: Fold, target: Target, n: int, *, named: bool) -> EvalQueri
 
 
 def check_metrics(fold: Fold, metric_specs: Iterable[MetricSpec]) -> None:
-    """Measure slates of no queries, so that a metric which the data cannot give fails before anything is fitted."""
+    """Compute each metric for no queries, so that a metric that the data does not suit fails before anything is fitted.
+
+    Raises the error of the metric.
+    """
     nobody = fold.queries.take(slice(0, 0))
     for metric_spec in metric_specs:
         empty = EvalBatch(
@@ -97,7 +115,7 @@ def check_metrics(fold: Fold, metric_specs: Iterable[MetricSpec]) -> None:
 
 
 def judge(fold: Fold, target: Target, slate: Slate) -> EvalBatch:
-    """Pair the slates for the queries of a fold with the truth that was hidden."""
+    """Join the slates for the queries of a fold with the fold's truth, as the input of metrics."""
     truth = fold.truth[target]
     return EvalBatch(
         target=target,
@@ -112,7 +130,10 @@ def judge(fold: Fold, target: Target, slate: Slate) -> EvalBatch:
 
 
 def divided(eval_batch: EvalBatch, of: RelevantItems) -> EvalBatch:
-    """Return slates with the part of their truth that queries show (`repeated`), or do not show (`new`)."""
+    """Return the input of a metric with only some of the relevant ids.
+
+    With `repeated`, these are the ids that are in the query's own history; with `new`, those that are not.
+    """
     truth = eval_batch.truth
     assert eval_batch.queries is not None
     shown = eval_batch.queries.history.matrix(binary=True)
@@ -127,6 +148,6 @@ def divided(eval_batch: EvalBatch, of: RelevantItems) -> EvalBatch:
 
 
 def weighted_mean(values: Doubles, weights: Doubles) -> float | None:
-    """Return the mean over the queries that have a value; None if there are none."""
+    """Return the weighted mean of values, float64 [Q], over the queries whose value is not NaN; None if all are NaN."""
     defined = ~np.isnan(values)
     return float(np.average(values[defined], weights=weights[defined])) if defined.any() else None

@@ -1,4 +1,4 @@
-"""The place where the work of an experiment is done: the protocol of executors, and threads, the default."""
+"""Executors, which run the fits and the inference of an experiment: their protocol, and threads as the default."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ T = TypeVar("T")
 
 
 class Executor(Protocol):
-    """A worker pool that runs fits and sends blocks of queries through pipelines, on any process or machine.
+    """A pool of workers that run fits and send blocks of queries through pipelines, in any process or machine.
 
-    Progress, the order of the report and the files of a run are left to the calling process.
+    The calling process keeps to itself all that concerns progress bars, the order of the report and the files of a run.
     """
 
     @property
     def workers(self) -> int:
-        """Number of jobs or blocks in work at a time; the memory budget is divided by it."""
+        """Number of jobs or blocks that are in work at the same time; the memory budget is divided by it."""
         ...
 
     @property
@@ -32,25 +32,25 @@ class Executor(Protocol):
     def submit(self, jobs: Sequence[FitJob], context: FitContext) -> Iterator[FitOutcome]:
         """Run `run_fit_job(job, context)` for each job and yield the outcomes as they end.
 
-        No two jobs have the same key. A job whose `base_model` is among them begins when that one has ended. Raises
-        the error of the first job that failed; jobs that did not begin by then are cancelled.
+        No two jobs have the same key. A job whose `base_model` is among the jobs begins when that base model is fitted.
+        Raises the error of the first job that failed; jobs that did not begin by then are cancelled.
         """
         ...
 
     def map(self, work: Callable[[T], R], blocks: Sequence[T]) -> Iterator[R]:
-        """Yield `work(block)` for each block, in their order; both can be pickled.
+        """Yield `work(block)` for each block, in the order of the blocks; `work` and the blocks can be pickled.
 
-        A pipeline in `work` is pickled with its components as keys of the store, and its re-rankers as they are.
+        A pipeline in `work` is pickled with its components as keys of the store, and its re-rankers with their state.
         """
         ...
 
 
 class ThreadExecutor(ThreadPool):
-    """Threads of this process, which share its memory.
+    """An executor of threads of this process, which share its memory.
 
-    The libraries under the components release the interpreter lock while they train and are limited to
-    one thread each, so these threads are the only parallelism; only where fewer fits than workers are
-    left, a component whose result does not depend on the number of threads may use several itself.
+    The libraries under the components release the interpreter lock while they train, and are limited to one thread
+    each, so these threads are the only parallelism. The exception: if there are fewer fits than workers, a component
+    whose result does not depend on the number of threads may use several threads itself.
     """
 
     needs_parts = False
@@ -58,7 +58,7 @@ class ThreadExecutor(ThreadPool):
     def submit(self, jobs: Sequence[FitJob], context: FitContext) -> Iterator[FitOutcome]:
         """Run the jobs and yield the outcomes as they end.
 
-        A single job is done by the caller: the memory that it frees is then reused by the code after it, too.
+        A single job runs in the thread of the caller, which can then reuse the memory that the fit frees.
         """
         threads = self.threads
         if len(jobs) == 1 or threads is None:
@@ -68,10 +68,10 @@ class ThreadExecutor(ThreadPool):
 
 
 def dispatch_jobs(jobs: Sequence[FitJob], start: Callable[[FitJob], Future[FitOutcome]]) -> Iterator[FitOutcome]:
-    """Start each job when its base model is fitted, and yield the outcomes of all as they end.
+    """Start each job once its base model is fitted, and yield the outcomes of all jobs as they end.
 
-    `start` hands a job to a worker and returns the future of its outcome. Raises the error of the first job that
-    failed, and cancels the jobs that did not begin.
+    `start` sends a job to a worker and returns the future of its outcome. Raises the error of the first job that
+    failed, and cancels the jobs that did not begin by then.
     """
     waiting = {job.key: job for job in jobs}
     running: dict[Future[FitOutcome], str] = {}

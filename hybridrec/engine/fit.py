@@ -1,4 +1,4 @@
-"""Fits as plain values: the component, its training part, the key of the result, and the code that any worker runs."""
+"""Fits: jobs as plain values, their outcomes, and the code that runs a job in any process."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ if TYPE_CHECKING:
     from hybridrec.engine.folds import PartSplitter
 
 RANDOM = "random"
-"""Key in the metadata of a fit in the store: true if it drew random numbers."""
+"""Key in the metadata of a fit in the store; its value is true if the fit drew random numbers."""
 NOTES = "notes"
-"""Key in the metadata of a fit in the store: `Component.notes`."""
+"""Key in the metadata of a fit in the store; its value are the notes of the component (`Component.notes`)."""
 PROGRESS = "progress"
-"""Key in the metadata of a fit in the store: what it reported, (step, of, numbers) for each point."""
+"""Key in the metadata of a fit in the store; its value is the reported progress, (step, of, numbers) by point."""
 CLOCK_NOTE = (
     "a limit of time ended this fit, or that of the component that it uses: what it learned depends on the machine, "
     "and no other run takes it from the store"
@@ -50,7 +50,9 @@ CLOCK_NOTE = (
 
 @dataclass(frozen=True, slots=True)
 class FitJob:
-    """One component to be fitted on one training part: plain data, of the same size whatever the size of the data.
+    """The description of one fit: a component, its options, and the key of its training part.
+
+    It is plain data, which stays small however large the training part is, so that it can be sent to other processes.
 
     component, options: the name under which the component is registered, and its options as JSON
     data: fingerprint of the training part, its key in a store
@@ -88,11 +90,11 @@ class FitJob:
 
     @property
     def depth(self) -> int:
-        """Number of fits that have to be done before this one."""
+        """Number of fits that have to end before this one: its base model, the base model of that, and so on."""
         return 0 if self.base_model is None else self.base_model.depth + 1
 
     def spec(self, registry: Registry) -> ComponentSpec:
-        """Return the component with its options, from the plugins of a registry."""
+        """Return the spec of the component, whose class is looked up in `registry`, with its options and base model."""
         cls = registry.get("components", self.component)
         options = cls.Config.model_validate(json.loads(self.options), context={"registry": registry})
         spec = ComponentSpec.of(self.label, self.component if "/" in self.component else "", cls, options, registry)
@@ -101,17 +103,18 @@ class FitJob:
 
 
 Listener = Callable[[FitJob, ProgressPoint], None]
-"""A function that is told what a component reports while it is fitted."""
+"""A function that is called with the progress that a component reports while it is fitted."""
 
 
 @dataclass(frozen=True, slots=True)
 class FitOutcome:
-    """The result of a job; the fit itself is in the store.
+    """The outcome of a job; the fitted arrays themselves are in the store.
 
-    seconds: duration, 0 if the store had it already (`cached`)
+    seconds: duration of the fit, 0 if the store already had it (`cached`)
     notes: notes of the component
-    progress: what it reported
-    token: a random text if a clock ended the fit, which makes its key that of no other; else empty
+    progress: what the component reported while it was fitted
+    token: a random text if a limit of time ended the fit, else empty; it makes the fit's key unique, so that no other
+        run takes the fit from the store
     """
 
     key: str
@@ -123,16 +126,16 @@ class FitOutcome:
 
     @property
     def address(self) -> str:
-        """The key of the fit in the store: that of the job, unless a clock ended it."""
+        """The key of the fit in the store: the key of the job, unless a limit of time ended the fit (see `token`)."""
         return digest(self.key, self.token) if self.token else self.key
 
 
 class FitContext:
-    """The resources of the process that runs a job: the store, the training parts in memory, the installed plugins.
+    """The resources of a process that runs jobs: the store, the plugins, and the training parts in memory.
 
-    It is pickled as the store with the names of blocked plugins and the plugins without packaging, and the splitter if
-    a component validates: another process takes training parts from the store and components from these and its own
-    plugins.
+    Pickling writes only the store, the choice of plugins (those that are blocked, preferred or without packaging) and,
+    if a component validates, the splitter. Another process reads training parts from the store, and takes components
+    from its own installed plugins.
     """
 
     def __init__(
@@ -142,15 +145,16 @@ class FitContext:
         parts: Mapping[str, Dataset] | None = None,
         listener: Callable[[FitJob, ProgressPoint], None] | None = None,
     ) -> None:
-        """Share `parts`, training parts by their fingerprints, with the jobs of this process.
+        """Create the context; `parts` are the training parts in memory by fingerprint, for the jobs of this process.
 
-        `listener` is told what components report while this process fits them, in the thread of the fit.
+        `listener` is called with the progress that components report while this process fits them, in the thread of
+        the fit.
         """
         self.listener = listener
         self.splitter: PartSplitter | None = None
-        """Cuts the validation splits of components, if one asks for it."""
+        """The splitter for the validation splits of components; None if no component validates."""
         self.splits: Mapping[str, ValidationSplit] = {}
-        """Those that are cut already, by their fingerprints."""
+        """Validation splits that exist already, by their fingerprints."""
         self.store = store
         self.registry = registry
         self.parts = parts or {}
@@ -169,7 +173,7 @@ class FitContext:
         self.splitter = splitter
 
     def fitted(self, job: FitJob) -> Fitted:
-        """Return the fit for the key of a job, of which this process has only one."""
+        """Return the fit of a job; this process keeps one object for each key while it is in use."""
         with self._lock:
             fitted = self._fits.get(job.key)
             if fitted is None:
@@ -177,9 +181,10 @@ class FitContext:
             return fitted
 
     def prepared(self, job: FitJob) -> State:
-        """Return the arrays that the component of a job prepares of the catalogue, from the store if they are there.
+        """Return the arrays that the component of a job computes from the catalogue before it is fitted.
 
-        The fits of this process that need the same wait for the first one.
+        They are read from the store if it has them, else computed and stored. Several fits of this process that need
+        the same arrays wait for the first of them.
         """
         with self._preparing.setdefault(job.prepared, threading.Lock()):
             state = self._unstored.get(job.prepared) or self.store.find(job.prepared)
@@ -195,9 +200,10 @@ class FitContext:
             return state
 
     def validation_split(self, job: FitJob) -> ValidationSplit:
-        """Return the validation split of a job; in another process than the one that planned it, it is cut again.
+        """Return the validation split of a job.
 
-        Raises PluginError if it is another one there.
+        The process that planned the job has it in memory; another process splits the training part again. Raises
+        PluginError if that gives another split.
         """
         if (split := self.splits.get(job.validation)) is not None:
             return split
@@ -224,7 +230,13 @@ class FitContext:
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """The choice of plugins of a registry, as plain data; classes without packaging are named by their modules."""
+    """The choice of plugins of a registry, which can be pickled: all that another process needs to make the same one.
+
+    blocked: names of the plugins that are blocked
+    loose: the plugins without packaging, classes or paths of files
+    digests: digests of the sources of the plugins without packaging
+    prefer: ((kind, name), distribution) for names that several plugins offer
+    """
 
     blocked: tuple[str, ...]
     loose: tuple[type[Plugin] | str, ...]
@@ -233,7 +245,7 @@ class _Choice:
 
     @classmethod
     def of(cls, registry: Registry) -> _Choice:
-        """Return the choice of a registry; files are named by their absolute paths."""
+        """Return the choice of plugins of a registry; files are given by their absolute paths."""
         blocked = tuple(provider.name for provider in registry.providers if provider.blocked)
         loose = [plugin if isinstance(plugin, type) else str(Path(plugin).resolve()) for plugin in registry.plugins]
         digests = tuple(provider.digest for provider in registry.providers if provider.file)
@@ -242,23 +254,23 @@ class _Choice:
 
 @cache
 def _registry(choice: _Choice) -> Registry:
-    """Return a registry of this process with the same choice."""
+    """Build a registry of this process with this choice of plugins, once for each choice."""
     return Registry(also_block=choice.blocked, plugins=choice.loose, prefer=dict(choice.prefer))
 
 
 class Fitted:
-    """A component of the fit plan. It is read from the store only when it is used.
+    """The fit of one component of the fit plan; the component is read from the store only when it is used.
 
-    It is pickled as its job: another process reads the component from the store.
+    Pickling writes its job, context and outcome: another process reads the component from the store.
     """
 
     def __init__(self, job: FitJob, context: FitContext) -> None:
         self.job = job
         self.context = context
         self.outcome = FitOutcome(job.key, 0.0, (), cached=True)
-        """The result of the job; set when it ends."""
+        """The outcome of the job; until it has run, one that says that the store has the fit."""
         self.base_model = None if job.base_model is None else context.fitted(job.base_model)
-        """The fit of the base model of this one, if it has one."""
+        """The fit of the component's base model; None if it has none."""
         self._component: Component | None = None
         self._lock = threading.Lock()
 
@@ -275,19 +287,22 @@ class Fitted:
 
     @property
     def key(self) -> str:
-        """Key of the fit in the store; that of its job, unless a clock ended it."""
+        """Key of the fit in the store: the key of its job, unless a limit of time ended the fit."""
         return self.outcome.address
 
     @property
     def component(self) -> Component:
-        """The fitted instance."""
+        """The fitted component; read from the store, or fitted again if it is not there, at the first use."""
         with self._lock:
             if self._component is None:
                 self._component = self._restored()
             return self._component
 
     def figures(self) -> Sequence[Figure]:
-        """Return the figures that the component gives of its fit, checked; a class that gives none is not even read."""
+        """Return the figures that the component shows of its fit, after checking them.
+
+        If its class shows none, the component is not read from the store.
+        """
         if self.spec.cls.figures is Component.figures:
             return ()
         with _noting(self.spec, self.job, "asking for the figures of"):
@@ -296,7 +311,7 @@ class Fitted:
         return figures
 
     def run(self) -> FitOutcome:
-        """Look the fit up in the store, or compute and store it."""
+        """Fit the component and store it, unless the store has the fit already; return the outcome."""
         store, key = self.context.store, self.job.key
         if key in store:
             about = store.about(key) or {}
@@ -310,7 +325,7 @@ class Fitted:
         return self.outcome
 
     def _restored(self) -> Component:
-        """Read it from the store; fit it again if it is damaged or was removed meanwhile."""
+        """Read the component from the store; fit it again if its arrays are damaged or were removed meanwhile."""
         state = self.context.store.find(self.key)
         if state is None:
             component, outcome = self._trained()
@@ -322,7 +337,7 @@ class Fitted:
             return check_self(component, "restore", component.restore(state))
 
     def _trained(self) -> tuple[Component, FitOutcome]:
-        """Fit it and store it; return it with the outcome, but for the time that it took."""
+        """Fit the component and store its arrays; return it with the outcome, whose `seconds` are left at 0."""
         job, spec = self.job, self.spec
         training_part = self.context.training_part(job)
         component = self._new()
@@ -354,7 +369,10 @@ class Fitted:
         return component, outcome
 
     def _reporter(self, series: ProgressSeries) -> Callable[[int, int, Mapping[str, float]], None]:
-        """Return the function to which the component reports: it fills the series and tells the listener."""
+        """Return the function that the component calls to report its progress.
+
+        It adds each report to `series` and passes it to the listener of the context.
+        """
 
         def reporter(step: int, of: int, numbers: Mapping[str, float]) -> None:
             point = ProgressPoint.told(step, of, numbers)
@@ -365,7 +383,7 @@ class Fitted:
         return reporter
 
     def _new(self) -> Component:
-        """Return a new instance with its base model set."""
+        """Return a new, unfitted instance of the component, with its base model set if it has one."""
         component = self.spec.create()
         if self.base_model is None:
             return component
@@ -373,10 +391,11 @@ class Fitted:
 
 
 def run_fit_job(job: FitJob, context: FitContext) -> FitOutcome:
-    """Fit a component and write it to the store, or find it there, in any process and on any machine.
+    """Fit a component and write it to the store, unless the store has the fit already; return the outcome.
 
-    Raises the component's error, with a note that names the component, and PluginError where the plugins or
-    libraries of this process differ from those for which the job's key was made, since the fit would differ, too.
+    It may be called in any process and on any machine. Raises the component's error, with a note that names the
+    component, and PluginError if the plugins or libraries of this process differ from those for which the job's key
+    was made, since the fit would differ, too.
     """
     if job.key not in context.store:
         _check_key(job, job.spec(context.registry))
@@ -384,7 +403,10 @@ def run_fit_job(job: FitJob, context: FitContext) -> FitOutcome:
 
 
 def prepare_job(context: FitContext, job: FitJob) -> None:
-    """Prepare the catalogue for a job, in any process, if the store does not have it."""
+    """Compute and store the arrays that the job's component prepares from the catalogue, unless the store has them.
+
+    It may be called in any process.
+    """
     context.prepared(job)
 
 
@@ -405,5 +427,5 @@ def options_text(spec: ComponentSpec) -> str:
 
 
 def _noting(spec: ComponentSpec, job: FitJob, doing: str) -> AbstractContextManager[None]:
-    """Return a context that adds the component and its task to errors of a plugin."""
+    """Return a context manager that adds to a plugin's error the component and what it was `doing`."""
     return calling(spec.cls, f"while {doing} components.{job.label} in fold {job.fold} ({job.level})")

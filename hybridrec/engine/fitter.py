@@ -1,4 +1,4 @@
-"""The fitter: every distinct component is fitted once per training part, or taken from the store."""
+"""The fitter, which fits every distinct component once for each training part, unless the store has the fit."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from hybridrec.tracing import calling
 
 @dataclass(frozen=True)
 class TrainingPart:
-    """The data that the fits of a fold and level learn from, with its fingerprint."""
+    """The data from which the fits of a fold and level learn, with its fingerprint."""
 
     fold: str
     level: str
@@ -31,11 +31,11 @@ class TrainingPart:
     train: Dataset
     fingerprint: str
     splitter: PartSplitter | None = None
-    """Cuts `validation`; without one no component has a validation split."""
+    """Makes the split `validation`; if it is None, no component has a validation split."""
 
     @cached_property
     def validation(self) -> tuple[str, ValidationSplit] | None:
-        """The validation split of components that validate, after its fingerprint; cut when the first asks for it."""
+        """(fingerprint, split): the validation split for components that validate, made at the first use."""
         if self.splitter is None:
             return None
         split = self.splitter.split(self.train, self.fold, self.level)
@@ -43,16 +43,16 @@ class TrainingPart:
 
     @cached_property
     def catalogue(self) -> str:
-        """Fingerprint of the catalogue, for components that prepare it."""
+        """Fingerprint of the catalogue, for components that prepare arrays from it."""
         return self.train.catalogue.fingerprint
 
     def place(self, label: str) -> str:
-        """Return the key in the `lock.json` of a run for the fit of a component on this part."""
+        """Return the name, in the `lock.json` of a run, of the fit of a component on this training part."""
         return f"{self.fold}/{self.level}/{label}"
 
 
 def validation_of(spec: ComponentSpec, training_part: TrainingPart) -> str:
-    """Return the fingerprint of the validation split of a component; empty if it does not validate."""
+    """Return the fingerprint of the validation split of a component on a training part; "" if it does not validate."""
     return training_part.validation[0] if spec.create().validates and training_part.validation is not None else ""
 
 
@@ -61,7 +61,7 @@ PlannedFit = tuple[ComponentSpec, TrainingPart]
 
 
 class Fitter:
-    """A planner of fits on training parts, done by an executor, through a store."""
+    """A fitter plans fits on training parts, takes from the store what it has, and lets an executor run the rest."""
 
     def __init__(
         self,
@@ -74,10 +74,12 @@ class Fitter:
         repeat: int = 1,
         listener: Listener = lambda job, point: None,
     ) -> None:
-        """Set the budget of one fit, `memory`, in bytes.
+        """Create a fitter.
 
-        `repeat`, from 1, distinguishes trainings that differ only in their seeds. `listener` is told what components
-        report while they are fitted: at once if that is in this process, else when they are.
+        memory: the budget of one fit, in bytes
+        repeat: number of the training, from 1; trainings with other numbers have other seeds
+        listener: called with the progress that components report: at once if they are fitted in this process, else
+            after the fit has ended
         """
         self.listener = listener
         self.store = store
@@ -88,7 +90,7 @@ class Fitter:
         self.repeat = repeat
 
     def key(self, spec: ComponentSpec, training_part: TrainingPart) -> str:
-        """Return the key of a fit in the store. A fit that drew no random number is the same in every repeat."""
+        """Return the key of a fit in the store; a fit that draws no random numbers has the same key in every repeat."""
         uses = None if spec.base_model is None else self.key(spec.base_model, training_part)
         validation = validation_of(spec, training_part)
         key = fit_key(spec, training_part.fingerprint, self.seed, uses=uses, validation=validation)
@@ -97,12 +99,12 @@ class Fitter:
         return fit_key(spec, training_part.fingerprint, self.seed, self.repeat, uses=uses, validation=validation)
 
     def prepared_key(self, spec: ComponentSpec, training_part: TrainingPart) -> str:
-        """Return the key in the store of what a component prepares of the catalogue; empty if it prepares nothing."""
+        """Return the key in the store of the arrays that a component prepares from the catalogue; "" if it has none."""
         component = spec.create()
         return "" if component.prepares is None else prepared_key(spec, component, training_part.catalogue)
 
     def job(self, spec: ComponentSpec, training_part: TrainingPart, *, threads: int = 1, memory: int = 0) -> FitJob:
-        """Return a component on a training part as plain data; its base model gets as many threads."""
+        """Return the job that fits a component on a training part; the job of its base model has as many threads."""
         return FitJob(
             component=spec.name,
             options=options_text(spec),
@@ -122,10 +124,10 @@ class Fitter:
         )
 
     def fit(self, jobs: Iterable[PlannedFit], done: Done = lambda _: None) -> list[Fitted]:
-        """Return the fits of all jobs, in their order; jobs with equal keys are fitted once.
+        """Fit all jobs, (component, training part), and return their fits in the order of the jobs.
 
-        `done` is called with each fit when it ends. Raises MemoryBudgetError before the first fit if one of them is
-        too large.
+        Jobs with equal keys are fitted once, and base models are fitted too. `done` is called with each fit when it
+        ends. Raises MemoryBudgetError before the first fit if one of them would exceed the memory budget.
         """
         planned = list(jobs)
         base_models = [
@@ -175,7 +177,7 @@ class Fitter:
             self.store.put(key, training_part.train.state(), {"training part": name})
 
     def within_budget(self, spec: ComponentSpec, training_part: TrainingPart) -> int:
-        """Return the estimated peak bytes of a fit; raises MemoryBudgetError if they are over the budget."""
+        """Estimate the peak memory of a fit in bytes; raises MemoryBudgetError if it exceeds the budget."""
         fold, level = training_part.fold, training_part.level
         doing = f"while estimating the memory of components.{spec.label} in fold {fold} ({level})"
         with calling(spec.cls, doing):

@@ -1,4 +1,4 @@
-"""The folds of an experiment: the output of its splitter is checked before it is used."""
+"""The folds of an experiment: call its splitter, check what it returns, and remove truth that filters exclude."""
 
 from __future__ import annotations
 
@@ -26,7 +26,12 @@ from hybridrec.types import Bools, Sparse
 
 
 def folds_of(experiment: CheckedExperiment, data: Dataset) -> Iterator[Fold]:
-    """Yield the folds on which an experiment is evaluated; each has queries."""
+    """Split the data and yield the folds on which an experiment is evaluated, checked, each with at least one query.
+
+    If the experiment is evaluated on validation queries (as in a search), each fold is replaced by the one inside its
+    training part. Raises PluginError if the splitter yields no fold or breaks its contract, and DataError for a fold
+    without queries.
+    """
     splitter, seed = experiment.splitter, experiment.config.seed
     doing, empty = "while splitting the data", True
     with calling(splitter, doing):
@@ -46,7 +51,10 @@ def folds_of(experiment: CheckedExperiment, data: Dataset) -> Iterator[Fold]:
 
 
 def validation_fold(experiment: CheckedExperiment, fold: Fold, purpose: str) -> Fold:
-    """Return a fold cut out of the training part of another one; `purpose` makes its random numbers differ."""
+    """Split the training part of a fold once more, and return the fold inside it.
+
+    `purpose` enters the seed, so that folds for different purposes are split by different random numbers.
+    """
     with calling(experiment.splitter, f"while splitting the training part of {fold.name}"):
         validation = experiment.splitter.validation_split(
             fold.train, label_rng(experiment.config.seed, f"{purpose} of {fold.name}")
@@ -56,9 +64,9 @@ def validation_fold(experiment: CheckedExperiment, fold: Fold, purpose: str) -> 
 
 @dataclass(frozen=True, slots=True)
 class PartSplitter:
-    """The splitter of an experiment, to be applied once more to the training parts of components that validate.
+    """The splitter of an experiment, applied once more inside training parts, for components that validate.
 
-    seen: the filter of a pipeline that excludes all that a query shows; None if no pipeline has one
+    seen: a filter of any pipeline that excludes all that a query shows; None if no pipeline has one
     filters: the other filters that all pipelines share
     """
 
@@ -69,14 +77,17 @@ class PartSplitter:
 
     @classmethod
     def of(cls, experiment: CheckedExperiment) -> PartSplitter:
-        """Return the splitter of an experiment."""
+        """Build the part splitter of an experiment from its splitter, its filters and its seed."""
         # Where users come back to items that they had, and these may be recommended, the truth may hold known items.
         listed = (spec for pipeline in experiment.pipelines.values() for spec in pipeline.filters)
         seen = next((spec for spec in listed if spec.excludes_seen), None)
         return cls(experiment.splitter, seen, shared_filters(experiment), experiment.config.seed)
 
     def split(self, train: Dataset, fold: str, level: str) -> ValidationSplit:
-        """Cut queries out of the training part of a fold and level, by random numbers that nothing else draws."""
+        """Hold out validation queries of the training part `train` of a fold and level, for its components.
+
+        The random numbers depend on the seed, the fold and the level only. Raises DataError if there are no queries.
+        """
         with calling(self.splitter, f"while splitting the training part of {fold} ({level}) for a component"):
             rng = label_rng(self.seed, f"choices of components in {fold} ({level})")
             inner = self.splitter.validation_split(train, rng)
@@ -89,7 +100,10 @@ class PartSplitter:
         return ValidationSplit(inner, exclude)
 
     def checked(self, fold: Fold, data: Dataset) -> Fold:
-        """Return a fold of `data` that keeps the contract, without what the filters exclude."""
+        """Check a fold of `data` against the contract of splitters, and drop truth that the shared filters exclude.
+
+        Raises PluginError, naming the splitter, if the fold breaks the contract.
+        """
         with calling(self.splitter, f"in fold {getattr(fold, 'name', '?')}, splitter '{self.splitter.name}'"):
             check_fold(fold, data)
             if self.seen is not None:
@@ -98,7 +112,10 @@ class PartSplitter:
 
 
 def _checked(experiment: CheckedExperiment, fold: Fold, data: Dataset) -> Fold:
-    """Return a fold of `data` that keeps the contract; its queries carry their segments by the first segmenter."""
+    """Check a fold of `data` as `PartSplitter.checked` does, and store in its queries their segments.
+
+    The segments are those of the first segmenter of the config.
+    """
     fold = PartSplitter.of(experiment).checked(fold, data)
     first = next(iter(experiment.segmenters.values()))
     if isinstance(first, KnownFields):  # what queries know they need not carry
@@ -107,9 +124,10 @@ def _checked(experiment: CheckedExperiment, fold: Fold, data: Dataset) -> Fold:
 
 
 def shared_filters(experiment: CheckedExperiment) -> tuple[FilterSpec, ...]:
-    """Return the filters that every pipeline of an experiment has, in the order of the first one.
+    """Return the filters that every pipeline of an experiment has, in the order of the first pipeline.
 
-    Those that exclude all that a query shows are left out: a fold that asks for it is refused.
+    Filters that exclude all that a query shows are left out: with such a filter, a fold whose truth has an id that its
+    query shows is an error.
     """
     first, *others = (pipeline.filters for pipeline in experiment.pipelines.values())
     shared = (spec for spec in first if all(any(spec.is_like(other) for other in chain) for chain in others))
@@ -117,10 +135,10 @@ def shared_filters(experiment: CheckedExperiment) -> tuple[FilterSpec, ...]:
 
 
 def without_excluded(fold: Fold, filters: Sequence[FilterSpec]) -> Fold:
-    """Return a fold whose truth is limited to what the filters allow, without queries that have nothing left to find.
+    """Return a fold whose truth has only ids that the filters allow, without the queries that have none of them.
 
-    No pipeline may show the rest, so no ranking could be right about it. A fold of which nothing is excluded is
-    returned as it is. Raises DataError if nothing is left at all.
+    No pipeline may show an excluded id, so no ranking could find it. If nothing is excluded, the fold is returned as
+    it is. Raises DataError if no query is left.
     """
     fitted = Filters(fitted_filter(spec, fold.train) for spec in filters)
     allowed = {target: ~_held(fitted.exclude(fold.queries, target), matrix) for target, matrix in fold.truth.items()}
@@ -143,7 +161,10 @@ def without_excluded(fold: Fold, filters: Sequence[FilterSpec]) -> Fold:
 
 
 def _held(exclude: Exclude, matrix: Sparse) -> Bools:
-    """Return bool[nnz]: true for the entries of a csr matrix, a row per query, that the exclusion holds."""
+    """Return a mask over the stored entries of a csr matrix with a row per query: bool [nnz].
+
+    It is True for the entries (query, id) that `exclude` excludes.
+    """
     rows = kernels.csr_rows(matrix)
     held = replace(exclude, rows=None).take(rows).holds(matrix.indices[:, None])[:, 0]
     if exclude.rows is not None:  # taken for each entry, the rows would be as many as entries of both in a row

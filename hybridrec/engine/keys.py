@@ -1,4 +1,4 @@
-"""Digests of everything that decides a result: options, sources, libraries, data."""
+"""Keys of results in the store: digests of everything that decides them, such as options, sources and data."""
 
 from __future__ import annotations
 
@@ -24,7 +24,10 @@ from hybridrec.stages.filter import Filter
 
 
 def reranker_key(spec: ComponentSpec, *learned_from: str) -> str:
-    """Return a digest of everything that decides the output of a re-ranker."""
+    """Return a digest of everything that decides the output of a re-ranker.
+
+    `learned_from` are digests of what it was fitted on and has learned.
+    """
     options = _options(spec.options)
     # An option may itself be a plugin, such as a normaliser.
     classes = [spec.cls, *(type(value) for _, value in spec.options if isinstance(value, Plugin))]
@@ -43,16 +46,18 @@ def filter_key(fitted: Filter) -> str:
 
 
 def digest(*values: object) -> str:
-    """Return the hex digest of plain values."""
+    """Return the hex digest of values that can be written as JSON."""
     return json_digest(values)
 
 
 def fit_key(
     spec: ComponentSpec, fingerprint: str, seed: int, repeat: int = 1, *, uses: str | None = None, validation: str = ""
 ) -> str:
-    """Return a hex digest of everything that decides a fit.
+    """Return a hex digest of everything that decides a fit: its key in the store.
 
-    `uses` is the key of the fit of its base model, `validation` the fingerprint of its validation split.
+    fingerprint: that of the training part
+    uses: key of the fit of the base model, if there is one
+    validation: fingerprint of the validation split, if the component validates
     """
     decisive: dict[str, object] = {
         "component": spec.cls.name,
@@ -77,18 +82,24 @@ def fit_key(
 
 
 def prepared_key(spec: ComponentSpec, component: Component, catalogue: str) -> str:
-    """Return a digest of all that decides what a component prepares of the catalogue with this fingerprint."""
+    """Return a digest of everything that decides the arrays that a component prepares from a catalogue.
+
+    catalogue: the fingerprint of the catalogue
+    """
     source = [spec.cls.version, _source(spec.cls, spec), library_versions(spec.requires), spec.decisive_device]
     return digest("prepared 1", spec.cls.name, _options(component.preparer().config), source, catalogue)
 
 
 def _options(options: Options) -> dict[str, Any]:
-    """Return options as plain values, without secrets: who asks with which password decides nothing."""
+    """Return options as plain values without secrets, since a password does not change a result."""
     return options.model_dump(mode="json", context={KEYED: True})
 
 
 def data_key(experiment: CheckedExperiment, fingerprint: str) -> str | None:
-    """Return the key of the data of a reader that tells a fingerprint; None if it must be read in every run."""
+    """Return the key in the store of the data with this fingerprint, which the experiment's reader gave.
+
+    Returns None if the data must be read in every run: that of frames, or of a reader whose source is unknown.
+    """
     reader, source = experiment.reader, experiment.reader_digest
     if source is None or reader.frames:
         return None
@@ -100,9 +111,10 @@ def data_key(experiment: CheckedExperiment, fingerprint: str) -> str | None:
 
 
 def _source(cls: type[Plugin], spec: ComponentSpec) -> str:
-    """Return a digest of the source of the class of a component, or of one among its options.
+    """Return a digest of the source of a component's class, or of the class of a plugin among its options.
 
-    That of a class without packaging is of its text and what that reaches, and of the installed classes below it.
+    For a class without packaging it covers the text of the class, the code that this text refers to, and the sources
+    of the installed classes that the class inherits from.
     """
     if cls not in spec.digests:
         return source_hash(cls)
@@ -112,7 +124,10 @@ def _source(cls: type[Plugin], spec: ComponentSpec) -> str:
 
 @cache
 def source_hash(cls: type) -> str:
-    """Return a digest of the source files of the package (or module) of a class, and of the engine below it."""
+    """Return a digest of the source files in the package (or of the module) of a class, and of `_engine_hash`.
+
+    Returns "unknown" for a class without a file.
+    """
     module = inspect.getmodule(cls)
     file = getattr(module, "__file__", None)
     if module is None or file is None:
@@ -138,14 +153,17 @@ def _digest(files: Iterable[Path]) -> str:
 
 @cache
 def library_versions(modules: tuple[str, ...] = ()) -> dict[str, str]:
-    """Return the versions of hybridrec, numpy, scipy and the distributions that provide the given modules."""
+    """Return by name the versions of hybridrec, numpy, scipy and the distributions that provide `modules`."""
     names = {"hybridrec", "numpy", "scipy"}.union(*(distributions_with(module) for module in modules))
     return {name: importlib.metadata.version(name) for name in sorted(names)}
 
 
 @cache
 def distributions_with(module: str) -> Collection[str]:
-    """Return the distributions that provide `module`: the one of the same name, else a scan of all installed files."""
+    """Return the names of the distributions that provide an importable module.
+
+    A distribution of the same name is found at once; otherwise the files of all installed distributions are scanned.
+    """
     try:
         return [importlib.metadata.metadata(module)["Name"]]
     except importlib.metadata.PackageNotFoundError:

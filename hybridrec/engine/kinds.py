@@ -1,4 +1,4 @@
-"""The kinds of entities that a config names, held against those of the data."""
+"""Checks that the data has the kinds of entities that a config names as targets or under `through_items`."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from hybridrec.errors import ConfigError, did_you_mean
 
 
 def with_kinds(data: Dataset, config: ExperimentConfig) -> Dataset:
-    """Return the data with the kinds that users have through their items.
+    """Return the data in which users also have, through their items, the kinds of `data.through_items`.
 
-    Raises ConfigError for a kind that items do not have, and for a target that nobody carries.
+    Raises ConfigError if items do not have one of these kinds, if the data already states it of users, or if users do
+    not have a target of the config.
     """
     through = tuple(config.data.through_items)
     of_items = [kind for kind in data.kinds if kind in data.item_has or kind in data.assignments]

@@ -1,4 +1,4 @@
-"""The latency of pipelines, measured for comparison: the same blocks in turn, nothing shared."""
+"""The latency of pipelines, measured so that they can be compared: all answer the same blocks of queries in turn."""
 
 from __future__ import annotations
 
@@ -12,20 +12,21 @@ from hybridrec.inference.batch_runner import EvalQueries
 from hybridrec.types import Doubles
 
 BLOCKS = 12
-"""Blocks of queries asked in each fold."""
+"""Number of blocks of queries that are timed in each fold."""
 BLOCK_QUERIES = 64
+"""Number of queries in a block."""
 TIMES = 3
-"""Runs of each block; the fastest counts, since delays by other processes say nothing about the pipeline."""
+"""Number of runs of each block; the fastest counts, since delays by other processes do not matter."""
 
 
 def seconds_per_query(
     arms: Sequence[FittedPipeline], question: EvalQueries, rng: np.random.Generator
 ) -> dict[str, Doubles]:
-    """Measure pipelines: name -> float64[B], seconds per query of B random blocks of queries, through all stages.
+    """Measure the seconds per query of each pipeline through all stages: float64 [B] by name, for B blocks of queries.
 
-    One thread; unlike in a run, nothing is taken from the store or from another arm. All arms
-    answer a block before the next one, in a new random order, so that a busy machine affects all of them equally;
-    a first block is a warm-up and is not measured.
+    The blocks are drawn at random and answered in one thread; unlike in a run, no result comes from the store or from
+    another arm. All arms answer a block, in a new random order, before the next block, so that a busy machine affects
+    all arms equally. A first block is a warm-up and is not measured.
     """
     size = min(BLOCK_QUERIES, len(question))
     drawn = [np.sort(rng.choice(len(question), size, replace=False)) for _ in range(BLOCKS + 1)]

@@ -1,4 +1,4 @@
-"""Pipelines on fitted components, with the keys of everything that decides their slates."""
+"""Pipelines with their fitted components, and digests (keys) of everything that decides their slates."""
 
 from __future__ import annotations
 
@@ -21,16 +21,17 @@ from hybridrec.types import Target
 
 
 class FittedPipeline:
-    """A pipeline on one training part, with the keys of everything that decides its output (`KeyedPipeline`).
+    """A pipeline with components fitted on one training part; it implements the protocol `KeyedPipeline`.
 
-    It is assembled when it is first used: where the store has all the results, no component is read.
-    It is pickled with its components as keys of the store, and its re-rankers as they are.
+    `filters_key`, `pool_key` and `order_key` are digests of everything that decides its exclusions, its pools and the
+    order of its slates. The stages are assembled when they are first used, so that no component is read if the store
+    has all the results. Pickling writes the components as keys of the store, and the re-rankers themselves.
     """
 
     def __init__(
         self, spec: PipelineSpec, fitted: Mapping[str, Fitted], filters: Filters, rerankers: Rerankers
     ) -> None:
-        """Take the components of the pipeline from `fitted`, by label, all fitted on that part."""
+        """Take the components of the pipeline from `fitted`: fits by label, all on the same training part."""
         self.spec = spec
         self.layout = layout_of(spec)
         self.filters = filters
@@ -56,16 +57,16 @@ class FittedPipeline:
 
     @property
     def single(self) -> bool:
-        """True for a component alone, ranked as it is."""
+        """True if the pipeline is a component alone, without re-rankers."""
         return self.spec.single
 
     def draws(self, target: Target) -> bool:
-        """Return True if it draws the slates for the target at random."""
+        """Return True if a re-ranker of the pipeline draws the slates for this target at random."""
         return any(reranker.stochastic for reranker in self.rerankers.chains.get(target, ()))
 
     @property
     def pipeline(self) -> Pipeline:
-        """The stages, ready for queries."""
+        """The assembled stages, ready for queries."""
         with self._lock:
             if self._pipeline is None:
                 components = {label: fitted.component for label, fitted in self._fitted.items()}
@@ -74,7 +75,7 @@ class FittedPipeline:
 
 
 def layout_of(pipeline: PipelineSpec) -> PipelineLayout:
-    """Return the stages of a pipeline in the config, as plain data."""
+    """Return the generators, scorers and fallback that the config names for a pipeline, as plain data."""
     use = pipeline.use
     generators = tuple(GeneratorLayout(each.source, each.k, tuple(each.when)) for each in use.generators)
     return PipelineLayout(pipeline.name, generators, tuple(use.scorers), tuple(use.fallback))
@@ -82,7 +83,10 @@ def layout_of(pipeline: PipelineSpec) -> PipelineLayout:
 
 @dataclass(frozen=True, slots=True)
 class Rerankers:
-    """The re-rankers of a pipeline, ready for use, and the keys of their options and of their learned state."""
+    """The re-rankers of a pipeline by target, ready for use, in their order.
+
+    `keys` are digests, one for each re-ranker, of its options and of what it learned.
+    """
 
     chains: dict[Target, tuple[Reranker, ...]]
     keys: list[str]
@@ -92,7 +96,7 @@ NO_RERANKERS = Rerankers({}, [])
 
 
 def filters_of(pipeline: PipelineSpec, data: Dataset) -> Filters:
-    """Return the filters of a pipeline, fitted on the data; raises DataError if these lack what a filter needs."""
+    """Return the filters of a pipeline, fitted on `data`; raises DataError if the data lacks what a filter needs."""
     return Filters(fitted_filter(spec, data) for spec in pipeline.filters)
 
 
@@ -104,7 +108,10 @@ def filter_notes(pipeline: PipelineSpec, filters: Filters) -> list[str]:
 
 
 def fitted_filter(spec: FilterSpec, data: Dataset) -> Filter:
-    """Return a new instance of a filter that is fitted on the data: a pipeline is trained on several parts."""
+    """Return a new instance of a filter, fitted on `data`; the filter of `spec` is never fitted itself.
+
+    A pipeline needs one instance for each training part. Raises DataError if the data lacks what the filter needs.
+    """
     fresh = type(spec.filter)(spec.filter.config)
     with calling(fresh, "while preparing the filter"):
         try:

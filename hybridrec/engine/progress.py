@@ -1,4 +1,4 @@
-"""The progress of a fit: what a component reports while it learns, as a bounded series."""
+"""The progress of a fit: the numbers that a component reports while it learns, as a series of bounded length."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOST_POINTS = 200
 
 @dataclass(frozen=True, slots=True)
 class ProgressPoint:
-    """A step of a fit: `step` of `of` are done; a number that is not finite is None."""
+    """A report of a component during its fit: `step` of `of` steps are done; `numbers` by name, None if not finite."""
 
     step: int
     of: int
@@ -22,16 +22,17 @@ class ProgressPoint:
 
     @classmethod
     def told(cls, step: int, of: int, numbers: Mapping[str, Any]) -> ProgressPoint:
-        """Return a report of a component as plain values. Raises TypeError or ValueError for other values."""
+        """Convert what a component reported to plain values; raises TypeError or ValueError if it is not numbers."""
         plain = {name: float(value) for name, value in numbers.items()}
         return cls(int(step), int(of), {name: x if math.isfinite(x) else None for name, x in plain.items()})
 
 
 @dataclass(slots=True)
 class ProgressSeries:
-    """The points of a fit, at most `MOST_POINTS` of them: of more, every second is dropped, again and again.
+    """The progress points of a fit, of which it keeps at most `MOST_POINTS`.
 
-    Which are kept depends on their number alone, so that equal fits have equal series; the last one is always kept.
+    Whenever there are too many, every second point is dropped, and from then on fewer new ones are kept. The choice
+    depends only on how many points were added, so that equal fits have equal series. The last point is always kept.
     """
 
     _kept: list[ProgressPoint] = field(default_factory=list)
@@ -40,7 +41,7 @@ class ProgressSeries:
     _last: ProgressPoint | None = None
 
     def add(self, point: ProgressPoint) -> None:
-        """Add the next point."""
+        """Add the next point of the fit."""
         if self._told % self._stride == 0:
             self._kept.append(point)
             if len(self._kept) >= MOST_POINTS:
@@ -58,7 +59,7 @@ class ProgressSeries:
 
 
 def progress_report(points: Iterable[ProgressPoint]) -> FitProgressReport | None:
-    """Return the series of a fit for the report; None if the component told nothing."""
+    """Convert the points of a fit to their section of the report; None if the component reported nothing."""
     told = list(points)
     if not told:
         return None

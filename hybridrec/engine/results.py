@@ -1,4 +1,4 @@
-"""The result of a run as a value, and the builder that gathers it fold by fold."""
+"""The result of a run as a plain value, and the builder that gathers it fold by fold."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class FoldQueries:
 
     @classmethod
     def of(cls, fold: Fold) -> FoldQueries:
-        """Return the data of a fold that is kept once its queries were answered."""
+        """Return the data of a fold that is kept after its queries were answered: all but its training part."""
         return cls(fold.name, fold.queries, fold.truth, fold.units)
 
     def __len__(self) -> int:
@@ -72,11 +72,11 @@ class RunResult:
     workers: number of threads
     report: the content of `report.json`
     data: the data that was read
-    sample: the queries with units, weights and segments, for the statistics
+    sample: the units, weights and segments of the queries, for the statistics
     queries: the test queries, fold by fold
-    arms: the measured values of each pipeline
+    arms: pipeline -> its measured values
     slates: pipeline -> target -> the slates of each fold, with their vocabulary
-    servable: the pipelines to recommend with, where the config says `refit: all`
+    servable: the pipelines trained on all data, for serving, if the config says `refit: all`; else None
     """
 
     config: Mapping[str, Any]
@@ -91,14 +91,14 @@ class RunResult:
 
 
 class ResultBuilder:
-    """The gathered results of an experiment: arms fold by fold, and once every fold is in, the report.
+    """A builder that gathers the results of an experiment fold by fold, and makes the report after the last fold.
 
-    repeats: by training and arm, the measured values; points of curves are arms, too
-    latencies: float64 arrays by blend, seconds per query of the blocks that were timed in each fold
+    repeats: for each training (repeat), the measured values by arm; points of trade-off curves are arms, too
+    latencies: by blend, a float64 array for each fold: the seconds per query of the blocks that were timed
     """
 
     def __init__(self, experiment: CheckedExperiment) -> None:
-        """Start with the notes on the config."""
+        """Start without results; the first notes are those on the config."""
         self.experiment = experiment
         self.repeats = [
             {name: MetricAccumulator() for name in experiment.measured} for _ in range(experiment.config.repeats)
@@ -114,16 +114,19 @@ class ResultBuilder:
 
     @property
     def measured(self) -> dict[str, MetricAccumulator]:
-        """The arms of the first training, whose slates and learned weights represent all trainings."""
+        """The measured values of the first training by arm; its slates and learned weights represent all trainings."""
         return self.repeats[0]
 
     def begin(self, fold: Fold) -> None:
-        """Keep the queries of a fold."""
+        """Begin a fold: keep its queries and their sample."""
         self.samples.append(Sample.of(fold, self.experiment.segmenters))
         self.queries.append(FoldQueries.of(fold))
 
     def trained(self, fold: Fold, trained_fold: TrainedFold, repeat: int) -> None:
-        """Keep the fits of a fold in one of the trainings, from 1; of the first one also the state of the arms."""
+        """Keep the fits of a trained fold; of the first training also its notes, figures, keys and learned weights.
+
+        repeat: number of the training, from 1
+        """
         self.fits += [_fit_report(fitted, repeat) for fitted in trained_fold.fits]
         if repeat > 1:
             return
@@ -136,13 +139,13 @@ class ResultBuilder:
             self.measured[name].learned[fold.name] = learned
 
     def show(self, fold: Fold, trained_fold: TrainedFold) -> None:
-        """Keep what the components of a fold show of their fits."""
+        """Keep the figures that the components of a fold show of their fits on the full training part."""
         shown = {fit.job.label: fit.figures() for fit in trained_fold.fits if fit.job.level == "full"}
         self.figures = {label: list(map(figure_report, figures)) for label, figures in shown.items() if figures}
         self.figures_of = fold.name if self.figures else ""
 
     def result(self, report: Report, data: Dataset, workers: int, servable: ServableRun | None) -> RunResult:
-        """Return the result as a value."""
+        """Build the result of the run from its report and all that was gathered."""
         return RunResult(
             config=self.experiment.resolved,
             workers=workers,
@@ -163,12 +166,12 @@ class ResultBuilder:
 
     @cached_property
     def sample(self) -> Sample:
-        """The queries of all folds."""
+        """The sample of all folds: units, weights and segments of their queries."""
         return Sample.join(self.samples)
 
     @cached_property
     def trainings(self) -> list[dict[str, EvaluatedArm]]:
-        """The arms of every training."""
+        """For each training (repeat), the arms by name."""
         users = groups_of(self.sample.units, label_rng(self.experiment.config.seed, "groups of users"))
         groups = dict.fromkeys(self.experiment.config.compare.guardrails, users)
         return [
@@ -178,16 +181,16 @@ class ResultBuilder:
 
     @cached_property
     def averaged(self) -> dict[str, EvaluatedArm]:
-        """Each arm as its mean over the trainings."""
+        """The arms by name; the values of each are means over the trainings."""
         return {name: EvaluatedArm.averaged([training[name] for training in self.trainings]) for name in self.measured}
 
     @property
     def arms(self) -> dict[str, EvaluatedArm]:
-        """The pipelines and single components; points of curves are excluded, as they are not compared."""
+        """The arms that are compared, by name: pipelines and single components, without points of trade-off curves."""
         return {name: self.averaged[name] for name in self.experiment.pipelines}
 
     def report(self, data: Dataset, watch: Stopwatch, environment: Environment) -> Report:
-        """Return the report: means, intervals, comparison, and their provenance."""
+        """Compute means, intervals, comparisons, guardrails and trade-offs, and return the report with its notes."""
         config = self.experiment.config
         with watch.timing("evaluate"):
             arms = self.arms
@@ -235,7 +238,10 @@ class ResultBuilder:
         )
 
     def _unheard(self) -> Iterator[str]:
-        """Yield a sentence for each empty column of a blend: such a column has no effect, whatever its weight."""
+        """Yield a sentence for each component of a blend that scored no candidate of any query.
+
+        Its column has no effect, whatever its weight.
+        """
         for name, pipeline in self.experiment.pipelines.items():
             for target, n_scored in self.measured[name].n_scored.items():
                 silent = [label for label, queries in n_scored.items() if not queries]
@@ -245,7 +251,10 @@ class ResultBuilder:
                     yield f"{name}, {target}: '{label}' had no opinion on any candidate of {len(self.sample)} queries"
 
     def _short(self) -> Iterator[str]:
-        """Yield a sentence for each pipeline with listed filters of which slates stayed short."""
+        """Yield a sentence for each pipeline and target with slates that its filters left too short.
+
+        Only pipelines for which the config lists filters are examined.
+        """
         for name, pipeline in self.experiment.pipelines.items():
             filtered = any(not spec.implied for spec in pipeline.filters)
             for target, answers in self.measured[name].answers.items() if filtered else ():
@@ -256,7 +265,7 @@ class ResultBuilder:
                     yield f"{name}, {target}: {slates}: the filters leave no more of what is proposed"
 
     def _identical(self, pairs: Iterable[Pair]) -> Iterator[str]:
-        """Yield a sentence for each undecided comparison of identical slates."""
+        """Yield a sentence for each pair (control, variant) whose slates are identical in all repeats and targets."""
         for control, variant in pairs:
             both = (
                 zip(repeat[control].answers[target], repeat[variant].answers[target], strict=True)
@@ -267,7 +276,7 @@ class ResultBuilder:
                 yield f"{variant} against {control}: the slates of the two are identical"
 
     def _describe(self, name: str, pipeline: PipelineReport) -> None:
-        """Add to the means of a pipeline its learned state and the recall of its candidates."""
+        """Set `single`, `learned` and `candidate_recall` in the report of a pipeline."""
         measured = self.measured[name]
         pipeline.single = self.experiment.pipelines[name].single
         pipeline.learned = measured.learned
@@ -277,7 +286,10 @@ class ResultBuilder:
         }
 
     def _tradeoff(self, curve: TradeoffCurve) -> TradeoffReport:
-        """Return all metrics at every point of a curve, on resamples of its own."""
+        """Compute the means and intervals of all metrics at every point of a trade-off curve.
+
+        The curve has resamples of its own, so that the other intervals do not depend on it.
+        """
         rng = label_rng(self.experiment.config.seed, f"trade-off of {curve.use.pipeline} {curve.use.vary}")
         arms = [self.averaged[pipeline.name] for pipeline in curve.points]
         summaries = summarise(arms, rng, self.experiment.config.compare.resamples)
@@ -289,7 +301,7 @@ class ResultBuilder:
 
 
 def _blind(queries: QueryBatch) -> int:
-    """Return the number of queries that know nothing."""
+    """Count the queries without any known field: no history, tags or title."""
     return int((queries.known_fields() == NOTHING).sum())
 
 

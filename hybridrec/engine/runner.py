@@ -1,4 +1,4 @@
-"""The run of one experiment: read, split, fit, recommend, measure, compare, write."""
+"""The run of one experiment: read the data, split it, fit, recommend, measure and compare."""
 
 from __future__ import annotations
 
@@ -49,31 +49,37 @@ Advance = Callable[[int], None]
 
 
 class Progress(Protocol):
-    """A listener to the progress of a run; the command line draws bars from it."""
+    """A listener to the progress of a run; that of the command line draws bars."""
 
     def task(self, name: str, total: int) -> AbstractContextManager[Advance]:
-        """Enter a task of `total` steps, and yield a function to be called with the number of steps done."""
+        """Return a context manager for a task of `total` steps; on entry it gives a function that counts steps.
+
+        The function is called with the number of further steps that were done.
+        """
         ...
 
     def report(self, fit: str, step: int, of: int, numbers: Mapping[str, float | None]) -> None:
-        """Show that `fit`, a fit of the task, has done `step` of `of` steps; called from any thread."""
+        """Show that a fit of the task, named `fit`, has done `step` of `of` steps, with the numbers that it reported.
+
+        It may be called from any thread.
+        """
         ...
 
 
 class NullProgress:
-    """A progress that shows nothing."""
+    """A `Progress` that shows nothing."""
 
     @contextmanager
     def task(self, name: str, total: int) -> Iterator[Advance]:
-        """Yield a function that ignores its argument."""
+        """Yield a function that ignores the number of steps."""
         yield lambda _: None
 
     def report(self, fit: str, step: int, of: int, numbers: Mapping[str, float | None]) -> None:
-        """Ignore it."""
+        """Ignore the progress of the fit."""
 
 
 class ExperimentRunner:
-    """A single execution of one experiment: the way of the data, from reader to report."""
+    """One execution of one experiment, from its reader to its result; nothing is written but the store."""
 
     def __init__(
         self,
@@ -84,9 +90,12 @@ class ExperimentRunner:
         executor: Executor | None = None,
         observers: Observers | None = None,
     ) -> None:
-        """Use `executor` for the fits and for the queries through the pipelines: by default as many threads as the
-        config has `workers`, or the machine has cores. `observers` are those of a search, by default those of a run of
-        its own."""
+        """Prepare the run.
+
+        executor: runs the fits and the pipelines; by default threads, as many as `workers` of the config, or else as
+            the machine has cores
+        observers: the observers to tell of events; by default those that the config names (a search passes its own)
+        """
         config = experiment.config
         self.executor = executor or ThreadExecutor(config.workers or os.cpu_count() or 1)
         self.registry = registry
@@ -106,7 +115,7 @@ class ExperimentRunner:
         self.plugins = plugins_of(experiment, registry)
 
     def fitter(self, repeat: int) -> Fitter:
-        """Return a fitter for one of the trainings."""
+        """Return a fitter for the training of number `repeat`, from 1."""
         config = self.experiment.config
         return Fitter(
             self.store,
@@ -119,7 +128,7 @@ class ExperimentRunner:
         )
 
     def progressed(self, job: FitJob, point: ProgressPoint) -> None:
-        """Show and tell what a component reports while it is fitted."""
+        """Pass the progress that a component reports during its fit to `progress` and to the observers."""
         fit = f"{job.label} ({job.level})"
         self.progress.report(fit, point.step, point.of, point.numbers)
         self.observers.tell(
@@ -135,7 +144,7 @@ class ExperimentRunner:
         )
 
     def fitted(self, fitted: Fitted) -> None:
-        """Tell of a fit that is ready."""
+        """Tell the observers that a fit has ended."""
         job, outcome = fitted.job, fitted.outcome
         self.observers.tell(
             FitFinished,
@@ -149,7 +158,7 @@ class ExperimentRunner:
         )
 
     def run(self) -> RunResult:
-        """Run the experiment, with a training on the whole data at the end if the run is to be served."""
+        """Run the experiment and return its result; with `refit: all`, train on the whole data at the end, too."""
         with one_thread_per_library():
             with self.watch.timing("read"):
                 data, notes = read_with_notes(self.experiment, self.store)
@@ -162,7 +171,7 @@ class ExperimentRunner:
         return self.results.result(report, data, self.executor.workers, servable)
 
     def evaluate(self, data: Dataset) -> None:
-        """Split, fit, recommend and measure, fold by fold; of a fold only the results are kept."""
+        """Split the data, then for each fold fit, recommend and measure; only the results of a fold are kept."""
         for fold in folds_of(self.experiment, data):
             check_metrics(fold, self.experiment.metric_specs)
             self.results.begin(fold)
@@ -176,7 +185,10 @@ class ExperimentRunner:
                     self.time(fold, trained_fold)
 
     def refit(self, data: Dataset, default: str) -> ServableRun:
-        """Train the pipelines on the whole data, for serving; `default` is the one to serve unless another is named."""
+        """Train the pipelines on the whole data and return them for serving.
+
+        `default` names the pipeline that serves requests that name none.
+        """
         blends = {name: pipeline for name, pipeline in self.experiment.pipelines.items() if not pipeline.single}
         trainer = replace(self.trainers[0], experiment=replace(self.experiment, pipelines=blends, curves=()))
         everything = full_fold(data)
@@ -187,7 +199,7 @@ class ExperimentRunner:
         return servable_run(self.experiment, self.registry, data, components, pipelines, default)
 
     def prepare(self, fold: Fold, trainer: FoldTrainer) -> TrainedFold:
-        """Fit the components of a fold and let its blends learn."""
+        """Fit the components of a fold, let its blends learn, and return its pipelines ready for queries."""
         plan = trainer.plan(fold)
         again = f", repeat {trainer.fitter.repeat}" if len(self.trainers) > 1 else ""
         with self.watch.timing("fit"), self.progress.task(f"fit {fold.name}{again}", len(plan.jobs)) as advance:
@@ -199,14 +211,17 @@ class ExperimentRunner:
             return trainer.prepare(plan, done)
 
     def question(self, fold: Fold, target: Target) -> EvalQueries:
-        """Return the queries of a fold for one target; they have names if a pipeline draws from them."""
+        """Return the queries of a fold for one target.
+
+        If a pipeline draws its slates at random, the queries are named, since the draws depend on the names.
+        """
         drawn = any(pipeline.draws(target) for pipeline in self.experiment.pipelines.values())
         return question_of(fold, target, self.experiment.config.targets[target], named=drawn)
 
     def ask(
         self, fold: Fold, trained_fold: TrainedFold, question: EvalQueries, measured: Mapping[str, MetricAccumulator]
     ) -> None:
-        """Send the queries of a fold through all pipelines and measure the results."""
+        """Send the queries of a fold through all its pipelines, and add the metrics of the slates to `measured`."""
         before = self.clock.seconds.copy()
         total = len(question) * len(trained_fold.arms)
         with self.progress.task(f"ask {fold.name}", total) as advance:
@@ -225,7 +240,7 @@ class ExperimentRunner:
                 measured[name].add(fold, question.target, given, self.experiment.metric_specs)
 
     def time(self, fold: Fold, trained_fold: TrainedFold) -> None:
-        """Measure the latency of the blends for the first target, if it is a guardrail."""
+        """Measure the seconds per query of the blends for the first target, if latency is a guardrail."""
         if LATENCY not in self.experiment.config.compare.guardrails:
             return
         blends = [arm for arm in trained_fold.arms if arm.name in self.experiment.pipelines and not arm.single]
@@ -244,7 +259,7 @@ def servable_run(
     pipelines: Mapping[str, Pipeline],
     default: str,
 ) -> ServableRun:
-    """Return the pipelines of an experiment for serving, on components that were fitted on all of `data`."""
+    """Gather all that serving needs of an experiment whose components were fitted on all of `data`."""
     rerankers = [r for pipeline in pipelines.values() for chain in pipeline.rerankers.values() for r in chain]
     filters = [each for pipeline in pipelines.values() for each in pipeline.filters]
     segmenter = next(iter(experiment.segmenters.values()))
@@ -275,15 +290,15 @@ def servable_run(
 
 
 def read(experiment: CheckedExperiment, store: Store | None = None) -> Dataset:
-    """Read the data of an experiment, as `read_with_notes` does."""
+    """Read the data of an experiment as `read_with_notes` does, and return it without the notes."""
     return read_with_notes(experiment, store)[0]
 
 
 def read_with_notes(experiment: CheckedExperiment, store: Store | None = None) -> tuple[Dataset, tuple[str, ...]]:
     """Read the data of an experiment and return it with the notes of the reader.
 
-    A reader that tells a fingerprint of its data is not asked for data that the store has. Raises ConfigError if the
-    experiment needs frames that were not passed.
+    If the reader gives a fingerprint of its data and the store has data under it, the data is taken from the store.
+    Raises ConfigError if the experiment needs frames that were not passed.
     """
     reader = experiment.reader
     refuse_missing_frames(reader, experiment.config.name)

@@ -1,9 +1,10 @@
-"""A content-addressed store of named arrays: nothing is fitted twice.
+"""A content-addressed store of named arrays, by which nothing is fitted twice.
 
-One artifact is a file named by its key. It is written under a temporary name and renamed, so that it is either
-whole or absent whenever a process ends; damage by a failure of the machine is detected by the checksums, and the
-artifact is made again. If two processes write the same key, one copy stays; both are equal by
-construction. Large artifacts are mapped into memory, so that all processes that use one share one copy.
+An artifact is a file named by its key. It is written under a temporary name and then renamed, so that it is either
+whole or absent, whenever a process is killed. Damage by a failure of the machine is detected by checksums, and the
+artifact is made again. If two processes write the same key, one copy stays; both are equal, since the key is a digest
+of everything that decides the content. Large artifacts are mapped into memory, so that all processes that use one
+share one copy.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _HIDDEN = re.compile(r"\.[0-9a-f]{32}\.[0-9]+\.[0-9a-f]{8}")
 
 @dataclass(frozen=True, slots=True)
 class Artifact:
-    """One entry of the store."""
+    """An entry of the store: its key, file, size, time of last use and metadata."""
 
     key: str
     path: Path
@@ -41,14 +42,14 @@ class Artifact:
 
 
 class Store:
-    """Artifacts under a folder, by key."""
+    """A store of artifacts, which are named arrays under a key, in a folder."""
 
     def __init__(self, folder: Path) -> None:
-        """Use (and create when first written to) this folder."""
+        """Use this folder, which is created when something is first stored."""
         self.folder = folder
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state with an absolute path: another process may have another working folder."""
+        """Return the state to pickle, with an absolute path: another process may have another working folder."""
         return {**vars(self), "folder": self.folder.resolve()}
 
     @classmethod
@@ -57,7 +58,7 @@ class Store:
         return cls(Path(os.environ.get("HYBRIDREC_STORE", ".hybridrec/store")))
 
     def _path(self, key: str) -> Path:
-        """Return the path of an artifact; raises StoreError for an invalid key, which might lead to another folder."""
+        """Return the path of an artifact; raises StoreError for an invalid key, such as one with a path in it."""
         name = check_key(key)
         return self.folder / name[:2] / name
 
@@ -65,7 +66,7 @@ class Store:
         return self._path(key).is_file()
 
     def get(self, key: str) -> State | None:
-        """Return the arrays stored under a key, checked against their checksums; None if there are none.
+        """Return the arrays stored under a key, verified by their checksums; None if there are none.
 
         Raises StoreError if the artifact is damaged; `drop(key)` removes it.
         """
@@ -90,7 +91,7 @@ class Store:
         return about
 
     def find(self, key: str) -> State | None:
-        """Return the arrays as `get` does, but drop a damaged artifact and return None, so that it is made again."""
+        """Return the arrays stored under a key, as `get` does, but remove a damaged artifact and return None for it."""
         try:
             return self.get(key)
         except StoreError:
@@ -98,7 +99,7 @@ class Store:
             return None
 
     def put(self, key: str, state: State, about: dict[str, Any] | None = None) -> None:
-        """Store named arrays under a key; `about` is metadata as JSON, for people who inspect the store."""
+        """Store named arrays under a key, unless the key exists; `about` is metadata that can be written as JSON."""
         if key in self:
             return
         final = self._path(key)
@@ -114,7 +115,7 @@ class Store:
             raise
 
     def drop(self, key: str) -> None:
-        """Remove an artifact, damaged or not; nothing happens if it does not exist."""
+        """Remove an artifact, damaged or not; if it does not exist, do nothing."""
         path = self._path(key)
         doomed = _hidden(path)
         with suppress(OSError):
@@ -133,9 +134,10 @@ class Store:
         return sorted(artifacts, key=lambda artifact: artifact.used)
 
     def collect(self, keep_bytes: int, older_than: float) -> list[Artifact]:
-        """Remove artifacts unused for `older_than` seconds, then the least recently used above `keep_bytes`.
+        """Remove artifacts that were not used for `older_than` seconds, and return the removed artifacts.
 
-        Returns the removed artifacts. Leftovers of processes that were killed more than a day ago are removed, too.
+        If the store is larger than `keep_bytes`, the least recently used artifacts are removed, too, until it is not.
+        Temporary files of processes that were killed more than a day ago are removed as well.
         """
         now = time.time()
         for partial in self.folder.glob("??/.*"):
@@ -161,7 +163,7 @@ class NullStore(Store):
         super().__init__(Path(os.devnull))
 
     def get(self, key: str) -> State | None:
-        """Return None."""
+        """Return None, as for a key that does not exist."""
         return None
 
     def put(self, key: str, state: State, about: dict[str, Any] | None = None) -> None:
@@ -169,12 +171,12 @@ class NullStore(Store):
 
 
 def _hidden(final: Path) -> Path:
-    """Return a unique name next to an artifact, for a file that is being written or removed."""
+    """Return a unique, hidden path beside an artifact, for a file that is being written or removed."""
     return final.parent / f".{final.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}"
 
 
 def _publish(partial: Path, final: Path) -> None:
-    """Rename a complete file into its place."""
+    """Rename a complete file to its final path, unless another process was first."""
     try:
         partial.replace(final)
     except OSError:  # some systems do not replace what is in use: another process was first
@@ -184,7 +186,7 @@ def _publish(partial: Path, final: Path) -> None:
 
 
 def _remove(path: Path) -> None:
-    """Remove a file, or a folder with its content, as far as possible."""
+    """Remove a file, or a folder with its content, and ignore errors."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:

@@ -1,4 +1,4 @@
-"""Training of a fold: fits on both levels, then the blends on out-of-sample scores."""
+"""Training of a fold: fit the components on both levels, let the blends learn, and assemble the pipelines."""
 
 from __future__ import annotations
 
@@ -39,8 +39,11 @@ def parts_of(fold: Fold, validation: Fold | None, splitter: PartSplitter | None 
 
 
 def jobs_of(experiment: CheckedExperiment, parts: Mapping[str, TrainingPart]) -> Iterator[PlannedFit]:
-    """Yield the fits of a fold: on "full" every component in use, on "out_of_fold" those below learning
-    re-rankers; base models come before the components that use them."""
+    """Yield (component, training part) for each fit of a fold.
+
+    On the level "full" these are all components in use, on "out_of_fold" those of pipelines whose re-ranker learns.
+    Base models come before the components that use them.
+    """
     for level, training_part in parts.items():
         pipelines = [pipeline for pipeline in experiment.pipelines.values() if level == "full" or pipeline.learns]
         wanted = [experiment.components[label] for pipeline in pipelines for label in pipeline.labels]
@@ -50,15 +53,19 @@ def jobs_of(experiment: CheckedExperiment, parts: Mapping[str, TrainingPart]) ->
 
 
 Fits = dict[str, dict[str, Fitted]]
-"""Level -> label -> fit."""
+"""The fits of a fold by level, then by label."""
 
 Learned = dict[str, dict[str, Any]]
-"""Pipeline -> target -> learned state of its re-rankers, as a summary."""
+"""A summary of what the re-rankers learned, by pipeline, then by target."""
 
 
 @dataclass(frozen=True, slots=True)
 class FoldSplits:
-    """A fold with its training part after k-core filtering, the validation fold inside it, and its parts by level."""
+    """A fold after k-core filtering, the validation fold inside it, and the training parts of both.
+
+    validation: None if no blend learns
+    parts: level ("full" or "out_of_fold") -> training part
+    """
 
     fold: Fold
     validation: Fold | None
@@ -67,7 +74,7 @@ class FoldSplits:
 
 @dataclass(frozen=True, slots=True)
 class FoldFitPlan:
-    """The fits on the parts of a fold."""
+    """The fits that a fold needs, with its splits."""
 
     splits: FoldSplits
     jobs: list[PlannedFit]
@@ -77,7 +84,7 @@ class FoldFitPlan:
 
 @dataclass(frozen=True, slots=True)
 class TrainedFold:
-    """The arms of a fold, ready for queries, with their fits and learned state."""
+    """The pipelines of a fold, ready for queries, with their fits, summaries of what blends learned, and notes."""
 
     arms: list[FittedPipeline]
     fits: list[Fitted]
@@ -93,24 +100,27 @@ def full_fold(data: Dataset) -> Fold:
 
 @dataclass(frozen=True, slots=True)
 class FoldTrainer:
-    """A trainer of folds: filters the training part, fits components, learns blends, assembles pipelines."""
+    """A trainer of folds, which applies the k-core, fits components, lets blends learn and assembles pipelines."""
 
     experiment: CheckedExperiment
     fitter: Fitter
     runner: BatchRunner
 
     def plan(self, fold: Fold) -> FoldFitPlan:
-        """Return the fits of this fold."""
+        """Split the fold and return the fits that it needs."""
         return self.planned(self.splits(fold))
 
     def splits(self, fold: Fold) -> FoldSplits:
-        """Return the training parts of this fold, and its validation fold if blends are learned."""
+        """Apply the k-core to a fold, and split its training part once more if a blend learns."""
         fold = self.apply_k_core(fold)
         validation = self.validation_split(fold)
         return FoldSplits(fold, validation, parts_of(fold, validation, PartSplitter.of(self.experiment)))
 
     def planned(self, splits: FoldSplits) -> FoldFitPlan:
-        """Return the fits of a split fold; filters that do not suit its data are refused, before any fit."""
+        """Return the fits that a split fold needs, with the notes of its filters.
+
+        Raises DataError if the data lacks what a filter needs.
+        """
         notes = [
             note
             for pipeline in self.experiment.pipelines.values()
@@ -119,7 +129,10 @@ class FoldTrainer:
         return FoldFitPlan(splits, list(jobs_of(self.experiment, splits.parts)), notes)
 
     def prepare(self, plan: FoldFitPlan, done: Done = lambda _: None) -> TrainedFold:
-        """Execute the plan: fit, learn, assemble."""
+        """Carry out a plan: fit the components, let the blends learn, and assemble the pipelines.
+
+        `done` is called with each fit when it ends.
+        """
         fold = plan.splits.fold
         # Points of curves are only measured: a fold without queries needs none.
         pipelines = self.experiment.measured if len(fold.queries) else self.experiment.pipelines
@@ -145,20 +158,23 @@ class FoldTrainer:
         return TrainedFold(arms, fits, learned, notes)
 
     def apply_k_core(self, fold: Fold) -> Fold:
-        """Return the fold with rare users and items removed from its training part."""
+        """Return the fold without rare users and items in its training part, as `k_core` of the config says."""
         core = self.experiment.config.k_core
         if core.users == core.items == 1:
             return fold
         return replace(fold, train=k_core(fold.train, users=core.users, items=core.items))
 
     def validation_split(self, fold: Fold) -> Fold | None:
-        """Return the validation fold inside the training part, if a blend is learned on it."""
+        """Split the training part of a fold once more, for blends to learn on; return None if no blend learns."""
         if not any(pipeline.learns for pipeline in self.experiment.pipelines.values()):
             return None
         return validation_fold(self.experiment, fold, "validation")
 
     def rerankers(self, pipeline: PipelineSpec, splits: FoldSplits, fits: Fits) -> tuple[Rerankers, dict[str, Any]]:
-        """Return the chains of a pipeline, learned on out-of-sample scores where they learn, and a summary of that."""
+        """Make the re-rankers of a pipeline for every target, and let those learn that do.
+
+        Returns them with a summary of what they learned, by target.
+        """
         chains: dict[Target, tuple[Reranker, ...]] = {}
         keys: list[str] = []
         summary: dict[str, Any] = {}
@@ -187,9 +203,10 @@ class FoldTrainer:
         splits: FoldSplits,
         base_models: Mapping[str, Fitted],
     ) -> tuple[Reranker, str]:
-        """Return one re-ranker, fitted on the full training part, and its key; it learns first, if it can.
+        """Make one re-ranker, let it learn if it does, and fit it on the full training part; return it with its key.
 
-        `base_models` are the fits by level of the component that it uses, if there is one.
+        stacking_set: the predictions on which it learns; None if no re-ranker of the chain learns
+        base_models: by level, the fit of the component that it uses, if there is one
         """
         base_model = base_models.get("full")
         reranker = _create(spec, base_model)
@@ -208,10 +225,10 @@ class FoldTrainer:
         return fitted, reranker_key(spec, data, *_key(base_model), *learned_from, *drawn_from)
 
     def learned(self, base: Reranker, spec: ComponentSpec, stacking_set: StackingSet) -> tuple[State, str]:
-        """Fit the blend of a re-ranker that was fitted out of fold, or restore it from the store.
+        """Let `base`, a re-ranker fitted out of fold, learn from the stacking set, or restore what it learned.
 
-        Returns its state and a digest of the state: results are stored under the weights that were learned, not under
-        the data that they were learned from, so that a report never shows weights other than those of its slates.
+        Returns the learned state and a digest of it. Slates are stored under this digest, rather than one of the data
+        that the state was learned from, so that the weights in a report are always those that made its slates.
         """
         key = digest("learned 2", reranker_key(spec, stacking_set.key))
         state = self.fitter.store.find(key)
@@ -225,7 +242,7 @@ class FoldTrainer:
         return state, fingerprint(*itertools.chain.from_iterable(state.items()))
 
     def fitted(self, reranker: Reranker, spec: ComponentSpec, fold: Fold) -> Reranker:
-        """Return the re-ranker with the statistics of this training part."""
+        """Call `fit` of a re-ranker with the training part of a fold, and return the re-ranker."""
         with calling(reranker, f"while fitting it on the training part of {fold.name}"):
             rng = label_rng(self.experiment.config.seed, spec.label)
             return check_self(reranker, "fit", reranker.fit(fold.train, rng))
@@ -236,7 +253,7 @@ def _key(fitted: Fitted | None) -> list[str]:
 
 
 def _create(spec: ComponentSpec, base_model: Fitted | None) -> Reranker:
-    """Return a new re-ranker with its base model, if it has one."""
+    """Return a new re-ranker, with its base model set if it has one."""
     reranker = spec.create()
     assert isinstance(reranker, Reranker)
     if base_model is not None:
