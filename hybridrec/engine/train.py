@@ -225,7 +225,7 @@ class FoldTrainer:
         return fitted, reranker_key(spec, data, *_key(base_model), *learned_from, *drawn_from)
 
     def learned(self, base: Reranker, spec: ComponentSpec, stacking_set: StackingSet) -> tuple[State, str]:
-        """Let `base`, a re-ranker fitted out of fold, learn from the stacking set, or restore what it learned.
+        """Fit the blend of `base`, a re-ranker fitted out of fold, on the stacking set, or restore it from the store.
 
         Returns the learned state and a digest of it. Slates are stored under this digest, rather than one of the data
         that the state was learned from, so that the weights in a report are always those that made its slates.
