@@ -21,6 +21,7 @@ from hybridrec.data.checks import check_dataset
 from hybridrec.data.io.dialect import is_tab_table
 from hybridrec.data.io.files import FORMATS, format_of
 from hybridrec.data.io.infer_schema import SchemaHints
+from hybridrec.data.io.part_files import tables_among, tables_inside
 from hybridrec.data.io.profile import DataProfile, describe, profile
 from hybridrec.errors import (
     ConfigError,
@@ -111,17 +112,22 @@ def _published(paths: Sequence[Path], folder: Path, registry: Registry) -> DataP
 
 
 def _tables(paths: Sequence[Path]) -> list[Path]:
-    """Return the files, and from folders those of a known ending; raises DataError if there are none."""
-    files = [
-        file
-        for path in paths
-        for file in _inside(path)
-        if file == path or format_of(file) or (file.suffix in PLAIN and is_tab_table(file))
-    ]
-    if not files:
+    """Return the tables: files, folders and patterns of parts; of folders what has a known ending.
+
+    Raises DataError if there are none.
+    """
+    tables = tables_among([path for path in paths if not path.is_dir()])
+    for path in paths:
+        if path.is_dir():
+            tables += tables_inside(path, lambda file: bool(format_of(file)) or _is_plain_table(file))
+    if not tables:
         folders, endings = ", ".join(map(str, paths)), ", ".join(FORMATS)
         raise DataError(f"{folders}: no reader recognises what is in it, and no file in it ends in {endings}")
-    return files
+    return tables
+
+
+def _is_plain_table(file: Path) -> bool:
+    return file.suffix in PLAIN and is_tab_table(file)
 
 
 PLAIN = (".txt", ".dat", "")

@@ -85,6 +85,22 @@ def test_slices_that_are_not_all_of_their_folder_are_not_taken_for_it(start):
         start(FIXTURES / "mpd" / "mpd.slice.0-999.json")
 
 
+def test_folders_of_parts_and_files_that_are_numbered_are_tables(start, tmp_path):
+    plays = [f"{user},{song},2024-01-{user + song + 1:02}\n" for user in range(9) for song in range(user % 4 + 2)]
+    for place in ("lake/plays/year=2023/part-0.csv", "lake/plays/year=2024/part-0.csv", "plays-1.csv", "plays-2.csv"):
+        (tmp_path / place).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / place).write_text("user,song,day\n" + "".join(plays[place.count("2") % 2 :: 2]))
+    (tmp_path / "lake/songs.csv").write_text("song,title\n" + "".join(f"{n},Song {n}\n" for n in range(6)))
+    lines, data, experiment = start(tmp_path / "lake")
+    assert data["interactions"]["path"] == "lake/plays"
+    assert data["items"]["path"] == "lake/songs.csv"
+    assert "plays: its 2 files are read as the parts of one table" in lines
+    assert len(experiment.reader.read().interactions.ids) == len(plays)
+    lines, data, experiment = start(tmp_path / "plays-1.csv", tmp_path / "plays-2.csv")
+    assert data["interactions"]["path"] == "plays-*.csv"
+    assert len(experiment.reader.read().interactions.ids) == len(plays)
+
+
 def test_a_folder_of_nothing_that_can_be_read_is_refused(start):
     with pytest.raises(DataError, match=r"feature-lines: no reader recognises what is in it, and no file in it ends"):
         start(FIXTURES / "feature-lines")

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar
 import numpy as np
 
 from hybridrec.data.io.bad_lines import BadLines
-from hybridrec.data.io.files import NO_FRAMES, FileSource, check_column, load
+from hybridrec.data.io.files import NO_FRAMES, FileSource, check_column, load, with_sizes
+from hybridrec.data.io.part_files import Origin
 from hybridrec.errors import DataError
 from hybridrec.types import Floats
 
@@ -45,14 +46,14 @@ class ColumnTable(Generic[S]):
     source: S
     frame: pl.LazyFrame
     bad_lines: BadLines
-    rows: pl.Series | None = None
-    """The row of the file that each row of `frame` comes from, if it is not the same."""
+    origin: Origin
+    """The places in files from which the rows of `frame` come."""
 
     @classmethod
     def of(cls, source: S, bad_lines: BadLines, frames: Mapping[str, pl.DataFrame] = NO_FRAMES) -> ColumnTable[S]:
         """Open the file, or the one of `frames` that its path names; lines that cannot be used go to `bad_lines`."""
-        frame, rows = load(source, bad_lines, frames)
-        return cls(source, frame, bad_lines, rows)
+        frame, origin = load(source, bad_lines, frames)
+        return cls(source, frame, bad_lines, origin)
 
     def column(self, name: str) -> pl.Series:
         """Return a column unchanged; raises DataError if the file does not have it."""
@@ -75,7 +76,9 @@ class ColumnTable(Generic[S]):
             return self
         frame = self.frame.with_row_index(ROW).filter(pl.col(column).list.len() > 0).explode(column)
         rows = replace(self, frame=frame)._drawn(column, pl.col(ROW))
-        return replace(self, frame=frame.drop(ROW), rows=rows if self.rows is None else self.rows.gather(rows))
+        before = self.origin.rows
+        origin = replace(self.origin, rows=rows if before is None else before.gather(rows))
+        return replace(self, frame=frame.drop(ROW), origin=origin)
 
     def values(self, name: str) -> pl.Series:
         """Return a column with one value per row; lists and structures are refused."""
@@ -276,11 +279,11 @@ class ColumnTable(Generic[S]):
             return values
         [value] = self._drawn(column, pl.col(column).slice(rows[0], 1)).to_list()
         shown = "missing" if value is None else f"{value!r}, {fault}"
-        places = self.source.first_row + (rows if self.rows is None else self.rows.gather(rows))
         problem = f"column {column!r} is {shown} ({len(rows)} of {len(bad)} rows are bad)" + (
             f"; {right}" if right else ""
         )
-        self.bad_lines.add(self.source.path, places.to_list(), problem, unit=self.source.unit)
+        for path, lines in with_sizes(self.origin, self.source).places(rows):
+            self.bad_lines.add(path, lines, problem, unit=self.source.unit)
         return pl.select(pl.when(~bad.fill_null(False)).then(values)).to_series()
 
 

@@ -6,8 +6,11 @@ import codecs
 import csv
 import gzip
 import io
+import itertools
 import json
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -17,6 +20,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from hybridrec.assigned_text import beside_the_command
 from hybridrec.data.io.bad_lines import BadLines
+from hybridrec.data.io.part_files import Origin, PartFile, cloud_path, is_cloud, is_pattern, part_files
 from hybridrec.errors import DataError, did_you_mean
 from hybridrec.plugin import Options, beside_the_config
 
@@ -38,6 +42,9 @@ FORMATS: dict[str, Format] = {
 
 COMPRESSED = (".gz", ".zst")
 """Endings of compressed files, after that of the format: `plays.csv.gz`."""
+
+_SETTLED = 2.0
+"""Seconds after which a file that changes again has another time of change, on any file system."""
 
 _KEPT_AS_TEXT = 1 << 26
 """Size in bytes from which the columns of a csv or tsv file are compressed: below, that costs more than it saves."""
@@ -63,22 +70,27 @@ NO_FRAMES: Mapping[str, pl.DataFrame] = MappingProxyType({})
 
 
 def _assigned(value: object) -> object:
-    return value if isinstance(value, str) and value.startswith(FRAME) else beside_the_command(value)
+    elsewhere = isinstance(value, str) and (value.startswith(FRAME) or is_cloud(value))
+    return value if elsewhere else beside_the_command(value)
 
 
-def _file_or_frame(path: Path, info: ValidationInfo) -> Path:
+def _placed(path: Path, info: ValidationInfo) -> Path:
+    if is_cloud(path):
+        return cloud_path(path)
     return path if str(path).startswith(FRAME) else beside_the_config(path, info)
 
 
-TablePath = Annotated[Path, BeforeValidator(_assigned), AfterValidator(_file_or_frame)]
-"""A path in a configuration as `InputPath`, or `frame:NAME`."""
+TablePath = Annotated[Path, BeforeValidator(_assigned), AfterValidator(_placed)]
+"""A path in a configuration as `InputPath`, an address in cloud storage, or `frame:NAME`."""
 
 
 class File(Options):
     """Place and format of a table."""
 
     path: TablePath
-    """Path of the file, relative to the config file; `frame:NAME` is a frame handed in from Python with `data=`."""
+    """Path of the file, relative to the config file. A folder or a pattern (`plays/*.parquet`) stands for all files in
+    it, in the order of their names, with a column for each folder `key=value`; `s3://`, `gs://`, `az://` and `https://`
+    for what is there. `frame:NAME` is a frame handed in from Python with `data=`."""
 
     format: Format | None = None
     """By default from the ending of the name: .csv, .tsv, .tab, .parquet, .pq, .jsonl or .ndjson; those of text may be
@@ -118,7 +130,17 @@ class File(Options):
             return "parquet"
         if self.format is not None:
             return self.format
-        if (kind := format_of(self.path)) is None:
+        if (kind := format_of(self.path)) is not None and not self.path.is_dir():
+            return kind
+        if not is_cloud(self.path) and (self.path.is_dir() or is_pattern(self.path)):
+            kinds = {format_of(part_file.path) for part_file in part_files(self.path)} - {None}
+            if len(kinds) > 1:
+                shown = ", ".join(sorted(map(str, kinds)))
+                raise DataError(
+                    f"{self.path} holds files of several formats ({shown}); set `format` to that of the table"
+                )
+            kind = next(iter(kinds), None)
+        if kind is None:
             raise DataError(
                 f"{self.path}: the name does not show the format; set `format` to csv, tsv, parquet or jsonl"
             )
@@ -134,6 +156,18 @@ class File(Options):
         """The dialect in the terms of the csv module."""
         quoting = csv.QUOTE_NONE if self.quote is None else csv.QUOTE_MINIMAL
         return {"delimiter": self.delimiter, "quotechar": self.quote, "quoting": quoting}
+
+    @property
+    def parts(self) -> list[PartFile]:
+        """The files of the table, those of its format."""
+        parts = part_files(self.path)
+        if len(parts) == 1:
+            return parts
+        kind = self.kind
+        of_format = [part_file for part_file in parts if format_of(part_file.path) in (None, kind)]
+        if not of_format:
+            raise DataError(f"{self.path}: no file in it is {kind}, as `format` says")
+        return of_format
 
     @property
     def unit(self) -> str:
@@ -186,19 +220,53 @@ def _parted(file: File, text: bytes) -> bytes:
     return text.replace(COLONS.encode(), COLONS_AS.encode()) if file.separator == COLONS else text
 
 
+def file_states(files: Iterable[File]) -> list[tuple[str, int, int, int, int]] | None:
+    """Return paths, sizes and times of change of the files of all these tables: what changes if their content does.
+
+    None if that cannot be told: for frames and addresses, and for files that changed a moment ago, as one that changes
+    again may have the same time.
+    """
+    states = []
+    for file in files:
+        if file.frame is not None or is_cloud(file.path):
+            return None
+        for part_file in file.parts:
+            try:
+                state = part_file.path.stat()
+            except OSError:
+                return None
+            if max(state.st_mtime, state.st_ctime) > time.time() - _SETTLED:
+                return None
+            states.append((str(part_file.path), state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino))
+    return states
+
+
 def load(
     source: FileSource, bad_lines: BadLines, frames: Mapping[str, pl.DataFrame] = NO_FRAMES
-) -> tuple[pl.LazyFrame, pl.Series | None]:
+) -> tuple[pl.LazyFrame, Origin]:
     """Load the rows of the file, in its order, all columns of csv and tsv files as text; or those of one of `frames`.
 
-    The second result is the row of the file, counted from 0, of each loaded row, if lines were skipped. Raises
-    DataError if the file is missing, empty or cannot be parsed.
+    The second result says where each row comes from. Raises DataError if the file is missing, empty or cannot be
+    parsed.
     """
-    frame, rows = _read(source, bad_lines, frames)
+    frame, origin = _read(source, bad_lines, frames)
     frame = _without_missing(frame, source)
     if source.join is not None:
         frame = _joined(frame.collect(), source, source.join, bad_lines, frames).lazy()
-    return frame, rows
+    return frame, origin
+
+
+def with_sizes(origin: Origin, file: File) -> Origin:
+    """Return the origin of rows of a file with the number of rows of each of its parts."""
+    import polars as pl
+
+    if len(origin.parts) == 1 or origin.sizes is not None:
+        return origin
+    sizes = []
+    for path in origin.parts:
+        frame, _ = _read_part(file, path, BadLines(strict=True), file.kind)
+        sizes.append(frame.select(pl.len()).collect().item())
+    return replace(origin, sizes=tuple(sizes))
 
 
 def check_column(path: Path, name: str, available: Iterable[str]) -> None:
@@ -213,7 +281,7 @@ def _joined(
     """Join on the left; a key that is repeated in the second file is malformed, a missing one gives nulls."""
     import polars as pl
 
-    read, rows = _read(join, bad_lines, frames)
+    read, origin = _read(join, bad_lines, frames)
     other = _without_missing(read, join).collect()
     left, right = list(join.match), list(join.match.values())
     for name in left:
@@ -227,9 +295,9 @@ def _joined(
     if again.any():
         places = again.arg_true()
         key = ", ".join(f"{name} {other[name][places[0]]!r}" for name in right)
-        places = join.first_row + (places if rows is None else rows.gather(places))
         problem = f"{key} occurs more than once; a joined file needs one row for each key"
-        bad_lines.add(join.path, places.to_list(), problem, unit=join.unit)
+        for path, lines in with_sizes(origin, join).places(places):
+            bad_lines.add(path, lines, problem, unit=join.unit)
         other = other.filter(~again)
     return frame.join(other, left_on=left, right_on=right, how="left", maintain_order="left")
 
@@ -244,33 +312,169 @@ def _without_missing(frame: pl.LazyFrame, file: File) -> pl.LazyFrame:
     return frame.with_columns(pl.when(~texts.str.strip_chars().is_in(file.missing)).then(texts).name.keep())
 
 
-def _read(file: File, bad_lines: BadLines, frames: Mapping[str, pl.DataFrame]) -> tuple[pl.LazyFrame, pl.Series | None]:
-    import polars as pl
-
+def _read(file: File, bad_lines: BadLines, frames: Mapping[str, pl.DataFrame]) -> tuple[pl.LazyFrame, Origin]:
     if file.frame is not None:
         if file.frame not in frames:
             raise DataError(f"{file.path}: no frame '{file.frame}' was handed in; {did_you_mean(file.frame, frames)}")
-        return frames[file.frame].lazy(), None
-    if not file.path.is_file():
-        raise DataError(f"{file.path}: no such file")
-    if not file.path.stat().st_size:
-        raise DataError(f"{file.path} is empty")
+        return frames[file.frame].lazy(), Origin((file.path,), 1)
+    if is_cloud(file.path):
+        return _read_cloud(file), Origin((file.path,), file.first_row)
+    parts = file.parts
+    if len(parts) > 1 or parts[0].values:
+        return _read_parts(file, parts, bad_lines)
+    frame, rows = _read_part(file, parts[0].path, bad_lines, file.kind)
+    return frame, Origin((parts[0].path,), file.first_row, rows=rows)
+
+
+def _read_parts(file: File, parts: Sequence[PartFile], bad_lines: BadLines) -> tuple[pl.LazyFrame, Origin]:
+    """Read the parts of a table one after the other; with the values that the names of folders state, as texts."""
+    import polars as pl
+
+    kind, paths = file.kind, tuple(part_file.path for part_file in parts)
+    if kind == "parquet":
+        return _scan_parts(file, parts), Origin(paths, 1)
+    is_large = sum(path.stat().st_size for path in paths) >= _KEPT_AS_TEXT
+    frames, sizes, rows, columns = [], [], [], None
+    for part_file in parts:
+        frame, numbers = _read_part(file, part_file.path, bad_lines, kind, packed=is_large)
+        names = frame.collect_schema().names()
+        columns = names if columns is None else columns
+        if kind != "jsonl" and sorted(names) != sorted(columns):
+            raise DataError(
+                f"{part_file.path} has the columns {', '.join(names)}, and {paths[0]} {', '.join(columns)}; the parts "
+                "of one table have the same columns (a file without header line needs `columns`)"
+            )
+        if kind != "jsonl":
+            frame = frame.select(columns)
+        count = frame.select(pl.len()).collect().item()
+        sizes.append(count if numbers is None else int(numbers.max() or 0) + 1)  # type: ignore[arg-type]
+        rows.append(pl.int_range(count, eager=True) if numbers is None else numbers)
+        frames.append(
+            frame.with_columns(pl.lit(value, pl.String).alias(key) for key, value in part_file.values.items())
+        )
+    starts = [sum(sizes[:place]) for place in range(len(sizes))]
+    skipped = any(len(numbers) < size for numbers, size in zip(rows, sizes, strict=True))
+    whole = pl.concat([start + numbers for start, numbers in zip(starts, rows, strict=True)]) if skipped else None
+    how: Any = "diagonal_relaxed" if kind == "jsonl" else "vertical"
+    return pl.concat(frames, how=how), Origin(paths, file.first_row, tuple(sizes), whole)
+
+
+def _scan_parts(file: File, parts: Sequence[PartFile]) -> pl.LazyFrame:
+    """Scan the parts of a table of Parquet: the first one has its columns; others may have more, or lack some."""
+    import polars as pl
+
+    schema = _widest_schema(parts)
+    frames = []
+    for values, group in itertools.groupby(parts, key=lambda part_file: part_file.values):
+        frame = pl.scan_parquet(
+            [part_file.path for part_file in group],
+            schema=schema,
+            glob=False,
+            hive_partitioning=False,
+            missing_columns="insert",
+            extra_columns="ignore",
+            cast_options=pl.ScanCastOptions(integer_cast="upcast", float_cast="upcast"),
+        )
+        frames.append(_with_values(frame, values))
+    return pl.concat(frames)
+
+
+def _with_values(frame: pl.LazyFrame, values: Mapping[str, str | None]) -> pl.LazyFrame:
+    """Add a column with the same text in every row for each of `values`."""
+    import polars as pl
+
+    return frame.with_columns(pl.lit(value, pl.String).alias(name) for name, value in values.items())
+
+
+def _widest_schema(parts: Sequence[PartFile]) -> pl.Schema:
+    """Return the columns of the first part, of numbers in the widest type of all parts.
+
+    Raises DataError for a part that cannot be read, or has a column of another type.
+    """
+    import polars as pl
+
+    schema: pl.Schema | None = None
+    for part_file in parts:
+        if not part_file.path.stat().st_size:
+            raise DataError(f"{part_file.path} is empty")
+        try:
+            types = pl.read_parquet_schema(part_file.path)
+        except pl.exceptions.PolarsError as error:
+            reason = str(error).partition("\n")[0]
+            raise DataError(f"{part_file.path} cannot be read as parquet: {reason}") from None
+        if schema is None:
+            schema = pl.Schema(types)
+        for name, dtype in types.items():
+            if (before := schema.get(name, dtype)) != dtype:
+                if not any(all(map(same, (before, dtype))) for same in _SAME_NUMBERS):
+                    raise DataError(
+                        f"{part_file.path}: column {name!r} holds {dtype}, and {before} in {parts[0].path}; the parts "
+                        "of one table have the same types"
+                    )
+                schema[name] = max(before, dtype, key=lambda numbers: int(str(numbers).lstrip("UIntFloa")))
+    assert schema is not None
+    return schema
+
+
+_SAME_NUMBERS: tuple[Callable[[Any], bool], ...] = (
+    lambda dtype: bool(dtype.is_signed_integer()),
+    lambda dtype: bool(dtype.is_unsigned_integer()),
+    lambda dtype: bool(dtype.is_float()),
+)
+"""Kinds of numbers of which a part may hold shorter ones than another."""
+
+
+def _read_cloud(file: File) -> pl.LazyFrame:
+    """Scan what is in cloud storage, with the credentials of the environment; text is read once and kept packed."""
+    import polars as pl
+
+    address, kind = str(file.path), file.kind
+    if format_of(file.path) is None and not is_pattern(file.path):
+        address += "/"  # a folder of parts
     try:
-        if file.kind == "parquet":
-            frame = pl.scan_parquet(file.path, glob=False)
+        if kind == "parquet":
+            frame = pl.scan_parquet(address)
+            frame.collect_schema()
+            return frame
+        if kind == "jsonl":
+            return _compressed(pl.scan_ndjson(address, infer_schema_length=None))
+        return _read_csv(file, address)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).partition("\n")[0]
+        raise DataError(f"{file.path} cannot be read as {kind}: {reason}") from None
+
+
+def _read_part(
+    file: File, path: Path, bad_lines: BadLines, kind: Format, *, packed: bool | None = None
+) -> tuple[pl.LazyFrame, pl.Series | None]:
+    """Read one file of a table; the second result has the numbers of its rows, from 0, if lines were skipped."""
+    import polars as pl
+
+    if not path.is_file():
+        raise DataError(f"{path}: no such file")
+    if not path.stat().st_size:
+        raise DataError(f"{path} is empty")
+    file = file if file.path == path else file.model_copy(update={"path": path, "format": kind})
+    try:
+        if kind == "parquet":
+            frame = pl.scan_parquet(path, glob=False, hive_partitioning=False)
             frame.collect_schema()
             return frame, None
-        if file.kind == "jsonl":
-            return pl.read_ndjson(io.BytesIO(file.path.read_bytes()), infer_schema_length=None).lazy(), None
-        return _read_csv(file, io.BytesIO(_content(file)) if file.separator == COLONS else file.path), None
+        if kind == "jsonl":
+            return pl.read_ndjson(io.BytesIO(path.read_bytes()), infer_schema_length=None).lazy(), None
+        return _read_csv(file, io.BytesIO(_content(file)) if file.separator == COLONS else path, packed=packed), None
     except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
-        if not bad_lines.strict and file.kind != "parquet":
+        if not bad_lines.strict and kind != "parquet":
             return _read_what_is_whole(file, bad_lines)
         reason = str(error).partition("\n")[0]
-        raise DataError(first_broken_line(file) or f"{file.path} cannot be read as {file.kind}: {reason}") from None
+        raise DataError(first_broken_line(file) or f"{path} cannot be read as {kind}: {reason}") from None
 
 
-def _read_csv(file: File, source: Path | io.BytesIO) -> pl.LazyFrame:
+def _read_csv(file: File, source: Path | str | io.BytesIO, *, packed: bool | None = None) -> pl.LazyFrame:
+    """Read a text table; `packed` says that its columns are compressed in memory, by default if it is large.
+
+    A text as source is an address in cloud storage.
+    """
     import polars as pl
 
     # Every column is read, and as text: a shifted line is detected, and an id like 007 stays unchanged.
@@ -283,7 +487,11 @@ def _read_csv(file: File, source: Path | io.BytesIO) -> pl.LazyFrame:
     }
     if isinstance(source, Path) and _ends_with_cr(source):
         how["eol_char"] = "\r"
-    if file.encoding == "utf-8" and isinstance(source, Path) and source.stat().st_size >= _KEPT_AS_TEXT:
+    if isinstance(source, str):
+        if file.encoding != "utf-8" or file.separator == COLONS:
+            raise DataError(f"{file.path}: text in cloud storage is read as UTF-8, with separators of one character")
+        frame = _compressed(pl.scan_csv(source, **{**how, "glob": True}))
+    elif isinstance(source, Path) and file.encoding == "utf-8" and _is_packed(source, packed):
         frame = _compressed(pl.scan_csv(source, **how))
     else:
         frame = pl.read_csv(source, encoding="utf8" if file.encoding == "utf-8" else file.encoding, **how).lazy()
@@ -293,6 +501,10 @@ def _read_csv(file: File, source: Path | io.BytesIO) -> pl.LazyFrame:
     if len(file.columns) != len(names):
         raise DataError(f"{file.path} has {len(names)} columns, but `columns` names {len(file.columns)}")
     return frame.rename(dict(zip(names, file.columns, strict=True)))
+
+
+def _is_packed(path: Path, packed: bool | None) -> bool:
+    return path.stat().st_size >= _KEPT_AS_TEXT if packed is None else packed
 
 
 def _ends_with_cr(path: Path) -> bool:

@@ -15,6 +15,7 @@ from hybridrec.data.io.column_profile import ColumnProfile, describe_types, prof
 from hybridrec.data.io.columns import number_of
 from hybridrec.data.io.dialect import dialect_of
 from hybridrec.data.io.files import FileSource, format_of, load
+from hybridrec.data.io.part_files import part_files
 from hybridrec.data.io.roles import (
     ALL_WORDS,
     BASKETS,
@@ -193,18 +194,21 @@ def _texts(value: Any) -> list[str]:
 def _look(path: Path, folder: Path, hints: SchemaHints) -> _File:
     """Read a file and profile its columns; broken lines are left out."""
     options: dict[str, Any] = {"path": os.path.relpath(path, folder)}
-    kind = format_of(path)
+    parts = part_files(path)
+    kind = format_of(path) if parts[0].path == path else FileSource(path=path).kind
     reasons: tuple[str, ...] = ()
-    if path.is_file() and kind in (None, "csv", "tsv"):
+    if len(parts) > 1:
+        reasons = (f"its {len(parts):,} files are read as the parts of one table",)
+    if parts[0].path.is_file() and kind in (None, "csv", "tsv"):
         default = "\t" if kind == "tsv" else ","
-        dialect = dialect_of(path, default, header=hints.header, words=ALL_WORDS)
+        dialect = dialect_of(parts[0].path, default, header=hints.header, words=ALL_WORDS)
         stated = dict(dialect.options)
         if kind is None:
             tabs = stated.get("separator") == "\t"
             options["format"] = "tsv" if tabs else "csv"
             stated = {key: value for key, value in stated.items() if not (tabs and key == "separator")}
         options |= stated
-        reasons = dialect.reasons
+        reasons += dialect.reasons
     frame, problems = _rows_of(path, options, folder)
     reasons += problems
     profiles = {name: profile_column(frame[name]) for name in frame.columns}

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
 from hybridrec.data.builder import Tables, assemble
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.encoding import TAGS
 from hybridrec.data.features import FeatureType
+from hybridrec.data.fingerprint import json_digest
 from hybridrec.data.io.bad_lines import BadLineOptions, BadLines
 from hybridrec.data.io.columns import ColumnTable, S, TimeUnit
-from hybridrec.data.io.files import FileSource
+from hybridrec.data.io.files import File, FileSource, file_states
 from hybridrec.data.io.item_vectors import ItemVectors
 from hybridrec.data.readers.base import Reader
 from hybridrec.data.transforms import WeightOptions
@@ -95,6 +96,14 @@ class TableReader(Reader):
             config.weight,
         )
 
+    def fingerprint(self) -> str | None:
+        """Return paths, sizes and times of change of all files; None for frames and addresses, and for small files,
+        which are read faster than their data are stored."""
+        states = file_states(_files(self.config))
+        if states is None or sum(size for _, size, *_ in states) < WORTH_STORING:
+            return None
+        return json_digest(states)
+
     def _open(self, source: S) -> ColumnTable[S]:
         assert self.bad_lines is not None
         return ColumnTable.of(source, self.bad_lines, self.frames)
@@ -114,6 +123,19 @@ class TableReader(Reader):
             )
             for kind in kinds
         }
+
+
+WORTH_STORING = 1 << 24
+"""Bytes of files from which on their data is stored."""
+
+
+def _files(options: object) -> Iterator[File]:
+    """Yield the tables that options name, at any depth."""
+    if isinstance(options, File):
+        yield options
+    inner = options.values() if isinstance(options, Mapping) else ()
+    for value in inner if not isinstance(options, BaseModel) else (value for _, value in options):
+        yield from _files(value)
 
 
 def _interactions(file: ColumnTable[Interactions]) -> pl.DataFrame:

@@ -1,0 +1,179 @@
+"""Files that make up one table: a file, the parts in a folder or of a pattern, an object in cloud storage."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from pydantic_core import PydanticCustomError
+
+from hybridrec.errors import DataError
+from hybridrec.secret import MISTAKE
+
+if TYPE_CHECKING:
+    import polars as pl
+
+_CLOUD = re.compile(r"^([a-zA-Z][a-zA-Z0-9+.-]+):/+(?=[^/])")
+_CREDENTIALS = re.compile(r"^[^/]+//[^/@]*:[^/@]*@|[?&](X-Amz-Signature|sig|signature|token|password)=", re.IGNORECASE)
+_PATTERN = re.compile(r"[*?[]")
+_NUMBERS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+")
+_NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+
+
+class CloudPath(type(Path())):  # type: ignore[misc]  # the class of paths of this system
+    """The address of an object in cloud storage, such as `s3://bucket/plays.parquet`, which keeps its two slashes."""
+
+    def __str__(self) -> str:
+        """Return the address as libraries take it."""
+        return _CLOUD.sub(r"\1://", super().__str__().replace("\\", "/"))
+
+
+def is_cloud(path: object) -> bool:
+    """Return True for an address with a scheme, such as `s3://bucket/plays.parquet`, also where a slash was lost."""
+    return bool(_CLOUD.match(str(path)))
+
+
+def cloud_path(path: Path | str) -> CloudPath:
+    """Return an address; credentials in it are a mistake of the config, since it is written into reports."""
+    address = CloudPath(path)
+    if _CREDENTIALS.search(str(address)):
+        raise PydanticCustomError(
+            MISTAKE,
+            "credentials are not written into an address: set those of the storage in the environment "
+            "(AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, for example)",
+        )
+    return address
+
+
+def is_pattern(path: Path) -> bool:
+    """Return True for a pattern of names (`plays/*.parquet`) that is not the name of a file or folder."""
+    return bool(_PATTERN.search(str(path))) and not path.exists()
+
+
+@dataclass(frozen=True, slots=True)
+class PartFile:
+    """One of the files of a table.
+
+    values: texts by column that the names of its folders state (`year=2024/`), None for a missing one
+    """
+
+    path: Path
+    values: Mapping[str, str | None] = field(default_factory=dict)
+
+
+def part_files(path: Path) -> list[PartFile]:
+    """Return the files of the table at a path, in ascending order of their paths: that of their rows.
+
+    A folder holds parts at any depth; names that begin with a dot or an underscore are those of other things than
+    data. Raises DataError if there are none, or for a folder whose files alone are not its content.
+    """
+    if is_cloud(path):
+        return [PartFile(path)]
+    if path.is_dir():
+        root, files = path, _inside(path)
+    elif is_pattern(path):
+        parts = path.parts
+        prefixes = [Path(*parts[:count]) for count in range(1, len(parts) + 1)]
+        place = next(number for number, prefix in enumerate(prefixes) if is_pattern(prefix))
+        root = Path(*parts[:place])
+        matches = sorted(root.glob("/".join(parts[place:])))
+        files = [file for match in matches for file in (_inside(match) if match.is_dir() else [match])]
+        if not files:
+            raise DataError(f"{path}: no file matches this pattern")
+    else:
+        return [PartFile(path)]
+    if not files:
+        raise DataError(f"{path}: the folder holds no files of data")
+    made = [PartFile(file, _values(file.relative_to(root))) for file in dict.fromkeys(files)]
+    for part_file in made:
+        if part_file.values.keys() != made[0].values.keys():
+            raise DataError(
+                f"{path}: folders of {part_file.path} state {_listed(part_file.values)}, and those of {made[0].path} "
+                f"{_listed(made[0].values)}; the parts of one table have the same partitions"
+            )
+    return made
+
+
+def _inside(folder: Path) -> list[Path]:
+    """Return the files of data in a folder, at any depth."""
+    if (folder / "_delta_log").is_dir() or any(folder.glob("metadata/*.metadata.json")):
+        raise DataError(
+            f"{folder} is a Delta or Iceberg table, whose files hold rows that were deleted: export it to Parquet, or "
+            "hand in a frame that polars.scan_delta or scan_iceberg reads"
+        )
+    files = (file for file in folder.rglob("*") if file.is_file())
+    return sorted(
+        file for file in files if not any(name.startswith((".", "_")) for name in file.relative_to(folder).parts)
+    )
+
+
+def tables_among(files: Sequence[Path]) -> list[Path]:
+    """Return the tables that files make up, in the order of the first file of each.
+
+    Files of one folder whose names differ in numbers only are the parts of one table, for which a pattern stands that
+    matches them and no others.
+    """
+    groups: dict[Path, list[Path]] = {}
+    for file in files:
+        groups.setdefault(file.with_name(_NUMBERS.sub("*", file.name)), []).append(file)
+    tables = []
+    for pattern, group in groups.items():
+        alike = len(group) > 1 and sorted(pattern.parent.glob(pattern.name)) == sorted(group)
+        tables += [pattern] if alike else group
+    return tables
+
+
+def tables_inside(folder: Path, is_table: Callable[[Path], bool]) -> list[Path]:
+    """Return the tables in a folder: of files that are tables, of folders of parts in it, or the folder itself."""
+    entries = [entry for entry in sorted(folder.iterdir()) if not entry.name.startswith((".", "_"))]
+    folders = [entry for entry in entries if entry.is_dir()]
+    tables = tables_among([entry for entry in entries if entry.is_file() and is_table(entry)])
+    if any("=" in entry.name for entry in folders) or (len(tables) == 1 and is_pattern(tables[0])):
+        return [folder]
+    for below in folders:
+        inside = tables_inside(below, is_table)
+        marked = (below / "_SUCCESS").exists() and len(inside) == 1
+        tables += [below] if inside == [below] or marked else []
+    return tables
+
+
+def _values(relative: Path) -> dict[str, str | None]:
+    pairs = (name.partition("=") for name in relative.parent.parts if "=" in name)
+    return {unquote(key): None if value == _NO_VALUE else unquote(value) for key, _, value in pairs}
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(names) or "nothing"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The places in files from which the rows of a table come.
+
+    first_row: the line (or row) of each file that holds its first row of data, counted from 1
+    sizes: the number of rows of each part; None if there is one part, or before they are needed
+    rows: the number of each row among those of all parts, from 0, if some were left out
+    """
+
+    parts: tuple[Path, ...]
+    first_row: int
+    sizes: tuple[int, ...] | None = None
+    rows: pl.Series | None = None
+
+    def places(self, rows: pl.Series) -> Iterator[tuple[Path, list[int]]]:
+        """Yield each file that some rows of the table, numbers from 0, come from, with their lines in it."""
+        numbers = rows if self.rows is None else self.rows.gather(rows)
+        if len(self.parts) == 1:
+            yield self.parts[0], (self.first_row + numbers).to_list()
+            return
+        assert self.sizes is not None
+        start = 0
+        for path, size in zip(self.parts, self.sizes, strict=True):
+            inside = numbers.filter((numbers >= start) & (numbers < start + size))
+            if len(inside):
+                yield path, (self.first_row + inside - start).to_list()
+            start += size
