@@ -1,4 +1,4 @@
-"""Files as checked columns, lines and arrays; `text_files`, which plugins use, is loaded on first use."""
+"""Reading of files as checked columns, lines and arrays; `text_files`, for plugins, is loaded on first use."""
 
 import lazy_loader
 

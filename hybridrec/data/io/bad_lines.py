@@ -15,7 +15,7 @@ SHOWN = 3
 
 
 class BadLineOptions(Options):
-    """The option of readers that says what becomes of malformed lines."""
+    """The option of readers that makes malformed lines an error, or skips them."""
 
     strict: bool = True
     """Treat a malformed line as an error. If false, such lines are skipped; the notes of the run give their number and
@@ -24,15 +24,18 @@ class BadLineOptions(Options):
 
 
 class BadLines:
-    """The lines of one reading that could not be used.
+    """The malformed lines that a reader has met in one call of `read`.
 
-    Malformed is: a line that does not have the format (a wrong number of fields, broken JSON, bytes invalid in the
-    encoding), an invalid value (a rating "x"), an id that no other file has, and a second line for something that may
-    occur only once.
+    A line is malformed if it does not have the format (a wrong number of fields, broken JSON, bytes invalid in the
+    encoding), if a value is invalid (a rating "x"), if it refers to an id that no other file has, or if it is the
+    second line about something that may occur only once.
     """
 
     def __init__(self, *, strict: bool, option: bool = True) -> None:
-        """Make the first malformed line an error if `strict`; the error names the option if there is one to set."""
+        """Raise an error at the first malformed line if `strict`; else count such lines.
+
+        With `option` the message of the error advises to set the option `strict`.
+        """
         self.strict = strict
         self._advice = "; `strict: false` skips malformed lines" if option else ""
         self._counts: Counter[Path] = Counter()
@@ -57,7 +60,7 @@ class BadLines:
         first += [(fault, unit, line) for line in islice(lines, max(0, SHOWN - len(first)))]
 
     def notes(self) -> list[str]:
-        """Return a sentence for each file with malformed lines: their number, and the first places."""
+        """Return a sentence for each file with malformed lines: their number, and the places of the first of them."""
         return [
             f"{path}: {count} malformed line{'s were' if count > 1 else ' was'} skipped; "
             f"{'the first: ' if count > 1 else ''}{_places(self._first[path])}"
@@ -66,7 +69,7 @@ class BadLines:
 
 
 def _places(first: list[tuple[str, str, int]]) -> str:
-    """Return the first places, those with the same fault together: "lines 2 and 5: no song; line 10: no user"."""
+    """Return a text of places (fault, unit, line), grouped by fault: "lines 2 and 5: no song; line 10: no user"."""
     groups = []
     for (fault, unit), group in groupby(first, key=lambda place: place[:2]):
         lines = [str(line) for *_, line in group]

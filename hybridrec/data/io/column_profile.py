@@ -1,4 +1,4 @@
-"""Profiles of columns of unknown role: types, missing and distinct values, repeats, forms of times."""
+"""Profiles of columns whose role is unknown: types, missing and distinct values, repeats, forms of times."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ColumnType: TypeAlias = Literal["empty", "list", "time", "clock", "year", "flag"
 MISSING = ("NULL", "null", "None", "NaN", "nan", "NA", "N/A", "n/a", "?", "\\N")
 """Texts that commonly stand for a missing value."""
 MOSTLY = 0.98
-"""Share of the values that must be of a type; the rest are bad rows."""
+"""The share of a column's values that must be of a type for the column to be of it; the other values are bad."""
 DAYS_FIRST = ("%d-%m-%Y", "%d/%m/%Y", "%d.%m.%Y", "%d-%m-%y", "%d/%m/%y", "%d.%m.%y")
 OTHER_DATES = (
     "%Y-%m-%d",
@@ -44,9 +44,9 @@ FIRST_EPOCH = 315532800.0
 class TimeForm:
     """The form of a column of times.
 
-    unit: of numbers since 1970; None for texts and typed columns
-    form: strptime format of texts; None for ISO 8601
-    ambiguous: the other reading, if day and month may be the other way round in every value
+    unit: the unit of numbers since 1970; None if the values are texts, or dates by their type
+    form: the strptime format of texts; None for ISO 8601
+    ambiguous: the format with day and month exchanged, if every value fits that as well; else None
     """
 
     unit: TimeUnit | None = None
@@ -56,16 +56,16 @@ class TimeForm:
 
 @dataclass(frozen=True, slots=True)
 class ColumnProfile:
-    """The values of a column in figures.
+    """The type of a column, and figures about its values.
 
-    rows: number of rows; stated: those with a value; distinct: different values
-    missing: texts that stand for a missing value
-    numbers: of a column of type number, the smallest and the greatest, and True if all are integers
-    decimal, thousands: marks in numbers that are texts
-    time: the form of times
-    length: mean number of characters
-    separator: the mark between several values in one cell
-    bad: values that are not of the type
+    rows, stated, distinct: the number of rows, of rows with a value, and of different values
+    missing: texts in the column that stand for a missing value
+    numbers: the smallest and the greatest number, and True if all are integers; None unless the type is number or year
+    decimal, thousands: the marks in numbers that are texts
+    time: the form of times; None unless the type is time
+    length: the mean number of characters of a value
+    separator: the mark between several values in one cell; None if cells have one value
+    bad: the number of values that are not of the type
     """
 
     name: str
@@ -121,13 +121,13 @@ def profile_column(values: pl.Series) -> ColumnProfile:
         return ColumnProfile(values.name, "empty", rows, 0, 0, missing)
     distinct = stated.unique(maintain_order=True)
     basics = {"rows": rows, "stated": len(stated), "distinct": len(distinct), "missing": missing}
-    basics["length"] = _share(stated.str.len_chars())
+    basics["length"] = _mean(stated.str.len_chars())
     typed = column.filter(~is_missing)
     time = TimeForm() if values.dtype.is_temporal() else _time_form(distinct, typed.dtype, stated)
     if time is not None:
         bad = 0 if values.dtype.is_temporal() else int(_as_time(stated, time).is_null().sum())
         return ColumnProfile(values.name, "time", time=time, bad=bad, **basics)  # type: ignore[arg-type]
-    if _share(distinct.str.contains(CLOCK)) >= MOSTLY:
+    if _mean(distinct.str.contains(CLOCK)) >= MOSTLY:
         return ColumnProfile(values.name, "clock", **basics)  # type: ignore[arg-type]
     if values.dtype == pl.Boolean or (len(distinct) == 2 and set(distinct.str.to_lowercase()) <= FLAGS):
         return ColumnProfile(values.name, "flag", **basics)  # type: ignore[arg-type]
@@ -151,7 +151,7 @@ def profile_column(values: pl.Series) -> ColumnProfile:
 
 
 def times_of(values: pl.Series, time: TimeForm) -> Doubles:
-    """Return a column as seconds since 1970, NaN where a value is none."""
+    """Return a column of times of this form as seconds since 1970: float64, NaN where a value is not a time."""
     import polars as pl
 
     if values.dtype.is_temporal():
@@ -178,17 +178,17 @@ def _time_form(distinct: pl.Series, dtype: pl.DataType, stated: pl.Series) -> Ti
     def fits(time: TimeForm, earliest: float = EARLIEST) -> bool:
         seconds = _as_time(sample, time)
         inside = seconds.is_between(earliest, FAR_FUTURE / 10)  # up to the year 2073
-        return _share(inside.fill_null(False)) >= MOSTLY
+        return _mean(inside.fill_null(False)) >= MOSTLY
 
-    if _share(sample.str.contains(r"^\d{8}(\.0)?$")) >= MOSTLY and fits(TimeForm(form="%Y%m%d")):
+    if _mean(sample.str.contains(r"^\d{8}(\.0)?$")) >= MOSTLY and fits(TimeForm(form="%Y%m%d")):
         return TimeForm(form="%Y%m%d")
-    if _share(sample.str.contains(r"^\d{9,}(\.\d+)?$")) >= MOSTLY:
+    if _mean(sample.str.contains(r"^\d{9,}(\.\d+)?$")) >= MOSTLY:
         units = [unit for unit in PER_SECOND if fits(TimeForm(unit=unit), FIRST_EPOCH)]
         return TimeForm(unit=units[0]) if units else None
     # A day has a digit and a year two: most names have fewer, and need not be tried with each of some 200 forms.
-    if dtype.is_numeric() or not _share(sample.str.contains(r"\d.*\d.*\d")) >= MOSTLY:
+    if dtype.is_numeric() or not _mean(sample.str.contains(r"\d.*\d.*\d")) >= MOSTLY:
         return None
-    if _share(sample.str.contains(r"^\d{4}-\d{2}-\d{2}")) >= MOSTLY and fits(TimeForm()):
+    if _mean(sample.str.contains(r"^\d{4}-\d{2}-\d{2}")) >= MOSTLY and fits(TimeForm()):
         return TimeForm()
     for date in OTHER_DATES:
         for clock in CLOCKS:
@@ -207,8 +207,8 @@ def _time_form(distinct: pl.Series, dtype: pl.DataType, stated: pl.Series) -> Ti
     return None
 
 
-def _share(flags: pl.Series) -> float:
-    """Return the share of true values."""
+def _mean(flags: pl.Series) -> float:
+    """Return the mean of a column, for booleans the share of true values; 0 for an empty column."""
     return float(flags.mean() or 0.0)  # type: ignore[arg-type]
 
 
@@ -217,11 +217,14 @@ def _swapped(date: str) -> str:
 
 
 def _in_file_order(stated: pl.Series, day: TimeForm, month: TimeForm) -> TimeForm:
-    """Choose of two readings the one in which later rows are later; ambiguous if that tells nothing."""
+    """Return the one of two forms, day or month first, in which the rows are in the order of time.
+
+    If that does not tell them apart, return `day` with the format of `month` as `ambiguous`.
+    """
     inversions = []
     for time in (day, month):
         steps = _as_time(stated, time).diff().drop_nulls()
-        up, down = _share(steps >= 0), _share(steps <= 0)
+        up, down = _mean(steps >= 0), _mean(steps <= 0)
         inversions.append(1 - max(up, down))
     better = day if inversions[0] <= inversions[1] else month
     if min(inversions) < 0.02 and max(inversions) > 2 * min(inversions) + 0.005:
@@ -230,7 +233,7 @@ def _in_file_order(stated: pl.Series, day: TimeForm, month: TimeForm) -> TimeFor
 
 
 def _marks(distinct: pl.Series) -> tuple[str, str | None]:
-    """Return the decimal mark and the mark between thousands of numbers that are texts."""
+    """Return the decimal mark of numbers that are texts, and their mark between thousands, None if there is none."""
     shapes = {
         (".", ","): r"^[-+]?\d{1,3}(,\d{3})+(\.\d+)?$",
         (",", None): r"^[-+]?\d+,\d+$",
@@ -245,15 +248,16 @@ def _marks(distinct: pl.Series) -> tuple[str, str | None]:
         rest = number if decimal == "," else plain
         mark = "," if decimal == "," and thousands != " " else thousands or ","
         has_mark = (fitting & distinct.str.contains(mark, literal=True)).any()
-        if has_mark and _share(fitting | rest) >= MOSTLY:
+        if has_mark and _mean(fitting | rest) >= MOSTLY:
             return decimal, thousands
     return ".", None
 
 
 def _separator(stated: pl.Series) -> str | None:
-    """Return the mark between values of a cell, if it stands in a tenth of the cells and its parts recur.
+    """Return the mark between several values in one cell; None if cells have one value.
 
-    A slash is none: it stands inside of names ("Hip-Hop/Rap") and of addresses on the web.
+    A mark must occur in a tenth of the cells, and the values that it separates must occur twice on average. A slash is
+    not a mark, as names ("Hip-Hop/Rap") and addresses on the web contain it.
     """
     for mark in ("|", ";", ","):
         several = stated.filter(stated.str.contains(mark, literal=True))
@@ -275,7 +279,7 @@ def words_of(column: str) -> list[str]:
 
 
 def describe_types(columns: Iterable[ColumnProfile]) -> str:
-    """Return a line with each column and what is in it."""
+    """Return one line with the name of each column, its type and its numbers of distinct and of stated values."""
     return ", ".join(f"{column.name} ({_described(column)})" for column in columns)
 
 

@@ -1,4 +1,4 @@
-"""Columns of a file as ids, numbers, times and labels, each value checked."""
+"""Reading of a file's columns as ids, numbers, times and labels, with a check of every value."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ FAR_FUTURE = 32503680000.0
 """The year 3000 in seconds since 1970."""
 
 ISO_FORMATS = ("%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f%:z")
-"""The forms of ISO 8601 that occur in files; a blank may replace the T, and Z +00:00."""
+"""The forms of ISO 8601 that occur in files; in a file a blank may stand for the T, and Z for +00:00."""
 
 FLOAT_ID = r"^\d+\.0$"
-"""An integer that went through a float."""
+"""The pattern of an integer id that another tool has written as a float ("7.0")."""
 
 ROW = "row of the file"
-"""Name of a column added to those of the file."""
+"""The name of a temporary column with the number of the row."""
 
 S = TypeVar("S", bound=FileSource)
 
@@ -51,7 +51,7 @@ class ColumnTable(Generic[S]):
 
     @classmethod
     def of(cls, source: S, bad_lines: BadLines, frames: Mapping[str, pl.DataFrame] = NO_FRAMES) -> ColumnTable[S]:
-        """Open the file, or the one of `frames` that its path names; lines that cannot be used go to `bad_lines`."""
+        """Open the file, or the one of `frames` that its path names; malformed lines are reported to `bad_lines`."""
         frame, origin = load(source, bad_lines, frames)
         return cls(source, frame, bad_lines, origin)
 
@@ -60,7 +60,7 @@ class ColumnTable(Generic[S]):
         import polars as pl
 
         self.dtype(name)
-        return self._drawn(name, pl.col(name))
+        return self._evaluate(name, pl.col(name))
 
     def dtype(self, name: str) -> pl.DataType:
         """Return the type of a column; raises DataError if the file does not have it."""
@@ -69,41 +69,41 @@ class ColumnTable(Generic[S]):
         return schema[name]
 
     def unrolled(self, column: str) -> ColumnTable[S]:
-        """Return one row for each entry of a list column, in its order; the same table if it holds no lists."""
+        """Return the table with a row for each entry of the lists in a column; unchanged if the column has no lists."""
         import polars as pl
 
         if not isinstance(self.dtype(column), pl.List):
             return self
         frame = self.frame.with_row_index(ROW).filter(pl.col(column).list.len() > 0).explode(column)
-        rows = replace(self, frame=frame)._drawn(column, pl.col(ROW))
+        rows = replace(self, frame=frame)._evaluate(column, pl.col(ROW))
         before = self.origin.rows
         origin = replace(self.origin, rows=rows if before is None else before.gather(rows))
         return replace(self, frame=frame.drop(ROW), origin=origin)
 
     def values(self, name: str) -> pl.Series:
-        """Return a column with one value per row; lists and structures are refused."""
+        """Return a column unchanged; raises DataError if it holds lists or structures instead of single values."""
         self._single(name)
         return self.column(name)
 
     def ids(self, column: str) -> pl.Series:
-        """Return ids as text of type `Enum`, whose categories are sorted; a missing one is refused.
+        """Return a column of ids as texts of type `Enum`, whose categories are sorted; a missing id is malformed.
 
-        They are encoded while the file is streamed: a whole column of text is never in memory.
+        The ids are encoded while the file is streamed, so that a whole column of text is never in memory.
         """
         import polars as pl
 
-        ids = in_order(self._drawn(column, self._as_text(column).cast(pl.Categorical)))
+        ids = in_order(self._evaluate(column, self._as_text(column).cast(pl.Categorical)))
         return self._usable(ids, ids.is_null(), column, "not an id", "every row needs one")
 
     def _as_text(self, column: str) -> pl.Expr:
-        """Return ids as text, null where one is missing."""
+        """Express a column of ids as text, null where an id is missing."""
         import polars as pl
 
         value = pl.col(column)
         if self._single(column).is_float():
             # Many tools turn integers with gaps into floats; an id becomes 7 again, not 7.0.
             value = value.fill_nan(None)
-            if not self._drawn(column, (value != value.round()).any()).item():
+            if not self._evaluate(column, (value != value.round()).any()).item():
                 value = value.cast(pl.Int64, strict=False)
         text = value.cast(pl.String)
         if self.dtype(column) == pl.String and self._all_are_floats(column):
@@ -111,24 +111,24 @@ class ColumnTable(Generic[S]):
         return pl.when(text != "").then(text)
 
     def _all_are_floats(self, column: str) -> bool:
-        """Return True if every id is written as an integer with `.0` after it, as floats of other tools are."""
+        """Return True if every id is an integer followed by `.0`, as other tools write integers that are floats."""
         import polars as pl
 
         text = pl.col(column)
         first = self.frame.filter(text.is_not_null() & (text != "")).head(1).select(text.str.contains(FLOAT_ID))
         if not first.collect().to_series().any():
             return False
-        return bool(self._drawn(column, text.filter(text != "").str.contains(FLOAT_ID).all()).item())
+        return bool(self._evaluate(column, text.filter(text != "").str.contains(FLOAT_ID).all()).item())
 
     def _single(self, name: str) -> pl.DataType:
-        """Return the type of a column with one value per row."""
+        """Return the type of a column; raises DataError if it holds lists or structures instead of single values."""
         dtype = self.dtype(name)
         if dtype.is_nested():
             raise DataError(f"{self.source.path}: column {name!r} holds {dtype}; right is one value per row")
         return dtype
 
-    def _drawn(self, column: str, expression: pl.Expr) -> pl.Series:
-        """Evaluate an expression over the streamed rows of the file; errors name the column."""
+    def _evaluate(self, column: str, expression: pl.Expr) -> pl.Series:
+        """Evaluate an expression over the streamed rows of the file; a DataError names the column if that fails."""
         import polars as pl
 
         try:
@@ -138,32 +138,38 @@ class ColumnTable(Generic[S]):
             raise DataError(f"{self.source.path}: column {column!r} cannot be read ({reason})") from None
 
     def numbers(self, column: str, *, required: bool = True) -> pl.Series:
-        """Return float64; NaN, infinite values and other texts are refused, missing values if `required`."""
+        """Return a column as float64, null where missing.
+
+        A value that is not a finite number is malformed, also a missing one if `required`.
+        """
 
         self._single(column)
-        numbers = self._drawn(column, self._number(column))
+        numbers = self._evaluate(column, self._number(column))
         bad = ~numbers.is_finite().fill_null(False)
         if not required:
-            bad &= self._drawn(column, _is_stated(column))
+            bad &= self._evaluate(column, _is_stated(column))
         return self._usable(numbers, bad, column, "not a finite number")
 
     def _number(self, column: str) -> pl.Expr:
-        """Express a column as float64; texts lose blanks around them, and are read with the file's marks."""
+        """Express a column as float64; texts are read with the file's decimal mark and mark between thousands."""
         return number_of(column, self.dtype(column), self.source.decimal, self.source.thousands)
 
     def flags(self, column: str) -> pl.Series:
-        """Return booleans, null where missing, from booleans, 1 and 0, or true, false, yes and no in any case."""
+        """Return a column as booleans, null where missing.
+
+        Its values are booleans, 1 and 0, or the words true, false, yes and no in any case; others are malformed.
+        """
         import polars as pl
 
         self._single(column)
         text = pl.col(column).cast(pl.String).str.strip_chars().str.to_lowercase()
         words = dict.fromkeys(("true", "1", "1.0", "yes"), True) | dict.fromkeys(("false", "0", "0.0", "no"), False)
-        flags = self._drawn(column, text.replace_strict(words, default=None, return_dtype=pl.Boolean))
-        bad = flags.is_null() & self._drawn(column, _is_stated(column))
+        flags = self._evaluate(column, text.replace_strict(words, default=None, return_dtype=pl.Boolean))
+        bad = flags.is_null() & self._evaluate(column, _is_stated(column))
         return self._usable(flags, bad, column, "neither true nor false")
 
     def weights(self, column: str) -> pl.Series:
-        """Return float32, not negative."""
+        """Return a column as float32; a missing, negative or not finite weight is malformed."""
         import polars as pl
 
         numbers = self.numbers(column)
@@ -171,11 +177,11 @@ class ColumnTable(Generic[S]):
         return self._usable(numbers, numbers < 0, column, "negative", right).cast(pl.Float32)
 
     def integers(self, column: str) -> pl.Series:
-        """Return int32."""
+        """Return a column as int32; a missing value, and one that is not an integer of 32 bits, is malformed."""
         import polars as pl
 
         if self._single(column).is_integer():
-            integers = self._drawn(column, pl.col(column).cast(pl.Int32, strict=False))
+            integers = self._evaluate(column, pl.col(column).cast(pl.Int32, strict=False))
             return self._usable(integers, integers.is_null(), column, "not an integer of 32 bits")
         numbers = self.numbers(column)
         bad = (numbers != numbers.round()) | (numbers.abs() >= 2**31)
@@ -190,21 +196,24 @@ class ColumnTable(Generic[S]):
         years: bool = False,
         required: bool = True,
     ) -> pl.Series:
-        """Return seconds since 1970, float64, from numbers in `unit` or ISO 8601 dates (without a zone: UTC).
+        """Return a column of times as seconds since 1970, float64, null where missing.
 
-        With `form`, a format of strptime, values are texts of that form instead. With `years`, an integer from 1000 to
-        2999 is a year. Missing values are refused if `required`.
+        Its values are numbers in `unit`, dates, or texts in ISO 8601, taken as UTC if they have no zone. With `form`, a
+        format of strptime, they are texts of that form instead. With `years`, an integer from 1000 to 2999 is a year.
+        Other values are malformed, also missing ones if `required`.
         """
         import polars as pl
 
         dtype = self._single(column)
         in_form = form is not None and not dtype.is_temporal()
-        times = None if years or in_form or dtype.is_temporal() else self._drawn(column, _number_time(column, unit))
+        times = None if years or in_form or dtype.is_temporal() else self._evaluate(column, _number_time(column, unit))
         if in_form and form is not None:
-            times = self._drawn(column, formatted_time(column, form))
+            times = self._evaluate(column, formatted_time(column, form))
         elif times is None or times.has_nulls():  # parsing dates takes many times as long
-            times = self._drawn(column, time_of(column, dtype, unit, years=years))
-        missing = times.is_null() if required else times.is_null() & self._drawn(column, pl.col(column).is_not_null())
+            times = self._evaluate(column, time_of(column, dtype, unit, years=years))
+        missing = (
+            times.is_null() if required else times.is_null() & self._evaluate(column, pl.col(column).is_not_null())
+        )
         right = (
             f"right are texts of the form {form!r}, as `time_format` says"
             if in_form
@@ -215,7 +224,7 @@ class ColumnTable(Generic[S]):
         return self._usable(times, far, column, f"beyond the year 3000 if in {unit}", "set `time_unit: ms` (or us)")
 
     def texts(self, columns: Sequence[str]) -> pl.Series:
-        """Join the columns with " - "; missing values are skipped."""
+        """Return a text for each row: its values in these columns joined with " - ", without missing ones."""
         import polars as pl
 
         parts = [self.values(name).cast(pl.String) for name in columns]
@@ -244,7 +253,7 @@ class ColumnTable(Generic[S]):
         return pl.concat(parts) if parts else pl.DataFrame(schema={"owner": pl.String, "label": pl.String})
 
     def _several(self, column: str, separator: str) -> pl.Series:
-        """Return a list of texts in each row."""
+        """Return the values in each row of a column as a list of texts: its list, or its text cut at `separator`."""
         import polars as pl
 
         values = self.column(column)
@@ -255,7 +264,10 @@ class ColumnTable(Generic[S]):
         return lists.list.eval(pl.element().str.strip_chars())
 
     def vectors(self, column: str) -> Floats:
-        """Return float32 [rows, D] from a list column; all lists must have the same length and finite numbers."""
+        """Return a column of lists of D numbers as float32 [rows, D].
+
+        A list of another length, or with a number that is not finite, is malformed; its row is not finite.
+        """
         import polars as pl
 
         values = self.column(column)
@@ -271,13 +283,16 @@ class ColumnTable(Generic[S]):
         return vectors
 
     def _usable(self, values: pl.Series, bad: pl.Series, column: str, fault: str, right: str = "") -> pl.Series:
-        """Return the values, null where `bad`; report bad rows as malformed, with the first line and what is right."""
+        """Return the values, null where `bad`, and report the bad rows as malformed.
+
+        The message shows the first bad value, the `fault` in it and, if given, what would be `right`.
+        """
         import polars as pl
 
         rows = bad.fill_null(False).arg_true()
         if not len(rows):
             return values
-        [value] = self._drawn(column, pl.col(column).slice(rows[0], 1)).to_list()
+        [value] = self._evaluate(column, pl.col(column).slice(rows[0], 1)).to_list()
         shown = "missing" if value is None else f"{value!r}, {fault}"
         problem = f"column {column!r} is {shown} ({len(rows)} of {len(bad)} rows are bad)" + (
             f"; {right}" if right else ""
@@ -288,7 +303,7 @@ class ColumnTable(Generic[S]):
 
 
 def in_order(coded: pl.Series) -> pl.Series:
-    """Convert a categorical column to type `Enum`, whose categories are the texts that occur, sorted."""
+    """Convert a categorical column to type `Enum`; its categories are the texts that occur, in ascending order."""
     import polars as pl
 
     coded = coded.rechunk()
@@ -305,7 +320,7 @@ def in_order(coded: pl.Series) -> pl.Series:
 
 
 def seconds(dates: pl.Series) -> pl.Series:
-    """Convert dates or datetimes to float64 seconds since 1970, without a zone taken as UTC; null stays null."""
+    """Convert dates or datetimes (without a zone: in UTC) to float64 seconds since 1970; null stays null."""
     import polars as pl
 
     return dates.to_frame("date").select(_epoch(pl.col("date"))).to_series()
@@ -314,8 +329,8 @@ def seconds(dates: pl.Series) -> pl.Series:
 def parse_times(values: pl.Series, unit: TimeUnit = "s", *, years: bool = False) -> pl.Series:
     """Parse times to seconds since 1970, float64, null where a value is not a time.
 
-    A time is a polars date or datetime, a text in ISO 8601, taken as UTC without a zone, or a number in `unit`; with
-    `years`, four digits are 1 January of that year.
+    A time is a polars date or datetime, a text in ISO 8601 (without a zone: in UTC) or a number in `unit`. With
+    `years`, four digits are a year, and mean its 1 January.
     """
     name = "value"
     return values.to_frame(name).select(time_of(name, values.dtype, unit, years=years)).to_series()
@@ -378,7 +393,7 @@ def _is_stated(column: str) -> pl.Expr:
 
 
 def _epoch(date: pl.Expr) -> pl.Expr:
-    """Express dates or datetimes as float64 seconds since 1970, without a zone taken as UTC."""
+    """Express dates or datetimes (without a zone: in UTC) as float64 seconds since 1970."""
     import polars as pl
 
     return date.dt.epoch("us").cast(pl.Float64) / 1e6

@@ -1,4 +1,4 @@
-"""Dialect of a text table: its encoding, separator, quotes, header line, and the texts that stand for nothing."""
+"""Detection of the dialect of a text table: its encoding, separator, quotes and header line."""
 
 from __future__ import annotations
 
@@ -17,26 +17,26 @@ from hybridrec.errors import DataError
 
 SEPARATORS = (COLONS, ",", "\t", ";", "|", " ")
 ENCODINGS = ("cp949", "cp932", "gb18030", "big5", "cp1251", "koi8_r", "euc_jp")
-"""Encodings of other scripts, beside LATIN, that spreadsheets and old tools wrote."""
+"""Encodings of scripts other than Latin that spreadsheets and old tools wrote."""
 MANY = 0.3
-"""Share of the letters beyond ASCII from which on a text is in another script."""
+"""A text in which the share of letters beyond ASCII is larger than this is in another script than Latin."""
 LATIN = ("cp1252", "mac_roman")
-"""Encodings of the same letters: a wrong one shows letters as well, but capitals and signs within words."""
+"""Encodings of the Latin script: in the wrong one a text has letters too, but capitals and signs within words."""
 ODD_CAPITAL = re.compile(r"(?<=[a-z])[^\x00-\x7fß-ÿ\s’–—…]|\ufffd|[^\x00-\x7f\w\s](?=[a-z])")
 SAMPLE = 1000
-"""Lines of a file that are looked at."""
+"""The number of lines of a file that are looked at."""
 HEAD = 1 << 22
-"""Bytes of a file that are looked at."""
+"""The number of bytes of a file that are looked at."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
     """The form of a text table.
 
-    options: keys of the reader `table` that differ from their defaults
-    names: the columns, from the header line or made up
+    options: the options of the reader `table` that differ from their defaults
+    names: the names of the columns, from the header line, or `column1`, `column2`, ...
     header: True if the first line holds names
-    reasons: evidence for what is not plain, a sentence each
+    reasons: the evidence for choices that are not obvious, a sentence each
     """
 
     options: dict[str, Any]
@@ -46,10 +46,11 @@ class Dialect:
 
 
 def dialect_of(path: Path, default: str = ",", *, header: bool | None = None, words: frozenset[str]) -> Dialect:
-    """Find the dialect of a text table; `default` separates fields where nothing else is said.
+    """Return the dialect of a text table; `default` is the separator that files of its kind usually have.
 
-    `header` says that the first line holds names (or does not); by default the contents tell. `words` are names that
-    columns often have, in lower case. Raises DataError if lines cannot be cut into the same fields.
+    With `header` True the first line holds names, with False it does not, with None its content decides. `words` are
+    names that columns often have, in lower case. Raises DataError if the file is empty or holds JSON, and if its lines
+    have different numbers of fields.
     """
     with opened(path) as file:
         raw = file.read(HEAD)
@@ -85,7 +86,7 @@ def dialect_of(path: Path, default: str = ",", *, header: bool | None = None, wo
 
 
 def is_tab_table(path: Path) -> bool:
-    """Return True for a text file whose first lines have the same number of tabs each, one or more."""
+    """Return True for a file of several lines in which each of the first lines has the same number of tabs, not 0."""
     if not path.is_file():
         return False
     with opened(path) as file:
@@ -113,7 +114,7 @@ def encoding_of(path: Path, head: bytes) -> str | None:
 
 
 def _not_utf8(path: Path) -> list[bytes]:
-    """Return up to SAMPLE lines with bytes beyond ASCII, if one of all lines is not UTF-8; otherwise nothing."""
+    """Return the first lines with bytes beyond ASCII, at most SAMPLE, if the file is not UTF-8; no lines if it is."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     with opened(path) as file:
         try:
@@ -127,7 +128,10 @@ def _not_utf8(path: Path) -> list[bytes]:
 
 
 def _lines(text: str, whole: bool) -> list[str]:
-    """Return the first lines; quoted line ends stay within theirs. The last line is left out if it may be cut."""
+    """Return the first lines that are not blank, at most SAMPLE, without line ends.
+
+    Unless the text is the `whole` file, its last line is left out, as it may be cut.
+    """
     if "\n" not in text:
         text = text.replace("\r", "\n")
     lines = text.split("\n")
@@ -144,7 +148,10 @@ def _rows(lines: Sequence[str], separator: str, quote: str | None) -> list[list[
 
 
 def _separator(path: Path, lines: list[str], default: str) -> tuple[str, str | None]:
-    """Return the separator that cuts most lines into the same number of fields, more than one, and the quote."""
+    """Return the separator and the quote with which most lines have the same number of fields, more than one.
+
+    The quote is None if quotes have no meaning. Raises DataError if too few lines have the same number of fields.
+    """
     tried, uneven = [], []
     for quote in ('"', None):
         for separator in (default, *(other for other in SEPARATORS if other != default)):
@@ -179,7 +186,7 @@ DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|\d{1,2}:\d{2}")
 
 
 def _header(rows: list[list[str]], width: int, words: frozenset[str]) -> tuple[bool, str]:
-    """Return True if the first line holds names, and why; the reason is empty where that is plain."""
+    """Return True if the first line holds names, and the reason for the answer, "" if it is obvious."""
     first, others = rows[0], [row for row in rows[1:] if len(row) == width]
     if len(first) != width or not others:
         return True, ""

@@ -38,16 +38,16 @@ FORMATS: dict[str, Format] = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
 }
-"""Format by the ending of a file's name."""
+"""The format of a file by the ending of its name."""
 
 COMPRESSED = (".gz", ".zst")
-"""Endings of compressed files, after that of the format: `plays.csv.gz`."""
+"""Endings of compressed files, which follow the ending of the format: `plays.csv.gz`."""
 
 _SETTLED = 2.0
-"""Seconds after which a file that changes again has another time of change, on any file system."""
+"""If a file last changed more than this many seconds ago, its next change has another time on any file system."""
 
 _KEPT_AS_TEXT = 1 << 26
-"""Size in bytes from which the columns of a csv or tsv file are compressed: below, that costs more than it saves."""
+"""The size in bytes from which a csv or tsv file is compressed in memory; for a smaller one it would not pay."""
 
 
 def _known_encoding(name: str) -> str:
@@ -66,7 +66,7 @@ COLONS, COLONS_AS = "::", "\x1f"
 FRAME = "frame:"
 """The beginning of a path that names a frame handed in from Python."""
 NO_FRAMES: Mapping[str, pl.DataFrame] = MappingProxyType({})
-"""Nothing handed in."""
+"""No frames, for calls that hand in none."""
 
 
 def _assigned(value: object) -> object:
@@ -81,20 +81,20 @@ def _placed(path: Path, info: ValidationInfo) -> Path:
 
 
 TablePath = Annotated[Path, BeforeValidator(_assigned), AfterValidator(_placed)]
-"""A path in a configuration as `InputPath`, an address in cloud storage, or `frame:NAME`."""
+"""An option that is a path like `InputPath`, an address in cloud storage, or the name of a frame: `frame:NAME`."""
 
 
 class File(Options):
-    """Place and format of a table."""
+    """Place and format of one table."""
 
     path: TablePath
     """Path of the file, relative to the config file. A folder or a pattern (`plays/*.parquet`) stands for all files in
-    it, in the order of their names, with a column for each folder `key=value`; `s3://`, `gs://`, `az://` and `https://`
-    for what is there. `frame:NAME` is a frame handed in from Python with `data=`."""
+    it, in the order of their names, with a column for each folder `key=value`. An address with `s3://`, `gs://`,
+    `az://` or `https://` is read from there. `frame:NAME` is a frame handed in from Python with `data=`."""
 
     format: Format | None = None
-    """By default from the ending of the name: .csv, .tsv, .tab, .parquet, .pq, .jsonl or .ndjson; those of text may be
-    compressed (.csv.gz, .csv.zst)."""
+    """Format of the file, by default according to the ending of its name: .csv, .tsv, .tab, .parquet, .pq, .jsonl or
+    .ndjson; text files may be compressed (.csv.gz, .csv.zst)."""
 
     separator: Character | Literal["::"] | None = None
     """Character between the fields of a line, or `::`; by default a comma in csv and a tab in tsv."""
@@ -119,13 +119,13 @@ class File(Options):
 
     @property
     def frame(self) -> str | None:
-        """The name of the frame that is the table; None if it is in a file."""
+        """The name of the frame that is the table; None if the table is in a file."""
         path = str(self.path)
         return path.removeprefix(FRAME) if path.startswith(FRAME) else None
 
     @property
     def kind(self) -> Format:
-        """The format, as given or from the name; a frame has rows and typed columns as a Parquet file has."""
+        """The format as given, or by the ending of the name; "parquet" for a frame, whose columns have types too."""
         if self.frame is not None:
             return "parquet"
         if self.format is not None:
@@ -148,18 +148,18 @@ class File(Options):
 
     @property
     def delimiter(self) -> str:
-        """The character between two fields of a line, once `::` is replaced."""
+        """The character between two fields of a line, after `::` has been replaced by one character."""
         return COLONS_AS if self.separator == COLONS else self.separator or ("\t" if self.kind == "tsv" else ",")
 
     @property
     def dialect(self) -> dict[str, Any]:
-        """The dialect in the terms of the csv module."""
+        """The separator and the quotes as keyword arguments of `csv.reader`."""
         quoting = csv.QUOTE_NONE if self.quote is None else csv.QUOTE_MINIMAL
         return {"delimiter": self.delimiter, "quotechar": self.quote, "quoting": quoting}
 
     @property
     def parts(self) -> list[PartFile]:
-        """The files of the table, those of its format."""
+        """The files that make up the table: those of its format, if the path is a folder or a pattern."""
         parts = part_files(self.path)
         if len(parts) == 1:
             return parts
@@ -195,14 +195,14 @@ class FileSource(File):
 
 
 def format_of(path: Path) -> Format | None:
-    """Return the format that the ending of a name shows, before one of compression; None if it shows none."""
+    """Return the format by the ending of a file's name, ignoring an ending of compression; None if it is another."""
     if path.suffix.lower() in COMPRESSED:
         path = path.with_suffix("")
     return FORMATS.get(path.suffix.lower())
 
 
 def opened(path: Path) -> BinaryIO:
-    """Open a file for reading bytes; one compressed by gzip as what it holds. Raises DataError for zstd."""
+    """Open a file for reading bytes, which are decompressed if it is a .gz file. Raises DataError for a .zst file."""
     if path.suffix.lower() == ".gz":
         return cast(BinaryIO, gzip.open(path, "rb"))
     if path.suffix.lower() == ".zst":
@@ -216,15 +216,15 @@ def _content(file: File) -> bytes:
 
 
 def _parted(file: File, text: bytes) -> bytes:
-    """Return text with separators of one character."""
+    """Return the text with `::` replaced by one character, if that is the separator of the file."""
     return text.replace(COLONS.encode(), COLONS_AS.encode()) if file.separator == COLONS else text
 
 
 def file_states(files: Iterable[File]) -> list[tuple[str, int, int, int, int]] | None:
-    """Return paths, sizes and times of change of the files of all these tables: what changes if their content does.
+    """Return the state of each file of these tables, which changes if its content does: path, size, times and inode.
 
-    None if that cannot be told: for frames and addresses, and for files that changed a moment ago, as one that changes
-    again may have the same time.
+    None if a change could go unnoticed: for frames and addresses, and for files that changed a moment ago, as a file
+    that changes again at once may have the same time.
     """
     states = []
     for file in files:
@@ -244,10 +244,10 @@ def file_states(files: Iterable[File]) -> list[tuple[str, int, int, int, int]] |
 def load(
     source: FileSource, bad_lines: BadLines, frames: Mapping[str, pl.DataFrame] = NO_FRAMES
 ) -> tuple[pl.LazyFrame, Origin]:
-    """Load the rows of the file, in its order, all columns of csv and tsv files as text; or those of one of `frames`.
+    """Return the rows of a table in order, and the places in files from which they come.
 
-    The second result says where each row comes from. Raises DataError if the file is missing, empty or cannot be
-    parsed.
+    The table is a file, several files, or the one of `frames` that its path names. All columns of csv and tsv files are
+    text. Raises DataError if a file is missing, empty or cannot be parsed.
     """
     frame, origin = _read(source, bad_lines, frames)
     frame = _without_missing(frame, source)
@@ -257,7 +257,7 @@ def load(
 
 
 def with_sizes(origin: Origin, file: File) -> Origin:
-    """Return the origin of rows of a file with the number of rows of each of its parts."""
+    """Return the origin with the number of rows of each part of the table `file`, which are counted if needed."""
     import polars as pl
 
     if len(origin.parts) == 1 or origin.sizes is not None:
@@ -278,7 +278,10 @@ def check_column(path: Path, name: str, available: Iterable[str]) -> None:
 def _joined(
     frame: pl.DataFrame, source: FileSource, join: Join, bad_lines: BadLines, frames: Mapping[str, pl.DataFrame]
 ) -> pl.DataFrame:
-    """Join on the left; a key that is repeated in the second file is malformed, a missing one gives nulls."""
+    """Add the columns of the second file to the rows of `frame`.
+
+    A row whose key the second file does not have gets nulls; a row of the second file that repeats a key is malformed.
+    """
     import polars as pl
 
     read, origin = _read(join, bad_lines, frames)
@@ -327,7 +330,7 @@ def _read(file: File, bad_lines: BadLines, frames: Mapping[str, pl.DataFrame]) -
 
 
 def _read_parts(file: File, parts: Sequence[PartFile], bad_lines: BadLines) -> tuple[pl.LazyFrame, Origin]:
-    """Read the parts of a table one after the other; with the values that the names of folders state, as texts."""
+    """Read the parts of a table one after the other, with a column of texts for each folder `key=value`."""
     import polars as pl
 
     kind, paths = file.kind, tuple(part_file.path for part_file in parts)
@@ -360,7 +363,10 @@ def _read_parts(file: File, parts: Sequence[PartFile], bad_lines: BadLines) -> t
 
 
 def _scan_parts(file: File, parts: Sequence[PartFile]) -> pl.LazyFrame:
-    """Scan the parts of a table of Parquet: the first one has its columns; others may have more, or lack some."""
+    """Scan the parts of a table in Parquet files, with the columns of the first part.
+
+    Other columns of the other parts are ignored; columns that a part lacks are null in its rows.
+    """
     import polars as pl
 
     schema = _widest_schema(parts)
@@ -387,9 +393,9 @@ def _with_values(frame: pl.LazyFrame, values: Mapping[str, str | None]) -> pl.La
 
 
 def _widest_schema(parts: Sequence[PartFile]) -> pl.Schema:
-    """Return the columns of the first part, of numbers in the widest type of all parts.
+    """Return the columns of the first part; a column of numbers has the widest of its types in all parts.
 
-    Raises DataError for a part that cannot be read, or has a column of another type.
+    Raises DataError if a part cannot be read, or if a column has other types in two parts.
     """
     import polars as pl
 
@@ -421,11 +427,14 @@ _SAME_NUMBERS: tuple[Callable[[Any], bool], ...] = (
     lambda dtype: bool(dtype.is_unsigned_integer()),
     lambda dtype: bool(dtype.is_float()),
 )
-"""Kinds of numbers of which a part may hold shorter ones than another."""
+"""Tests for kinds of numbers; within one kind, a column may be of a shorter type in one part than in another."""
 
 
 def _read_cloud(file: File) -> pl.LazyFrame:
-    """Scan what is in cloud storage, with the credentials of the environment; text is read once and kept packed."""
+    """Scan the table at an address in cloud storage, with the credentials in the environment.
+
+    A table of text is read once, and kept compressed in memory. Raises DataError if it cannot be read.
+    """
     import polars as pl
 
     address, kind = str(file.path), file.kind
@@ -447,7 +456,10 @@ def _read_cloud(file: File) -> pl.LazyFrame:
 def _read_part(
     file: File, path: Path, bad_lines: BadLines, kind: Format, *, packed: bool | None = None
 ) -> tuple[pl.LazyFrame, pl.Series | None]:
-    """Read one file of a table; the second result has the numbers of its rows, from 0, if lines were skipped."""
+    """Return the rows of one file of a table, and the position of each in the file, from 0, if lines were skipped.
+
+    The positions are None if no lines were skipped. Malformed lines are reported to `bad_lines`.
+    """
     import polars as pl
 
     if not path.is_file():
@@ -465,15 +477,15 @@ def _read_part(
         return _read_csv(file, io.BytesIO(_content(file)) if file.separator == COLONS else path, packed=packed), None
     except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
         if not bad_lines.strict and kind != "parquet":
-            return _read_what_is_whole(file, bad_lines)
+            return _read_sound_lines(file, bad_lines)
         reason = str(error).partition("\n")[0]
         raise DataError(first_broken_line(file) or f"{path} cannot be read as {kind}: {reason}") from None
 
 
 def _read_csv(file: File, source: Path | str | io.BytesIO, *, packed: bool | None = None) -> pl.LazyFrame:
-    """Read a text table; `packed` says that its columns are compressed in memory, by default if it is large.
+    """Read a text table from a file, from bytes in memory, or from an address in cloud storage, which is a str.
 
-    A text as source is an address in cloud storage.
+    With `packed` its columns are compressed in memory; by default they are if the file is large.
     """
     import polars as pl
 
@@ -517,7 +529,7 @@ def _ends_with_cr(path: Path) -> bool:
 
 
 def _compressed(frame: pl.LazyFrame) -> pl.LazyFrame:
-    """Pack the columns in memory, from where they are streamed as from a Parquet file."""
+    """Return the same rows, streamed from a compressed Parquet file that is held in memory."""
     import polars as pl
 
     packed = io.BytesIO()
@@ -526,8 +538,8 @@ def _compressed(frame: pl.LazyFrame) -> pl.LazyFrame:
     return pl.scan_parquet(packed)
 
 
-def _read_what_is_whole(file: File, bad_lines: BadLines) -> tuple[pl.LazyFrame, pl.Series]:
-    """Parse line by line, and return the sound lines with their row numbers; the others are reported as malformed."""
+def _read_sound_lines(file: File, bad_lines: BadLines) -> tuple[pl.LazyFrame, pl.Series]:
+    """Return the rows of the lines that can be parsed, and the position of each; report the others as malformed."""
     import polars as pl
 
     whole, numbers, width = [], [], None
@@ -553,7 +565,7 @@ def _read_what_is_whole(file: File, bad_lines: BadLines) -> tuple[pl.LazyFrame, 
 
 
 def first_broken_line(file: File) -> str | None:
-    """Describe the first broken line of a file that polars has refused; None if no single line is the cause."""
+    """Return a message about the first broken line of a file that polars cannot read; None if no line is broken."""
     if file.kind == "parquet":
         return None
     if file.path.suffix.lower() == ".zst":
@@ -568,7 +580,10 @@ def first_broken_line(file: File) -> str | None:
 
 
 def what_is_wrong(file: File, line: bytes, width: int | None) -> tuple[str, int]:
-    """Return the fault of a line, "" if it has none, and its number of fields; the first line had `width`."""
+    """Return the fault of a line, "" if it has none, and its number of fields, 0 if it has a fault or is blank.
+
+    `width` is the number of fields that a line must have; None accepts any.
+    """
     try:
         text = line.decode(file.encoding).strip("\r\n\ufeff")
     except UnicodeDecodeError:

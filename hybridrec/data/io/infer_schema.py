@@ -1,4 +1,4 @@
-"""Inference of a schema: which file and which column is what, by evidence from names, values and matching keys."""
+"""Inference of a schema: the roles of files and columns, by evidence from names, values and matching keys."""
 
 from __future__ import annotations
 
@@ -37,30 +37,31 @@ if TYPE_CHECKING:
 
 DOUBT = "no column is called so: the first of two columns of ids is taken for users, the second for items"
 MATCHES = 0.5
-"""Share of the keys of one file that must be in another one to call it the other's."""
+"""The share of a column's values that must be keys of another file for the column to refer to that file."""
 USABLE = 0.9
-"""Share of the values of a column that must be weights for the column to be one; the other rows are left out."""
+"""The share of a column's values that must be weights for it to be the weight; rows with other values are left out."""
 PARTS_OF_TIME = frozenset(("year", "month", "day", "hour", "minute", "second"))
-"""Words in the names of columns that hold a part of a time each."""
+"""Words in the names of columns each of which holds a part of a time."""
 LARGEST_PART = 60
-"""Largest number that a part of a time other than the year has."""
+"""The largest number that a part of a time other than the year can have."""
 LONG_TAIL = 20
-"""Times the median that the largest count is, from which on logarithms are taken."""
+"""Counts whose largest is more than this many times their median are replaced by their logarithms."""
 TRIPLET = ("user", "item", "count")
-"""Names of the columns of triplets, which come without any: those of the Million Song Dataset, for example."""
+"""Names for the columns of files of triplets, which have no header line: the Million Song Dataset, for example."""
 CATEGORIES = 200
-"""Distinct values up to which a column that says nothing else is a category."""
+"""The largest number of distinct values with which a column of no other role is a category."""
 
 
 @dataclass(frozen=True, slots=True)
 class SchemaHints:
-    """Statements of the user that settle what the files leave open.
+    """Statements of the person at the keyboard, which settle choices that the files leave open; None leaves them open.
 
     user, item, time, weight: names of columns of the interactions
     interactions: path of the file of interactions
-    header: True if the first lines hold names, False if they do not
-    day_first: the order of day and month in dates
-    choose: asked where evidence does not tell: a question and the answers; returns one of them, or None
+    header: True if the first line of a file holds names, False if it does not
+    day_first: True if the day comes before the month in dates, False if the month does
+    choose: a function that is called with a question and its possible answers if the evidence does not suffice; it
+        returns one of them, or None
     """
 
     user: str | None = None
@@ -75,12 +76,12 @@ class SchemaHints:
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """The inferred schema.
+    """The inferred roles of files and columns.
 
-    mapping: options of the reader `table`
-    users: what users are: "people", "lists" or "baskets"
-    notes: unused files and columns, and what is doubtful
-    reasons: evidence for each choice, a sentence each
+    mapping: the options of the reader `table`
+    users: the kind of users, "people", "lists" or "baskets"
+    notes: sentences about unused files and columns, and about doubtful choices
+    reasons: sentences with the evidence for each choice
     """
 
     mapping: dict[str, Any]
@@ -105,7 +106,7 @@ class _File:
         return self.path.name
 
     def keys(self, column: str) -> Vocabulary:
-        """Return the distinct values of a column, of each entry if it holds lists."""
+        """Return the distinct values of a column, or the distinct entries of its lists."""
         return Vocabulary(_as_ids(self.frame[column]))
 
     def share(self, column: str, ids: Vocabulary) -> float:
@@ -114,7 +115,7 @@ class _File:
         return float(np.mean(ids.encode(values) != PADDING)) if len(values) else 0.0
 
     def determines(self, column: str, other: str) -> float:
-        """Return the share of the rows whose value in `column` always comes with the same in `other`."""
+        """Return the share of the rows whose value in `column` has the same value in `other` in all its rows."""
         import polars as pl
 
         pairs = self.frame.select(column, other).drop_nulls()
@@ -126,7 +127,7 @@ def infer_schema(paths: Sequence[Path], folder: Path, hints: SchemaHints | None 
     """Infer the options of reader `table` for these files.
 
     Paths in the options are relative to `folder`. Raises DataError if no file has a user and an item in each row, if
-    the evidence for two readings is alike, or if a file cannot be read.
+    the evidence does not decide between two columns, or if a file cannot be read.
     """
     hints = hints or SchemaHints()
     files = [_look(path, folder, hints) for path in paths]
@@ -154,7 +155,10 @@ def infer_schema(paths: Sequence[Path], folder: Path, hints: SchemaHints | None 
 
 
 def _state_missing(mapping: dict[str, Any], files: Mapping[str, _File]) -> None:
-    """Enter the texts that stand for a missing value in the columns that each entry uses."""
+    """Add the option `missing` to each file in `mapping`: the texts for missing values in the columns that are used.
+
+    `files` has the files by their paths in the mapping.
+    """
     for entry in mapping.values():
         if not isinstance(entry, dict):
             continue
@@ -168,7 +172,7 @@ def _state_missing(mapping: dict[str, Any], files: Mapping[str, _File]) -> None:
 
 
 def _is_long_tailed(file: _File, counts: str) -> bool:
-    """Return True if a column holds counts of which the largest are far above most."""
+    """Return True if a column holds counts whose largest is far above their median."""
     numbers = file.profiles[counts].numbers
     if numbers is None or not numbers[2] or numbers[1] <= LONG_TAIL:
         return False
@@ -177,7 +181,7 @@ def _is_long_tailed(file: _File, counts: str) -> bool:
 
 
 def _number(file: _File, column: str) -> pl.Expr:
-    """Express a column as numbers in the marks of its profile, null where a value is none."""
+    """Express a column as numbers, read with the marks in its profile; null where a value is not a number."""
     profile = file.profiles[column]
     return number_of(column, file.frame.schema[column], profile.decimal, profile.thousands)
 
@@ -192,7 +196,7 @@ def _texts(value: Any) -> list[str]:
 
 
 def _look(path: Path, folder: Path, hints: SchemaHints) -> _File:
-    """Read a file and profile its columns; broken lines are left out."""
+    """Read a file, without its malformed lines, and profile its columns."""
     options: dict[str, Any] = {"path": os.path.relpath(path, folder)}
     parts = part_files(path)
     kind = format_of(path) if parts[0].path == path else FileSource(path=path).kind
@@ -223,7 +227,7 @@ def _look(path: Path, folder: Path, hints: SchemaHints) -> _File:
 
 
 def _are_triplets(frame: pl.DataFrame, profiles: Mapping[str, ColumnProfile]) -> bool:
-    """Return True for columns without names of which each pair of the first two, ids, has a count in the third."""
+    """Return True for three columns without names: two of ids, and one with a count for each pair of them."""
     if frame.columns != ["column1", "column2", "column3"]:
         return False
     first, second, third = profiles.values()
@@ -234,7 +238,10 @@ def _are_triplets(frame: pl.DataFrame, profiles: Mapping[str, ColumnProfile]) ->
 
 
 def _rows_of(path: Path, options: dict[str, Any], folder: Path) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """Return the sound rows of a file, and notes on the others; where a quote is not closed, quotes are characters."""
+    """Return the rows of a file that can be read, and notes on the others.
+
+    If a quote is not closed, the option `quote` is set to None in `options`, so that quotes are characters like others.
+    """
     try:
         return _loaded(options, folder, BadLines(strict=True, option=False)), ()
     except DataError as error:
@@ -252,7 +259,7 @@ def _loaded(options: Mapping[str, Any], folder: Path, bad_lines: BadLines) -> pl
 
 
 def _as_ids(values: pl.Series) -> pl.Series:
-    """Return values as texts, as the reader does: 7.0 is 7."""
+    """Return the values of a column, or the entries of its lists, as the texts that the reader makes of ids."""
     import polars as pl
 
     values = values.explode() if values.dtype.is_nested() else values
@@ -266,7 +273,7 @@ def _as_ids(values: pl.Series) -> pl.Series:
 
 
 def _interactions_among(files: list[_File], hints: SchemaHints) -> tuple[_File, Candidate, Candidate, list[str]]:
-    """Choose the file of interactions and its columns of users and items; returns the evidence as well."""
+    """Return the file of interactions, its columns of users and of items, and sentences with the evidence for them."""
     if hints.interactions is not None:
         files_of_interactions = [file for file in files if file.path == hints.interactions]
         if not files_of_interactions:
@@ -309,7 +316,7 @@ def _interactions_among(files: list[_File], hints: SchemaHints) -> tuple[_File, 
 
 
 def _clearness(file: _File, user: Candidate, item: Candidate) -> float:
-    """Return the evidence that a file holds interactions: less if no item repeats, or if rows are about tags."""
+    """Return the weight of the evidence that a file holds interactions; it is less if no item repeats, or for tags."""
     lists = file.profiles[item.column].type == "list"
     tags = not lists and best_named(file.profiles, "tag", ("text",)) is not None
     return user.score + item.score - 2.0 * tags - 3.0 * (file.profiles[item.column].is_unique and not lists)
@@ -318,7 +325,10 @@ def _clearness(file: _File, user: Candidate, item: Candidate) -> float:
 def _settle(
     role: str, chosen: Candidate, candidates: Sequence[Candidate], file: _File, hints: SchemaHints
 ) -> Candidate:
-    """Return the candidate with most evidence; asks or raises DataError if another one has as much."""
+    """Return the candidate for a role; if another one has about as much evidence, the one that the user chooses.
+
+    Raises DataError if the user cannot be asked or does not choose.
+    """
     close = {c.column: c for c in candidates if chosen.score - c.score < CLOSE}
     close = {
         name: c for name, c in close.items() if name == chosen.column or not _same_things(file, name, chosen.column)
@@ -335,12 +345,12 @@ def _settle(
 
 
 def _same_things(file: _File, column: str, other: str) -> bool:
-    """Return True if two columns name the same things, such as codes and descriptions."""
+    """Return True if the values of two columns correspond one to one, such as codes and descriptions."""
     return file.determines(column, other) > 0.9 and file.determines(other, column) > 0.9
 
 
 def _pairs(file: _File, others: Sequence[_File], hints: SchemaHints) -> list[tuple[Candidate, Candidate]]:
-    """Return the readings of a file as interactions: a column of users and one of items, with their evidence."""
+    """Return the pairs of columns of a file that may hold the users and the items of interactions."""
     for role in ("user", "item", "time", "weight"):
         named = getattr(hints, role)
         if named is not None and named not in file.profiles:
@@ -383,14 +393,17 @@ def _pairs(file: _File, others: Sequence[_File], hints: SchemaHints) -> list[tup
 
 
 def _one_to_one(file: _File, user: str, item: str) -> bool:
-    """Return True if each user has one item and each item one user, as in a catalogue."""
+    """Return True if nearly each user has one item and each item one user, as columns of a catalogue have."""
     if file.profiles[item].type == "list":
         return False
     return len(file.frame) > 2 and file.determines(user, item) > 0.95 and file.determines(item, user) > 0.95
 
 
 def _evidence_for(file: _File, others: Sequence[_File], role: str) -> dict[str, tuple[float, str]]:
-    """Return the evidence of other files for columns: keys that match, in a file about things of this role."""
+    """Return evidence from other files that columns of a file have a role: column -> (weight, reason).
+
+    The evidence is that the values of a column are keys of another file, which describes things of this role.
+    """
     evidence: dict[str, tuple[float, str]] = {}
     for other in others:
         for key, column in other.profiles.items():
@@ -426,7 +439,7 @@ USER_SIGNS = ("gender", "age", "sex", "birth", "occupation", "marital", "income"
 
 
 def _subject(file: _File, key: str) -> str:
-    """Return "user" or "item" for what the rows of a file describe, by its name and its columns; empty if unclear."""
+    """Return "user" or "item", by the name and the columns of a file whose rows describe them; "" if it is unclear."""
     named = {
         role: max(name_score(Path(file.name).stem, role)[0], name_score(key, role)[0]) for role in ("user", "item")
     }
@@ -440,7 +453,7 @@ def _subject(file: _File, key: str) -> str:
 def _interactions(
     file: _File, user: Candidate, item: Candidate, hints: SchemaHints
 ) -> tuple[dict[str, Any], list[str], dict[str, str]]:
-    """Return the `interactions:` mapping, the evidence, and the columns that are not used, with the reason."""
+    """Return the `interactions:` mapping, sentences with the evidence, and unused columns: name -> sentence why."""
     mapping: dict[str, Any] = {**file.options, "user": user.column, "item": item.column}
     reasons: list[str] = []
     profiles = {name: column for name, column in file.profiles.items() if name not in (user.column, item.column)}
@@ -497,7 +510,10 @@ def _is_whole(column: ColumnProfile) -> bool:
 
 
 def _enter_time(mapping: dict[str, Any], column: ColumnProfile, file: _File, hints: SchemaHints) -> str:
-    """Enter the unit or the form of a column of times; returns what is known of it."""
+    """Add the unit or the form of a column of times to `mapping`, and return a description of it.
+
+    Raises DataError if day and month cannot be told apart.
+    """
     form = column.time
     if form is None:
         return "as you said" if hints.time else "its numbers give an order"
@@ -569,7 +585,10 @@ def _kind_of_users(user: str, file: _File, mapping: Mapping[str, Any]) -> str:
 
 
 def _described_by(main: _File, user: Candidate, item: Candidate, taken: set[Any]) -> dict[str, Any]:
-    """Return the mappings that the file of interactions provides: titles and tags of lists, or texts of items."""
+    """Return the `users:` or `items:` mapping that the file of interactions provides, {} if it provides none.
+
+    It has the titles and tags of lists, or the texts of items. `taken` are the columns in use.
+    """
     if main.profiles[item.column].type == "list":
         users = _description(main, "user", user.column, lists=True)
         return {"users": users} if {"title", "tags"} & users.keys() else {}
@@ -580,7 +599,10 @@ def _described_by(main: _File, user: Candidate, item: Candidate, taken: set[Any]
 
 
 def _description(file: _File, owner: str, key: str, *, lists: bool) -> dict[str, Any]:
-    """Return the `users:` or `items:` mapping of a file with one row each."""
+    """Return the `users:` or `items:` mapping of a file with a row for each `owner`; `key` is the column of their ids.
+
+    With `lists`, users are lists, and a column of texts is their title.
+    """
     mapping: dict[str, Any] = {**file.options, "id": key}
     rest = {name: column for name, column in file.profiles.items() if name != key}
     tag = best_named(rest, "tag", ("text", "list"))
@@ -615,7 +637,7 @@ def _description(file: _File, owner: str, key: str, *, lists: bool) -> dict[str,
 
 
 def _categories(columns: Mapping[str, ColumnProfile], taken: set[str | None]) -> list[str]:
-    """Return the columns of few texts or flags that recur: categories, though no name says so."""
+    """Return the columns that are categories by their values: flags, and short texts of which there are few."""
     return [
         name
         for name, column in columns.items()
@@ -631,7 +653,7 @@ def _categories(columns: Mapping[str, ColumnProfile], taken: set[str | None]) ->
 def _place(
     file: _File, main: _File, user: Candidate, item: Candidate, mapping: dict[str, Any]
 ) -> tuple[list[str], list[str]]:
-    """Enter a file other than the interactions into the mapping; return the evidence, and notes on what is unused."""
+    """Add a file other than the interactions to `mapping`; return the evidence, and notes on unused columns."""
     users, items = (ranked(file.profiles, role) for role in ("user", "item"))
     tag = best_named(file.profiles, "tag", ("text", "list"))
     pair = [c.column for c in (*users[:1], *items[:1]) if c.score >= WEAK]
@@ -668,9 +690,10 @@ def _place(
 
 
 def _owner(file: _File, ids: Mapping[str, Vocabulary], columns: Mapping[str, str]) -> tuple[str, str, float]:
-    """Return ("user" or "item", the column with their ids, the share of them that it has); empty without any.
+    """Return "user" or "item", the column of a file that has their ids, and the share of the ids that it has.
 
-    Of columns that fit alike, because all are numbers, names decide, and the subject of the file.
+    Both texts are empty if no column has them. If columns of numbers have equal shares, their names and the subject of
+    the file decide.
     """
     best: tuple[tuple[float, float], str, str, float] = ((0.0, 0.0), "", "", 0.0)
     for owner, vocabulary in ids.items():

@@ -1,4 +1,4 @@
-"""Dense content of items, read from a file of vectors."""
+"""Dense vectors that describe the content of items, read from a Parquet, JSON Lines or .npy file."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class ItemVectors(FileSource):
         frames: Mapping[str, pl.DataFrame] = NO_FRAMES,
         rows: pl.Series | None = None,
     ) -> tuple[pl.Series, Floats]:
-        """Read the vectors, finite: their items, and float32 [N, D].
+        """Return the ids of items and their vectors, float32 [N, D], all finite.
 
-        `rows` are the items of the rows of a .npy file. Raises DataError if it is missing or malformed, and for a .npy
-        file without `rows`.
+        `rows` has the item of each row of a .npy file. Raises DataError if the file is missing or malformed, or if it
+        is a .npy file and `rows` is not given.
         """
         if self.path.suffix != ".npy":
             file = ColumnTable.of(self, bad_lines, frames)
@@ -57,7 +57,7 @@ class ItemVectors(FileSource):
 
 
 def _load_npy(path: Path, rows: int) -> Floats:
-    """Load float32 [rows, D], finite."""
+    """Return the vectors in a .npy file: float32 [rows, D]; raises DataError for another shape or infinite numbers."""
     stored = NpyRows.of(path)
     if len(stored.shape) != 2 or len(stored) != rows:
         raise DataError(

@@ -1,8 +1,8 @@
-"""The elements of a long JSON array one after the other: only one of them is in memory.
+"""Reading of a long JSON array element by element, so that only one element is in memory.
 
-The decoder of the standard library takes whole elements. Where it fails, an element is broken or not read to
-its end: then brackets are matched, so that the elements after a broken one are still read, and each has its
-line. `docs/decisions/21-json-in-elements.md` compares this with ijson.
+The decoder of the standard library takes whole elements. If it fails, the element is broken or not yet read to its end;
+its end is then found by matching brackets, so that the elements after a broken one are still read, each with its line.
+`docs/decisions/21-json-in-elements.md` compares this with ijson.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from typing import Any
 from hybridrec.data.io.bad_lines import BadLines
 
 CHUNK = 1 << 20
-"""Characters that are read at once."""
+"""The number of characters that are read at once."""
 
 DECODER = json.JSONDecoder()
 
 TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*"|["{}\[\]]')
-"""Tokens that decide where an object ends: strings, in which brackets have no meaning, and brackets; a quote alone
-begins a string that is not read to its end, or is not closed.
+"""The tokens by which the end of an object is found: brackets, and strings, in which brackets have no meaning. A single
+quote begins a string that is not closed, or not yet read to its end.
 """
 
 START = re.compile(r'"(?:[^"\\]|\\.)*"\s*:\s*\[|\[')
@@ -38,8 +38,8 @@ BETWEEN = " \t\r\n,"
 def read_elements(path: Path, bad_lines: BadLines, key: str | None = None) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield the line at which each object of an array begins, and the object.
 
-    The array is the whole file, or what stands under `key` of the object that the file is. Elements that
-    are not JSON objects are malformed; where brackets do not close, that is all up to the end.
+    The array is the whole file, or with `key` the value of this key in the object that the file holds. Elements that
+    are not JSON objects are malformed; if brackets do not close, so is all the rest of the file.
     """
     for line, text, element, wrong in _elements(path, key):
         if wrong is not None:
@@ -64,7 +64,11 @@ def read_elements(path: Path, bad_lines: BadLines, key: str | None = None) -> It
 
 
 def _elements(path: Path, key: str | None) -> Iterator[tuple[int, str, Any, str | None]]:
-    """Yield line and text of each element, what it decodes to (None: it does not), and what else is wrong with it."""
+    """Yield each element: its line, its text, its decoded value and its fault.
+
+    The value is None if the text was not decoded. The fault is None unless the text is not an element or the array is
+    broken.
+    """
     text, line = "", 1
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="\n") as file:
         start = None
@@ -97,7 +101,7 @@ def _elements(path: Path, key: str | None) -> Iterator[tuple[int, str, Any, str 
 
 
 def _start(text: str, key: str | None) -> int | None:
-    """Return the position where the array begins in the text; None if it is not read yet."""
+    """Return the position in the text after the bracket that opens the array; None if it is not read yet."""
     for match in START.finditer(text):
         if key is None or match[0].startswith(f'"{key}"'):
             return match.end()
@@ -105,9 +109,10 @@ def _start(text: str, key: str | None) -> int | None:
 
 
 def _spans(text: str) -> Iterator[tuple[int, int, Any]]:
-    """Yield beginning and end of each whole object or array, and what it decodes to, or None if it does not.
+    """Yield the beginning, the end and the value of each object or array in the text that is read to its end.
 
-    The end of the array that they stand in comes last, as a span without length.
+    The value is None if it cannot be decoded. The bracket that closes the array around them is yielded last, as a span
+    of which beginning and end are the same.
     """
     depth = begin = place = 0
     while token := TOKEN.search(text, place):

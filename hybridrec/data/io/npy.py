@@ -13,15 +13,15 @@ from hybridrec.errors import DataError
 from hybridrec.types import Floats
 
 BLOCK = 64 << 20
-"""Bytes of float32 that are in memory at a time."""
+"""The size in bytes of a block of float32 numbers, the only ones in memory at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class NpyRows:
-    """The rows of a .npy array: its first axis; further axes (frequency and time, for example) are flattened.
+    """The array in a .npy file as rows along its first axis; the other axes (frequency and time, say) are flattened.
 
-    path, dtype, offset: file of the numbers, their type, and the byte at which they begin
-    shape: of the whole array
+    path, dtype, offset: the file, the type of its numbers, and the byte at which they begin
+    shape: the shape of the array, with all its axes
     """
 
     path: Path
@@ -31,7 +31,7 @@ class NpyRows:
 
     @classmethod
     def of(cls, path: Path) -> Self:
-        """Read the header; raises DataError unless it is of real numbers, with two axes or more, in C order."""
+        """Read the header; raises DataError unless the array has real numbers, two axes or more, and C order."""
         try:
             mapped = np.load(path, mmap_mode="r", allow_pickle=False)
         except (OSError, ValueError) as error:
@@ -48,11 +48,11 @@ class NpyRows:
 
     @property
     def dims(self) -> int:
-        """D, the numbers in a row."""
+        """The number of numbers in a row, D."""
         return int(np.prod(self.shape[1:]))
 
     def blocks(self) -> Iterator[tuple[slice, Floats]]:
-        """Yield the rows in order, a block at a time: their slice, and float32 [rows, D].
+        """Yield all rows in order, a block at a time: the slice of rows, and their numbers as float32 [rows, D].
 
         Each block is mapped separately, so that its pages are released afterwards; pages of a mapping of the whole file
         would stay with the process. Raises DataError at a number that is not finite.

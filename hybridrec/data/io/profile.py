@@ -1,4 +1,4 @@
-"""Profile of a user's own files, and a config that reads them."""
+"""Profiles of a user's own files: their content in figures, and the blocks of a config that read and split them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hybridrec.errors import DataError
 
 @dataclass(frozen=True, slots=True)
 class DataProfile:
-    """The content of data files in figures, and a config that reads them.
+    """The content of data files in figures, and the blocks of a config that read and split them.
 
     data: the `data:` block of a config
     split: the `split:` block that suits the data
@@ -27,7 +27,8 @@ class DataProfile:
     repeats: interactions whose (user, item) pair occurred before
     density: the share of all possible (user, item) pairs that occur
     median: the median number of interactions among users that have any
-    titles, texts, tagged_users, tagged_items: the number of users or items that have one
+    titles, texts: the number of users with a title, and of items with a text
+    tagged_users, tagged_items: the number of users and of items with a tag
     notes: uncertain guesses, and unused files and columns
     reasons: evidence for the choices in `data` and `split`, by the key of the config
     """
@@ -53,10 +54,11 @@ class DataProfile:
 
 
 def profile(paths: Sequence[Path], folder: Path, hints: SchemaHints | None = None) -> DataProfile:
-    """Infer what the files are, read them with the reader `table`, and describe the data.
+    """Infer the roles of the files and their columns, read them with the reader `table`, and describe the data.
 
-    Paths in the result are relative to `folder`, the folder of the config. Malformed rows are counted, and the config
-    skips them. Raises DataError if no file has a user and an item in each row, or if one cannot be read.
+    Paths in the result are relative to `folder`, the folder of the config. If there are malformed rows, the options in
+    the result skip them, and the notes count them. Raises DataError if no file has a user and an item in each row, or
+    if a file cannot be read.
     """
     schema = infer_schema(paths, folder, hints)
     mapping, notes = dict(schema.mapping), list(schema.notes)
@@ -86,7 +88,11 @@ def describe(
     reasons: Sequence[str] = (),
     lists: bool = False,
 ) -> DataProfile:
-    """Return the profile of data that the `data:` block `block` reads; `lists` says that users do not come back."""
+    """Return the profile of a dataset, which the `data:` block `block` of a config reads.
+
+    `order`, `notes` and `reasons` become fields of the profile. With `lists`, users are lists or baskets, which do not
+    come back.
+    """
     history, count = data.interactions, len(data.interactions.ids)
     pairs = len(np.unique(data.pairs))
     lengths = history.lengths[history.lengths > 0]
@@ -118,9 +124,9 @@ def describe(
 
 
 def choose_split(data: Dataset, *, titles: bool, lists: bool) -> tuple[dict[str, Any], str]:
-    """Return the split that asks a question this data can answer, and why.
+    """Return the `split:` block that suits the data, and the reason for the choice.
 
-    `titles`: users have titles; `lists`: users are lists, baskets or sessions, which do not come back.
+    With `titles` users have titles; with `lists` they are lists, baskets or sessions, which do not come back.
     """
     history = data.interactions
     if history.groups is not None:
@@ -151,15 +157,15 @@ def choose_split(data: Dataset, *, titles: bool, lists: bool) -> tuple[dict[str,
 
 
 MOST = 0.8
-"""Share of users that makes a kind of data."""
+"""If more than this share of the users did all at one moment, users are taken for lists."""
 FEW = 200
-"""Queries from which on the latest fifth is worth asking."""
+"""The number of users with an earlier history that suffices for a temporal split."""
 SOME = 20
-"""Users from which on a share of what they do says something."""
+"""The number of users that suffices for an estimate of the share of repeats."""
 REPEATED = 0.3
-"""Share of the latest interactions that repeat earlier ones of the user, from which on repeats are asked for."""
+"""If at least this share of the latest interactions repeats earlier ones of their users, a split asks for repeats."""
 LATEST = 0.2
-"""Share of the interactions that a temporal split asks for."""
+"""The share of the interactions that a temporal split hides: the latest ones."""
 
 
 def _share_of_one_moment(history: Ragged) -> float:
@@ -178,8 +184,11 @@ def _share_of_one_moment(history: Ragged) -> float:
 
 
 def _asked_later(history: Ragged) -> tuple[int, int, float]:
-    """Return the number of users who act in the latest interactions, that of those among them who acted before, and
-    the share of these users' latest interactions with items that they had before."""
+    """Return figures about the users who have interactions among the latest ones.
+
+    These are their number, the number of them who also have earlier interactions, and the share of the latter's latest
+    interactions that are with items of their earlier ones.
+    """
     assert history.times is not None
     cut_off = np.quantile(history.times, 1 - LATEST)
     late = history.times >= cut_off

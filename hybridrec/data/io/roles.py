@@ -27,11 +27,11 @@ PEOPLE = (
     "callsign",
     "uid",
 )
-"""Names of users who come back."""
+"""Words in names of columns for users who come back."""
 LISTS = ("playlist", "plylst", "list", "mix", "show", "setlist", "pid")
-"""Names of users that are lists of items, made at one time."""
+"""Words in names of columns for users that are lists of items, made at one time."""
 BASKETS = ("basket", "session", "invoice", "order", "transaction", "cart", "receipt", "visit", "trip", "ticket")
-"""Names of what one user did at one time."""
+"""Words in names of columns for all that one user did at one time."""
 
 WORDS: dict[str, tuple[str, ...]] = {
     "user": (*PEOPLE[:1], *LISTS, *PEOPLE[1:], *BASKETS),
@@ -76,19 +76,19 @@ WORDS: dict[str, tuple[str, ...]] = {
     "position": ("position", "pos", "order", "rank", "index", "sequence"),
     "group": ("fold",),
 }
-"""Usual names of columns, in lower case and singular; earlier words win over later ones."""
+"""The usual words in names of columns of each role, in lower case and singular; earlier words outweigh later ones."""
 
 ID_WORDS = ("id", "uri", "key", "number", "no", "code", "num")
-"""Words which show that a column holds ids, but not of what."""
+"""Words in names of columns that hold ids of any kind."""
 
 ALL_WORDS = frozenset(word for names in WORDS.values() for word in names) | {*ID_WORDS, "author", "artist", "album"}
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A column that may have a role.
+    """A column that may have a certain role.
 
-    score: the weight of the evidence; below WEAK it is too little
+    score: the weight of the evidence for the role; below `WEAK` it does not suffice
     reasons: the evidence, in words
     """
 
@@ -98,16 +98,16 @@ class Candidate:
 
 
 WEAK = 1.0
-"""Evidence that is not enough for a role."""
+"""The least weight of evidence that suffices for a role."""
 CLOSE = 0.5
-"""Difference of evidence between two candidates below which neither is chosen."""
+"""If the evidence for two candidates differs by less than this, neither is chosen."""
 
 
 def name_score(column: str, role: str) -> tuple[float, str]:
-    """Return the evidence of a name for a role, from 0 to 4, and the word that counts.
+    """Return the evidence for a role in the name of a column, from 0 to 4, and the word of the name that gives it.
 
-    The last word counts most: a track_name is a name before it is a track. Words before it make it less clear, so that
-    `book_id` is an id of a book rather than `best_book_id`.
+    The last word counts most: `track_name` is rather a name than a track. Words before it weaken the evidence, so that
+    of `book_id` and `best_book_id` the former is rather the id of a book.
 
     >>> name_score("movie_id", "user"), name_score("item", "item"), name_score("my_item", "item")
     ((0.0, ''), (4.0, 'item'), (3.0, 'item'))
@@ -127,9 +127,9 @@ def name_score(column: str, role: str) -> tuple[float, str]:
 def ranked(
     profiles: Mapping[str, ColumnProfile], role: str, evidence: Mapping[str, tuple[float, str]] | None = None
 ) -> list[Candidate]:
-    """Return the columns that may be users or items, most evidence first.
+    """Return the columns that may hold ids of a role ("user" or "item"), the one with the most evidence first.
 
-    evidence: for some columns, what other files say of them
+    evidence: column -> (weight, reason), further evidence from other files
     """
     candidates = []
     for name, column in profiles.items():
@@ -159,7 +159,7 @@ def ranked(
 
 
 def is_key(column: ColumnProfile, word: str) -> bool:
-    """Return True if the values can be ids of users or items; `word` says that the name of the column means them."""
+    """Return True if the values can be ids of users or items; `word` is the word in the column's name that says so."""
     if column.type == "list":
         return bool(word)
     if column.type in ("time", "year", "flag") and column.time is not None and column.time.unit is None:

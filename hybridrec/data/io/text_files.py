@@ -1,6 +1,6 @@
 """Building blocks for readers of files: lines in blocks, elements of JSON arrays, times, and malformed lines.
 
-A block of lines is a polars frame, so that Python touches no single line; only one block of a file is in memory.
+A block of lines is a polars frame, so that no Python code runs per line; only one block of a file is in memory.
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ __all__ = [
 ]
 
 BLOCK = 1 << 24
-"""Bytes of a block."""
+"""The size of a block in bytes."""
 
 
 def check_file(path: Path, origin: str) -> None:
-    """Raise DataError if the file does not exist; `origin` says where to get it, and under which terms."""
+    """Raise DataError if the file does not exist; the message ends with `origin`: the source and terms of the file."""
     if not path.is_file():
         raise DataError(f"{path}: no such file. {origin}")
 
 
 def folder_of(files: Iterable[Path], *names: str) -> Path | None:
-    """Return the folder that holds files of all these names among the given ones, or None."""
+    """Return the folder in which `files` has a file of each of these names; None if no folder has them."""
     given = list(files)
     return min(
         set.intersection(*({file.parent for file in given if file.name == name} for name in names)), default=None
@@ -64,9 +64,9 @@ def first_line(path: Path) -> str:
 def read_lines(
     path: Path, bad_lines: BadLines, *, encoding: str = "utf-8", last: int | None = None
 ) -> Iterator[pl.DataFrame]:
-    """Yield blocks with the columns `line` (from 1, to `last`) and `text`, without blank lines and ends of lines.
+    """Yield blocks of lines: frames with the columns `line`, the number from 1, and `text`, without the line end.
 
-    Lines that are not of the encoding are malformed.
+    Blank lines are left out, and lines after `last` are not read. Lines that are not of the encoding are malformed.
     """
     import polars as pl
 
@@ -115,7 +115,7 @@ def parse_lines(
 def parse_whole(
     path: Path, pattern: str, layout: str, bad_lines: BadLines, *, encoding: str = "utf-8", header: bool = False
 ) -> pl.DataFrame:
-    """Concatenate all blocks of `parse_lines`: for files of descriptions, not for those that count plays.
+    """Return all blocks of `parse_lines` in one frame: for small files that describe entities, not for interactions.
 
     Raises DataError if no line has this layout.
     """
@@ -128,7 +128,10 @@ def parse_whole(
 
 
 def first_of_each(rows: pl.DataFrame, key: str, path: Path, bad_lines: BadLines, thing: str) -> pl.DataFrame:
-    """Drop the rows whose `key` occurred in an earlier row; they are malformed."""
+    """Drop the rows whose value of the column `key` occurred in an earlier row: they are malformed.
+
+    `thing` says for the message of `bad_lines` what such a value names ("user").
+    """
     again = ~rows[key].is_first_distinct()
     if again.any():
         bad_lines.add(path, rows.filter(again)["line"].to_list(), f"{thing} {rows.filter(again)[key][0]} occurs again")
@@ -138,7 +141,10 @@ def first_of_each(rows: pl.DataFrame, key: str, path: Path, bad_lines: BadLines,
 def only_known(
     rows: pl.DataFrame, column: str, ids: pl.Series | Collection[str], path: Path, bad_lines: BadLines, thing: str
 ) -> pl.DataFrame:
-    """Keep the rows whose `column` is among `ids`; the others are malformed."""
+    """Keep the rows whose value of `column` is among `ids`; the others are malformed.
+
+    `thing` says for the message of `bad_lines` what such a value names ("user").
+    """
     import polars as pl
 
     is_known = rows[column].is_in(pl.Series(ids).implode())
@@ -149,13 +155,13 @@ def only_known(
 
 
 def csv_pattern(*names: str) -> str:
-    """Return a pattern for `parse_lines`: a line of CSV with these columns; texts may be quoted (see `unquoted`)."""
+    """Return the pattern for `parse_lines` of a CSV line with these columns; fields may be quoted (see `unquoted`)."""
     fields = (rf'(?<{name}>"(?:[^"]|"")*"|[^",]*)' for name in names)
     return rf"^{','.join(fields)}$"
 
 
 def unquoted(column: str) -> pl.Expr:
-    """Remove the quotes around a field of a CSV line, and undouble the quotes in it."""
+    """Express a column of CSV fields without the quotes around them, and with single in place of doubled quotes."""
     import polars as pl
 
     text = pl.col(column)
@@ -164,10 +170,10 @@ def unquoted(column: str) -> pl.Expr:
 
 
 class Numbering:
-    """Codes of texts in order of appearance: they keep a long column of few distinct texts small.
+    """A numbering of texts in order of appearance, which keeps a long column with few distinct texts small.
 
-    A reader that goes through a file in blocks keeps `codes` of each block, and passes `texts` of all of them to
-    `Tables`.
+    A reader that goes through a file in blocks keeps the `codes` of each block, and passes the `texts` of all these
+    codes to `Tables`.
     """
 
     def __init__(self) -> None:
@@ -188,7 +194,7 @@ class Numbering:
         return texts.replace_strict(distinct, pl.Series(codes, dtype=pl.UInt32), return_dtype=pl.UInt32)
 
     def texts(self, codes: pl.Series) -> pl.Series:
-        """Return the texts of codes, as a column of type `Enum`."""
+        """Return the text of each code, as a column of type `Enum`."""
         import polars as pl
 
         names = list(self._codes)
@@ -196,7 +202,7 @@ class Numbering:
 
 
 def _decoded(block: bytes, encoding: str) -> pl.Series:
-    """Return one text per line, null where it cannot be decoded."""
+    """Return the text of each line of a block, null if the line cannot be decoded."""
     import polars as pl
 
     block = block.removesuffix(b"\n")

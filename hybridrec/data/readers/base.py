@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 
 class Reader(Plugin):
-    """Base of readers: files in, a Dataset out. `Config` holds the paths, which are relative to the config file.
+    """Base class of readers: `read` turns files into a Dataset.
+
+    `Config` holds the paths of the files, which are relative to the config file.
 
     A reader whose options derive from `BadLineOptions` reports malformed lines to `bad_lines`, which `read` creates:
     `self.bad_lines = BadLines(strict=self.config.strict)`.
@@ -29,10 +31,11 @@ class Reader(Plugin):
 
     @classmethod
     def recognises(cls, files: Sequence[Path]) -> dict[str, Any] | None:
-        """Return options that read these files, if they have the format of this reader; None otherwise.
+        """Return the options with which this reader reads these files; None, the default, if it cannot read them.
 
-        `hybridrec init` asks every reader with the files it was given, those of a folder one by one. Judge by names and
-        first lines, as files may be large. A format without characteristic names is recognised by no reader.
+        `hybridrec init` calls it on every reader, with the files that it was given and the files of the folders that it
+        was given. Judge by names and first lines, as files may be large. A reader whose format has no characteristic
+        names keeps the default.
         """
         return None
 
@@ -41,13 +44,13 @@ class Reader(Plugin):
         """Read all data; raises DataError with file and line if something is wrong."""
 
     def fingerprint(self) -> str | None:
-        """Return a text that changes whenever `read` would return something else; None, the default, if that is dear.
+        """Return a text that changes whenever `read` would return other data; None, the default, if it costs too much.
 
-        For example a snapshot id, an ETag, or the largest row id with the time of the last change. Where the store has
-        the data that this version of the reader read with equal options and an equal text, `read` is not called.
+        For example a snapshot id, an ETag, or the largest row id with the time of the last change. If the store has the
+        data that this version of the reader read with equal options and an equal text, `read` is not called.
         """
         return None
 
     def notes(self) -> list[str]:
-        """Return notes for the report on the data just read: the lines that were skipped."""
+        """Return notes for the report on the data just read, a sentence each: by default on skipped lines."""
         return [] if self.bad_lines is None else self.bad_lines.notes()

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def polars_frames(data: Mapping[str, object]) -> dict[str, pl.DataFrame]:
-    """Convert frames to those of polars, by their names.
+    """Convert frames to polars DataFrames, under the same names.
 
     A frame is a polars DataFrame or LazyFrame, or of any library that exports Arrow (`__arrow_c_stream__` or
     `__arrow_c_array__`): pyarrow, pandas (which needs pyarrow for it), DuckDB. Raises ConfigError for other values.
@@ -42,7 +42,7 @@ def _polars_frame(name: str, frame: object) -> pl.DataFrame:
 
 
 def frame_names(options: Any) -> list[str]:
-    """Return the names of the frames that the paths of a config's section `data` refer to, in its order."""
+    """Return the names of the frames (`frame:NAME`) that paths in a config's section `data` refer to, in its order."""
     return list(dict.fromkeys(_names(options)))
 
 
@@ -56,7 +56,7 @@ def _names(options: Any) -> Iterator[str]:
 
 
 def refuse_missing_frames(reader: Reader, name: str) -> None:
-    """Raise ConfigError if the experiment of this name is made from frames that were not handed in."""
+    """Raise ConfigError if the reader's options refer to frames that were not handed in; `name` is that of the run."""
     named = frame_names(reader.config.model_dump(mode="json"))
     if missing := [frame for frame in named if frame not in reader.frames]:
         wanted = ", ".join(f"{frame!r}: ..." for frame in named)

@@ -28,7 +28,7 @@ LINEUPS = (
     ("1979-04-22", "Brent Mydland"),
     ("1990-09-07", "Vince Welnick"),
 )
-"""Keyboard player from each show on, the usual names of the band's periods."""
+"""The date of the first show of each keyboard player, by whose names the band's periods are usually called."""
 
 
 class SetlistsOptions(Options):
@@ -59,7 +59,7 @@ class SetlistsReader(Reader):
     config: SetlistsOptions
 
     def read(self) -> Dataset:
-        """Read the shows that have enough songs."""
+        """Read the shows that have at least `min_items` distinct songs, without the songs to `drop`."""
         import polars as pl
 
         shows = (
@@ -85,12 +85,12 @@ class SetlistsReader(Reader):
 
 
 def _performances(shows: pl.DataFrame) -> pl.DataFrame:
-    """Return one row per performance, in order within each show."""
+    """Return the columns `user`, `item`, `time`: a row per performance of a song, in order within each show."""
     return shows.select(user="show", item="songs", time=seconds(shows["date"])).explode("item").drop_nulls("item")
 
 
 def _venues(shows: pl.DataFrame) -> pl.DataFrame:
-    """Return the columns user, id: the venue of each show, with its city as names of halls repeat."""
+    """Return the columns `user`, `id`: the venue of each show, with its city, as halls share names."""
     import polars as pl
 
     place = pl.concat_str("venue", "city", separator=", ", ignore_nulls=True)
@@ -98,7 +98,7 @@ def _venues(shows: pl.DataFrame) -> pl.DataFrame:
 
 
 def _tags(shows: pl.DataFrame) -> pl.DataFrame:
-    """Derive the columns user, kind, id from date and place of each show."""
+    """Derive tags from the date and the place of each show: the columns `kind`, `user` and `id`, a row per tag."""
     import polars as pl
 
     date = pl.col("date")

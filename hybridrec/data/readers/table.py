@@ -55,14 +55,14 @@ class TableOptions(BadLineOptions):
     """Items that were shown to users and not taken."""
 
     item_vectors: ItemVectors | None = None
-    """Dense content of items."""
+    """Dense vectors that describe the content of items."""
 
     weight: WeightOptions = WeightOptions()
     """Transformation of the weight column to the weights of interactions."""
 
 
 class TableReader(Reader):
-    """A reader of tables; users and items are those of the interactions and of the `users` and `items` files.
+    """Reader of tables; the users and items are those in the files `interactions`, `users` and `items`.
 
     Ids of any type are read as text. An id that is written differently in two files is two ids.
     """
@@ -114,8 +114,11 @@ class TableReader(Reader):
         described: ColumnTable[Described] | None,
         sources: Mapping[str, Carried],
     ) -> dict[str, pl.DataFrame]:
-        """Return owner, id, weight by kind: from columns of the file of users or items, and from files of pairs."""
-        has = {} if described is None else described.source.has_columns
+        """Return the entities that users or items have: for each kind the frame that `_pairs` returns.
+
+        They come from columns of the file that describes the users or items, and from files of pairs (`sources`).
+        """
+        has = {} if described is None else described.source.entity_columns
         kinds = dict.fromkeys([*has, *sources])
         return {
             kind: _pairs(
@@ -139,7 +142,7 @@ def _files(options: object) -> Iterator[File]:
 
 
 def _interactions(file: ColumnTable[Interactions]) -> pl.DataFrame:
-    """Return user, item, and the other columns of the mapping, without rows of weight 0."""
+    """Return the columns `user` and `item`, and the others that the options name, without rows of weight 0."""
     import polars as pl
 
     options = file.source
@@ -165,7 +168,7 @@ def _interactions(file: ColumnTable[Interactions]) -> pl.DataFrame:
 
 
 def _interaction_columns(file: ColumnTable[Interactions] | ColumnTable[Impressions]) -> dict[str, pl.Series]:
-    """Return the columns user and item of an unrolled file, and time if there is one."""
+    """Return the columns `user` and `item` of an unrolled file, and `time` if its options name a column for it."""
     options = file.source
     columns = {"user": file.ids(options.user), "item": file.ids(options.item)}
     if options.time is not None:
@@ -174,7 +177,7 @@ def _interaction_columns(file: ColumnTable[Interactions] | ColumnTable[Impressio
 
 
 def _entities(file: ColumnTable[Described]) -> pl.DataFrame:
-    """Return id, and text and time if there are any."""
+    """Return the column `id` of a file of descriptions, and `text` and `time` if its options name columns for them."""
     import polars as pl
 
     columns = {"id": file.ids(file.source.id).cast(pl.String)}
@@ -191,7 +194,11 @@ def _pairs(
     columns: Mapping[str, str],
     file: ColumnTable[Carried] | None,
 ) -> pl.DataFrame:
-    """Return owner, id, weight: from columns of a file of users or items, and from a file of pairs."""
+    """Return the entities of one kind that users or items have: the columns `user` or `item` (`owner`), `id`, `weight`.
+
+    They come from `columns` (name -> prefix of the ids) of the file that describes the users or items, and from a file
+    of pairs.
+    """
     import polars as pl
 
     parts = [pl.DataFrame(schema={owner: pl.String, "id": pl.String, "weight": pl.Float32})]
@@ -219,7 +226,10 @@ def _impressions(file: ColumnTable[Impressions]) -> pl.DataFrame:
 
 
 def _labels(file: ColumnTable[Described]) -> pl.DataFrame | None:
-    """Return id, feature: "column:value" for each value of each column of categories; None without such columns."""
+    """Return the columns `id` and `feature`, with a row "column:value" for each value in a column of categories.
+
+    None if the file has no such columns.
+    """
     source = file.source
     names = {name: name for name, kind in source.feature_types.items() if kind == "category"}
     if not names:
@@ -228,7 +238,7 @@ def _labels(file: ColumnTable[Described]) -> pl.DataFrame | None:
 
 
 def _features(file: ColumnTable[Described]) -> pl.DataFrame | None:
-    """Return id, and the columns of numbers, flags and times; None without such columns."""
+    """Return the column `id`, and the columns of numbers, flags and times; None if the file has no such columns."""
     import polars as pl
 
     source = file.source
@@ -334,10 +344,10 @@ class Impressions(FileSource):
 
 
 class Described(FileSource):
-    """A file that describes entities of a kind, one row each: its columns and their roles."""
+    """Options of a file that describes entities of a kind, one per row: the roles of its columns."""
 
     id: str
-    """Column of the id. Of several rows for one, the first gives text, time and typed features."""
+    """Column of the id. If several rows have one id, its text, time and typed features are those of the first."""
 
     text: tuple[str, ...] = ()
     """Columns of the readable text (title, artist), joined with " - "."""
@@ -365,12 +375,12 @@ class Described(FileSource):
 
     @property
     def feature_types(self) -> dict[str, FeatureType]:
-        """The columns of features with their types."""
+        """The columns of features: name -> type."""
         return self.features if isinstance(self.features, dict) else dict.fromkeys(self.features, "category")
 
     @property
-    def has_columns(self) -> dict[str, dict[str, str]]:
-        """The columns of entities: kind -> column -> prefix of its values."""
+    def entity_columns(self) -> dict[str, dict[str, str]]:
+        """The columns that hold entities of other kinds: kind -> column -> prefix of the ids, "" for none."""
         return {}
 
 
@@ -384,8 +394,8 @@ class Carrier(Described):
     """Columns of entities of other kinds: {artists: [artist]}."""
 
     @property
-    def has_columns(self) -> dict[str, dict[str, str]]:
-        """The columns of entities: kind -> column -> prefix of its values."""
+    def entity_columns(self) -> dict[str, dict[str, str]]:
+        """The columns that hold entities of other kinds: kind -> column -> prefix of the ids, "" for none."""
         tags = self.tags if isinstance(self.tags, dict) else dict.fromkeys(self.tags, "")
         others = {kind: dict.fromkeys(columns, "") for kind, columns in self.has.items()}
         return ({TAGS: tags} if tags else {}) | others

@@ -1,1 +1,1 @@
-"""Segments of queries: the contract of segmenters, and the one by what queries know."""
+"""Segments of queries: the contract of segmenters, and the segmenter by the fields that queries have."""

@@ -1,4 +1,4 @@
-"""The contract of segmenters, and the call that checks what one returns."""
+"""The contract of segmenters, and the function that calls a segmenter and checks its result."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ class Segmenter(Plugin):
 
     Reports show every metric in each segment, and the first segmenter of a config feeds the blends and guards that
     learn by segment, in the evaluation and when serving. So the name of a segment depends on the query and on the
-    data alone, never on the other queries of a batch: two queries that know the same are in the same segment.
+    data alone, never on the other queries of a batch: two equal queries are in the same segment.
     """
 
     @abstractmethod
     def segment(self, queries: QueryBatch, data: Dataset) -> NDArray[np.str_]:
-        """Return str [Q], the segment of each query; not empty, and not "all".
+        """Return the name of each query's segment: str [Q]; no name may be empty or "all".
 
-        `data` is the training part of the fold, or when serving the data that is served: without content vectors,
-        and in a bundle without users also without users.
+        `data` is the training part of the fold. When serving it is the data in the bundle, which has no content vectors
+        and, if the bundle was made without users, no users.
         """
 
 
 def segments_of(segmenter: Segmenter, queries: QueryBatch, data: Dataset) -> NDArray[np.str_]:
-    """Return str [Q], the segments of the queries; raises PluginError if the segmenter returns anything else."""
+    """Return the name of each query's segment: str [Q]; raises PluginError if the segmenter breaks its contract."""
     with calling(segmenter, "while naming the segments of queries"):
         names = segmenter.segment(replace(queries, segment=None), data)
         if not isinstance(names, np.ndarray) or names.dtype.kind != "U" or names.shape != (len(queries),):

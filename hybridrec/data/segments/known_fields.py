@@ -1,4 +1,4 @@
-"""`known-fields`: what a query knows."""
+"""Segmenter `known-fields`: segments by the fields that queries have."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from hybridrec.data.segments.base import Segmenter
 
 
 class KnownFields(Segmenter):
-    """The fields that a query knows, joined by "+": `items+tags`, `title`, or `nothing`.
+    """The fields that a query has, joined by "+": `items+tags`, `title`, or `nothing`.
 
-    It is what segments are where a config declares none: a blend may win where there is a history and lose where
-    there is a title alone.
+    A config that declares no segmenter gets this one, since a blend may win for queries with a history and lose for
+    queries with only a title.
     """
 
     name = KNOWN_FIELDS
 
     def segment(self, queries: QueryBatch, data: Dataset) -> NDArray[np.str_]:
-        """Return str [Q], the fields of each query."""
+        """Return the fields that each query has, joined by "+": str [Q]."""
         return queries.known_fields()

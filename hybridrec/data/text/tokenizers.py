@@ -1,4 +1,4 @@
-"""Tokenizers of texts, as an option of components: words, letters, learned pieces or Korean morphemes."""
+"""Tokenizers of texts, an option of components: words, n-grams of letters, learned pieces or Korean morphemes."""
 
 from __future__ import annotations
 
@@ -32,14 +32,13 @@ class Tokenizer(Options):
     """Options for splitting texts into tokens."""
 
     use: Literal["words", "char-ngrams", "sentencepiece", "morphemes"] = "words"
-    """`words`: runs of letters and digits of any script. `char-ngrams`: the runs of letters within them, so that
-    variants of spelling and inflection match. `sentencepiece`: pieces learned from the texts themselves, for any
-    language
-    (pip install 'hybridrec[sentencepiece]'). `morphemes`: nouns, verbs and other content words of Korean
+    """`words`: runs of letters and digits of any script. `char-ngrams`: short runs of letters within these words, so
+    that variants of spelling and inflection match. `sentencepiece`: pieces learned from the texts themselves, for any
+    language (pip install 'hybridrec[sentencepiece]'). `morphemes`: nouns, verbs and other content words of Korean
     (pip install 'hybridrec[korean]').
     """
     shortest: int = Field(3, ge=1)
-    """Letters in the shortest n-gram of `char-ngrams`; the start and the end of a word count as one each."""
+    """Letters in the shortest n-gram of `char-ngrams`; the start and the end of a word count as a letter each."""
     longest: int = Field(5, ge=1)
     """Letters in the longest n-gram of `char-ngrams`."""
     pieces: int = Field(2000, ge=10)
@@ -52,7 +51,7 @@ class Tokenizer(Options):
 
     @property
     def install_hint(self) -> str:
-        """Advice for a missing library."""
+        """The command that installs the required libraries, or "" if none are required."""
         return f"pip install 'hybridrec[{_EXTRAS[self.use]}]'" if self.use in _EXTRAS else ""
 
     @model_validator(mode="after")
@@ -62,11 +61,14 @@ class Tokenizer(Options):
         return self
 
     def build(self, texts: Sequence[str]) -> NDArray[np.uint8]:
-        """Learn the tokenizer's model from the texts, as bytes; empty for those that learn nothing."""
+        """Learn the tokenizer's model from the texts and return its bytes; none if the tokenizer learns nothing."""
         return _learn_pieces(texts, self.pieces) if self.use == "sentencepiece" else np.empty(0, np.uint8)
 
     def function(self, model: NDArray[np.uint8]) -> Tokenize:
-        """Return the function that tokenizes texts; raises MissingDependencyError if its library is not installed."""
+        """Return the function that tokenizes texts with the learned `model`.
+
+        Raises MissingDependencyError if its library is not installed.
+        """
         if self.use == "words":
             return tokenize_words
         if self.use == "char-ngrams":
@@ -75,7 +77,7 @@ class Tokenizer(Options):
 
 
 class TokenVocabulary:
-    """The numbered tokens of some texts, with the tokenizer that finds them in other texts."""
+    """The vocabulary of the tokens in some texts, with the tokenizer that finds these tokens in other texts."""
 
     def __init__(self, tokenizer: Tokenizer, words: Vocabulary, model: NDArray[np.uint8]) -> None:
         """Take the tokens and the tokenizer with its learned `model`."""
@@ -85,7 +87,7 @@ class TokenVocabulary:
 
     @classmethod
     def build(cls, texts: Sequence[str], tokenizer: Tokenizer) -> Self:
-        """Collect all tokens of the texts."""
+        """Build the vocabulary of all tokens in the texts."""
         model = tokenizer.build(texts)
         return cls(tokenizer, encode_words(texts, tokenize=tokenizer.function(model))[0], model)
 
@@ -107,7 +109,7 @@ class TokenVocabulary:
 
     @classmethod
     def restore(cls, state: State, tokenizer: Tokenizer) -> Self:
-        """Restore the lexicon whose `state()` is among these arrays."""
+        """Restore the vocabulary whose `state()` is among these arrays."""
         return cls(tokenizer, unpack_words(state["words"]), state.get(f"words.{_MODEL}", np.empty(0, np.uint8)))
 
 
@@ -128,7 +130,7 @@ def ngrams(text: str, shortest: int, longest: int) -> list[str]:
 
 
 def _learn_pieces(texts: Sequence[str], pieces: int) -> NDArray[np.uint8]:
-    """Learn the model of a unigram tokenizer (Kudo 2018); empty if the texts have no letters."""
+    """Learn the model of a unigram tokenizer (Kudo 2018) and return its bytes, none if the texts have no words."""
     library = _library("sentencepiece", "sentencepiece")
     written = [text for text in texts if tokens(text)]
     if not written:

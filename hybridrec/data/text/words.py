@@ -1,4 +1,4 @@
-"""Words of titles and item texts: one way to split them, shared by all components that read text."""
+"""Words of titles and item texts: splitting and encoding, shared by all components that read text."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ def encode_words(
     words: Vocabulary | None = None,
     tokenize: Tokenize = tokenize_words,
 ) -> tuple[Vocabulary, Ragged]:
-    """Encode the words of each text, in order: a vocabulary and a Ragged of len(texts) rows.
+    """Return a vocabulary, and the codes in it of each text's words, in order: a Ragged of len(texts) rows.
 
-    Without `words` the vocabulary is learned from the texts; with it, other words are skipped.
+    The vocabulary is `words`, and words that are not in it are skipped; without `words` it is learned from the texts.
     """
     rows = tokenize(texts)
     flat = [word for row in rows for word in row]
@@ -52,7 +52,10 @@ def encode_words(
 
 
 def bag_of_words(texts: Sequence[str], words: Vocabulary | None = None) -> tuple[Vocabulary, Sparse]:
-    """Count words, as `encode_words` does: a vocabulary and a csr float32 [len(texts), number of words]."""
+    """Return the vocabulary as `encode_words` does, and the number of times that each text has each word.
+
+    The numbers are csr float32 [len(texts), number of words].
+    """
     vocabulary, encoded = encode_words(texts, words)
     return vocabulary, encoded.matrix()
 
