@@ -1,1 +1,1 @@
-"""Experiment files: their models, their checks, and what they resolve to."""
+"""Experiment files: their reading, their models and checks, and the checked experiment that comes of them."""

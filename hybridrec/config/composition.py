@@ -1,4 +1,4 @@
-"""Experiments composed in Python: values with the content of an experiment file, under the same keys."""
+"""Experiments composed in Python, as values with the same keys as an experiment file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hybridrec.registry.discovery import Registry
 from hybridrec.registry.kinds import kind_of
 
 SOURCE = "config"
-"""The name of a config without a file, in messages."""
+"""The name that messages give to a config without a file."""
 _SCALARS = (str, int, float, bool, date, type(None))
 
 
@@ -80,18 +80,24 @@ class Experiment:
 
 
 def use(plugin: str | type[Plugin], /, **options: Any) -> dict[str, Any]:
-    """Return the mapping of an experiment file that uses a plugin, by its name or its class, with these options."""
+    """Return the mapping that stands in a config for a plugin with these options; `plugin` is its name or its class."""
     return {"use": plugin, **options}
 
 
 def take(label: str, /, *, k: int | None = None, when: str | Sequence[str] | None = None) -> dict[str, Any]:
-    """Return a generator of a pipeline: `k` candidates of the component `label`, for queries that satisfy `when`."""
+    """Return the entry of a pipeline's generator: the component `label` proposes `k` candidates for each query.
+
+    Queries that do not satisfy `when` are not sent to it.
+    """
     given = {"k": k, "when": when}
     return {"from": label, **{key: value for key, value in given.items() if value is not None}}
 
 
 def plain_config(config: Mapping[str, Any] | Experiment, registry: Registry) -> dict[str, Any]:
-    """Return the content of the equivalent experiment file; raises ConfigError with the path of a key."""
+    """Convert a config made in Python to the content of the equivalent experiment file, as plain values.
+
+    Raises ConfigError with the key path of a value that no experiment file can hold.
+    """
     try:
         content = _plain(config, (), registry)
     except RecursionError:
@@ -133,7 +139,7 @@ def _plain(value: Any, path: KeyPath, registry: Registry) -> Any:
 
 
 def _registered(cls: type[Plugin], path: KeyPath, registry: Registry) -> str:
-    """Return the name that leads to a plugin class; raises ConfigError if no plugin offers the class."""
+    """Return the name by which the registry finds a plugin class; raises ConfigError if no plugin offers the class."""
     if (name := registry.name_of(cls)) is not None:
         return name
     where = f"{SOURCE}: {dotted(path)}"
@@ -149,5 +155,5 @@ def _registered(cls: type[Plugin], path: KeyPath, registry: Registry) -> str:
 
 
 def _way_in(cls: type[Plugin]) -> str:
-    """Return the end of a message about a class that no plugin offers."""
+    """Return the end of the message about a class that no plugin offers: the two ways to offer it."""
     return f"; pass the class beside the config, `plugins=[{cls.__name__}]`, or offer it from a hook of a plugin"

@@ -30,7 +30,7 @@ from hybridrec.types import Target
 RelevantItems: TypeAlias = Literal["all", "new", "repeated"]
 M = TypeVar("M", bound=BaseModel)
 OBSERVE = "observe"
-"""The section of a config that decides nothing."""
+"""The section of a config that names observers, which do not change any result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,42 +41,42 @@ class ComponentSpec:
     cls: type[Component]
     options: Options
     base_model: ComponentSpec | None = None
-    """The component that it `uses`."""
+    """The component that the option `uses` names; None if there is none."""
     use: str = ""
-    """The name that leads to the class, if it is not the name of the class: `distribution/name`."""
+    """The name in the config if it is qualified, `distribution/name`; else empty."""
     digests: Mapping[type[Plugin], str] = field(default_factory=dict, hash=False)
-    """Digests of those classes, its own and those among its options, that come without packaging."""
+    """Digests of the classes without packaging among its class and the plugins among its options."""
     keeps: bool = True
-    """False if the source of one of these is not there: then what it makes is not kept for later runs."""
+    """False if the source of one of these classes is unknown, so that its fits are not kept for later runs."""
     device: str = CPU
-    """Where it may compute."""
+    """The device on which the component may compute."""
 
     @classmethod
     def of(
         cls, label: str, use: str, component: type[Component], options: Options, registry: Registry
     ) -> ComponentSpec:
-        """Return the component that a name leads to in a registry."""
+        """Build the spec of a component of this class and these options; `registry` knows the sources of classes."""
         classes = [component, *(type(value) for _, value in options if isinstance(value, Plugin))]
         keeps = all(map(registry.has_source, classes))
         return cls(label, component, options, None, use, registry.digests_of(classes), keeps)
 
     @property
     def name(self) -> str:
-        """The name that leads to the class."""
+        """The name by which the class is found: that in the config if it is qualified, else the class's own."""
         return self.use or self.cls.name
 
     @property
     def kept(self) -> bool:
-        """True if its fits are kept for later runs: there is source of all that they are made with."""
+        """True if its fits are kept for later runs: the sources of all classes that decide them are known."""
         return self.keeps and (self.base_model is None or self.base_model.kept)
 
     @property
     def base_models(self) -> tuple[ComponentSpec, ...]:
-        """All components that it stands on, the lowest first: its base model, and what that one uses."""
+        """All components on which it depends: its base model, the base model of that, and so on; the lowest first."""
         return () if self.base_model is None else (*self.base_model.base_models, self.base_model)
 
     def create(self) -> Component:
-        """Create a new, unfitted instance."""
+        """Create a new, unfitted instance of the component, with an unfitted base model if it uses one."""
         component = self.cls(self.options)
         component.device = self.device
         if self.base_model is not None:
@@ -85,9 +85,9 @@ class ComponentSpec:
 
     @property
     def decisive_device(self) -> str | None:
-        """The kind of device that decides what it learns; None if it uses none.
+        """The kind of device (`cpu`, `cuda`) on which what it learns depends; None if the component uses no device.
 
-        The number of one among several of a kind decides nothing.
+        The number of the device (`cuda:1`) is left out, since it does not change what is learned.
         """
         return self.device.partition(":")[0] if self.cls.uses_device else None
 
@@ -98,12 +98,12 @@ class ComponentSpec:
 
     @property
     def requires(self) -> tuple[str, ...]:
-        """Import names of these libraries: their versions are part of what it learns."""
+        """Import names of the optional libraries that it needs; their versions are part of the key of its fits."""
         return tuple(module for dependent in self.needing for module in dependent.requires)
 
     @property
     def uses(self) -> str | None:
-        """The label of the component that an option refers to."""
+        """The label of the component that its options refer to; None if they refer to none."""
         reference = used_component(self.options)
         return None if reference is None else reference.label
 
@@ -119,17 +119,20 @@ class FilterSpec:
 
     @property
     def excludes_seen(self) -> bool:
-        """True if it excludes all that a query shows."""
+        """True if the filter excludes all items that a query shows."""
         return isinstance(self.filter, SeenFilter) and self.filter.config.everything
 
     def is_like(self, other: FilterSpec) -> bool:
-        """Return True if the other one is the same rule, wherever the config says it."""
+        """Return True if the other filter is the same rule, that is, has the same class and options."""
         return type(self.filter) is type(other.filter) and self.filter.config == other.filter.config
 
 
 @dataclass(frozen=True, slots=True)
 class PipelineSpec:
-    """A pipeline with its re-rankers resolved, one chain per target; `single` marks a reference arm."""
+    """A pipeline of the config with its re-rankers resolved, a chain for each target.
+
+    `single` is True for an arm that is a component alone.
+    """
 
     name: str
     use: PipelineUse
@@ -139,29 +142,29 @@ class PipelineSpec:
 
     @property
     def labels(self) -> list[str]:
-        """Labels of the components it needs, in order of first mention."""
+        """Labels of the components that the pipeline needs, in order of first mention."""
         mentioned = [g.source for g in self.use.generators] + self.use.scorers + self.use.fallback
         used = [spec.uses for spec in self.reranker_specs() if spec.uses is not None]
         return list(dict.fromkeys(mentioned + used))
 
     @property
     def learns(self) -> bool:
-        """True if one of its re-rankers has to be learned on out-of-sample scores."""
+        """True if one of its re-rankers learns from out-of-fold scores."""
         return any(spec.create().learns for spec in self.reranker_specs())  # type: ignore[attr-defined]
 
     def draws(self, target: Target) -> bool:
-        """Return True if its slates for the target are drawn at random."""
+        """Return True if one of its re-rankers for the target draws slates at random."""
         return any(spec.create().stochastic for spec in self.rerankers.get(target, ()))
 
     def reranker_specs(self) -> Iterator[ComponentSpec]:
-        """Yield all re-rankers of all targets."""
+        """Yield the re-rankers of all targets."""
         for chain in self.rerankers.values():
             yield from chain
 
 
 @dataclass(frozen=True, slots=True)
 class TradeoffCurve:
-    """A trade-off: the pipeline at each of the values."""
+    """A trade-off of the config, with the pipeline at each value of the varied option."""
 
     use: Tradeoff
     points: tuple[PipelineSpec, ...]
@@ -169,12 +172,12 @@ class TradeoffCurve:
 
 @dataclass(frozen=True, slots=True)
 class MetricSpec:
-    """A metric on a target."""
+    """A metric of the config, with its target and the relevant items that count."""
 
     target: Target
     measure: MetricAtK
     of: RelevantItems = "all"
-    """The relevant items that count: all, or those that the query does not show, or does."""
+    """The relevant items that count: `all`, those not in the query's history (`new`), or those in it (`repeated`)."""
 
     @property
     def key(self) -> str:
@@ -184,7 +187,7 @@ class MetricSpec:
 
 @dataclass(frozen=True, slots=True)
 class Dimension:
-    """One option that is searched: its key path, its space, and the value in the config."""
+    """One option that a search varies: its key path, its range or choices, and its value in the config."""
 
     path: str
     values: Range | tuple[Any, ...]
@@ -200,7 +203,7 @@ class Dimension:
 
     @property
     def samples(self) -> list[Any]:
-        """The values that must all be valid for the dimension to be valid: every choice, or both ends."""
+        """The values with which the config is checked: every choice, or both ends of a range."""
         return [self.values.low, self.values.high] if isinstance(self.values, Range) else list(self.values)
 
     def __contains__(self, value: object) -> bool:
@@ -213,11 +216,11 @@ class Dimension:
         return self.values.low <= value <= self.values.high and on_step
 
     def text(self, value: Any) -> str:
-        """Return a value as one line, for tables; `parse` is the inverse."""
+        """Format a value as one line of text, for tables; `parse` is the inverse."""
         return value if isinstance(value, str) else json.dumps(value)
 
     def parse(self, text: str) -> Any:
-        """Return the value that `text` made this line from."""
+        """Return the value that the method `text` formatted as this line."""
         if isinstance(self.values, Range):
             return json.loads(text)
         return next(value for value in self.values if self.text(value) == text)
@@ -225,7 +228,7 @@ class Dimension:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A condition on a trial: a metric must not be below (or not above) a limit."""
+    """A condition on trials: a metric must not be below the limit (`at_least`), or not above it."""
 
     metric_spec: MetricSpec
     at_least: bool
@@ -235,13 +238,13 @@ class Bound:
         return f"{self.metric_spec.key} {'>=' if self.at_least else '<='} {self.limit:g}"
 
     def excess(self, value: float) -> float:
-        """Return the distance of a value beyond the limit: more than 0 where the bound is violated."""
+        """Return the distance by which a value violates the bound; 0 or less if it satisfies the bound."""
         return self.limit - value if self.at_least else value - self.limit
 
 
 @dataclass(frozen=True, slots=True)
 class Tuning:
-    """A checked `tune` section."""
+    """The checked section `tune` of a config: the pipeline, metric, bounds and space of a search."""
 
     pipeline: str
     metric_spec: MetricSpec
@@ -259,7 +262,7 @@ class Tuning:
 
 @dataclass(frozen=True, slots=True)
 class CheckedExperiment:
-    """A checked config, with everything that it names resolved and its options validated."""
+    """A checked config, in which every name is resolved to a class or an instance, and every option validated."""
 
     config: ExperimentConfig
     reader: Reader
@@ -268,34 +271,35 @@ class CheckedExperiment:
     pipelines: dict[str, PipelineSpec]
     metric_specs: tuple[MetricSpec, ...]
     segmenters: dict[str, Segmenter] = field(default_factory=lambda: {KNOWN_FIELDS: KnownFields()})
-    """By name in reports; the first feeds blends and guards."""
+    """The segmenters by name in reports; blends and guards that work by segment use the first."""
     curves: tuple[TradeoffCurve, ...] = ()
     notes: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
-    """Sentences on names that several plugins provide; a report must not depend on which plugins are installed."""
+    """Sentences on names that several plugins provide; they are printed, but no part of the report, which must not
+    depend on the plugins that happen to be installed."""
     validation: bool = False
-    """Measure on validation queries from inside the training parts; no test query is touched."""
+    """True to measure on validation queries, split off inside the training parts, instead of the test queries."""
     reader_digest: str | None = ""
-    """Digest of the source of a reader without packaging, None if that is not there; empty for an installed one."""
+    """Digest of the source of a reader without packaging, None if its source is unknown; "" for an installed one."""
     observers: Mapping[str, Observer] = field(default_factory=dict)
-    """By their keys in `observe`."""
+    """The observers by their keys in the section `observe`."""
     tuning: Tuning | None = None
     """The search space of `hybridrec tune`, if the config has one."""
 
     @property
     def refitted(self) -> bool:
-        """True if the pipelines are trained on all data at the end, to recommend with."""
+        """True if the pipelines are trained on all data at the end, for serving."""
         return self.config.refit == "all" and not self.validation
 
     @property
     def measured(self) -> dict[str, PipelineSpec]:
-        """Every pipeline that is evaluated: those of the config, and the points of the curves."""
+        """Every pipeline that is evaluated, by name: those that are compared, and the points of trade-off curves."""
         return self.pipelines | {pipeline.name: pipeline for curve in self.curves for pipeline in curve.points}
 
     @property
     def metrics(self) -> list[str]:
-        """The names in reports of all metrics: those listed in the config, in its order, then the parts of combined
-        metrics."""
+        """The names in reports of all metrics: those that `metrics` lists, in its order, then those that are only
+        mentioned elsewhere (in combined metrics, guardrails, Borda points)."""
         compare, keys = self.config.compare, iter([metric_spec.key for metric_spec in self.metric_specs])
         listed = [
             entry if isinstance(entry, str) and entry in compare.combined else next(keys) for entry in compare.metrics
@@ -304,7 +308,7 @@ class CheckedExperiment:
 
     @property
     def lower_is_better(self) -> list[str]:
-        """The names in reports of the measured metrics of which less is better."""
+        """The names in reports of the metrics of which less is better."""
         return [metric_spec.key for metric_spec in self.metric_specs if not metric_spec.measure.metric.higher_is_better]
 
     @property
@@ -339,7 +343,7 @@ class CheckedExperiment:
         return content
 
     def _resolved_metrics(self) -> list[Any]:
-        """Return the listed metrics, those that are mappings with all of their options."""
+        """Return the listed metrics for the resolved config; those that are mappings get all of their options."""
         compare, specs = self.config.compare, iter(self.metric_specs)
         resolved: list[Any] = []
         for entry in compare.metrics:
@@ -358,13 +362,13 @@ class CheckedExperiment:
 
     @property
     def kept(self) -> bool:
-        """True if slates and learned weights are kept for later runs: there is source of all that they stand on."""
+        """True if slates and learned weights are kept for later runs: the sources of all classes used are known."""
         rerankers = [spec for pipeline in self.measured.values() for spec in pipeline.reranker_specs()]
         return all(spec.kept for spec in (*self.components.values(), *rerankers))
 
     @property
     def hash(self) -> str:
-        """Hex digest of the resolved config, without its observers, which decide nothing."""
+        """Hex digest of the resolved config without its observers, which do not change any result."""
         return json_digest({key: value for key, value in self.resolved.items() if key != OBSERVE}, 8)
 
 

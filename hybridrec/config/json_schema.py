@@ -13,7 +13,7 @@ from hybridrec.stages.component import Reranker
 
 
 def experiment_schema(registry: Registry) -> dict[str, Any]:
-    """Return the JSON Schema (draft 2020-12) of an experiment file, for editors."""
+    """Build the JSON Schema (draft 2020-12) of an experiment file, by which editors complete and check it."""
     schema = ExperimentConfig.model_json_schema(by_alias=True)
     definitions = schema["$defs"]
     classes = list(registry.classes("components"))
@@ -47,19 +47,19 @@ def experiment_schema(registry: Registry) -> dict[str, Any]:
 
 
 def _choice(key: str, classes: Iterable[type[Plugin]], definitions: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a choice between classes: `key` names the class, the other keys are its options."""
+    """Build the schema of a mapping whose `key` names one of these classes and whose other keys are its options."""
     return {"anyOf": [_options(key, cls, definitions) for cls in classes]}
 
 
 def _reader(cls: type[Plugin], definitions: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a reader with options, and of what is said of any data beside them."""
+    """Build the schema of a reader with its options, and of the keys of `data` that all readers have in common."""
     schema = _options("reader", cls, definitions)
     schema["properties"]["through_items"] = DataUse.model_json_schema(by_alias=True)["properties"]["through_items"]
     return schema
 
 
 def _observer(cls: type[Plugin], definitions: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of the options of an observer; null stands for the defaults."""
+    """Build the schema of the options of an observer, which may be null if all of them have defaults."""
     schema = cls.Config.model_json_schema(by_alias=True, ref_template="#/$defs/{model}")
     definitions.update(schema.pop("$defs", {}))
     schema["description"] = (cls.__doc__ or "").strip().split("\n", 1)[0]
@@ -67,7 +67,7 @@ def _observer(cls: type[Plugin], definitions: dict[str, Any]) -> dict[str, Any]:
 
 
 def _metric(cls: type[Plugin], definitions: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a metric with options, its cut-off and its name in reports."""
+    """Build the schema of an entry of `metrics` that is a mapping: metric, options, cut-off and name in reports."""
     schema = _options("use", cls, definitions)
     own = MetricUse.model_json_schema(by_alias=True)["properties"]
     for_targets = {"type": "string", "pattern": f"^[^/]+/{re.escape(cls.name)}$"}
@@ -80,7 +80,7 @@ def _metric(cls: type[Plugin], definitions: dict[str, Any]) -> dict[str, Any]:
 
 
 def _segmenter(cls: type[Plugin], definitions: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a segmenter with options and its name in reports."""
+    """Build the schema of an entry of `segments` that is a mapping: segmenter, options and name in reports."""
     schema = _options("use", cls, definitions)
     schema["properties"]["as"] = SegmenterUse.model_json_schema(by_alias=True)["properties"]["as"]
     return schema

@@ -1,4 +1,4 @@
-"""Loading of a config, from a file or a value in Python, as a checked experiment."""
+"""Loading of a config from a file or a value in Python, up to a checked experiment."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class OpenedConfig:
-    """A config that was read and not yet checked.
+    """A config that was read, but not checked yet.
 
-    document: its content, with the assignments made
+    document: its content, in which assignments (`--set`) are made
     folder: where relative paths in it start
     text: the content as YAML, without the assignments
     path: its file, None if it was made in Python
@@ -48,7 +48,11 @@ class OpenedConfig:
     frames: Mapping[str, pl.DataFrame]
 
     def check(self, registry: Registry) -> CheckedExperiment:
-        """Check the document, and pass its frames to the reader; print how names of several plugins were understood."""
+        """Check the document, pass the frames to its reader, and return the experiment.
+
+        Prints a note for each name that several plugins offer. Raises ConfigError for a mistake in the document, or a
+        frame for a table that has a path.
+        """
         experiment = check(self.document, registry, self.folder)
         for choice in experiment.choices:
             print(f"note: {choice}", file=sys.stderr)
@@ -69,9 +73,10 @@ def registry_for(
     plugins: Sequence[type[Plugin] | Path | str] = (),
     prefer: Mapping[tuple[str, str], str] = MappingProxyType({}),
 ) -> Registry:
-    """Return the plugins for a config: those installed, without those that the config, or the caller, blocks.
+    """Return the registry of plugins for a config: all installed ones except those that the config or caller blocks.
 
-    `plugins` come without packaging; `prefer` chooses among several providers of a name (`Registry`).
+    `plugins` are further plugins, without packaging; `prefer` chooses between several plugins that offer the same name
+    (see `Registry`).
     """
     registry = None
     if isinstance(config, (str, Path)):
@@ -101,10 +106,12 @@ def open_config(
     assignments: tuple[str, ...] = (),
     data: Mapping[str, object] | None = None,
 ) -> OpenedConfig:
-    """Read a config and override its values.
+    """Read a config and make the assignments in it.
 
-    A path, or `plugin:NAME/FILE`, is read; a mapping has the structure of such a file and is not modified. `data` are
-    frames by the names of the tables that they replace.
+    config: the path of a file, `plugin:NAME/FILE`, or a mapping with the structure of such a file, which is not
+        modified
+    assignments: texts `key.path=value`
+    data: frames by the names of the tables of the reader that they replace
     """
     frames = polars_frames(data or {})
     if isinstance(config, (str, Path)):
@@ -131,12 +138,18 @@ def load_experiment(
     assignments: tuple[str, ...] = (),
     data: Mapping[str, object] | None = None,
 ) -> CheckedExperiment:
-    """Read, override and check a config; errors carry file, line and key path, or the key path alone."""
+    """Read a config, make the assignments in it, and check it.
+
+    Raises ConfigError for a mistake, with file, line and key path, or the key path alone for a config without a file.
+    """
     return open_config(config, registry, assignments, data).check(registry)
 
 
 def _refer_to_frame(document: YamlDocument, name: str, registry: Registry) -> None:
-    """Make the reader take the table of this name in the section `data` from the frame, unless it has a path."""
+    """Write into the section `data` that the table of this name is the frame passed for it, unless it has a path.
+
+    Raises ConfigError if the reader has no such table or the section maps no columns for it.
+    """
     section = document.content.get("data")
     if not isinstance(section, dict) or section.get("reader") not in registry.names("readers"):
         return  # the check says what is wrong with it
@@ -166,7 +179,7 @@ def _refer_to_frame(document: YamlDocument, name: str, registry: Registry) -> No
 
 
 def check(document: YamlDocument, registry: Registry, folder: Path) -> CheckedExperiment:
-    """Check a document; relative paths in it start at `folder`."""
+    """Check a document, whose relative paths start at `folder`; raises ConfigError with all mistakes found."""
     _refuse_passwords(document, document.content, ())
     checker = Checker(document, registry, folder)
     experiment = checker.experiment()
@@ -176,11 +189,14 @@ def check(document: YamlDocument, registry: Registry, folder: Path) -> CheckedEx
 
 
 _PASSWORD = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/\s:@]*:(?!\$?\{\w*\}@)[^/\s@]+@")
-"""A URL with a password; a name in braces in its place, which a plugin fills in, is none."""
+"""Pattern of URLs with a password; a name in braces, which a plugin fills in later, does not count as one."""
 
 
 def _refuse_passwords(document: YamlDocument, value: object, path: KeyPath) -> None:
-    """Raise ConfigError, without showing it, for a URL that holds a password: configs are written into runs."""
+    """Raise ConfigError for a URL that holds a password, since configs are written into runs.
+
+    The message does not show the password.
+    """
     if isinstance(value, str) and _PASSWORD.search(value):
         raise ConfigError(
             f"{document.where(path)}: this URL holds a password, and configs are written into runs and reports: leave "

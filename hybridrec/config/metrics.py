@@ -1,4 +1,4 @@
-"""Checks of the section `compare`: metrics with their targets, sums of them, guardrails, the control."""
+"""Checks of the section `compare`: metrics with their targets, sums of metrics, guardrails, the control."""
 
 from __future__ import annotations
 
@@ -19,13 +19,17 @@ if TYPE_CHECKING:
     from hybridrec.config.resolve import Checker
 
 RESERVED = (LATENCY, "pipeline", "query", "unit", "weight", "segment", "served_by")
-"""Names that no metric may have in reports: the guardrail of seconds, and the other columns of the values by query."""
+"""Names that no metric may have in reports: the guardrail `latency`, and other columns of the values by query."""
 _READABLE = re.compile(r"[\w.+@=,\[\]-]{1,60}")
-"""A name of a metric that fits a column of a table, and a bound of `tune.subject_to`."""
+"""Pattern of metric names that fit into the header of a table and into a bound of `tune.subject_to`."""
 
 
 def metric_specs(checker: Checker, config: ExperimentConfig) -> tuple[MetricSpec, ...]:
-    """Return the metrics with their targets; slates must be long enough for every cut-off."""
+    """Return the metrics that `compare` lists or mentions, with their targets; check control and guardrails, too.
+
+    Raises ConfigError for an unknown or repeated metric, for a cut-off beyond the length of the slates, for sums that
+    mix metrics of which more and less is better, and for guardrails without a control.
+    """
     specs: dict[str, MetricSpec] = {}
     for path, entry in _listed(checker, config.compare):
         if isinstance(entry, str):
@@ -52,7 +56,10 @@ def metric_specs(checker: Checker, config: ExperimentConfig) -> tuple[MetricSpec
 
 
 def _listed(checker: Checker, compare: Compare) -> Iterator[tuple[KeyPath, str | MetricUse]]:
-    """Yield the entries of `metrics` with their places, without the names of sums."""
+    """Yield (key path, entry) for each entry of `metrics` except the names of combined metrics.
+
+    Raises ConfigError for an entry that is listed twice.
+    """
     for index, entry in enumerate(compare.metrics):
         if compare.metrics.index(entry) != index:
             named = entry if isinstance(entry, str) else entry.use
@@ -62,7 +69,10 @@ def _listed(checker: Checker, compare: Compare) -> Iterator[tuple[KeyPath, str |
 
 
 def _mentioned(checker: Checker, compare: Compare) -> Iterator[tuple[KeyPath, str]]:
-    """Yield the names of metrics in sums, Borda points and guardrails, with their places."""
+    """Yield (key path, name) for each metric that `combined`, `borda` or `guardrails` names.
+
+    Raises ConfigError for a sum that `metrics` does not list, and for a repeated name.
+    """
     for whole, parts in compare.combined.items():
         if whole not in compare.metrics:
             raise checker.fail(("compare", "combined", whole), f"`metrics` does not list '{whole}'")
@@ -81,12 +91,16 @@ def _mentioned(checker: Checker, compare: Compare) -> Iterator[tuple[KeyPath, st
 def named_metric(
     checker: Checker, name: str, config: ExperimentConfig, path: KeyPath, listed: Iterable[MetricSpec]
 ) -> MetricSpec:
-    """Return the metric of this name in reports among those that are listed, else the one that the name describes."""
+    """Return the metric among `listed` that has this name in reports; if there is none, make it from the name."""
     return next((spec for spec in listed if spec.key == name), None) or metric_spec(checker, name, config, path)
 
 
 def metric_spec(checker: Checker, name: str, config: ExperimentConfig, path: KeyPath) -> MetricSpec:
-    """Return a metric with its target; raises ConfigError if the experiment cannot measure it."""
+    """Make a metric with its target from a name such as `tags/ndcg@20`.
+
+    Raises ConfigError if the name is unknown, the experiment does not have the target, the cut-off is beyond the length
+    of the slates, or the metric has an option without a default.
+    """
     target, plain = _target(checker, name, config, path)
     called = plain.partition("@")[0].strip()
     metric = checker.find("metrics", called, path)
@@ -102,7 +116,10 @@ def metric_spec(checker: Checker, name: str, config: ExperimentConfig, path: Key
 
 
 def _metric_with_options(checker: Checker, entry: MetricUse, config: ExperimentConfig, path: KeyPath) -> MetricSpec:
-    """Return a metric with the options of the config; raises ConfigError if one is unknown or not valid."""
+    """Make a metric from an entry that is a mapping, with its options, cut-off and name in reports.
+
+    Raises ConfigError if an option is unknown or not valid, or the cut-off is missing or superfluous.
+    """
     target, called = _target(checker, entry.use, config, (*path, "use"))
     name, at, depth = called.partition("@")
     cls = checker.find("metrics", name, (*path, "use"))
@@ -129,7 +146,7 @@ def _metric_with_options(checker: Checker, entry: MetricUse, config: ExperimentC
 
 
 def _changed_options(metric: Metric) -> list[str]:
-    """Return OPTION=VALUE for each option that differs from its default."""
+    """Return a text OPTION=VALUE for each option of the metric that differs from its default."""
     fields = type(metric.config).model_fields
     stated = metric.config.model_dump(mode="json", by_alias=True)
     changed = [
@@ -145,7 +162,7 @@ def _compact(value: object) -> str:
 
 
 def _target(checker: Checker, name: str, config: ExperimentConfig, path: KeyPath) -> tuple[Target, str]:
-    """Return the target of a metric, and its name without it; the experiment must have that target."""
+    """Split a metric's name into (target, plain name); raises ConfigError if the experiment lacks the target."""
     prefix, _, plain = name.rpartition("/")
     target = prefix or ITEMS
     if target not in config.targets:
@@ -154,7 +171,7 @@ def _target(checker: Checker, name: str, config: ExperimentConfig, path: KeyPath
 
 
 def _within_slate(checker: Checker, spec: MetricSpec, name: str, config: ExperimentConfig, path: KeyPath) -> MetricSpec:
-    """Return the metric; raises ConfigError if it looks further than slates are long."""
+    """Return the metric unchanged; raises ConfigError if its cut-off is beyond the length of the slates."""
     length = config.targets[spec.target]
     if spec.measure.k is not None and spec.measure.k > length:
         raise checker.fail(path, f"'{name}' looks further than the slate: targets.{spec.target} is {length}")
@@ -162,7 +179,7 @@ def _within_slate(checker: Checker, spec: MetricSpec, name: str, config: Experim
 
 
 def _check_directions(checker: Checker, compare: Compare, metric_specs: Mapping[str, MetricSpec]) -> None:
-    """Refuse sums that mix metrics where more is better with metrics where less is better."""
+    """Raise ConfigError for a combined metric that includes a metric of which less is better."""
     for whole, parts in compare.combined.items():
         if any(not metric_specs[name].measure.metric.higher_is_better for name in parts):
             message = "of one of these metrics less is better; such a metric is not combined"

@@ -1,4 +1,4 @@
-"""The documented options of an experiment file, as models; plugins validate their own options."""
+"""The models of an experiment file, which document and validate its keys; plugins validate their own options."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ _UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
 def parse_size(value: object) -> object:
-    """Parse "4GB" as 4_000_000_000; numbers pass through."""
+    """Convert a size such as "4GB" to bytes, 4_000_000_000; a value that is not a text is returned unchanged.
+
+    Raises ValueError for a text that is not a size.
+    """
     if not isinstance(value, str):
         return value
     match = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*([KMGT]?B?)\s*", value.upper())
@@ -30,7 +33,7 @@ def parse_size(value: object) -> object:
 
 
 def as_list(value: object) -> object:
-    """Wrap a single value in a list."""
+    """Wrap a single value in a list; lists and None are returned unchanged."""
     return value if value is None or isinstance(value, list) else [value]
 
 
@@ -45,16 +48,16 @@ Gate = Annotated[
     AfterValidator(_known_gate),
     WithJsonSchema({"anyOf": [{"enum": list(GATES)}, {"type": "string", "pattern": f"^({COUNTED}|{KNOWN})$"}]}),
 ]
-"""A condition on the queries that a generator answers."""
+"""The type of a gate: a condition on the queries that are sent to a generator."""
 Size = Annotated[int, Field(gt=0), BeforeValidator(parse_size, json_schema_input_type=int | str)]
 
 
 ReportLabel = Annotated[str, Field(pattern=r"^\w[\w.+@-]*$", max_length=60)]
-"""A name in reports: of a metric or a segmenter."""
+"""The type of the name that a metric or segmenter has in reports."""
 
 
 class Use(Options, extra="allow"):
-    """A plugin by name; every other key is one of its own options."""
+    """A plugin, by its name under `use`; every other key is an option of the plugin."""
 
     use: str
     """Name of the plugin (see `hybridrec plugins`)."""
@@ -117,12 +120,12 @@ class KCore(Options):
 
 
 class GeneratorUse(Options):
-    """One generator of a pipeline."""
+    """A generator of a pipeline, with the number of its candidates and the condition for its queries."""
 
     source: str = Field(alias="from")
     """Label of the component that proposes."""
     k: int = Field(200, ge=1)
-    """How many candidates for each query."""
+    """Number of candidates that it proposes for each query."""
     when: Annotated[list[Gate], BeforeValidator(as_list, json_schema_input_type=list[Gate] | Gate)] = Field([])
     """Only for queries that have this (all of it, if a list): `has-user`, `has-items`, `has-tags` (or another kind),
     `has-title`, `items<5` or `items>=5` for the length of the history (any number); `cold` = no generator before it
@@ -221,12 +224,12 @@ class Compare(Options):
 
 
 class Range(Options):
-    """Numbers between two ends, both included; whole numbers if both ends are."""
+    """Numbers between two ends, both included; only whole numbers if both ends are whole."""
 
     low: int | float
-    """The smallest."""
+    """The smallest number."""
     high: int | float
-    """The largest."""
+    """The largest number."""
     log: bool = False
     """Draw evenly in the logarithm, for ranges that span orders of magnitude."""
     step: int | float | None = Field(None, gt=0)
@@ -278,7 +281,7 @@ class Tradeoff(Options):
 
 
 class PluginsUse(Options):
-    """The plugins that may be loaded."""
+    """The choice of plugins that are loaded."""
 
     block: list[str] = Field([])
     """Plugins, or distributions of plugins, that are not loaded, as with `--block`; they need not be installed."""
@@ -320,9 +323,9 @@ class ExperimentConfig(Options):
     workers: int | None = Field(None, ge=1)
     """Threads for fits and blocks of queries; by default the number of cores."""
     device: str | None = Field(None, pattern=r"^[a-z]+(:[0-9]+)?$", examples=["cuda:0"])
-    """Where components that use a device compute: `cpu`, the default, `cuda`, `cuda:1`. Others do not look at it."""
+    """The device of components that use one: `cpu`, the default, `cuda`, `cuda:1`. Other components ignore it."""
     observe: dict[str, dict[str, Any] | None] = Field(default_factory=dict)
-    """Observer -> its options, such as `{jsonl: {path: events.jsonl}}`: what is told every event of a run, and decides
-    nothing."""
+    """Observer -> its options, such as `{jsonl: {path: events.jsonl}}`. Observers are told every event of a run, and do
+    not change its results."""
     plugins: PluginsUse | None = None
     """Plugins that are not loaded for this experiment."""

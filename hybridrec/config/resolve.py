@@ -1,4 +1,4 @@
-"""Names of a config resolved to plugin classes, and references checked."""
+"""The check of a config: resolve the names in it to plugin classes, and check options and references."""
 
 from __future__ import annotations
 
@@ -38,7 +38,10 @@ from hybridrec.types import Target
 
 @contextmanager
 def _gathered(problems: list[str]) -> Iterator[None]:
-    """Keep the message of a mistake in the config instead of raising it: those of other sections are told with it."""
+    """Append the message of a ConfigError to `problems` instead of raising it.
+
+    So the mistakes of several sections can be reported together. Errors of other classes are raised.
+    """
     try:
         yield
     except ConfigError as error:
@@ -48,13 +51,16 @@ def _gathered(problems: list[str]) -> Iterator[None]:
 
 
 def _tell(problems: Sequence[str]) -> None:
-    """Raise the mistakes that were gathered as one ConfigError, a line for each."""
+    """Raise the gathered messages as one ConfigError, a line for each; do nothing if there are none."""
     if problems:
         raise ConfigError("\n".join(dict.fromkeys(problems)))
 
 
 class Checker(Validator):
-    """Resolves the names of one document against the registry; errors carry the place in the file."""
+    """A checker of one document, which finds the classes that it names in a registry.
+
+    Its methods raise ConfigError with the file, the line and the key path of the mistake.
+    """
 
     def __init__(self, document: YamlDocument, registry: Registry, folder: Path) -> None:
         super().__init__(document, {"folder": folder, "registry": registry})
@@ -65,6 +71,7 @@ class Checker(Validator):
         self.device = CPU
 
     def experiment(self) -> CheckedExperiment:
+        """Check the whole document; raises ConfigError with all mistakes that can be found at once."""
         content = dict(self.document.content)
         # A component whose label is its name does not need `use`.
         if isinstance(content.get("components"), dict):
@@ -123,7 +130,7 @@ class Checker(Validator):
         )
 
     def refuse_unanswerable(self, splitter: Splitter, pipelines: Mapping[str, PipelineSpec]) -> None:
-        """Raise ConfigError if the split asks for items that queries show, and a pipeline excludes them."""
+        """Raise ConfigError if the split hides items that queries also show, while a pipeline excludes such items."""
         if not splitter.asks_for_seen:
             return
         for name, pipeline in pipelines.items():
@@ -136,18 +143,21 @@ class Checker(Validator):
                 )
 
     def plugin(self, kind: str, name: str, options: dict[str, Any], path: KeyPath, key: str) -> Any:
-        """Find a plugin class by name and make an instance with validated options."""
+        """Find a plugin class by its kind and name, and make an instance with validated options.
+
+        `key` is the key below `path` at which the name stands, for messages.
+        """
         cls = self.find(kind, name, (*path, key))
         return cls(self.validate(cls.Config, options, path))
 
     def observer(self, name: str, options: dict[str, Any], path: KeyPath) -> Observer:
-        """Find the class of an observer by its key and make an instance with validated options."""
+        """Find the class of an observer by its key in `observe`, and make an instance with validated options."""
         cls = self.find("observers", name, path)
         made: Observer = cls(self.validate(cls.Config, options, path))
         return made
 
     def find(self, kind: str, name: str, path: KeyPath) -> Any:
-        """Look a class up in the registry; errors name the place in the file."""
+        """Look up a class in the registry by kind and name; its error is raised again with the place in the file."""
         try:
             cls = self.registry.get(kind, name)
         except HybridrecError as error:
@@ -157,7 +167,10 @@ class Checker(Validator):
         return cls
 
     def component(self, label: str, use: Use, path: KeyPath) -> ComponentSpec:
-        """Return a component with validated options; raises MissingDependencyError if a library of it is missing."""
+        """Make the spec of a component, with validated options.
+
+        Raises MissingDependencyError if an optional library that it needs is not installed.
+        """
         cls = self.find("components", use.use, (*path, "use"))
         options = self.validate(cls.Config, use.options, path)
         spec = ComponentSpec.of(label, use.use if "/" in use.use else "", cls, options, self.registry)
@@ -171,10 +184,10 @@ class Checker(Validator):
     def with_base_model(
         self, spec: ComponentSpec, components: dict[str, ComponentSpec], users: tuple[str, ...] = ()
     ) -> ComponentSpec:
-        """Attach the base model that the options of a component name, with that of the base model, and so on.
+        """Attach to a component the base model that its options name, to that its own base model, and so on.
 
-        `users` are the labels of the components above it. Raises ConfigError for components that use one another in a
-        circle."""
+        `users` are the labels of the components that use it, directly or not. Raises ConfigError if components use one
+        another in a circle."""
         path: KeyPath = ("components", spec.label)
         reference = self.reference(spec, components, path)
         if reference is None:
@@ -190,7 +203,10 @@ class Checker(Validator):
         return spec
 
     def reference(self, spec: ComponentSpec, components: dict[str, ComponentSpec], path: KeyPath) -> Reference | None:
-        """Return the reference in a component's options to another one, which must exist and satisfy the option."""
+        """Return the reference to another component in a component's options; None if there is none.
+
+        Raises ConfigError if the other component does not exist or is not of the stage that the option asks for.
+        """
         try:
             reference = used_component(spec.options)
         except PluginError as error:
@@ -201,7 +217,7 @@ class Checker(Validator):
         return reference
 
     def require(self, spec: ComponentSpec, path: KeyPath) -> None:
-        """Refuse a component whose optional library is not installed."""
+        """Raise MissingDependencyError if an optional library of the component is not installed."""
         for dependent in spec.needing:
             for module in dependent.requires:
                 if not is_importable(module):
@@ -211,7 +227,10 @@ class Checker(Validator):
                     raise MissingDependencyError(f"{self.document.where(path)}: {message}")
 
     def add_fallbacks(self, components: dict[str, ComponentSpec], name: str, pipeline: PipelineUse) -> None:
-        """Add components with their defaults for fallbacks whose label is not among the components."""
+        """Add to `components` each fallback of a pipeline that is the name of a component instead of a label.
+
+        Such a component has its default options. Raises ConfigError for a name that no component has.
+        """
         for index, label in enumerate(pipeline.fallback):
             if label not in components:
                 path: KeyPath = ("pipelines", name, "fallback", index)
@@ -226,7 +245,10 @@ class Checker(Validator):
     def pipeline(
         self, name: str, use: PipelineUse, config: ExperimentConfig, components: dict[str, ComponentSpec]
     ) -> PipelineSpec:
-        """Return a pipeline; raises ConfigError unless its labels exist, suit their stage, and serve its targets."""
+        """Check a pipeline and resolve its re-rankers and filters.
+
+        Raises ConfigError unless its labels exist and suit their stages, and some generator recommends each target.
+        """
         path: KeyPath = ("pipelines", name)
         for index, generator in enumerate(use.generators):
             place = (*path, "generators", index, "from")
@@ -251,7 +273,10 @@ class Checker(Validator):
         return spec
 
     def filters(self, use: PipelineUse, config: ExperimentConfig, path: KeyPath) -> tuple[FilterSpec, ...]:
-        """Return the filters of a pipeline: those it has by default, listed ones, and those with a key of their own."""
+        """Return the filters of a pipeline: the default ones, those listed under `filters`, and those with a key.
+
+        Those with a key are `released`, `allow` and `block`.
+        """
         uses: list[tuple[Use, KeyPath]] = [(item, ("filters", index)) for index, item in enumerate(config.filters)]
         uses += [(item, (*path, "filters", index)) for index, item in enumerate(use.filters)]
         made: list[tuple[Filter, KeyPath]] = [
@@ -269,9 +294,10 @@ class Checker(Validator):
     def implied_filters(
         self, use: PipelineUse, listed: Sequence[tuple[Filter, KeyPath]], path: KeyPath
     ) -> Iterator[FilterSpec]:
-        """Yield the filters that a pipeline has without listing them, unless it allows what they exclude.
+        """Yield the filters that a pipeline has by default, `seen` and `disliked`.
 
-        A listed one of the same class stands in its place. Raises ConfigError if both are said.
+        A default filter is left out if the pipeline says `allow` for it, or lists a filter of the same class. Raises
+        ConfigError if it does both.
         """
         for cls in QUERY_FILTERS:
             places = [place for each, place in listed if isinstance(each, cls)]
@@ -282,12 +308,12 @@ class Checker(Validator):
                 yield FilterSpec(key, cls(), implied=True)
 
     def list_file(self, lists: Lists | None, path: KeyPath) -> None:
-        """Raise ConfigError if a file of ids does not exist."""
+        """Raise ConfigError if `allow` or `block` names a file of ids that does not exist."""
         if lists is not None and lists.path is not None and not lists.path.is_file():
             raise self.fail(path, f"no such file: {lists.path}")
 
     def role(self, components: dict[str, ComponentSpec], label: str, role: type, word: str, path: KeyPath) -> None:
-        """Raise ConfigError unless the label exists and its component suits that stage."""
+        """Raise ConfigError unless the label exists and its component is of the class `role`, in words `word`."""
         if label not in components:
             raise self.fail(path, f"no component is labelled '{label}': {did_you_mean(label, components)}")
         cls = components[label].cls
@@ -300,7 +326,7 @@ class Checker(Validator):
     def rerankers(
         self, use: PipelineUse, config: ExperimentConfig, path: KeyPath
     ) -> dict[Target, tuple[ComponentSpec, ...]]:
-        """Return the chain of re-rankers for each target."""
+        """Make the chain of re-rankers of a pipeline for each target, in order."""
         by_target = use.rerank if isinstance(use.rerank, dict) else dict.fromkeys(config.targets, use.rerank)
         for target in by_target:
             if target not in config.targets:
@@ -314,14 +340,18 @@ class Checker(Validator):
         return chains
 
     def reranker(self, index: int, use: Use, path: KeyPath) -> ComponentSpec:
-        """Return one re-ranker of a chain; its label distinguishes two chains with the same component."""
+        """Make the spec of the re-ranker at `index` of a chain; its label is its name with its place, from 1."""
         spec = self.component(f"{use.use.rpartition('/')[2]}-{index + 1}", use, path)
         if not issubclass(spec.cls, Reranker):
             raise self.fail((*path, "use"), f"'{use.use}' is not a re-ranker")
         return spec
 
     def opinions(self, pipeline: PipelineSpec, components: dict[str, ComponentSpec], path: KeyPath) -> None:
-        """Check that re-rankers only weigh columns that the pool has, and that several columns have a fusion."""
+        """Check that the re-rankers of a pipeline suit its pool.
+
+        Raises ConfigError if several columns of scores are not fused first, if an option names a column that the pool
+        does not have, or if a re-ranker that draws slates is not the last.
+        """
         columns = list(dict.fromkeys([g.source for g in pipeline.use.generators] + pipeline.use.scorers))
         for target, chain in pipeline.rerankers.items():
             place: KeyPath = (*path, "rerank", *([target] if isinstance(pipeline.use.rerank, dict) else []))
@@ -337,7 +367,10 @@ class Checker(Validator):
                 self.uses(spec, components, target, at)
 
     def fusion(self, chain: Sequence[ComponentSpec], several: str, path: KeyPath, place: KeyPath) -> None:
-        """Check that several columns are fused before anything else; the chain of a pipeline is at `place`."""
+        """Raise ConfigError unless the first re-ranker of a chain fuses the columns, which `several` describes.
+
+        The chain is at the key path `place`; a pipeline without re-rankers is reported at `path`.
+        """
         if not chain:
             message = f"{several}: say under `rerank` how they are fused, for example [{{use: {self.a_fusion()}}}]"
             raise self.fail(path, message)
@@ -347,15 +380,15 @@ class Checker(Validator):
             raise self.fail((*place, 0, "use"), f"{message}, for example {{use: {self.a_fusion()}}}")
 
     def a_fusion(self) -> str:
-        """Return the name of an installed fusion, for messages."""
+        """Return the name of an installed fusion for messages, or "NAME" if none is installed."""
         return next((cls.name for cls in self.registry.classes("components") if getattr(cls, "fuses", None)), "NAME")
 
     def pool_labels(
         self, spec: ComponentSpec, use: PipelineUse, components: dict[str, ComponentSpec], path: KeyPath
     ) -> None:
-        """Check that options which name columns or generators of the pool name those that it has.
+        """Raise ConfigError if an option names a column or generator that the pool does not have.
 
-        The columns of a scorer that names them when it is fitted are checked by the pool."""
+        Some scorers name their columns only when they are fitted; these columns are checked later, by the pool."""
         generators = [generator.source for generator in use.generators]
         several = {label: getattr(components[label].create(), "columns", ()) for label in use.scorers}
         columns = [label for label in dict.fromkeys((*generators, *use.scorers)) if not several.get(label)]
@@ -372,7 +405,10 @@ class Checker(Validator):
                     raise self.fail((*path, *reference.path), message)
 
     def uses(self, spec: ComponentSpec, components: dict[str, ComponentSpec], target: Target, path: KeyPath) -> None:
-        """Check that the component whose vectors a re-ranker is given has some for the target."""
+        """Raise ConfigError if a re-ranker uses a component that has no vectors for the target.
+
+        A re-ranker that learns may not use a component either, since that has seen the validation queries.
+        """
         reference = self.reference(spec, components, path)
         if reference is None:
             return
@@ -385,7 +421,10 @@ class Checker(Validator):
     def singles(
         self, config: ExperimentConfig, components: dict[str, ComponentSpec], pipelines: dict[str, PipelineSpec]
     ) -> Iterator[tuple[str, PipelineSpec]]:
-        """Yield one reference arm per declared component: alone, behind the fallback chain of the first pipeline."""
+        """Yield (label, pipeline) for each generator of the config: a pipeline of that component alone.
+
+        It has the fallback and the filters of the first pipeline.
+        """
         first = next(iter(config.pipelines.values()))
         depth = max([g.k for use in config.pipelines.values() for g in use.generators] + list(config.targets.values()))
         for label in config.components:
@@ -407,7 +446,10 @@ class Checker(Validator):
     def curve(
         self, index: int, use: Tradeoff, config: ExperimentConfig, components: dict[str, ComponentSpec]
     ) -> TradeoffCurve:
-        """Return a trade-off; raises ConfigError unless its pipeline and option exist and take every value."""
+        """Make the pipelines of a trade-off, one for each value of the option.
+
+        Raises ConfigError unless its pipeline and option exist and every value is valid.
+        """
         path: KeyPath = ("tradeoffs", index)
         varies: KeyPath = ("pipelines", use.pipeline)
         if use.pipeline not in config.pipelines:
@@ -428,7 +470,7 @@ class Checker(Validator):
 
 
 def _without_fallback(pipeline: str, components: Iterable[ComponentSpec]) -> str:
-    """Return a note on a pipeline whose config has no `fallback`, with a line to add.
+    """Return the note on a pipeline whose config has no `fallback`, with a line that the user may add.
 
     It names only components of the config: the notes of a report must not depend on which plugins are installed.
     """
@@ -442,7 +484,7 @@ def _without_fallback(pipeline: str, components: Iterable[ComponentSpec]) -> str
 
 
 def is_importable(module: str) -> bool:
-    """Return True if the module, by its full name, is installed; only the packages above it are imported."""
+    """Return True if a module is installed, given its full name; only the packages above it are imported."""
     try:
         return importlib.util.find_spec(module) is not None
     except ModuleNotFoundError:  # the package above a submodule is missing

@@ -1,4 +1,4 @@
-"""Checks of the section `tune`: every path is an option, and every value of the space is valid for it."""
+"""Checks of the section `tune`: each path of the space must be an option, for which each value must be valid."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from hybridrec.config.resolve import Checker
 
 Check: TypeAlias = Callable[[YamlDocument, Registry, Path], CheckedExperiment]
-"""The check of a whole document. It calls this module, which cannot import it and takes it as an argument."""
+"""The function that checks a whole document. It calls this module, which therefore takes it as an argument."""
 TUNABLE = ("components", "pipelines")
 """The sections with tunable options. The rest of a config decides the queries, and values that were measured on
 different queries cannot be compared."""
 
 
 def tuning(checker: Checker, experiment: CheckedExperiment, check: Check) -> Tuning:
-    """Return the `tune` section of a checked experiment; raises ConfigError with the line of a mistake."""
+    """Check the section `tune` of an experiment and return it; raises ConfigError with the line of a mistake."""
     config, tune = experiment.config, experiment.config.tune
     assert tune is not None
     metric = experiment.metrics[0] if tune.metric is None else tune.metric
@@ -62,7 +62,11 @@ def _bound(checker: Checker, experiment: CheckedExperiment, index: int, text: st
 def _dimension(
     checker: Checker, experiment: CheckedExperiment, key: str, values: Range | list[Any], check: Check
 ) -> Dimension:
-    """Return an option whose written value is in the space, and for which every value of the space is valid."""
+    """Check one entry of `tune.space` and return it as a dimension.
+
+    Raises ConfigError if the value in the config, at which the search starts, is not in the space, or if the config is
+    not valid with one of the values.
+    """
     path: KeyPath = ("tune", "space", key)
     start = _start(checker, experiment, key)
     dimension = Dimension(key, values if isinstance(values, Range) else tuple(values), start)
@@ -85,7 +89,10 @@ def _dimension(
 
 
 def _start(checker: Checker, experiment: CheckedExperiment, key: str) -> Any:
-    """Return the value at a dotted path of the config, defaults included."""
+    """Return the value of the config at a dotted path, which may be a default.
+
+    Raises ConfigError if the path is not below one of the sections `TUNABLE` or leads nowhere.
+    """
     path: KeyPath = ("tune", "space", key)
     first, *rest = key.split(".")
     if first not in TUNABLE or not rest:
@@ -104,7 +111,10 @@ def _start(checker: Checker, experiment: CheckedExperiment, key: str) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Variants:
-    """A maker of checked experiments from a document; relative paths in it start at `folder`."""
+    """A maker of variants of one document: checked experiments in which some values are replaced.
+
+    Relative paths in the document start at `folder`.
+    """
 
     document: YamlDocument
     registry: Registry
@@ -112,7 +122,7 @@ class Variants:
     check: Check
 
     def content(self, values: Mapping[str, Any]) -> YamlDocument:
-        """Return the document with values inserted at their dotted paths, and without its section `tune`."""
+        """Return a copy of the document with these values at their dotted paths, without the section `tune`."""
         changed = replace(self.document, content=deepcopy(self.document.content))
         changed.content.pop("tune", None)
         for path, value in values.items():
@@ -120,5 +130,5 @@ class Variants:
         return changed
 
     def experiment(self, values: Mapping[str, Any]) -> CheckedExperiment:
-        """Return the checked experiment with these values. Raises ConfigError if they are not valid together."""
+        """Check the document with these values in it; raises ConfigError if they are not valid together."""
         return self.check(self.content(values), self.registry, self.folder)

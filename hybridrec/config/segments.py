@@ -1,4 +1,4 @@
-"""Checks of `compare.segments`: the segmenters with their options and names in reports."""
+"""Checks of `compare.segments`: make the segmenters with their options and their names in reports."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 
 def segmenters(checker: Checker, compare: Compare) -> dict[str, Segmenter]:
-    """Return the segmenters by their names in reports, which differ; the first feeds blends and guards."""
+    """Make the segmenters of the config, by their names in reports; blends and guards use the first.
+
+    Without `segments` there is one, `known-fields`. Raises ConfigError for an unknown segmenter, an option that is not
+    valid, or a name that two segmenters have.
+    """
     by_name: dict[str, Segmenter] = {}
     for index, entry in enumerate([KNOWN_FIELDS] if compare.segments is None else compare.segments):
         path: KeyPath = ("compare", "segments", index)

@@ -1,4 +1,4 @@
-"""A first config for a user's own files, or for those of a published data set."""
+"""The first config that `hybridrec init` writes for a user's own files, or for those of a published data set."""
 
 from __future__ import annotations
 
@@ -41,13 +41,14 @@ from hybridrec.tracing import calling, origin, traced
 def starting_config(
     paths: Sequence[Path], folder: Path, registry: Registry, hints: SchemaHints | None = None
 ) -> tuple[list[str], str]:
-    """Return a description of the given files, a list of lines, and a first config for them as YAML.
+    """Return (description, config) for the given files: a list of lines for people, and a first config as YAML.
 
-    `paths` are files and folders. A published data set gets the reader that recognises it; the columns of other files
-    are inferred, with what `hints` says of them. Paths in the config are relative to `folder`, where it will be.
-    What plugins propose in the hook `hybridrec_starters` decides: a config that one of them ships for such data, or a
-    config of the proposed components. Raises DataError where a file cannot be read or none resembles interactions,
-    ConfigError where nothing generates candidates, and PluginError for an invalid proposal.
+    `paths` are files and folders. For a published data set the config names the reader that recognises it; the columns
+    of other files are inferred, with the help of `hints`. Paths in the config are relative to `folder`, where the
+    config will be written. The config is one that a plugin ships for such data, or else is made of components; both
+    are proposed by plugins in the hook `hybridrec_starters`. Raises DataError if a file cannot be read or no file
+    resembles interactions, ConfigError if no proposed component generates candidates, and PluginError for an invalid
+    proposal.
     """
     data = _published(paths, folder, registry) or profile(_tables(paths), folder, hints)
     proposals = _proposals(data, registry)
@@ -69,7 +70,7 @@ def starting_config(
 
 
 SCHEMA = ".hybridrec/experiment.schema.json"
-"""Path of the schema that `init` writes and the first line of a config names, from the folder of that config."""
+"""Path of the JSON Schema that `init` writes, relative to the folder of the config, whose first line names it."""
 _HEADER = f"""\
 # yaml-language-server: $schema={SCHEMA}
 # Written by `hybridrec init`. Every option is explained by `hybridrec show NAME`;
@@ -78,7 +79,7 @@ _HEADER = f"""\
 
 
 def _with_reasons(text: str, data: DataProfile) -> str:
-    """Return the config with the evidence for each block in comments above it."""
+    """Insert above each section of a config, as comments, the reasons for which it was inferred so."""
     lines = []
     for line in text.splitlines(keepends=True):
         comments = data.reasons.get(line.partition(":")[0], ())
@@ -90,7 +91,7 @@ def _with_reasons(text: str, data: DataProfile) -> str:
 
 
 def _published(paths: Sequence[Path], folder: Path, registry: Registry) -> DataProfile | None:
-    """Return the profile made by the first reader that recognises the files; None if none does."""
+    """Read the files by the first reader that recognises them, and return their profile; None if no reader does."""
     files = [file for path in paths for file in _inside(path) if file.is_file()]
     for reader in registry.classes("readers"):
         with calling(reader, "while looking at files"):
@@ -112,9 +113,10 @@ def _published(paths: Sequence[Path], folder: Path, registry: Registry) -> DataP
 
 
 def _tables(paths: Sequence[Path]) -> list[Path]:
-    """Return the tables: files, folders and patterns of parts; of folders what has a known ending.
+    """Return the tables among `paths`, and those in the folders among them.
 
-    Raises DataError if there are none.
+    A table is a file, a folder of its parts, or a pattern that matches its parts. In folders only files with a known
+    ending, or that look like tables, count. Raises DataError if there are no tables.
     """
     tables = tables_among([path for path in paths if not path.is_dir()])
     for path in paths:
@@ -131,18 +133,19 @@ def _is_plain_table(file: Path) -> bool:
 
 
 PLAIN = (".txt", ".dat", "")
-"""Endings of names that say nothing: such a file of a folder is a table if tabs cut its lines alike."""
+"""Endings that may be of any text: such a file in a folder counts as a table if all its lines have as many tabs."""
 
 
 def _inside(path: Path) -> list[Path]:
-    """Return the content of a folder, or the file itself."""
+    """Return the sorted content of a folder; for a file, a list of the file itself."""
     return sorted(path.iterdir()) if path.is_dir() else [path]
 
 
 def _shipped(proposal: StarterConfig, data: DataProfile, folder: Path, registry: Registry) -> tuple[str | None, str]:
-    """Return the text of a shipped config with this data in it, or None and what it lacks.
+    """Insert the data into a config that a plugin ships: (text, "").
 
-    Raises PluginError if it is not a valid config then.
+    Returns (None, a line that says so) if a library that the config needs is not installed. Raises PluginError if the
+    config is not valid with the data.
     """
     place = f"hybridrec_starters proposes {proposal.file}"
     try:
@@ -162,7 +165,7 @@ def _shipped(proposal: StarterConfig, data: DataProfile, folder: Path, registry:
 
 
 def _proposals(data: DataProfile, registry: Registry) -> list[Starter | StarterConfig]:
-    """Return the proposals of all plugins for this data."""
+    """Call the hook `hybridrec_starters` of all plugins for this data, and return their proposals, checked."""
     proposals: list[Starter | StarterConfig] = []
     for implementation in registry.manager.hook.hybridrec_starters.get_hookimpls():
         plugin = origin(str(getattr(implementation.plugin, "__name__", implementation.plugin)))
@@ -176,9 +179,10 @@ def _proposals(data: DataProfile, registry: Registry) -> list[Starter | StarterC
 
 
 def _distinct(proposals: list[Starter], registry: Registry) -> tuple[list[Starter], list[str]]:
-    """Return the proposed components, the first ones first, and a line for each missing library.
+    """Return (components, lines): the proposed components by priority, and a line for each one left out.
 
-    Of several proposals under one label the first counts.
+    A component is left out if an optional library of it is not installed. If several proposals have the same label,
+    the first counts.
     """
     proposals.sort(key=lambda starter: (-starter.priority, starter.label, starter.component))
     distinct: dict[str, Starter] = {}
@@ -203,7 +207,7 @@ _STAGES: dict[StarterRole, type] = {
 
 
 def _refuse_wrong(starter: object, plugin: str, registry: Registry) -> None:
-    """Raise PluginError for a proposal that would make a config which `check` refuses."""
+    """Raise PluginError for a proposal that would make the config invalid: one of a wrong type, role or option."""
     if not isinstance(starter, Starter):
         raise PluginError(
             f"{plugin}: hybridrec_starters must return a list of Starter or StarterConfig, got {starter!r}"
@@ -222,7 +226,11 @@ def _refuse_wrong(starter: object, plugin: str, registry: Registry) -> None:
 
 
 def _config(data: DataProfile, starters: Sequence[Starter]) -> dict[str, Any]:
-    """Return the config with each proposal in its places; without a fusion the control is its only pipeline."""
+    """Build a config of the proposed components, each in the places that its roles name.
+
+    It has the pipelines `control` and `hybrid`, or only `control` if no fusion is proposed. Raises ConfigError if no
+    component generates candidates.
+    """
     by_role = {role: [starter for starter in starters if role in starter.roles] for role in _STAGES}
     generators = by_role["generator"] or by_role["control"] or by_role["fallback"]
     if not generators:
@@ -266,7 +274,7 @@ def _config(data: DataProfile, starters: Sequence[Starter]) -> dict[str, Any]:
 
 
 def _use(starter: Starter) -> dict[str, Any]:
-    """Return the entry of `components`; `use` is left out where the label equals the name."""
+    """Return the entry of a component under `components`, without `use` if its label equals its name."""
     use = {} if starter.label == starter.component else {"use": starter.component}
     return {**use, **starter.options}
 

@@ -1,4 +1,4 @@
-"""Validation of parts of a document against models: mistakes are reported with their place in the file."""
+"""Validation of sections of a document against models, with the place in the file of every mistake."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ M = TypeVar("M", bound=BaseModel)
 
 
 class Validator:
-    """A maker of models from the parts of one document; `context` is passed to the validators of the models."""
+    """A validator of the sections of one document; `context` is passed to the validators of the models."""
 
     def __init__(self, document: YamlDocument, context: dict[str, Any]) -> None:
         self.document = document
         self.context = context
 
     def validate(self, model: type[M], content: Mapping[str, Any], path: KeyPath) -> M:
-        """Validate against a model; the first mistake becomes a ConfigError."""
+        """Make a model from the content at a key path; raises ConfigError with all mistakes in it."""
         try:
             return model.model_validate(content, context=self.context)
         except ValidationError as error:
             raise self.mistake(error, model, path) from None
 
     def mistake(self, error: ValidationError, model: type[BaseModel], path: KeyPath) -> ConfigError:
-        """Return all problems of a validation error as one message, a line for each."""
+        """Convert pydantic's error for the content at a key path to a ConfigError with a line for each problem."""
         lines = []
         problems = error.errors(include_url=False)
         given = (problem["input"] for problem in problems if problem["type"] == MISTAKE)
@@ -61,7 +61,10 @@ class Validator:
         return ConfigError("\n".join(dict.fromkeys(lines)))
 
     def in_document(self, path: KeyPath, location: KeyPath) -> KeyPath:
-        """Return `location` without the tags that pydantic adds for the members of unions."""
+        """Return a location below `path` without the steps that pydantic adds for members of unions.
+
+        The steps that are left are keys and indices that exist in the document, or that could.
+        """
         here: Any = self.document.content
         for step in path:
             here = here[step] if isinstance(here, (dict, list)) and _has(here, step) else None  # type: ignore[index]
@@ -75,7 +78,7 @@ class Validator:
         return tuple(kept)
 
     def fail(self, path: KeyPath, message: str) -> ConfigError:
-        """Return an error at a place in the document."""
+        """Return, but do not raise, a ConfigError with a message for a place in the document."""
         return ConfigError(f"{self.document.where(path)}: {message}")
 
 
@@ -86,12 +89,12 @@ def _has(container: Any, step: str | int) -> bool:
 
 
 def _is_tag(step: str | int) -> bool:
-    """Return True for the name of a union's member, which pydantic puts into the location of an error."""
+    """Return True if a step of a location is a name that pydantic adds for a member of a union."""
     return isinstance(step, str) and ("[" in step or step in ("int", "str", "float", "bool", "list", "dict", "range"))
 
 
 def _keys(model: type[BaseModel], location: KeyPath) -> set[str]:
-    """Return the keys that are valid in a (nested) model."""
+    """Return the keys that are valid in the model at a location inside `model`."""
     members = nested_models(model)
     for step in location:
         below: list[type[BaseModel]] = []

@@ -1,4 +1,4 @@
-"""YAML documents, loaded safely, that remember the line of every key."""
+"""YAML documents that know the line of every key; they are loaded safely."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hybridrec.errors import ConfigError
 KeyPath = tuple[str | int, ...]
 _MAPPING, _SEQUENCE, _MERGE = (f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq", "merge"))
 MAX_NODES = 100_000
-"""Largest number of values after expanding aliases: more is an attack or an accident, not a config."""
+"""Largest number of values after expanding aliases; a file with more is an attack or an accident."""
 
 
 @dataclass(slots=True)
@@ -35,9 +35,10 @@ class YamlDocument:
         return f"{place}: {dotted(path)}" if path else place
 
     def set(self, assignment: str) -> None:
-        """Apply `a.b.c=value` (the value is YAML), creating missing mappings on the way.
+        """Apply an assignment `a.b.c=value`, whose value is YAML, and create mappings that are missing on the way.
 
-        A relative path in the value starts at the current folder, not at that of the file.
+        A relative path in the value starts at the working folder rather than the folder of the file. Raises
+        ConfigError if the text is not an assignment or the path leads nowhere.
         """
         key, equals, text = assignment.partition("=")
         if not equals or not key:
@@ -47,7 +48,7 @@ class YamlDocument:
 
 
 def load(path: Path) -> YamlDocument:
-    """Read one YAML file. Duplicate keys, unknown tags and alias bombs are refused."""
+    """Read a YAML file. Raises ConfigError if it cannot be read or has duplicate keys, tags or too many aliases."""
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -60,7 +61,7 @@ def load(path: Path) -> YamlDocument:
 
 
 def parse(text: str, source: str) -> YamlDocument:
-    """Parse text as `load` parses a file; `source` names it in messages."""
+    """Parse YAML text as `load` parses a file; messages call it `source`. Raises ConfigError as `load` does."""
     document = _value(text, source)
     if not isinstance(document.content, dict):
         raise ConfigError(f"{source}: expected a mapping of keys at the top, for example `name: my-experiment`")
@@ -68,7 +69,7 @@ def parse(text: str, source: str) -> YamlDocument:
 
 
 def _value(text: str, source: str) -> YamlDocument:
-    """Parse any YAML value, safely."""
+    """Parse a YAML value of any type, without running code that it names; raises ConfigError if it is not valid."""
     document = YamlDocument(source, None)
     try:
         loader = yaml.SafeLoader(text)
@@ -83,7 +84,10 @@ def _value(text: str, source: str) -> YamlDocument:
 
 
 def assign(content: Any, key: str, value: object, subject: str) -> None:
-    """Set the value at the path `a.b.0.c` of nested mappings and lists; `subject` names it in messages."""
+    """Set the value at a path such as `a.b.0.c` in nested mappings and lists.
+
+    Messages begin with `subject`. Raises ConfigError if the path leads nowhere.
+    """
     *above, last = key.split(".")
     here = content
     for depth, step in enumerate(above):
@@ -95,7 +99,7 @@ def assign(content: Any, key: str, value: object, subject: str) -> None:
 
 
 def _as_assigned(value: Any) -> Any:
-    """Return a value whose texts know that they were assigned, for those that are paths."""
+    """Return a value in which every text is an `AssignedText`, so that a relative path starts at the working folder."""
     if isinstance(value, str):
         return AssignedText(value)
     if isinstance(value, dict):
@@ -112,7 +116,7 @@ def dotted(path: KeyPath) -> str:
 
 
 class _Builder:
-    """A converter of YAML nodes to plain values that notes lines and counts the values behind aliases."""
+    """A converter of YAML nodes to plain values, which records the line of each key and limits the values."""
 
     def __init__(self, loader: yaml.SafeLoader, document: YamlDocument) -> None:
         self.loader = loader
@@ -159,7 +163,7 @@ class _Builder:
         return result
 
     def _merged(self, node: yaml.Node, path: KeyPath) -> dict[str, Any]:
-        """Return the content of the merge key `<<`: a mapping, or several of which the first one wins."""
+        """Return the content of the merge key `<<`: a mapping, or a list of them, in which earlier ones win."""
         result: dict[str, Any] = {}
         for source in node.value if isinstance(node, yaml.SequenceNode) else [node]:
             if not isinstance(source, yaml.MappingNode):
@@ -185,7 +189,10 @@ class _Builder:
 
 
 def _place(here: Any, step: str, subject: str) -> str | int:
-    """Return a step of a dotted path as a key of the mapping, or as an index of the list, `here`."""
+    """Convert a step of a dotted path to a key, if `here` is a mapping, or to an index, if it is a list.
+
+    Raises ConfigError, beginning with `subject`, if `here` is neither or the index does not exist.
+    """
     if isinstance(here, dict):
         return step
     if not isinstance(here, list):
@@ -196,7 +203,10 @@ def _place(here: Any, step: str, subject: str) -> str | int:
 
 
 def _problem(error: yaml.YAMLError) -> str:
-    """Return the problem with its line, and its context: a missing colon is noticed only lines later."""
+    """Describe an error of the YAML parser with its line, and the line where the surrounding block begins.
+
+    A missing colon, for example, is noticed only some lines later.
+    """
     mark, begun = getattr(error, "problem_mark", None), getattr(error, "context_mark", None)
     if mark is None:
         return str(error)

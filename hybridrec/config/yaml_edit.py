@@ -1,4 +1,4 @@
-"""Edits of YAML text at key paths: everything else stays as its author wrote it."""
+"""Edits of YAML text at key paths, which leave comments, order and style of everything else as they are."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import yaml
 
 LINE = 100
-"""Characters of a mapping from which on it is written as a block."""
+"""A mapping that takes more characters than this on one line is written as a block."""
 
 
 class Edit(NamedTuple):
@@ -27,9 +27,9 @@ class Edit(NamedTuple):
 
 
 def edited_text(text: str, values: Mapping[tuple[str, ...], Any], without: str = "") -> str:
-    """Return the text with the values at these key paths, and without one of its sections.
+    """Write values at key paths of a YAML text, remove the section `without`, and return the new text.
 
-    Raises KeyError, IndexError, TypeError or ValueError if the text has no place for a value.
+    Raises KeyError, IndexError, TypeError or ValueError if a key path leads to no place in the text.
     """
     for path, value in values.items():
         root = _root(text)
@@ -43,7 +43,10 @@ def edited_text(text: str, values: Mapping[tuple[str, ...], Any], without: str =
 
 
 def _section_edit(text: str, root: yaml.MappingNode, name: str, value: Any) -> Edit:
-    """Return the edit that writes a whole section, in a line or as a block; a new one comes last."""
+    """Return the edit that writes a whole section, on one line or as a block.
+
+    It replaces the section of this name; a new section is added at the end.
+    """
     flow = _flow(value)
     if isinstance(value, dict) and len(flow) > LINE:
         style = None if any(isinstance(below, dict | list) for below in value.values()) else False
@@ -67,7 +70,7 @@ def _root(text: str) -> yaml.MappingNode:
 
 
 def _edit(node: yaml.Node, path: tuple[str, ...], value: Any) -> Edit:
-    """Return the edit that writes a value at a key path below a node."""
+    """Return the edit that writes a value at a key path below a node, with any mappings missing on the way."""
     if not path:
         return Edit(node.start_mark.index, _end(node), _flow(value))
     if isinstance(node, yaml.SequenceNode):
@@ -86,7 +89,10 @@ def _edit(node: yaml.Node, path: tuple[str, ...], value: Any) -> Edit:
 
 
 def _end(node: yaml.Node) -> int:
-    """Return the end of the last value of a node; the end mark of a block is only behind the comments after it."""
+    """Return the index of the end of a node's last value.
+
+    The end mark of a block node would also include the comments after the block.
+    """
     if not isinstance(node, yaml.CollectionNode) or node.flow_style or not node.value:
         return int(node.end_mark.index)
     last = node.value[-1]
@@ -94,7 +100,7 @@ def _end(node: yaml.Node) -> int:
 
 
 def _flow(value: Any) -> str:
-    """Return a value as one line of YAML."""
+    """Format a value as one line of YAML."""
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False)
     text = yaml.safe_dump(value, default_flow_style=True, allow_unicode=True, width=10**6, sort_keys=False)
