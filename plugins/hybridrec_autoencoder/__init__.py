@@ -1,4 +1,4 @@
-"""Autoencoders with one hidden layer, trained in numpy: items and tags, and the audio of items with their tags."""
+"""Autoencoders with one hidden layer, trained in numpy: of items and tags, and of items' audio and tags."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,7 @@ from hybridrec import Component, hookimpl
 
 @hookimpl
 def hybridrec_components() -> Sequence[type[Component]]:
-    """The components of this package."""
+    """`denoising-autoencoder` and `audio-tag-autoencoder`."""
     from hybridrec_autoencoder.audio_tags import AudioTagAutoencoder
     from hybridrec_autoencoder.denoising import DenoisingAutoencoder
 

@@ -1,4 +1,4 @@
-"""`audio-tag-autoencoder`: the audio and the tags of items in one latent space."""
+"""`audio-tag-autoencoder`: puts the audio and the tags of items into one latent space."""
 
 from __future__ import annotations
 
@@ -60,7 +60,10 @@ class AudioTagAutoencoder(VectorModel):
     config: AudioTagOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Train both spaces; raises DataError if the items have no vectors or nobody has tags."""
+        """Train the space of tags and the latent space; return self.
+
+        Raises DataError if the items have no vectors, or neither items nor users have tags.
+        """
         if data.items.vectors is None or not data.items.vectors.any():
             raise DataError(f"{self.name}: the items have no vectors; readers take a file of them as `item_vectors`")
         tags = _item_tags(data)
@@ -117,12 +120,15 @@ class AudioTagAutoencoder(VectorModel):
         return 4 * len(data.items) * (3 * (audio + self.config.tag_dim) + self.config.hidden) + 16 * int(held)
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return float32 [Q, hidden] of length 1; NaN for queries without any item or tag in the space."""
+        """Return the vectors of queries, float32 [Q, hidden], of length 1; NaN without an item or tag in the space."""
         items = queries.history.matrix(binary=True) @ np.nan_to_num(self._items)
         return _unit(items + queries.matrix("tags").sign() @ np.nan_to_num(self._tags))
 
     def vectors(self, target: Target) -> Floats:
-        """Return float32 [N, hidden] of length 1; NaN for items without audio and tags, and tags that nobody has."""
+        """Return the vectors of ids, float32 [N, hidden], of length 1.
+
+        NaN rows for items with neither audio nor tags, and for tags that nobody has.
+        """
         return self._items if target == "items" else self._tags
 
     def state(self) -> State:
@@ -130,34 +136,42 @@ class AudioTagAutoencoder(VectorModel):
         return {"items": self._items, "tags": self._tags, "losses": self._losses}
 
     def restore(self, state: State) -> Self:
-        """Restore the fit from `state`."""
+        """Take the vectors of items and tags, and the losses, from `state`; return self."""
         self._items, self._tags, self._losses = state["items"], state["tags"], state["losses"]
         return self
 
 
 class _Halves:
-    """Rows of two halves: corruption by hiding one half, and the squared error of known halves."""
+    """Training rows of two halves, audio and tags: their corruption by hiding one half, and the squared error."""
 
     def __init__(self, rows: Floats, has_half: Bools, first: int, hide: float, rng: np.random.Generator) -> None:
-        """Take rows, float32 [R, D], with `first` columns in the first half, and `has_half`, bool [R, 2]."""
+        """Take the training rows.
+
+        rows: float32 [R, D], the first half of which has `first` columns
+        has_half: bool [R, 2], true for known halves
+        hide: probability that one half of a row with both is hidden
+        """
         self._rows, self._has_half, self._hide, self._rng = rows, has_half, hide, rng
         self._half = (np.arange(rows.shape[1]) >= first).astype(np.int64)
 
     def damaged(self, places: Longs) -> Floats:
-        """Return the rows at these places, with one half hidden in some of those that have both."""
+        """Return the rows at these places, float32 [B, D], with one half hidden in some of those that have both."""
         fate = np.where(self._has_half[places].all(axis=1), self._rng.random(len(places)), 1)
         kept = np.column_stack((fate >= self._hide / 2, (fate < self._hide / 2) | (fate >= self._hide)))
         return self._rows[places] * kept[:, self._half]
 
     def squares(self, outputs: Floats, places: Longs) -> float:
-        """Return half the squared error of the known halves; overwrite `outputs` with its gradient."""
+        """Return the squared error over all known halves, divided by 2; overwrite `outputs` with its gradient."""
         outputs -= self._rows[places]
         outputs *= self._has_half[places][:, self._half]
         return float(np.vdot(outputs, outputs)) / 2
 
 
 def _item_tags(data: Dataset) -> Sparse:
-    """Return csr [I, T], rows that sum to 1: an item's own tags and, with the same weight, those of its users."""
+    """Return the tags of items: csr [I, T], rows that sum to 1.
+
+    An item's own tags and the tags of its users have the same weight.
+    """
     of_users = data.interactions.matrix(binary=True).T.tocsr() @ data.user_matrix("tags").sign()
     return _shares(_shares(data.item_matrix("tags")) + _shares(of_users))
 
@@ -171,9 +185,9 @@ def _shares(matrix: Sparse) -> Sparse:
 
 
 def _scaled(rows: Floats, others: Floats) -> tuple[Floats, Floats]:
-    """Center both by the mean of the rows, and scale them so that the rows have a mean square length of `LENGTH`^2.
+    """Center `rows` and `others` by the mean of `rows`, and scale them by the same factor.
 
-    Rows of zeros are unknown and stay zero.
+    The factor gives `rows` a mean square length of `LENGTH`^2. Rows of zeros are unknown and stay zero.
     """
     nonzero = rows[rows.any(axis=1)]
     mean = nonzero.mean(axis=0) if len(nonzero) > 1 else np.zeros(rows.shape[1], np.float32)
@@ -184,7 +198,7 @@ def _scaled(rows: Floats, others: Floats) -> tuple[Floats, Floats]:
 
 
 def _directions(network: Network, rows: Floats) -> Floats:
-    """Return the hidden vectors of rows at length 1; NaN for rows of zeros."""
+    """Return the hidden vectors of rows, scaled to length 1; NaN for rows of zeros."""
     hidden = network.hidden(rows)
     hidden[~rows.any(axis=1)] = 0
     return _unit(hidden)

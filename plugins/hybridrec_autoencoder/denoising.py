@@ -1,4 +1,4 @@
-"""`denoising-autoencoder`: completes items and tags from some of them, through a hidden layer."""
+"""`denoising-autoencoder`: completes a query's items and tags by a network with one hidden layer."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ class DenoisingAutoencoder(VectorModel):
     config: DenoisingOptions
 
     def __init__(self, config: Options | None = None) -> None:
-        """Set the fields; without a weight of tags it neither reads nor recommends them."""
+        """Set `targets` and `needs`, items alone if `tag_weight` is 0, and `validates` if `patience` is given."""
         super().__init__(config)
         self.targets = (EVERY_KIND,) if self.config.tag_weight else (ITEMS,)
         self.needs = frozenset(self.targets)
         self.validates = self.config.patience is not None
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Train on the users of a training part; raises DataError if there is nothing to learn from."""
+        """Train on the users of a training part and return self; raises DataError if there is nothing to learn from."""
         epochs, patience = self.config.epochs, self.config.patience
         if self.validation is not None and patience is not None:
             trial = self._training(self.validation.train, rng.spawn(1)[0], epochs)
@@ -57,13 +57,13 @@ class DenoisingAutoencoder(VectorModel):
         return self
 
     def notes(self) -> list[str]:
-        """Return the number of epochs, if it was chosen."""
+        """Return a sentence with the number of epochs, if validation queries decided it."""
         if not self.validates:
             return []
         return [f"{len(self._losses)} of {self.config.epochs} epochs ranked the validation queries best"]
 
     def _training(self, data: Dataset, rng: np.random.Generator, epochs: int) -> Iterator[float]:
-        """Train from the beginning; yield the mean loss after each epoch, in which the model is ready to be asked."""
+        """Train from the beginning; yield the mean loss after each epoch, when the model can already serve queries."""
         rows, self._ids = self._training_rows(data)
         self._kinds = tuple(kind for kind in data.targets if self.recommends(kind))
         self._sizes = np.array([data.size(kind) for kind in self._kinds], np.int64)
@@ -87,7 +87,7 @@ class DenoisingAutoencoder(VectorModel):
         return 4 * outputs * (5 * 2 * self.config.hidden + 3 * self.config.batch)
 
     def _training_rows(self, data: Dataset) -> tuple[Sparse, Ints]:
-        """Return the users' non-empty rows, csr [R, C], and the id of each column: items, then those of other kinds."""
+        """Return the users' non-empty rows, csr [R, C], and each column's id, int32 [C]: items, then other kinds."""
         rows = rows_of(data.queries(np.arange(len(data.users), dtype=np.int32)), self.config)
         kinds = [kind for kind in data.targets if self.recommends(kind)]
         fewest = np.repeat([self.config.fewest_users(kind) for kind in kinds], [data.size(kind) for kind in kinds])
@@ -101,13 +101,13 @@ class DenoisingAutoencoder(VectorModel):
         return slice(first, second)
 
     def _range(self, target: Target) -> tuple[int, int]:
-        """Return the first id of a target among those of all kinds, and the one after its last."""
+        """Return the first id of a target, and the id after its last, in the common numbering of all kinds."""
         ends = np.cumsum([0, *self._sizes])
         place = self._kinds.index(target)
         return int(ends[place]), int(ends[place + 1])
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return float32 [Q, H + 1], (h, 1); NaN for queries without anything that training has seen."""
+        """Return hidden values and a 1 for each query, float32 [Q, H + 1]; NaN if training saw nothing of the query."""
         rows = rows_of(queries, self.config)[:, self._ids]
         hidden = self._network.hidden(unit(rows))
         vectors = np.column_stack((hidden, np.ones(len(hidden), np.float32)))
@@ -115,11 +115,11 @@ class DenoisingAutoencoder(VectorModel):
         return vectors
 
     def vectors(self, target: Target) -> Floats:
-        """Return vectors, float32 [N, H + 1]: weights of the output layer and bias; NaN for ids of too few users."""
+        """Return each id's weights in the output layer and its bias, float32 [N, H + 1]; NaN with too few users."""
         return self._outputs[target]
 
     def state(self) -> State:
-        """Return the network, its input and output ids, and the mean loss of each epoch."""
+        """Return the network, the ids that are its inputs and outputs, and the mean loss of each epoch."""
         return self._network.state() | {
             "ids": self._ids,
             "sizes": self._sizes,
@@ -128,7 +128,7 @@ class DenoisingAutoencoder(VectorModel):
         }
 
     def restore(self, state: State) -> Self:
-        """Restore the fit from `state`."""
+        """Take the network, its ids and the losses from `state`; return self."""
         self._network = Network.restore(state)
         self._ids, self._sizes, self._losses = state["ids"], state["sizes"], state["losses"]
         self._kinds = tuple(map(str, state["kinds"]))

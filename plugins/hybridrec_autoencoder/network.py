@@ -33,7 +33,7 @@ class TrainingOptions(Options):
     epochs: int = Field(60, ge=1)
     """Passes over the training rows."""
     batch: int = Field(64, ge=1)
-    """Rows of a mini-batch."""
+    """Number of rows in a mini-batch."""
     learning_rate: float = Field(0.005, gt=0)
     """Adam's step size; it falls to a tenth along half a cosine over the epochs."""
     weight_decay: float = Field(0.01, ge=0)
@@ -42,7 +42,13 @@ class TrainingOptions(Options):
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """Parameters: encoder V float32 [inputs, H] · shift c [H] · decoder W [H, outputs] · bias b [outputs]."""
+    """Parameters of a network.
+
+    encoder: V, float32 [inputs, H]
+    shift: c, float32 [H]
+    decoder: W, float32 [H, outputs]
+    bias: b, float32 [outputs]
+    """
 
     encoder: Floats
     shift: Floats
@@ -71,8 +77,10 @@ class Network:
         return result
 
     def gradients(self, inputs: Sparse | Floats, hidden: Floats, slopes: Floats) -> list[Floats]:
-        """Return the gradient of the loss by each parameter, in order, from that by the outputs: slopes [B,
-        outputs]."""
+        """Return the gradients of the loss with respect to the parameters, in their order.
+
+        `slopes`, float32 [B, outputs], is the gradient with respect to the outputs.
+        """
         before = (slopes @ self.decoder.T) * (1 - hidden**2)
         return [inputs.T @ before, before.sum(axis=0), hidden.T @ slopes, slopes.sum(axis=0)]
 
@@ -87,12 +95,12 @@ class Network:
 
     @classmethod
     def restore(cls, state: State) -> Self:
-        """Restore the network from `state`."""
+        """Rebuild the network from the four arrays of `state`."""
         return cls(**{field.name: state[field.name] for field in fields(cls)})
 
 
 class Adam:
-    """Adam's steps on a list of arrays, in place; matrices decay, vectors do not."""
+    """Adam: steps on a list of arrays, in place; weights decay in matrices, but not in vectors."""
 
     def __init__(self, parameters: list[Floats], weight_decay: float) -> None:
         """Take the arrays to update."""
@@ -131,7 +139,7 @@ def train(
 ) -> Iterator[float]:
     """Train the network in place on rows 0 to `rows`; yield the mean loss of each epoch when it is done.
 
-    The learning rate falls over `epochs`, which stand in place of those of the options.
+    The learning rate falls over `epochs`, which replaces `options.epochs`.
     """
     adam = Adam(network.parameters, options.weight_decay)
     for epoch in range(epochs):
@@ -150,7 +158,7 @@ def train(
 
 
 def reported(losses: Iterator[float], epochs: int, report: Callable[..., None]) -> Doubles:
-    """Return the losses of `epochs` epochs, float64 [epochs]; each is reported when its epoch is done."""
+    """Run `epochs` epochs and return their losses, float64 [epochs]; each is reported when its epoch is done."""
     done = np.zeros(epochs)
     for epoch, loss in enumerate(islice(losses, epochs)):
         done[epoch] = loss

@@ -1,4 +1,4 @@
-"""Rows of items and tags: built from queries, corrupted for training, and the loss of completing them."""
+"""Rows of items and tags, built from queries; their corruption for training, and the loss of completing them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ class DenoisingOptions(TrainingOptions):
     """Options of `denoising-autoencoder`."""
 
     weights: Values = "binary"
-    """Value of an item in a history: 1, log(1 + weight), or its weight; the latter two over the mean of the row."""
+    """Value of an item in a history: 1, log(1 + weight), or its weight; the latter two are divided by the mean of the
+    row."""
     tag_weight: float = Field(0.5, ge=0)
     """Weight of a tag relative to an item, as input and in the loss; 0 leaves tags out."""
     dropout: float = Field(0.5, ge=0, lt=1)
@@ -26,19 +27,19 @@ class DenoisingOptions(TrainingOptions):
     """Probability that all items or all tags of a row are hidden (half of the time each), so that either is completed
     from the other; only for rows with both."""
     patience: int | None = Field(None, ge=1)
-    """End training this many epochs after validation queries were ranked best, and train as many epochs as that took on
-    all that there is; null trains all `epochs`. The queries are cut out of the component's own training part."""
+    """End training this many epochs after the epoch that ranked validation queries best, then train to that epoch on
+    the whole training part; null trains all `epochs`. The queries are cut out of the component's own training part."""
     min_users: Annotated[int, Field(ge=1)] | dict[Target, Annotated[int, Field(ge=1)]] = 2
-    """Fewest users of an item or tag; those with fewer are neither read nor recommended. A mapping gives kinds a number
-    of their own, `{items: 10, tags: 1}`, and 2 to those that it does not name."""
+    """Smallest number of users of an item or tag; those with fewer are neither read nor recommended. A mapping gives
+    kinds a number of their own, `{items: 10, tags: 1}`; kinds that it does not name have 2."""
 
     def fewest_users(self, kind: Target) -> int:
-        """Return the fewest users of an entity of a kind."""
+        """Return the smallest number of users with which an entity of a kind is read and recommended."""
         return self.min_users if isinstance(self.min_users, int) else self.min_users.get(kind, 2)
 
 
 def rows_of(queries: QueryBatch, options: DenoisingOptions) -> Sparse:
-    """Build csr float32 [Q, items + entities of other kinds], or [Q, items] if tags have no weight."""
+    """Build the rows of queries: csr float32 [Q, items + entities of other kinds], or [Q, items] without tag weight."""
     items = valued(queries.history.matrix(), options.weights)
     if not options.tag_weight:
         return items
@@ -54,7 +55,10 @@ def unit(rows: Sparse) -> Sparse:
 
 
 def log_shares(rows: Sparse) -> Floats:
-    """Return the log of each column's share of all entries, one added to each: good initial biases of a softmax."""
+    """Return the log of each column's share of all entries, float32 [C], after adding one entry to each column.
+
+    These are good initial biases of a softmax.
+    """
     counts = rows.getnnz(axis=0) + 1.0
     return np.log(counts / counts.sum()).astype(np.float32)
 
@@ -63,11 +67,11 @@ class Hiding:
     """Corruption that hides single entries, and sometimes a whole field, then scales rows to length 1."""
 
     def __init__(self, rows: Sparse, n_items: int, options: DenoisingOptions, rng: np.random.Generator) -> None:
-        """Take the rows, csr [R, C], whose first `n_items` columns are items."""
+        """Take the training rows, csr [R, C], whose first `n_items` columns are items."""
         self._rows, self._n_items, self._options, self._rng = rows, n_items, options, rng
 
     def __call__(self, places: Longs) -> Sparse:
-        """Return the rows at these places, with entries to hide drawn again at each call."""
+        """Return the rows at these places, csr [B, C], with hidden entries, which are drawn anew in each call."""
         rows, half = self._rows[places], self._options.hide_field / 2
         of = kernels.csr_rows(rows)
         is_tag = rows.indices >= self._n_items
@@ -84,7 +88,7 @@ class Multinomial:
     """Multinomial loss, -sum x log softmax(y) of whole rows x, over each field separately."""
 
     def __init__(self, rows: Sparse, parts: Sequence[slice]) -> None:
-        """Take the rows, csr [R, C]; `parts` are the columns of each field."""
+        """Take the training rows, csr [R, C]; `parts` are the columns of each field."""
         self._fields = [(columns, rows[:, columns]) for columns in parts]
 
     def __call__(self, outputs: Floats, places: Longs) -> float:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def hybridrec_components() -> list[type[Component]]:
-    """`als`, `bpr`, `item-knn`, `wmf`."""
+    """Matrix factorizations and item neighbours: `als`, `bpr`, `item-knn` and `wmf`."""
     from hybridrec_implicit.als import ALS
     from hybridrec_implicit.bpr import BPR
     from hybridrec_implicit.knn import ItemKNN
@@ -23,10 +23,10 @@ def hybridrec_components() -> list[type[Component]]:
 
 @hookimpl
 def hybridrec_starters(data: DataProfile) -> list[Starter | StarterConfig]:
-    """Propose ALS, also as the control, and item neighbours: both grow only with the interactions.
+    """Propose `als`, also as the control, and `item-knn`, whose costs grow only with the number of interactions.
 
     Triplets of user, item and count without a header, beside names of the items, are the form of the Million Song
-    Dataset Challenge: its configs are proposed for them.
+    Dataset Challenge; for such data its configs are proposed, too.
     """
     from hybridrec import Starter, StarterConfig
 

@@ -1,4 +1,4 @@
-"""Alternating least squares for implicit feedback, with closed-form fold-in of any history."""
+"""`als`: alternating least squares for implicit feedback, which fold in any query in closed form."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class ALSOptions(ColumnOptions, ColdOptions, SimilarityOptions):
     regularization: float = Field(20.0, gt=0)
     """Value added to the diagonal of each least-squares problem."""
     frequency_power: float = Field(0.0, ge=0, le=1)
-    """Power of the sum of confidences of a user or column, relative to the mean sum, by which its regularization grows;
-    0 regularizes all equally."""
+    """The regularization of a user or column is multiplied by its sum of confidences, relative to the mean sum, to this
+    power; 0 regularizes all equally."""
     alpha: float = Field(3.0, gt=0)
     """Confidence in a value w is 1 + alpha * w; in a missing value it is 1."""
     column_power: float = Field(0.25, ge=0, le=1)
@@ -69,14 +69,14 @@ class ALS(ColumnModel, VectorModel):
     config: ALSOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Factorize the training matrix."""
+        """Factorize the training matrix; return self."""
         confidence, scale = self._counted(data)
         seed = int(rng.integers(2**31))
         factors = (self._scaled if self.config.frequency_power else self._library)(confidence, seed)
         return self._learn(factors, confidence, scale, data)
 
     def refresh(self, data: Dataset, new_codes: Mapping[Target, Ints], rng: np.random.Generator) -> Self:
-        """Run half a round more: solve all users from the current vectors, then every column from the users."""
+        """Run one more round on the grown data: solve for all users from the current vectors, then for all columns."""
         confidence, scale = self._counted(data)
         factors = np.zeros((confidence.shape[1], self.config.factors), np.float32)
         for target, columns in self.split(factors, data).items():  # views, not copies
@@ -90,7 +90,7 @@ class ALS(ColumnModel, VectorModel):
         return self._learn(factors, confidence, scale, data)
 
     def _counted(self, data: Dataset) -> tuple[Sparse, Floats]:
-        """Return the confidences of the training matrix, csr [users, columns], and the scale of each column."""
+        """Return the confidences of the training matrix, csr [users, columns], and the columns' scales, float32."""
         self.kinds = self.kinds_of(data)
         matrix = self.matrix(data)
         count = np.bincount(matrix.indices, minlength=matrix.shape[1])
@@ -99,7 +99,7 @@ class ALS(ColumnModel, VectorModel):
         return self._confidence(matrix, scale), scale
 
     def _learn(self, factors: Floats, confidence: Sparse, scale: Floats, data: Dataset) -> Self:
-        """Take these column vectors, float32 [columns, factors], as the fitted model."""
+        """Take these column vectors, float32 [columns, factors], as those of the fitted model; return self."""
         learned = np.bincount(confidence.indices, minlength=confidence.shape[1]) > 0
         squares = LeastSquares.of(np.where(learned[:, None], factors, np.float32(0)), unobserved=1)
         # Columns that nobody has are not learned: without content the model has no opinion on them.
@@ -118,7 +118,7 @@ class ALS(ColumnModel, VectorModel):
         return self.restore(vectors | shared)
 
     def _library(self, confidence: Sparse, seed: int) -> Floats:
-        """Factorize with the library: float32 [columns, factors]."""
+        """Factorize by the library `implicit` and return the column vectors: float32 [columns, factors]."""
         with one_thread(self.name):
             from implicit.cpu.als import AlternatingLeastSquares
 
@@ -133,7 +133,7 @@ class ALS(ColumnModel, VectorModel):
         return model.item_factors
 
     def _scaled(self, confidence: Sparse, seed: int) -> Floats:
-        """Factorize with regularization scaled by how often each row and column occurs: float32 [columns, factors]."""
+        """Factorize with regularization scaled by `frequency_power`: column vectors, float32 [columns, factors]."""
         normal = np.random.default_rng(seed).standard_normal((confidence.shape[1], self.config.factors), np.float32)
         start = normal * np.float32(0.1 / np.sqrt(self.config.factors))
         return alternate(*self._sides(confidence), start, unobserved=1, iterations=self.config.iterations)
@@ -148,14 +148,14 @@ class ALS(ColumnModel, VectorModel):
         return by_user, by_column
 
     def _ridge(self, confidence: Sparse, others: int, usual: float) -> Doubles:
-        """Return λ of each row, float64 [rows]; `usual` is the mean sum of confidences."""
+        """Return the regularization λ of each row, float64 [rows]; `usual` is the mean of `_sums`."""
         return self.config.regularization * (_sums(confidence, others) / usual) ** self.config.frequency_power
 
     def state(self) -> State:
-        """Return float32 [N, factors] per target, with rows of NaN for ids without a vector, and what folds queries in.
+        """Return the vectors of each target, float32 [N, factors], and the arrays that fold queries in.
 
-        These are the eigenvalues of Y'Y, the scale of the columns, bool [columns] of those seen in training, and the
-        mean sum of a user's confidences.
+        Ids without a vector have rows of NaN. The other arrays are the eigenvalues of Y'Y, the scale of the columns,
+        bool [columns] of those seen in training, and the mean sum of a user's confidences.
         """
         return self._vectors | {
             "kinds": np.array(self.kinds),
@@ -166,7 +166,10 @@ class ALS(ColumnModel, VectorModel):
         }
 
     def restore(self, state: State) -> Self:
-        """Restore the vectors; with one target, queries are folded in with the stored array itself, not a copy."""
+        """Take the vectors and the arrays that fold queries in from `state`; return self.
+
+        With a single target, queries are folded in with the stored array itself, not a copy.
+        """
         self._scale, self._learned, self._usual = state["scale"], state["learned"], state["usual"]
         self.kinds = tuple(map(str, state["kinds"]))
         self._vectors: State = {target: np.asarray(state[target], np.float32) for target in self.kinds}
@@ -176,7 +179,7 @@ class ALS(ColumnModel, VectorModel):
         return self
 
     def _learned_of(self, target: Target) -> Bools:
-        """Return bool [N], True for the ids of a target that training has seen."""
+        """Return bool [N]: true for the ids of a target that training has seen."""
         sizes = [len(self._vectors[other]) for other in self.kinds]
         parts = np.split(self._learned, np.cumsum(sizes)[:-1])
         return parts[self.kinds.index(target)]
@@ -189,11 +192,11 @@ class ALS(ColumnModel, VectorModel):
         return 4 * rows * self.config.factors + 24 * entries
 
     def vectors(self, target: Target) -> Floats:
-        """Return float32 [N, factors], the vectors of the target scaled for the similarity; 2 more for `euclidean`."""
+        """Return the target's vectors scaled for `similarity`: float32 [N, factors], 2 wider for `euclidean`."""
         return self._places[target]
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return float32, as wide as `vectors`; NaN where nothing in the query was seen in training."""
+        """Return the vectors of queries, float32, as wide as `vectors`; NaN if training saw nothing of the query."""
         confidence = self._confidence(self.matrix(queries), self._scale)
         confidence.data[~self._learned[confidence.indices]] = 0
         confidence.eliminate_zeros()
@@ -203,13 +206,13 @@ class ALS(ColumnModel, VectorModel):
         return self.config.probes(vectors)
 
     def _confidence(self, matrix: Sparse, scale: Floats) -> Sparse:
-        """Return the matrix with confidences as values; it shares its index arrays with the argument."""
+        """Return the matrix with confidences 1 + alpha w as values; it shares its index arrays with the argument."""
         confidence = 1 + np.float32(self.config.alpha) * matrix.data * scale[matrix.indices]
         return csr_matrix((confidence, matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
 def _sums(confidence: Sparse, others: int) -> Doubles:
-    """Sum the confidences of each row, float64 [rows], counting 1 for each of `others` that it lacks."""
+    """Sum the confidences of each row over `others` columns, of which missing ones count 1: float64 [rows]."""
     return others + np.asarray(confidence.sum(axis=1, dtype=np.float64)).ravel() - np.diff(confidence.indptr)
 
 

@@ -1,4 +1,4 @@
-"""Bayesian personalized ranking, folded in by the mean vector of the query's items and entities."""
+"""`bpr`: Bayesian personalized ranking; a query is the mean vector of its items and entities."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class BPR(ColumnModel, VectorModel):
     config: BPROptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Train on sampled pairs of a column the user has and one the user lacks."""
+        """Train on sampled pairs of a column that a user has and one that the user lacks; return self."""
         self.kinds = self.kinds_of(data)
         matrix = self.matrix(data)
         learned = np.bincount(matrix.indices, minlength=matrix.shape[1]) > 0
@@ -52,7 +52,7 @@ class BPR(ColumnModel, VectorModel):
         return self.restore(self.split(vectors, data) | {"kinds": np.array(self.kinds)})
 
     def _train(self, matrix: Sparse, seed: int) -> Floats:
-        """Train and return float32 [columns, factors + 1], the bias last."""
+        """Train by the library `implicit`; return column vectors, float32 [columns, factors + 1], the bias last."""
         with one_thread(self.name):
             from implicit.cpu.bpr import BayesianPersonalizedRanking
 
@@ -68,11 +68,11 @@ class BPR(ColumnModel, VectorModel):
         return model.item_factors
 
     def state(self) -> State:
-        """Return float32 [N, factors + 1] per target, the bias last; rows of NaN for ids that nobody has."""
+        """Return the vectors of each target, float32 [N, factors + 1], the bias last; NaN rows for ids nobody has."""
         return self._vectors | {"kinds": np.array(self.kinds)}
 
     def restore(self, state: State) -> Self:
-        """Restore the vectors."""
+        """Take the vectors of each target from `state`, and scale them for `similarity`; return self."""
         self.kinds = tuple(map(str, state["kinds"]))
         self._vectors: State = {target: np.asarray(state[target], np.float32) for target in self.kinds}
         columns = list(self._vectors.values())
@@ -91,11 +91,14 @@ class BPR(ColumnModel, VectorModel):
         return 4 * rows * (self.config.factors + 1) + 12 * entries
 
     def vectors(self, target: Target) -> Floats:
-        """Return float32 [N, factors + 1], the bias last; without it and scaled for another similarity."""
+        """Return the target's vectors, float32 [N, factors + 1], the bias last.
+
+        With a `similarity` other than `dot` they have no bias, and are scaled for the similarity.
+        """
         return self._places[target]
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return float32, as wide as `vectors`; NaN where nothing in the query was seen in training."""
+        """Return the vectors of queries, float32, as wide as `vectors`; NaN if training saw nothing of the query."""
         matrix = self.matrix(queries)
         matrix.data[~self._learned[matrix.indices]] = 0
         matrix.eliminate_zeros()

@@ -1,4 +1,4 @@
-"""Vectors of items without interactions, from the tags and features they share with other items."""
+"""Vectors of items without interactions, computed from the tags and features that they share with other items."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix, hstack
 from hybridrec import Bools, Dataset, Doubles, Floats, Options, Sparse
 
 _STEPS = 200
-"""Limit of conjugate gradient steps; convergence comes long before."""
+"""Largest number of conjugate gradient steps; convergence comes long before."""
 
 
 class ColdOptions(Options):
@@ -25,7 +25,7 @@ class ColdOptions(Options):
 
 
 def with_cold_items(vectors: Floats, data: Dataset, options: ColdOptions) -> Floats:
-    """Return float32 [I, D]: the vectors, with rows of NaN filled from the items' content where there is any."""
+    """Return the vectors, float32 [I, D], with NaN rows replaced by vectors from the items' content, where known."""
     if options.cold == "none":
         return vectors
     learned = ~np.isnan(vectors[:, 0])
@@ -49,7 +49,10 @@ def with_cold_items(vectors: Floats, data: Dataset, options: ColdOptions) -> Flo
 
 
 def _content(data: Dataset) -> Sparse:
-    """Return csr float64 [I, tags + features]: log(1 + count) of tags, and features; each kind in rows of length 1."""
+    """Return the content of items: csr float64 [I, tags + features].
+
+    Tags count log(1 + count). The tags of an item have the length 1, and so have its features.
+    """
     kinds = [data.item_matrix("tags").log1p()]
     if data.items.features is not None:
         kinds.append(data.items.features.matrix)
@@ -62,14 +65,14 @@ def _unit(matrix: Sparse) -> Sparse:
 
 
 def _means(content: Sparse, vectors: Floats, learned: Bools, missing: Bools) -> Doubles:
-    """Return [missing, D], the mean vector of each category, averaged over the categories of an item."""
+    """Return the mean over a missing item's tags and features of the mean vector of each: float64 [missing, D]."""
     has = content.sign()
     categories = (has[learned].T @ vectors[learned]) / has[learned].getnnz(axis=0)[:, None]
     return (has[missing] @ categories) / has[missing].getnnz(axis=1)[:, None]
 
 
 def _ridge(content: Sparse, vectors: Doubles, weights: Doubles, l2: float) -> Doubles:
-    """Solve for B, [C, D], that minimizes Σ w_i |v_i - x_i B|² + l2 |B|², by conjugate gradients.
+    """Solve for the coefficients B, [C, D], that minimize Σ w_i |v_i - x_i B|² + l2 |B|², by conjugate gradients.
 
     All dimensions are solved at once. The matrix X'WX of all pairs of tags would not fit into memory for many tags;
     its product with B needs no more than X.

@@ -1,4 +1,4 @@
-"""The user-by-column matrix that the models learn from: items and optionally tags are the columns."""
+"""Base of models of the user-by-column matrix, whose columns are items and optionally tags and other entities."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _INSTALL_HINT = "pip install 'hybridrec[implicit]'"
 
 
 class ColumnOptions(Options):
-    """Options for the columns and their values."""
+    """Options for the columns of the training matrix and their values."""
 
     fields: tuple[Target, ...] | None = Field(None, min_length=1)
     """`[items]`, or `[items, tags]`: both are learned jointly, so that tags predict items and items predict tags. By
     default items and every kind that users carry."""
     weights: Values = "binary"
-    """Value w of an interaction, tag or other entity: 1, log(1 + its weight), or its weight; the latter two over the
-    mean of their row."""
+    """Value w of an interaction, tag or other entity: 1, log(1 + its weight), or its weight; the latter two are divided
+    by the mean of their row."""
     tag_weight: float = Field(1.0, gt=0)
     """Factor on the values of tags and other entities."""
 
@@ -69,7 +69,7 @@ class ColumnModel(Component):
         return tuple(kind for kind in data.targets if self.recommends(kind))
 
     def matrix(self, batch: Dataset | QueryBatch) -> Sparse:
-        """Build csr float32 [rows, columns] of users or queries, from what they have of `kinds`."""
+        """Build the matrix of users or queries over the columns, the ids of `kinds`: csr float32 [rows, columns]."""
         blocks = [self._block(batch, kind) for kind in self.kinds]
         filled = [block for block in blocks if block.shape[1]]
         if len(filled) == 1:  # a single block needs no hstack, and no copy
@@ -86,7 +86,7 @@ class ColumnModel(Component):
         return block
 
     def split(self, columns: Floats, data: Dataset) -> State:
-        """Split [columns, D], one row per column, into the rows of each target."""
+        """Split the vectors of all columns, [columns, D], by target: target -> [N, D]."""
         ends = np.cumsum([data.size(kind) for kind in self.kinds])
         return dict(zip(self.kinds, np.split(columns, ends[:-1]), strict=True))
 

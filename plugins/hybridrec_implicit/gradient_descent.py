@@ -11,12 +11,15 @@ from scipy.sparse import csr_matrix
 from hybridrec import Bools, Doubles, Floats, Ints, Longs, Sparse, kernels
 
 BATCH = 1024
-"""Entries of a step."""
+"""Number of entries in a step."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Weights of the loss: w Σ_observed (r - u·v)² + w0 Σ_unobserved (u·v)² + g Σ_all (u·v)² + λ (Σ |u|² + Σ |v|²)."""
+    """Weights w (`observed`), w0 (`unobserved`), g (`gravity`) and λ (`regularization`) of the loss.
+
+    The loss is w Σ_observed (r - u·v)² + w0 Σ_unobserved (u·v)² + g Σ_all (u·v)² + λ (Σ |u|² + Σ |v|²).
+    """
 
     observed: float
     unobserved: float
@@ -35,7 +38,9 @@ def descend(
     rng: np.random.Generator,
     report: Callable[..., None],
 ) -> Floats:
-    """Return column vectors, float32 [N, D], after passes over the entries, csr [rows, N], from `vectors`.
+    """Train column vectors by passes over the entries, csr [rows, N], and return them: float32 [N, D].
+
+    Training starts from the column vectors `vectors`, float32 [N, D].
 
     A step takes some entries and, for each of them, `negatives` pairs of a row and a column drawn at random; pairs that
     have an entry are dropped, and the others are weighed so that their sum is expected to be that of all pairs without
@@ -44,8 +49,8 @@ def descend(
     the gradient of the loss, whose minimum alternating least squares find as well.
 
     A vector moves by rate / (1 + rate h) against its gradient, h being a bound of its curvature in this step: at no
-    rate does it overshoot the minimum of what the step sees. The rate falls to a tenth over the passes. `report` is
-    told the mean squared error of the entries as a component tells it.
+    rate does it overshoot the minimum of what the step sees. The rate falls to a tenth over the passes. After each pass
+    `report` is called like `Component.report`, with the mean squared error of the entries as `loss`.
     """
     model = _Model(entries, loss, vectors, negatives, rng)
     for epoch in range(passes):
@@ -56,7 +61,7 @@ def descend(
 
 
 class _Model:
-    """Vectors of rows and columns while they are trained."""
+    """Vectors of rows and columns during training."""
 
     def __init__(self, entries: Sparse, loss: Loss, columns: Floats, negatives: int, rng: np.random.Generator) -> None:
         self.columns = columns.copy()
@@ -73,13 +78,13 @@ class _Model:
         self._weight_of_negative = loss.unobserved * pairs / drawn if drawn else 0.0
 
     def batches(self) -> Iterator[Longs]:
-        """Yield the places of the entries of each step, all of them once, in random order."""
+        """Yield the places of the entries of each step: all entries once, in random order."""
         order = self._rng.permutation(len(self._values))
         for start in range(0, len(order), BATCH):
             yield order[start : start + BATCH]
 
     def step(self, places: Longs, rate: float) -> float:
-        """Move the vectors of these entries and of negatives; return the sum of squared errors of the entries."""
+        """Move the vectors of these entries and of drawn negatives; return the entries' sum of squared errors."""
         rows, columns = self._of_row[places], self._of_column[places]
         values = self._values[places]
         weights = np.full(len(places), self._loss.observed, np.float32)
@@ -114,7 +119,13 @@ class _Model:
         share: Floats,
         rate: float,
     ) -> None:
-        """Move the vectors `mine` of one side at `of`, given those of the other side of each pair."""
+        """Move the vectors of one side (0 for rows, 1 for columns) by one step, in place.
+
+        mine: float32 [N, D], all vectors of the side
+        of: int [pairs], the vector of `mine` in each pair
+        others: float32 [pairs, D], the vector of the other side in each pair
+        weights, errors, share: float32 [pairs]; `share` is the result of `_shares`
+        """
         touched, place = np.unique(of, return_inverse=True)
         sums = csr_matrix((np.ones(len(of), np.float32), (place, np.arange(len(of)))), (len(touched), len(of)))
         here = mine[touched]
@@ -129,18 +140,18 @@ class _Model:
         mine[touched] = moved
 
     def _has(self, rows: Longs, columns: Longs) -> Bools:
-        """Return True for pairs that have an entry."""
+        """Return bool, parallel to `rows` and `columns`: true for pairs that have an entry."""
         keys = rows.astype(np.int64) * len(self._column_counts) + columns
         places = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
         return self._keys[places] == keys
 
 
 def _shares(of: Ints | Longs, entry: Bools, counts: Floats) -> Floats:
-    """Return the share of a pass that each pair is of its vector: 1 over the number of its entries; 0 of negatives."""
+    """Return the share of its vector's entries that each pair is: 1 over their number, 0 for negatives; float32."""
     return (entry / np.maximum(counts[of], 1)).astype(np.float32)
 
 
 def _gram(vectors: Floats) -> Doubles:
-    """Return V'V, float64 [D, D]."""
+    """Return V'V for vectors V, [N, D], in double precision: float64 [D, D]."""
     exact = vectors.astype(np.float64)
     return exact.T @ exact

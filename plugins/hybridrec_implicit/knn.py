@@ -1,4 +1,4 @@
-"""Item neighbours: a query's items, and optionally tags, vote for the columns most similar to them."""
+"""`item-knn`: a query's items, and optionally tags, vote for the columns most similar to them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ItemKNN(ColumnModel, DenseModel):
     config: ItemKNNOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Find the neighbours of every column."""
+        """Find the neighbours of every column; return self."""
         self.kinds = self.kinds_of(data)
         with one_thread(self.name):
             similarity = self._similarity(self.matrix(data))
@@ -47,7 +47,7 @@ class ItemKNN(ColumnModel, DenseModel):
         return self
 
     def _similarity(self, matrix: Sparse) -> Sparse:
-        """Return csr [columns, columns]: the nearest neighbours of each column, itself among them."""
+        """Return the similarity of each column to its nearest neighbours, itself among them: csr [columns, columns]."""
         from implicit.nearest_neighbours import ItemItemRecommender, bm25_weight, normalize, tfidf_weight
 
         users = matrix.T
@@ -64,7 +64,7 @@ class ItemKNN(ColumnModel, DenseModel):
         return model.similarity
 
     def state(self) -> State:
-        """Return the similarity matrix, and the bounds of each target's columns."""
+        """Return the similarity matrix, the kinds of the columns, and the bounds of each kind's columns."""
         votes = self._votes
         kinds = np.array(self.kinds)
         return {
@@ -76,7 +76,7 @@ class ItemKNN(ColumnModel, DenseModel):
         }
 
     def restore(self, state: State) -> Self:
-        """Restore the similarity matrix."""
+        """Take the similarity matrix, the kinds and their bounds from `state`; return self."""
         self._bounds, self.kinds = state["bounds"], tuple(map(str, state["kinds"]))
         columns = int(self._bounds[-1])
         self._votes = csr_matrix((state["data"], state["indices"], state["indptr"]), shape=(columns, columns))
@@ -90,7 +90,7 @@ class ItemKNN(ColumnModel, DenseModel):
         return 40 * columns * self.config.neighbours + 24 * entries
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return float32 [Q, N]; NaN for ids that are not a neighbour of anything in the query."""
+        """Return the sums of the votes, float32 [Q, N]; NaN for ids that nothing in the query has as a neighbour."""
         place = self.kinds.index(target)
         voted = slice(self._bounds[place], self._bounds[place + 1])
         scores = (self.matrix(queries) @ self._votes[:, voted]).toarray()
@@ -98,7 +98,7 @@ class ItemKNN(ColumnModel, DenseModel):
 
 
 def _without_self(similarity: Sparse) -> Sparse:
-    """Return csr float32 with the positive, finite similarities to other columns only."""
+    """Return the similarity matrix, csr float32, with only its positive, finite entries off the diagonal."""
     pairs = similarity.tocoo()
     kept = (pairs.row != pairs.col) & np.isfinite(pairs.data) & (pairs.data > 0)
     votes = csr_matrix(

@@ -36,13 +36,13 @@ class LeastSquares:
 
     @classmethod
     def of(cls, columns: Reals, unobserved: float) -> Self:
-        """Prepare column vectors [N, D] in any axes, with weight w0 of unknown values, in the vectors' precision."""
+        """Make a solver from column vectors, [N, D], in any axes; `unobserved` is w0. It keeps their precision."""
         exact = columns.astype(np.float64)
         eigenvalues, axes = np.linalg.eigh(unobserved * (exact.T @ exact))
         return cls(np.maximum(eigenvalues[::-1], 0), (exact @ axes[:, ::-1]).astype(columns.dtype))
 
     def solve(self, entries: Sparse, excess: Reals, ridge: Doubles) -> Reals:
-        """Solve for row vectors [rows, D], in the axes of the columns; zeros for rows without known columns.
+        """Solve for the row vectors, [rows, D], in the axes of the columns; rows without known columns get zeros.
 
         entries: csr [rows, N] with b = w r as data; excess: w - w0, parallel to its data; ridge: λ > 0 of each row
         """
@@ -82,7 +82,7 @@ def _add_to_diagonal(matrices: Reals, values: Reals | int) -> None:
 
 
 def blocks(lengths: Longs, factors: int) -> Iterator[tuple[Longs, int]]:
-    """Yield rows of similar length with the greatest length among them; rows of length 0 are left out."""
+    """Yield blocks of rows of similar length, each with its greatest length; rows of length 0 are left out."""
     rows = np.argsort(lengths, kind="stable")
     rows = rows[lengths[rows] > 0]
     while len(rows):
@@ -104,10 +104,10 @@ class Side(NamedTuple):
 
 
 def alternate(rows: Side, columns: Side, start: Floats, *, unobserved: float, iterations: int) -> Floats:
-    """Return column vectors, float32 [N, D], after alternating from `start`: rows first, then columns, in each round.
+    """Return column vectors, float32 [N, D], after rounds of alternating least squares from the vectors `start`.
 
-    Each step leaves its vectors in the principal axes of those it started from; inner products are the same in any
-    axes.
+    Each round solves for the rows, then for the columns. The solved vectors are in the principal axes of those that
+    were held fixed; inner products are the same in any axes.
     """
     vectors = start
     for _ in range(iterations):

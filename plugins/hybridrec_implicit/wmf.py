@@ -1,4 +1,4 @@
-"""Weighted matrix factorization as taught in courses: observed and unobserved weight, gravity, three similarities."""
+"""`wmf`: weighted matrix factorization with observed and unobserved weights, gravity, and three similarities."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class WMFOptions(ColdOptions, SimilarityOptions):
     its weight, a rating on any scale."""
     center: Literal["none", "user", "item", "global"] = "none"
     """Mean that is subtracted from explicit ratings: none, that of the user's own ratings, of the item's ratings, or of
-    all ratings. That of the item is added to its score again (mean normalization), as it orders items."""
+    all ratings. The mean of an item is added to its score again (mean normalization), since it orders items."""
     observed_weight: float = Field(1.0, gt=0)
     """Weight of the squared error of an entry."""
     unobserved_weight: float = Field(0.1, ge=0)
@@ -91,7 +91,7 @@ class WMF(VectorModel):
     config: WMFOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Factorize the training matrix."""
+        """Factorize the training matrix; return self."""
         entries, means = self._training_entries(data)
         learned = entries.getnnz(axis=0) > 0
         start = rng.standard_normal((len(learned), self.config.factors), np.float32)
@@ -100,7 +100,7 @@ class WMF(VectorModel):
         return self._learn(solve(entries, start, rng), entries, means, data)
 
     def refresh(self, data: Dataset, new_codes: Mapping[Target, Ints], rng: np.random.Generator) -> Self:
-        """Run half a round more: solve all users from the current vectors, then every item from the users."""
+        """Run one more round on the grown data: solve for all users from the current vectors, then for all items."""
         entries, means = self._training_entries(data)
         vectors = np.zeros((len(data.items), self.config.factors), np.float32)
         kept = self._learned & (new_codes[ITEMS] != PADDING)
@@ -110,12 +110,12 @@ class WMF(VectorModel):
         return self._learn(vectors, entries, means, data)
 
     def _alternate(self, entries: Sparse, start: Floats, rng: np.random.Generator) -> Floats:
-        """Return item vectors after rounds of alternating least squares."""
+        """Return item vectors, float32 [I, factors], after rounds of alternating least squares."""
         sides = self._side(entries), self._side(entries.T.tocsr())
         return alternate(*sides, start, unobserved=self._everywhere, iterations=self.config.iterations)
 
     def _descend(self, entries: Sparse, start: Floats, rng: np.random.Generator) -> Floats:
-        """Return item vectors after passes of stochastic gradient descent."""
+        """Return item vectors, float32 [I, factors], after passes of stochastic gradient descent."""
         config = self.config
         return descend(
             entries,
@@ -129,7 +129,10 @@ class WMF(VectorModel):
         )
 
     def _training_entries(self, data: Dataset) -> tuple[Sparse, Doubles]:
-        """Return the centered ratings of the training part, and the mean of each item, or of all: float64 [I] or []."""
+        """Return the centered ratings of the training part, csr [users, I], and the mean rating.
+
+        The mean is that of each item with `center: item`, float64 [I], else that of all ratings, float64 [].
+        """
         ratings = self._ratings(data.interactions)
         means = np.array(ratings.data.mean() if ratings.nnz else 0.0)
         if self.config.center == "item":
@@ -139,7 +142,7 @@ class WMF(VectorModel):
         return self._entries(ratings, means), means
 
     def _learn(self, vectors: Floats, entries: Sparse, means: Doubles, data: Dataset) -> Self:
-        """Take these item vectors, float32 [I, factors], as the fitted model."""
+        """Take these item vectors, float32 [I, factors], as those of the fitted model; return self."""
         learned = entries.getnnz(axis=0) > 0
         squares = LeastSquares.of(np.where(learned[:, None], vectors, 0), self._everywhere)
         items = np.where(learned[:, None], squares.columns, np.float32(np.nan))
@@ -152,7 +155,10 @@ class WMF(VectorModel):
         return self.config.unobserved_weight + self.config.gravity
 
     def _ratings(self, history: Ragged) -> Sparse:
-        """Build csr float32 [rows, I]; repeats count once if feedback is implicit, else their mean is the rating."""
+        """Build the ratings of histories: csr float32 [rows, I].
+
+        Repeats of an item count once if feedback is implicit, else their mean is the rating.
+        """
         ratings = history.matrix()
         if self.config.feedback == "implicit":
             ratings.data = np.minimum(ratings.data, 1)
@@ -163,7 +169,7 @@ class WMF(VectorModel):
         return ratings
 
     def _entries(self, ratings: Sparse, means: Doubles) -> Sparse:
-        """Subtract the mean that `center` names from the ratings; `means` is that of each item, or of all ratings."""
+        """Return the ratings minus the mean that `center` names; `means` is that of each item, or of all ratings."""
         entries = ratings.copy()
         if self.config.center == "global":
             entries.data -= np.float32(means)
@@ -178,7 +184,7 @@ class WMF(VectorModel):
         return entries
 
     def _side(self, entries: Sparse) -> Side:
-        """Build the problem of one half-step for the rows of these entries."""
+        """Build the least-squares problem for the rows of these entries, with the columns held fixed."""
         weighted = csr_matrix(
             (np.float32(self.config.observed_weight) * entries.data, entries.indices, entries.indptr), entries.shape
         )
@@ -187,17 +193,17 @@ class WMF(VectorModel):
         return Side(weighted, excess, np.full(weighted.shape[0], self.config.regularization))
 
     def state(self) -> State:
-        """Return the vectors, float32 [I, factors], with rows of NaN for items without one.
+        """Return the vectors of items, float32 [I, factors], and the arrays that project queries.
 
-        Their eigenvalues, a mask of the items seen in training, and the mean rating, of each item with `center: item`,
-        come with them.
+        Items without a vector have rows of NaN. The other arrays are the eigenvalues, a mask of the items seen in
+        training, and the mean rating (of each item with `center: item`).
         """
         return {
             "items": self._items, "spread": self._squares.spread, "learned": self._learned, "mean": self._means
         }  # fmt: skip
 
     def restore(self, state: State) -> Self:
-        """Restore the vectors, and prepare scores and projection."""
+        """Take the vectors of items and the arrays that project queries from `state`; return self."""
         self._items = np.asarray(state["items"], np.float32)
         self._learned, self._means = state["learned"], state["mean"]
         learned = np.where(self._learned[:, None], self._items, 0).astype(np.float64)
@@ -213,21 +219,24 @@ class WMF(VectorModel):
         return 4 * rows * self.config.factors + 32 * len(data.interactions.ids)
 
     def vectors(self, target: Target) -> Floats:
-        """Return float32 [I, factors], scaled for the similarity; with `center: item` the mean of each item comes last.
+        """Return the vectors of items scaled for `similarity`: float32 [I, factors].
 
-        [I, factors + 2] for `euclidean`: v, |v|², 1.
+        With `center: item` the mean of each item is one more column. With `euclidean` there are two more: v, |v|², 1.
         """
         return self._places
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return float32, as wide as `vectors`; NaN if no rating was seen in training or all are equal."""
+        """Return the vectors of queries, float32, as wide as `vectors`.
+
+        NaN rows for queries without a rating of an item seen in training, and for those whose centered ratings are 0.
+        """
         probes = self.config.probes(self._project(queries))
         if self.config.center == "item":
             probes = np.column_stack((probes, np.where(np.isnan(probes[:, 0]), np.nan, 1))).astype(np.float32)
         return probes
 
     def _project(self, queries: QueryBatch) -> Floats:
-        """Project the queries, float32 [Q, factors], to the vectors that training would learn for these ratings."""
+        """Return the vectors of queries, float32 [Q, factors]: least squares on their ratings, items held fixed."""
         entries = self._entries(self._ratings(queries.history), self._means)
         informative = abs(entries) @ self._learned.astype(np.float32) > 0
         if queries.disliked is not None and self.config.feedback == "implicit":
@@ -238,7 +247,7 @@ class WMF(VectorModel):
 
 
 def _with_zeros(entries: Sparse, disliked: Ragged) -> Sparse:
-    """Add an entry of 0 for each disliked item."""
+    """Return the entries of queries, csr [Q, I], with an entry of 0 for each disliked item."""
     liked = entries.tocoo()
     rows, columns = np.concatenate((liked.row, disliked.rows)), np.concatenate((liked.col, disliked.ids))
     values = np.concatenate((liked.data, np.zeros(len(disliked.ids), np.float32)))

@@ -1,4 +1,4 @@
-"""Linear item-item models, which score by a query's values times learned weights: EASE, SLIM and random walks."""
+"""Linear item-item models, whose scores are a query's values times learned weights: EASE, SLIM and random walks."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EASE_ITEMS = 20_000
 
 @hookimpl
 def hybridrec_components() -> Sequence[type[Component]]:
-    """The components of this package."""
+    """Linear item-item models: `ease`, `p3alpha`, `rp3beta` and `slim`."""
     from hybridrec_linear.ease import Ease
     from hybridrec_linear.slim import Slim
     from hybridrec_linear.walks import P3Alpha, RP3Beta

@@ -19,7 +19,8 @@ class EaseOptions(ScaledColumnOptions):
     """Regularization (lambda of the paper); good values are some hundreds, and some tens with a `column_power` of 0.25.
     """
     column_power: float = Field(0.0, ge=0, le=1)
-    """Power of a column's count by which it is divided, so that popular items dominate less; 0 is as published."""
+    """Power of a column's number of users by which its values are divided, so that popular items dominate less; 0 is as
+    published."""
 
 
 class Ease(LinearModel):
@@ -34,7 +35,7 @@ class Ease(LinearModel):
     config: EaseOptions
 
     def learn(self, rows: Sparse, n: int) -> None:
-        """Solve for the first n columns."""
+        """Solve for the weights that predict the first n columns, from rows csr [R, C]."""
         self._solution = solve.solve(rows, self.config.l2, n)
 
     def memory(self, data: Dataset) -> int:
@@ -47,11 +48,11 @@ class Ease(LinearModel):
         return self._solution.predict(values)
 
     def state(self) -> State:
-        """Return the columns and the solution."""
+        """Return the columns and the primal or dual solution."""
         return self._columns.state() | self._solution.state()
 
     def restore(self, state: State) -> Self:
-        """Restore the fit from `state`."""
+        """Take the columns and the primal or dual solution from `state`; return self."""
         self._columns = Columns.restore(state, self.config)
         self._solution = solve.restore(state)
         return self

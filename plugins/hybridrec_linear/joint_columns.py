@@ -28,10 +28,11 @@ from hybridrec import (
 
 
 class ColumnOptions(Options):
-    """Options of the training matrix: which fields are its columns, their values, and its rows beside the users."""
+    """Options of the training matrix: the fields that are its columns, their values, and rows in addition to users."""
 
     weights: Values = "binary"
-    """Value of an item in a history: 1, log(1 + weight), or its weight; the latter two over the mean of the row."""
+    """Value of an item in a history: 1, log(1 + weight), or its weight; the latter two are divided by the mean of the
+    row."""
     fields: tuple[str, ...] = Field(("items",), min_length=1)
     """Fields that become columns: items, and optionally tags (or any other kind that users carry) and `title`, its
     words. With tags it recommends tags, too."""
@@ -42,12 +43,12 @@ class ColumnOptions(Options):
     tokenizer: Tokenizer = Tokenizer()
     """Tokenization of titles."""
     min_users: int = Field(2, ge=1)
-    """Fewest users of a tag or title word that becomes a column."""
+    """Smallest number of users with which a tag or title word becomes a column."""
     item_tags: float = Field(0.0, ge=0)
-    """Weight of additional rows, one for each tag with its items, as if of a user who had them all; it is multiplied by
-    log(1 + count)."""
+    """Value of the items in additional rows, one for each tag, as if a user had all items of the tag; it is multiplied
+    by log(1 + the tag's count at the item). 0 adds no rows."""
     min_items: int = Field(10, ge=1)
-    """With `item_tags`: fewest items of a tag that becomes a row."""
+    """Smallest number of items with which a tag becomes a row of `item_tags`."""
 
     @field_validator("fields")
     @classmethod
@@ -63,27 +64,29 @@ class ColumnOptions(Options):
 
     @property
     def scaling(self) -> float:
-        """Power of the number of users by which each column is divided."""
+        """Power of a column's number of users by which its values are divided."""
         return 0.0
 
 
 class ScaledColumnOptions(ColumnOptions):
-    """Options of models of squared errors, in which popular items dominate."""
+    """Options of models that minimize squared errors, in which popular items dominate."""
 
     column_power: float = Field(0.25, ge=0, le=1)
-    """Power of a column's count by which it is divided, so that popular items dominate less; 0 is as published."""
+    """Power of a column's number of users by which its values are divided, so that popular items dominate less; 0 is as
+    published."""
 
     @property
     def scaling(self) -> float:
-        """The option `column_power`."""
+        """Power of a column's number of users by which its values are divided, the option `column_power`."""
         return self.column_power
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Selection and scale of the columns.
+    """Columns of a training matrix: the ids that were chosen for them, and their scales.
 
     sizes: int64 [kinds], the number of entities of each of the options' kinds, items first
+    lexicon: the words of titles; empty if titles are not used
     ids: int32 [C] ascending, the id behind each column: items from 0, then entities of each other kind, then words
     scale: float32 [C], factor on the values of each column
     """
@@ -96,7 +99,10 @@ class Columns:
 
     @classmethod
     def learn(cls, data: Dataset, options: ColumnOptions) -> tuple[Self, Sparse]:
-        """Choose the columns of a training part, and return its rows, csr [R, C], users and then the tags of items."""
+        """Choose the columns of a training part; return them and the rows, csr [R, C]: users, then tags of items.
+
+        Empty rows are left out. Raises DataError if `fields` names a kind that users do not carry.
+        """
         for kind in options.kinds:
             if kind not in data.targets:
                 carried = ", ".join((*data.targets, "title"))
@@ -116,7 +122,7 @@ class Columns:
         return columns, rows[np.diff(rows.indptr) > 0]
 
     def values(self, queries: QueryBatch) -> Sparse:
-        """Return the queries' values of the columns: csr float32 [Q, C]."""
+        """Return the values that queries have in the columns: csr float32 [Q, C]."""
         return self._kept(_values(queries, self.lexicon, self.options))
 
     @property
@@ -125,7 +131,7 @@ class Columns:
         return int(np.searchsorted(self.ids, self.sizes.sum()))
 
     def split(self, predicted: Floats, target: Target) -> Floats:
-        """Map values of the predicted columns, [Q, n_predicted], to the target's ids: [Q, N], NaN elsewhere."""
+        """Map values of the predicted columns, [Q, n_predicted], to a target's ids: [Q, N], NaN without a column."""
         place = self.options.kinds.index(target)
         first, size = int(self.sizes[:place].sum()), int(self.sizes[place])
         start, stop = np.searchsorted(self.ids[: self.n_predicted], (first, first + size))
@@ -134,13 +140,13 @@ class Columns:
         return result
 
     def state(self) -> State:
-        """Return the columns as arrays."""
+        """Return the ids and the scales of the columns, the sizes of the kinds, and the words."""
         arrays: State = {"ids": self.ids, "scale": self.scale, "sizes": self.sizes}
         return arrays | self.lexicon.state()
 
     @classmethod
     def restore(cls, state: State, options: ColumnOptions) -> Self:
-        """Restore the columns from `state`."""
+        """Rebuild the columns from `state`."""
         lexicon = TokenVocabulary.restore(state, options.tokenizer)
         return cls(options, state["sizes"], lexicon, state["ids"], state["scale"])
 
@@ -151,7 +157,7 @@ class Columns:
 
 
 def _values(queries: QueryBatch, lexicon: TokenVocabulary, options: ColumnOptions) -> Sparse:
-    """Return csr float32 [Q, items + other entities + words], before columns are chosen and scaled."""
+    """Return the values of queries in all possible columns: csr float32 [Q, items + other entities + words]."""
     blocks = [valued(queries.history.matrix(), options.weights)]
     blocks += [queries.matrix(kind).sign() * np.float32(options.tag_weight) for kind in options.kinds[1:]]
     if "title" in options.fields:
@@ -160,7 +166,7 @@ def _values(queries: QueryBatch, lexicon: TokenVocabulary, options: ColumnOption
 
 
 def _tag_rows(item_tags: Sparse, options: ColumnOptions, width: int) -> Sparse:
-    """Return the items of each tag as additional rows: csr [tags, width]."""
+    """Return additional rows, csr [tags, width]: one for each frequent tag, with its items as columns."""
     frequent = (item_tags.getnnz(axis=0) >= options.min_items) & (options.item_tags > 0)
     rows = item_tags[:, frequent].T.tocsr()
     values = np.log1p(rows.data) * np.float32(options.item_tags)

@@ -1,4 +1,4 @@
-"""Base of linear models: the scores of a query are its row over the columns times learned weights."""
+"""Base of linear models, in which the scores of a query are its values in the columns times learned weights."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from hybridrec_linear.joint_columns import ColumnOptions, Columns
 
 
 class LinearModel(DenseModel):
-    """Model of the user-by-column matrix; it folds in any query with something that training has seen.
+    """Linear model of the user-by-column matrix, which serves any query with an id or word that training has seen.
 
     A subclass implements `learn`, `predict`, `state` and `restore`. Items that occur in no training row get no opinion.
     """
@@ -37,13 +37,13 @@ class LinearModel(DenseModel):
     _columns: Columns
 
     def __init__(self, config: Options | None = None) -> None:
-        """Set the query fields and targets according to `fields`."""
+        """Set `needs` and `targets` as the option `fields` says."""
         super().__init__(config)
         self.needs = frozenset(self.config.fields)
         self.targets = self.config.kinds
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Learn for all columns that training has seen; raises DataError if there are none."""
+        """Choose the columns, and learn to predict them; return self. Raises DataError if there are none."""
         self._columns, rows = Columns.learn(data, self.config)
         if not self._columns.n_predicted:
             raise DataError(f"{self.name}: the training part has no interactions to learn from")
@@ -56,10 +56,13 @@ class LinearModel(DenseModel):
 
     @abstractmethod
     def predict(self, values: Sparse) -> Floats:
-        """Return float32 [Q, n], a new array, from the values of queries, csr [Q, C]."""
+        """Return predictions for the first n columns, float32 [Q, n], a new array, from queries' values, csr [Q, C]."""
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return predictions for the ids of the target; NaN for queries without anything that training has seen."""
+        """Return predictions for the ids of the target, float32 [Q, N].
+
+        NaN for queries without anything that training has seen, and for ids without a column.
+        """
         values = self._columns.values(queries)
         predicted = self.predict(values)
         predicted[np.diff(values.indptr) == 0] = np.nan
@@ -67,13 +70,13 @@ class LinearModel(DenseModel):
 
 
 class SparseLinearModel(LinearModel):
-    """Linear model of few, non-negative weights; ids that no column of a query leads to get no opinion."""
+    """Linear model of few, non-negative weights; ids for which no column of the query has a weight get no opinion."""
 
     _weights: Sparse
     """Weights: csr float32 [C, n]."""
 
     def predict(self, values: Sparse) -> Floats:
-        """Return the values times the weights, NaN instead of 0."""
+        """Return the values times the weights, float32 [Q, n], with NaN instead of 0."""
         predicted = (values @ self._weights).toarray()
         predicted[predicted <= 0] = np.nan
         return predicted
@@ -83,14 +86,17 @@ class SparseLinearModel(LinearModel):
         return self._columns.state() | pack_csr(self._weights, "weights")
 
     def restore(self, state: State) -> Self:
-        """Restore the fit from `state`."""
+        """Take the columns and the weights from `state`; return self."""
         self._columns = Columns.restore(state, self.config)
         self._weights = unpack_csr(state, "weights")
         return self
 
 
 def strongest_others(matrix: Sparse, k: int, start: int = 0) -> Sparse:
-    """Select the k largest off-diagonal entries of each row, rows counted from `start`."""
+    """Return the k largest off-diagonal entries of each row: csr.
+
+    `matrix`, csr, holds the rows of a square matrix from `start` on.
+    """
     others = matrix.indices != kernels.csr_rows(matrix) + start
     indptr = np.concatenate(([0], np.cumsum(others)))[matrix.indptr]
     return kernels.strongest(csr_matrix((matrix.data[others], matrix.indices[others], indptr), shape=matrix.shape), k)

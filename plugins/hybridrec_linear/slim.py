@@ -1,4 +1,4 @@
-"""`slim`: sparse linear models, with a few positive weights per item."""
+"""`slim`: a sparse linear model, which predicts each item from others by few positive weights."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hybridrec_linear.joint_columns import Columns, ScaledColumnOptions
 from hybridrec_linear.linear_model import SparseLinearModel, strongest_others
 
 _CELLS = 1 << 22
-"""Entries of small Gram matrices held in memory at a time."""
+"""Number of entries of small Gram matrices held in memory at a time."""
 _STILL = 1e-4
 """Largest change of a weight at which descent counts as converged."""
 
@@ -45,7 +45,7 @@ class Slim(SparseLinearModel):
     config: SlimOptions
 
     def learn(self, rows: Sparse, n: int) -> None:
-        """Solve for the first n columns, a block at a time."""
+        """Solve for the weights that predict the first n columns, a block of columns at a time."""
         gram = (rows.T @ rows).tocsr()
         gram.sort_indices()
         nearest = _nearest(gram, n, self.config.neighbours)
@@ -54,7 +54,7 @@ class Slim(SparseLinearModel):
         self._weights = vstack(blocks, format="csr", dtype=np.float32).T.tocsr()
 
     def _solve(self, gram: Sparse, ids: Ints, start: int) -> Sparse:
-        """Solve for the weights of columns from `start` on, csr [B, C]; ids, int32 [B, K], are their neighbours."""
+        """Solve for the weights, csr [B, C], that predict B columns from `start` on by neighbours `ids` [B, K]."""
         valid, ids = ids != PADDING, np.maximum(ids, 0)
         columns = np.arange(start, start + len(ids), dtype=np.int32)
         among = _entries(gram, ids[:, :, None], ids[:, None, :])
@@ -91,7 +91,7 @@ def descend(gram: Floats, left: Floats, l2: float, sweeps: int) -> Floats:
 
 
 def _nearest(gram: Sparse, n: int, k: int) -> Ints:
-    """Find the k most similar columns, by cosine, of each of the first n, padded with -1: int32 [n, at most k]."""
+    """Find the k columns most similar by cosine to each of the first n: int32 [n, at most k], padded with -1."""
     own = gram.diagonal()
     scale = diags(np.divide(1, np.sqrt(own), out=np.zeros_like(own), where=own > 0))
     nearest = strongest_others(((scale @ gram)[:n] @ scale).tocsr(), k)
@@ -102,6 +102,6 @@ def _nearest(gram: Sparse, n: int, k: int) -> Ints:
 
 
 def _entries(matrix: Sparse, rows: Ints, columns: Ints) -> Floats:
-    """Return `matrix[rows, columns]` as a dense array, the two broadcast against each other."""
+    """Return `matrix[rows, columns]` as a dense array, with `rows` and `columns` broadcast against each other."""
     rows, columns = np.broadcast_arrays(rows, columns)
     return np.asarray(matrix[rows.flatten(), columns.flatten()], np.float32).reshape(rows.shape)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from hybridrec import Doubles, Floats, Sparse, State, pack_csr, unpack_csr
 
 BLOCK = 1024
-"""Columns held as a dense block at a time."""
+"""Number of columns held as a dense block at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +43,12 @@ class Primal:
         return queries @ self.weights
 
     def state(self) -> State:
-        """Return B."""
+        """Return the weights B."""
         return {"weights": self.weights}
 
     @classmethod
     def restore(cls, state: State) -> Self:
-        """Restore B from `state`."""
+        """Rebuild the solution from the weights B in `state`."""
         return cls(state["weights"])
 
 
@@ -83,27 +83,31 @@ class Dual:
         return answers - queries[:, : len(self.gain)].multiply(self.gain - 1).toarray()
 
     def state(self) -> State:
-        """Return X, W and the gain."""
+        """Return X, W and 1 / (1 - d)."""
         return {"solution": self.solution, "gain": self.gain} | pack_csr(self.rows, "rows")
 
     @classmethod
     def restore(cls, state: State) -> Self:
-        """Restore X, W and the gain from `state`."""
+        """Rebuild the solution from X, W and 1 / (1 - d) in `state`."""
         return cls(unpack_csr(state, "rows"), state["solution"], state["gain"])
 
 
 def solve(rows: Sparse, l2: float, n: int) -> Primal | Dual:
-    """Solve by the cheaper of the two: dual where there are fewer rows than columns."""
+    """Solve the dual system if there are fewer rows than columns, else the primal one.
+
+    rows: csr [R, C]
+    n: number of leading columns that are predicted
+    """
     return Dual.solve(rows, l2, n) if is_dual(rows) else Primal.solve(rows, l2, n)
 
 
 def restore(state: State) -> Primal | Dual:
-    """Restore whichever of the two wrote this state."""
+    """Rebuild the primal or the dual solution, whichever this state is of."""
     return Dual.restore(state) if "solution" in state else Primal.restore(state)
 
 
 def is_dual(rows: Sparse) -> bool:
-    """Return True if there are fewer rows than columns."""
+    """Return True if there are fewer rows than columns, so that the dual system is smaller."""
     return rows.shape[0] < rows.shape[1]
 
 

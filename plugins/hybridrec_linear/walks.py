@@ -1,4 +1,4 @@
-"""`p3alpha` and `rp3beta`: random walks over the graph of users and items."""
+"""`p3alpha` and `rp3beta`: scores by random walks over the graph of users and items."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hybridrec_linear.joint_columns import ColumnOptions, Columns
 from hybridrec_linear.linear_model import SparseLinearModel, strongest_others
 
 _STEPS = 1 << 24
-"""Multiplications of the sparse product per block, a bound on memory."""
+"""Number of multiplications of the sparse product in a block, which bounds memory."""
 
 
 class P3AlphaOptions(ColumnOptions):
@@ -22,7 +22,7 @@ class P3AlphaOptions(ColumnOptions):
     alpha: float = Field(1.0, gt=0)
     """Power of each step's probability; below 1 unlikely steps count more."""
     neighbours: int = Field(200, ge=1)
-    """Number of columns that each column leads to: those that the walk reaches with the highest probability."""
+    """Number of columns kept for each column: those that a walk from it reaches with the highest probability."""
 
 
 class P3Alpha(SparseLinearModel):
@@ -40,7 +40,7 @@ class P3Alpha(SparseLinearModel):
     config: P3AlphaOptions
 
     def learn(self, rows: Sparse, n: int) -> None:
-        """Compute the last two steps, and keep the strongest of them for each column."""
+        """Compute the last two steps of walks from each column, and keep the most probable ends."""
         back, forth = _steps(rows.T.tocsr(), self.config.alpha), _steps(rows, self.config.alpha)[:, :n]
         forth = forth @ diags(self.damping(rows.getnnz(axis=0)[:n]).astype(np.float32))
         k = self.config.neighbours
@@ -48,11 +48,11 @@ class P3Alpha(SparseLinearModel):
         self._weights = vstack(blocks, format="csr", dtype=np.float32)
 
     def damping(self, count: Doubles) -> Doubles:
-        """Return the factor on the probability to end in a column with so many rows: float64 [n]."""
+        """Return the factor on the probability of ending in each column, by its number of rows: float64 [n]."""
         return np.ones(len(count))
 
     def predict(self, values: Sparse) -> Floats:
-        """Take the first step, then the other two."""
+        """Return the scores after all three steps, of which the first leaves the query: float32 [Q, n]."""
         return super().predict(_steps(values, self.config.alpha))
 
     def memory(self, data: Dataset) -> int:
@@ -70,19 +70,22 @@ class RP3BetaOptions(P3AlphaOptions):
 
 
 class RP3Beta(P3Alpha):
-    """The random walk of `p3alpha`, each end divided by its number of rows to the power beta (Paudel et al. 2017)."""
+    """The random walk of `p3alpha`, with scores divided by the item's number of rows to the power beta.
+
+    Paudel et al., "Updatable, Accurate, Diverse, and Scalable Recommendations for Interactive Applications" (2017).
+    """
 
     name = "rp3beta"
     Config = RP3BetaOptions
     config: RP3BetaOptions
 
     def damping(self, count: Doubles) -> Doubles:
-        """Return the number of rows to the power -beta."""
+        """Return the number of rows of each column to the power -beta: float64 [n]."""
         return np.maximum(count, 1.0) ** -self.config.beta
 
 
 def _steps(values: Sparse, alpha: float) -> Sparse:
-    """Compute each row's probabilities to the power alpha: csr of the same shape."""
+    """Divide each row by its sum, and raise the entries to the power alpha: csr of the same shape."""
     steps = values.copy()
     total = np.asarray(values.sum(axis=1)).ravel()
     steps.data = (steps.data / total[kernels.csr_rows(steps)]) ** np.float32(alpha)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def hybridrec_readers() -> list[type[Reader]]:
-    """Melon, Yes.com radio, Spotify playlists, the Million Playlist Dataset, classic rock radio."""
+    """Readers of Melon, Yes.com radio, Spotify playlists, the Million Playlist Dataset and classic rock radio."""
     from hybridrec_playlists.melon import MelonReader
     from hybridrec_playlists.mpd import MPDReader
     from hybridrec_playlists.radio import RadioReader
@@ -24,7 +24,7 @@ def hybridrec_readers() -> list[type[Reader]]:
 
 @hookimpl
 def hybridrec_splitters() -> list[type[Splitter]]:
-    """The ten categories of the RecSys Challenge 2018."""
+    """`ten-categories`, a splitter with the ten categories of queries of the RecSys Challenge 2018."""
     from hybridrec_playlists.challenge import TenCategories
 
     return [TenCategories]
@@ -40,7 +40,7 @@ def hybridrec_metrics() -> list[type[Metric]]:
 
 @hookimpl
 def hybridrec_exporters() -> list[type[Exporter]]:
-    """Submission files of the Melon challenge and the RecSys Challenge 2018."""
+    """Exporters of submission files for the Melon challenge and the RecSys Challenge 2018."""
     from hybridrec_playlists.submissions import MelonExporter, MPDExporter
 
     return [MelonExporter, MPDExporter]
@@ -55,12 +55,13 @@ CONFIGS = {
 }
 """Reader -> configs for its data, the one to begin with first."""
 FEW_LISTS, MANY_ROWS = 5_000, 1_000_000
-"""Lists below which a share of them is held out, where the config holds 1,000 out; rows of which the first are read."""
+"""Number of Yes.com lists below which a share of them is held out instead of the 1,000 of the config; number of rows
+that are read of a larger Spotify file."""
 
 
 @hookimpl
 def hybridrec_starters(data: DataProfile) -> list[StarterConfig]:
-    """The configs of the systems that were published on the data of a reader."""
+    """Propose the configs of the systems that were published on the data of a reader."""
     from hybridrec import StarterConfig
 
     reader = data.data["reader"]

@@ -12,7 +12,12 @@ from hybridrec import PADDING, Bools, DataError, Dataset, Fold, Ints, Longs, Opt
 
 
 class Category(NamedTuple):
-    """Contents of a query: the number of tracks, the first ones or random ones, and with or without the title."""
+    """Contents of a query of the challenge.
+
+    seeds: number of tracks that it shows
+    title: true if it shows the title
+    first: true if its tracks are the first ones of the playlist, false if they are random ones
+    """
 
     seeds: int
     title: bool = True
@@ -31,7 +36,7 @@ CATEGORIES = (
     Category(100),
     Category(100, first=False),
 )
-"""Categories in the order of the challenge."""
+"""The ten categories, in the order of the challenge."""
 
 
 class TenCategoriesOptions(Options):
@@ -44,13 +49,13 @@ class TenCategoriesOptions(Options):
 
 
 class TenCategories(Splitter):
-    """Split that holds playlists out, a tenth for each category, and asks for the tracks that the category hides.
+    """Splitter that holds playlists out, a tenth for each category of queries; the truth is what the category hides.
 
-    Title only; title and the first track; the first 5 with and without the title; the first 10 with and without it;
-    title and the first 25, or any 25; title and the first 100, or any 100. A playlist has more distinct tracks than its
-    category shows; categories with too few such playlists are smaller. All data of a held-out playlist is removed from
-    training, and queries do not include its tags. In the files of a run, the number and order of a query's tracks and
-    the presence of a title show its category.
+    A query shows the title only; the title and the first track; the first 5 tracks with or without the title; the first
+    10 with or without it; the title and the first 25, or any 25; the title and the first 100, or any 100. A playlist
+    has more distinct tracks than its category shows; categories for which there are too few such playlists are smaller.
+    All data of a held-out playlist is removed from training, and queries do not include its tags. In the files of a
+    run, the number and order of a query's tracks and the presence of a title show its category.
     """
 
     name = "ten-categories"
@@ -62,7 +67,7 @@ class TenCategories(Splitter):
         yield _fold("test", data, self.config.test, rng)
 
     def validation_split(self, train: Dataset, rng: np.random.Generator) -> Fold:
-        """Hold out `validation` of the training playlists."""
+        """Return a fold that holds out the share `validation` of the training playlists."""
         return _fold("validation", train, self.config.validation, rng)
 
 
@@ -112,7 +117,10 @@ def _fold(name: str, data: Dataset, share: float, rng: np.random.Generator) -> F
 
 
 def _assign(lists: Longs, distinct: Ints, titled: Bools, wanted: int) -> tuple[Longs, Longs]:
-    """Choose the held-out playlists and their categories, starting with those that show the most tracks."""
+    """Choose the held-out playlists and their categories, beginning with the categories that show the most tracks.
+
+    Returns two parallel arrays: the rows of the playlists, and the numbers of their categories.
+    """
     taken: list[Longs] = []
     categories: list[Longs] = []
     order = sorted(range(len(CATEGORIES)), key=lambda number: -CATEGORIES[number].seeds)
@@ -128,7 +136,7 @@ def _assign(lists: Longs, distinct: Ints, titled: Bools, wanted: int) -> tuple[L
 
 
 def _shown(offsets: Longs, categories: Longs, rng: np.random.Generator) -> Bools:
-    """Mark the entries of the playlists that their categories show, the first ones of each or random ones."""
+    """Mark the entries of the playlists that their categories show: bool, parallel to all entries."""
     lengths = np.diff(offsets)
     rows = np.repeat(np.arange(len(lengths)), lengths)
     first = np.array([category.first for category in CATEGORIES])[categories]

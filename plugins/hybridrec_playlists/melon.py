@@ -24,11 +24,11 @@ ORIGIN = (
 )
 SONGS, GENRES = "song_meta.json", "genre_gn_all.json"
 LIKES = "likes"
-"""The feature of users with the number of likes of a playlist."""
+"""Name of the feature of users that is the number of likes of a playlist."""
 
 
 class MelonOptions(text_files.BadLineOptions):
-    """Selection of files, and of the features of songs."""
+    """Options of `melon`: the files, and the parts of them that are read."""
 
     folder: InputPath = Field(examples=["melon"])
     """Folder of song_meta.json, genre_gn_all.json and the files of playlists."""
@@ -36,7 +36,7 @@ class MelonOptions(text_files.BadLineOptions):
     playlists: tuple[str, ...] = Field(default=("train.json",), min_length=1)
     """Files of playlists in the folder. The part of the playlists in val.json and test.json that the challenge hides
     is not published; their visible part may be used for training. `hybridrec export --format melon --set
-    questions=FILE` asks for the hidden part."""
+    questions=FILE` writes recommendations for the hidden part."""
 
     features: tuple[Literal["genre", "artist", "album"], ...] = ("genre", "artist")
     """Properties of a song that become features, by code and name: "album:2727 Debut"."""
@@ -65,7 +65,7 @@ class MelonReader(Reader):
 
     @classmethod
     def recognises(cls, files: Sequence[Path]) -> dict[str, Any] | None:
-        """Return the options for files named train.json and like its metadata."""
+        """Return the options if one folder has train.json and the files of its metadata, else None."""
         folder = text_files.folder_of(files, "train.json", SONGS, GENRES)
         return None if folder is None else {"folder": folder}
 
@@ -99,7 +99,7 @@ class MelonReader(Reader):
 
 
 def read_questions(path: Path, bad_lines: text_files.BadLines) -> dict[str, Query]:
-    """Read the playlists of val.json or test.json, with the time of their last change: id -> visible part.
+    """Read the playlists of val.json or test.json as queries: id -> visible part, with the time of the last change.
 
     Raises DataError if the file is missing.
     """
@@ -110,7 +110,7 @@ def read_questions(path: Path, bad_lines: text_files.BadLines) -> dict[str, Quer
 
 
 class _Playlists:
-    """Contents of the files for P playlists, with the songs of all playlists concatenated."""
+    """Playlists read so far, as parallel arrays and lists; their songs, and their tags, are concatenated."""
 
     def __init__(self) -> None:
         self.places: list[tuple[Path, int]] = []
@@ -123,7 +123,7 @@ class _Playlists:
         self._known: set[int] = set()
 
     def read(self, path: Path, bad_lines: text_files.BadLines) -> None:
-        """Add the playlists of a file."""
+        """Add the playlists of a file; broken and repeated ones go to `bad_lines`."""
         for line, entry in text_files.read_elements(path, bad_lines):
             try:
                 playlist, songs = array("I", [entry["id"]])[0], array("I", entry["songs"])
@@ -149,7 +149,7 @@ class _Playlists:
                 self.tag_counts.append(len(tags))
 
     def interactions(self, songs: pl.Series, bad_lines: text_files.BadLines) -> pl.DataFrame:
-        """Return the columns user, item, time, without songs that have no metadata."""
+        """Return a frame with `user`, `item` and `time`, without items that are not among `songs`."""
         import polars as pl
 
         lengths = np.asarray(self.lengths)
@@ -168,14 +168,14 @@ class _Playlists:
         return rows.filter(pl.col("item").is_in(songs.implode())).drop("place")
 
     def users(self) -> pl.DataFrame:
-        """Return the columns id, title, time."""
+        """Return a frame with `id`, `text` (the title) and `time` of each playlist."""
         import polars as pl
 
         ids = pl.Series(np.asarray(self.ids)).cast(pl.String)
         return pl.DataFrame({"id": ids, "text": self.titles, "time": self._times()})
 
     def questions(self) -> dict[str, Query]:
-        """Return the visible part of each playlist, by its id."""
+        """Return the visible part of each playlist: id -> query."""
         songs, tags = iter(self.songs), iter(self.tags)
         rows = zip(self.users().iter_rows(), self.liked, self.lengths, self.tag_counts, strict=True)
         return {
@@ -190,28 +190,28 @@ class _Playlists:
         }
 
     def likes(self) -> pl.DataFrame:
-        """Return the columns id, likes."""
+        """Return a frame with `id` and `likes` of each playlist, null if unknown."""
         import polars as pl
 
         ids = pl.Series(np.asarray(self.ids)).cast(pl.String)
         return pl.DataFrame({"id": ids, LIKES: pl.Series(np.asarray(self.liked)).fill_nan(None)})
 
     def tag_rows(self) -> pl.DataFrame:
-        """Return the columns user, id."""
+        """Return a frame with `user` and `id` (the tag), a row for each tag of a playlist."""
         import polars as pl
 
         owners = np.repeat(np.asarray(self.ids), np.asarray(self.tag_counts))
         return pl.DataFrame({"user": owners, "id": pl.Series(self.tags, dtype=pl.String)})
 
     def _times(self) -> pl.Series:
-        """Parse dates to seconds since 1970, NaN for invalid ones."""
+        """Parse the dates of the last changes to seconds since 1970, NaN for invalid ones."""
         import polars as pl
 
         return text_files.parse_times(pl.Series(self.changed, dtype=pl.String)).fill_null(float("nan"))
 
 
 class _Songs:
-    """Contents of song_meta.json for the songs in `wanted`, or for all."""
+    """Songs of song_meta.json that were read so far: those in `wanted`, or all if it is None."""
 
     def __init__(self, wanted: set[int] | None) -> None:
         self.wanted = wanted
@@ -222,7 +222,7 @@ class _Songs:
         self.names: dict[str, dict[str, str]] = {"artist": {}, "album": {}}
 
     def read(self, path: Path, bad_lines: text_files.BadLines) -> None:
-        """Add the songs of the file."""
+        """Add the wanted songs of the file; broken and repeated ones go to `bad_lines`."""
         numbers: set[int] = set()
         for line, song in text_files.read_elements(path, bad_lines):
             try:
@@ -256,7 +256,7 @@ class _Songs:
             self.names["album"].setdefault(album, f"{album} {song['album_name']}")
 
     def items(self) -> pl.DataFrame:
-        """Return the columns id, text, time."""
+        """Return a frame with `id`, `text` and `time` (null if unknown) of each song."""
         import polars as pl
 
         date = pl.col("date")
@@ -271,7 +271,7 @@ class _Songs:
         return frame.select("id", "text", time=time)
 
     def features(self, kinds: tuple[str, ...], genres: dict[str, str]) -> pl.DataFrame:
-        """Return the columns item, feature."""
+        """Return a frame with `id` and `feature`, a row for each feature of these kinds that a song has."""
         import polars as pl
 
         parts = [pl.DataFrame(schema={"id": pl.String, "feature": pl.String})]
@@ -289,7 +289,7 @@ class _Songs:
 
 
 def _genre_names(path: Path) -> dict[str, str]:
-    """Read the file of genres: code -> "code name", because names alone are not unique."""
+    """Read the file of genres: code -> "code name", since names alone are not unique. Raises DataError."""
     try:
         names = json.loads(path.read_text(encoding="utf-8"))
         return {code: f"{code} {name}" for code, name in names.items()}

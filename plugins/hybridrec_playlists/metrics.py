@@ -8,7 +8,7 @@ from scipy.sparse import csr_matrix
 from hybridrec import PADDING, Doubles, EvalBatch, Ints, Metric, Sparse
 
 PAGE = 10
-"""Songs shown at a time."""
+"""Number of songs shown at a time."""
 ARTIST = "artist:"
 """Prefix of the features that name the artist of a song."""
 ARTIST_CREDIT = 0.25
@@ -24,7 +24,7 @@ class MelonNdcg(Metric):
     name = "melon-ndcg"
 
     def values(self, eval_batch: EvalBatch, k: int) -> Doubles:
-        """Compute DCG over ideal DCG."""
+        """Compute DCG@k over the DCG of all relevant ids at the top: float64 [Q], NaN without relevant ids."""
         relevant = eval_batch.relevant
         discounts = 1 / np.log2(np.arange(2, max(k, relevant.max(initial=0)) + 2))
         hits = eval_batch.hits[:, :k]
@@ -35,16 +35,16 @@ class MelonNdcg(Metric):
 class ArtistRPrecision(Metric):
     """R-precision with a quarter of a hit for each correct artist: (songs + 0.25 artists) / R.
 
-    Songs are the relevant ones among the first R of the slate, R the number of relevant songs; artists are those of
-    the first R that have a relevant song, each counted once (Zamani, Schedl, Lamere and Chen 2019, section 3.1). The
-    artists of an item are its features "artist:...". Slates should be at least as wide as the largest R.
+    R is the number of relevant songs; "songs" counts those among the first R of the slate, "artists" the artists of the
+    first R who have a relevant song, each once (Zamani, Schedl, Lamere and Chen 2019, section 3.1). The artists of an
+    item are its features "artist:...". Slates should be at least as wide as the largest R.
     """
 
     name = "artist-r-precision"
     cut_off = False
 
     def values(self, eval_batch: EvalBatch, k: int) -> Doubles:
-        """Compute float64 [Q]; NaN for queries without relevant songs."""
+        """Compute the R-precision of each query: float64 [Q], NaN without relevant songs."""
         relevant = eval_batch.relevant
         within = (np.arange(eval_batch.ids.shape[1]) < relevant[:, None]) & (eval_batch.ids != PADDING)
         songs = (eval_batch.hits & within).sum(axis=1)
@@ -53,7 +53,7 @@ class ArtistRPrecision(Metric):
 
 
 def _shared_artists(eval_batch: EvalBatch, within: np.ndarray) -> Ints:
-    """Count the artists, int [Q], of the items selected by `within`, bool [Q, n], that also have a relevant item."""
+    """Count the artists of the slates' items where `within`, bool [Q, n], is true who also have a relevant item."""
     features = eval_batch.train.items.features
     names = [] if features is None or eval_batch.target != "items" else features.names
     artists = [column for column, name in enumerate(names) if name.startswith(ARTIST)]
@@ -77,7 +77,7 @@ class Clicks(Metric):
     higher_is_better = False
 
     def values(self, eval_batch: EvalBatch, k: int) -> Doubles:
-        """Compute float64 [Q]; NaN for queries without relevant songs."""
+        """Compute the number of clicks of each query: float64 [Q], NaN without relevant songs."""
         hits = eval_batch.hits[:, :k]
         first = hits.argmax(axis=1) if hits.shape[1] else np.zeros(len(hits), np.int64)
         clicks = np.where(hits.any(axis=1), first // PAGE, -(-k // PAGE) + 1)

@@ -26,7 +26,7 @@ SLICE = re.compile(r"mpd\.slice\.(\d+)-\d+\.json")
 
 
 class MPDOptions(text_files.BadLineOptions):
-    """Selection of playlists."""
+    """Options of `mpd`: the files, and the number of slices that are read."""
 
     folder: InputPath = Field(examples=["mpd"])
     """Folder of the files mpd.slice.0-999.json and so on."""
@@ -36,7 +36,8 @@ class MPDOptions(text_files.BadLineOptions):
 
     challenge: InputPath | None = None
     """Path of challenge_set.json: its 10,000 playlists become users, too, with their visible tracks and titles, and
-    may be used for training. `hybridrec export --format mpd --set questions=FILE` asks for the hidden tracks."""
+    may be used for training. `hybridrec export --format mpd --set questions=FILE` writes recommendations for the
+    hidden tracks."""
 
 
 class MPDReader(Reader):
@@ -52,7 +53,7 @@ class MPDReader(Reader):
 
     @classmethod
     def recognises(cls, files: Sequence[Path]) -> dict[str, Any] | None:
-        """Return the options if all files of the folder are named like slices."""
+        """Return the options if the files include all slices of one folder, and of no other, else None."""
         slices = {file for file in files if SLICE.fullmatch(file.name)}
         folders = {file.parent for file in slices}
         if len(folders) != 1 or slices != set(_slices(folder := folders.pop()).values()):
@@ -92,7 +93,10 @@ class MPDReader(Reader):
 
 
 def read_questions(path: Path, bad_lines: text_files.BadLines) -> dict[str, Query]:
-    """Read the playlists of challenge_set.json: pid -> visible part. Raises DataError if the file is missing."""
+    """Read the playlists of challenge_set.json as queries: pid -> visible part.
+
+    Raises DataError if the file is missing.
+    """
     text_files.check_file(path, ORIGIN)
     gathered = _Playlists()
     gathered.read(path, bad_lines)
@@ -100,12 +104,12 @@ def read_questions(path: Path, bad_lines: text_files.BadLines) -> dict[str, Quer
 
 
 def _slices(folder: Path) -> dict[int, Path]:
-    """Find the slices in a folder, by their first playlist."""
+    """Return the slices in a folder: number of the first playlist -> path."""
     return {int(match[1]): path for path in folder.glob("*.json") if (match := SLICE.fullmatch(path.name))}
 
 
 class _Playlists:
-    """Contents of the slices."""
+    """Playlists read so far, and their tracks, which are kept as numbers."""
 
     def __init__(self) -> None:
         self.tracks = text_files.Numbering()
@@ -116,7 +120,7 @@ class _Playlists:
         self._known: set[int] = set()
 
     def read(self, path: Path, bad_lines: text_files.BadLines) -> None:
-        """Add the playlists of a file."""
+        """Add the playlists of a file; broken and repeated ones go to `bad_lines`."""
         import polars as pl
 
         rows: list[tuple[str, str, str, str]] = []
@@ -144,7 +148,7 @@ class _Playlists:
         self.about.append(frame.filter(codes >= before).unique("id", keep="first", maintain_order=True))
 
     def interactions(self) -> pl.DataFrame:
-        """Return the columns user, item, time."""
+        """Return a frame with `user`, `item` and `time`, in the order of the tracks."""
         import polars as pl
 
         lengths = np.asarray(self.lengths)
@@ -157,14 +161,14 @@ class _Playlists:
         )
 
     def users(self) -> pl.DataFrame:
-        """Return the columns id, title, time."""
+        """Return a frame with `id`, `text` (the title) and `time` of each playlist."""
         import polars as pl
 
         ids = pl.Series(np.asarray(self.ids)).cast(pl.String)
         return pl.DataFrame({"id": ids, "text": self.titles, "time": np.asarray(self.changed)})
 
     def questions(self) -> dict[str, Query]:
-        """Return the visible part of each playlist, by its pid."""
+        """Return the visible part of each playlist: pid -> query."""
         tracks = iter(self.interactions()["item"])
         return {
             playlist: Query(items=list(islice(tracks, length)), text=title, time=None if isnan(time) else time)
@@ -173,7 +177,7 @@ class _Playlists:
 
 
 def _tracks(playlist: dict[str, Any]) -> list[tuple[str, str, str, str]]:
-    """Return URI, artist, album and text of each track, in order."""
+    """Return the URI of each track and those of its artist and album, and the text "artist - name", in order."""
     return [
         (t["track_uri"], t["artist_uri"], t["album_uri"], t["artist_name"] + " - " + t["track_name"])
         for t in playlist["tracks"]

@@ -23,22 +23,22 @@ SONG_COLUMNS = ("song", "artist", "year", "combined", "first", "dated", "plays",
 
 
 class RadioOptions(text_files.BadLineOptions):
-    """Folder of the files, and the definition of a list."""
+    """Options of `radio`: the folder of the files, and the length of a list."""
 
     folder: InputPath = Field(examples=["classic-rock"])
     """Folder of classic_rock_raw_data.csv and classic-rock-song-list.csv."""
 
     length: int | None = Field(default=None, ge=2)
-    """Plays per list: a station's plays are divided into lists of this length, with a shorter last one. By default
-    all plays of a station are one list."""
+    """Number of plays in a list: a station's plays are divided into lists of this length, with a shorter last one. By
+    default all plays of a station are one list."""
 
 
 class RadioReader(Reader):
-    """Lists of plays as users ("KGLK-1" is the first of that station), songs as items, "Song by Artist".
+    """Lists of plays as users ("KGLK-1" is the first list of that station), songs as items ("Song by Artist").
 
-    The broadcast order is that of the number in `unique_id`, descending; the times, at which the list was read from
-    the web, follow it only roughly. Artist, year and decade of a song are its tags and features; the list of songs,
-    from which the years come, lacks a song or two.
+    The broadcast order is that of the number in `unique_id`, descending; the times, at which a station's plays were
+    read from the web, follow it only roughly. Artist, year and decade of a song are its tags and features; the file of
+    songs, from which the years come, lacks a song or two.
     """
 
     name = "radio"
@@ -47,7 +47,7 @@ class RadioReader(Reader):
 
     @classmethod
     def recognises(cls, files: Sequence[Path]) -> dict[str, Any] | None:
-        """Return the options for files with the names of this data set."""
+        """Return the options if one folder has both files of this data set, else None."""
         folder = text_files.folder_of(files, PLAYS, SONGS)
         return None if folder is None else {"folder": folder}
 
@@ -73,7 +73,7 @@ class RadioReader(Reader):
         )
 
     def _plays(self) -> pl.DataFrame:
-        """Read the columns user, combined, artist, time, position, in broadcast order."""
+        """Read a frame with `user`, `combined`, `artist`, `time` and `position`, in broadcast order."""
         import polars as pl
 
         assert self.bad_lines is not None
@@ -98,7 +98,7 @@ class RadioReader(Reader):
         return rows.select("combined", "artist", "time", user=user, position=-pl.col("number"))
 
     def _songs(self) -> pl.DataFrame:
-        """Read the columns combined, artist, year (null if unknown)."""
+        """Read a frame with `combined`, `artist` and `year` (null if unknown) of each song."""
         import polars as pl
 
         assert self.bad_lines is not None
@@ -115,7 +115,7 @@ class RadioReader(Reader):
 
 
 def _labels(songs: pl.DataFrame) -> pl.DataFrame:
-    """Derive the columns item, label: "artist:...", "year:..." and "decade:..."."""
+    """Return a frame with `item` and `label`: "artist:...", "year:..." and "decade:..." of each song."""
     import polars as pl
 
     year = pl.col("year")

@@ -24,7 +24,7 @@ LAYOUT = '"user_id","artistname","trackname","playlistname"'
 
 
 class SpotifyOptions(text_files.BadLineOptions):
-    """Selection of rows and playlists."""
+    """Options of `spotify`: the file, and the rows and playlists that are read."""
 
     path: InputPath = Field(examples=["spotify_dataset.csv"])
     """Path of spotify_dataset.csv. Some of its lines are malformed: `strict: false` skips them."""
@@ -33,17 +33,17 @@ class SpotifyOptions(text_files.BadLineOptions):
     """Number of lines to read, from the first row on; all by default."""
 
     min_items: int = Field(default=2, ge=1)
-    """Fewest entries of a playlist; others are dropped."""
+    """Smallest number of entries of a playlist; shorter ones are dropped."""
 
     fold_case: bool = False
-    """Take names of artists and tracks that differ in upper and lower case alone for the same, in lower case."""
+    """Treat names of artists and tracks that differ only in upper and lower case as the same, in lower case."""
 
 
 class SpotifyReader(Reader):
-    """Playlists of users as users, "user_id/playlistname", with the name as title; tracks as items.
+    """Playlists as users, with the id "user_id/playlistname" and the name as title; tracks as items.
 
-    A track is identified by its name and artist alone, its id and text are "artist - track"; its artist is a
-    feature. The file is read in blocks, and its rows are kept as numbers only.
+    A track is identified by its name and artist alone: its id and text are "artist - track". Its artist is a feature.
+    The file is read in blocks, and its rows are kept as numbers only.
     """
 
     name = "spotify"
@@ -52,13 +52,16 @@ class SpotifyReader(Reader):
 
     @classmethod
     def recognises(cls, files: Sequence[Path]) -> dict[str, Any] | None:
-        """Return the options for a file with this first line; malformed lines of the published file are skipped."""
+        """Return the options if exactly one file has the first line of this data set, else None.
+
+        They skip malformed lines, since the published file has some.
+        """
         tables = [file for file in files if file.suffix == ".csv"]
         matching = [file for file in tables if text_files.first_line(file).replace(" ", "") == LAYOUT]
         return {"path": matching[0], "strict": False} if len(matching) == 1 else None
 
     def read(self) -> Dataset:
-        """Read the playlists of at least `min_items`; raises DataError if the file is missing."""
+        """Read the playlists with at least `min_items` entries; raises DataError if the file is missing or none has."""
         import polars as pl
 
         path = self.config.path
@@ -106,7 +109,7 @@ class SpotifyReader(Reader):
 
 
 def _cleaned(block: pl.DataFrame, fold_case: bool) -> pl.DataFrame:
-    """Clean the columns list, song, artist: doubled or escaped quotes become single ones."""
+    """Return a frame with `artist`, `list` and `song`, in which doubled or escaped quotes are single ones."""
     import polars as pl
 
     plain = (pl.col(name).str.replace_all(r'""|\\"', '"') for name in ("user", "artist", "track", "playlist"))

@@ -1,4 +1,4 @@
-"""Slates as submission files of challenges: the results JSON of Melon, the CSV of the RecSys Challenge 2018."""
+"""Exporters of slates as submission files: the results JSON of Melon, the CSV of the RecSys Challenge 2018."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from hybridrec import Query, Run, Target
 
 SONGS, TAGS = 100, 10
-"""Numbers of songs and tags per playlist in a submission to the Melon challenge."""
+"""Numbers of songs and of tags for each playlist in a submission to the Melon challenge."""
 TRACKS = 500
-"""Number of tracks per playlist in a submission to the RecSys Challenge 2018."""
+"""Number of tracks for each playlist in a submission to the RecSys Challenge 2018."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answers:
     """Recommendations of one pipeline for Q playlists.
 
-    playlists: their ids
-    slates: for each target a frame of query (row number), rank and id
+    playlists: the ids of the playlists
+    slates: target -> frame with `query` (row number of the playlist), `rank` and `id`
     """
 
     pipeline: str
@@ -39,7 +39,7 @@ class Answers:
     slates: Mapping[Target, pl.DataFrame]
 
     def best(self, target: Target, n: int) -> pl.Series:
-        """Return lists of the best n ids for each playlist; raises DataError if there are fewer for one of them."""
+        """Return a list of the best n ids for each playlist; raises DataError if a playlist has fewer."""
         import polars as pl
 
         if target not in self.slates:
@@ -60,15 +60,15 @@ class Answers:
 
 
 class SubmissionOptions(text_files.BadLineOptions):
-    """Options for the queries to answer."""
+    """Options of exporters of submission files: the playlists for which they recommend."""
 
     questions: InputPath | None = None
-    """File of the challenge (val.json, challenge_set.json) whose playlists are to be answered, by a run made with
-    `refit: all`; by default the submission holds the slates of the run's own queries."""
+    """File of the challenge (val.json, challenge_set.json) with the playlists to recommend for; the run must be made
+    with `refit: all`. By default the submission holds the slates of the run's own queries."""
 
 
 class SubmissionExporter(Exporter):
-    """Base of the exporters of submission files: one for each pipeline of the run."""
+    """Base of the exporters of submission files, which write one file for each pipeline of the run."""
 
     Config: ClassVar[type[SubmissionOptions]] = SubmissionOptions
     config: SubmissionOptions
@@ -76,11 +76,11 @@ class SubmissionExporter(Exporter):
 
     @abstractmethod
     def read_questions(self, path: Path, bad_lines: text_files.BadLines) -> dict[str, Query]:
-        """Read the queries of the challenge: id of each playlist -> visible part."""
+        """Read the playlists of the challenge as queries: id -> visible part."""
 
     @abstractmethod
     def write(self, answers: Answers, folder: Path) -> Path:
-        """Write the file of a pipeline; raises DataError if the challenge requires more recommendations."""
+        """Write the file of a pipeline and return its path; raises DataError if there are too few recommendations."""
 
     def export(self, run: Run, folder: Path) -> list[Path]:
         """Write a file for each pipeline of the run; raises DataError if there are too few recommendations."""
@@ -89,11 +89,11 @@ class SubmissionExporter(Exporter):
         return [self.write(given, folder) for given in answers]
 
     def notes(self) -> list[str]:
-        """Report the malformed lines of the file of questions."""
+        """Return a note on the malformed lines of the file of questions, if there were any."""
         return [] if self._malformed is None else self._malformed.notes()
 
     def _answered(self, run: Run, path: Path) -> Iterator[Answers]:
-        """Recommend for the queries of the file with every pipeline of the run."""
+        """Yield the recommendations of every pipeline of the run for the playlists of the file."""
         import polars as pl
 
         from hybridrec import load
@@ -117,14 +117,17 @@ class SubmissionExporter(Exporter):
 
 
 def _with_features(query: Query, names: frozenset[str]) -> Query:
-    """Return the query with those features of its user that have these names."""
+    """Return the query with only those features of its user whose names are among `names`."""
     return replace(
         query, user_features={name: query.user_features[name] for name in names & query.user_features.keys()}
     )
 
 
 def _own(run: Run) -> Iterator[Answers]:
-    """Yield the pipelines' slates for the run's queries; raises DataError if a playlist was queried more than once."""
+    """Yield each pipeline's slates for the run's own queries.
+
+    Raises DataError if a playlist was queried more than once.
+    """
     playlists = run.queries()["unit"]
     if playlists.is_duplicated().any():
         raise DataError(f"{run.folder} queries a playlist more than once; the file has one answer per playlist")
@@ -133,16 +136,16 @@ def _own(run: Run) -> Iterator[Answers]:
 
 
 class MelonExporter(SubmissionExporter):
-    """Exporter of the results file of the Melon challenge: `<pipeline>.json`, 100 songs and 10 tags per playlist."""
+    """Exporter of results files of the Melon challenge: `<pipeline>.json`, 100 songs and 10 tags for each playlist."""
 
     name = "melon"
 
     def read_questions(self, path: Path, bad_lines: text_files.BadLines) -> dict[str, Query]:
-        """Read the playlists of val.json or test.json, with the time of their last change."""
+        """Read the playlists of val.json or test.json as queries: id -> visible part."""
         return melon.read_questions(path, bad_lines)
 
     def write(self, answers: Answers, folder: Path) -> Path:
-        """Write the JSON; also raises DataError if ids are not integers, as those of Melon are."""
+        """Write the JSON of a pipeline and return its path; raises DataError also if ids are not integers."""
         import polars as pl
 
         songs = _numbers(answers.best("items", SONGS).explode()).reshape((-1, SONGS))
@@ -162,7 +165,7 @@ Cell = Annotated[str, AfterValidator(_without_comma)]
 
 
 class MPDSubmissionOptions(SubmissionOptions):
-    """Options for the queries to answer, and the sender."""
+    """Options of `mpd`: the playlists for which it recommends, and the sender."""
 
     team: Cell = Field(examples=["the neighbours"])
     """Name of the team."""
@@ -171,9 +174,9 @@ class MPDSubmissionOptions(SubmissionOptions):
 
 
 class MPDExporter(SubmissionExporter):
-    """Exporter of submissions to the RecSys Challenge 2018: `<pipeline>.csv.gz`, 500 tracks per playlist.
+    """Exporter of submissions to the RecSys Challenge 2018: `<pipeline>.csv.gz`, 500 tracks for each playlist.
 
-    A line `team_info,team,email`, then a line for each playlist, its pid and its tracks.
+    A file has a line `team_info,team,email`, then a line for each playlist with its pid and its tracks.
     """
 
     name = "mpd"
@@ -181,11 +184,11 @@ class MPDExporter(SubmissionExporter):
     config: MPDSubmissionOptions
 
     def read_questions(self, path: Path, bad_lines: text_files.BadLines) -> dict[str, Query]:
-        """Read the playlists of challenge_set.json."""
+        """Read the playlists of challenge_set.json as queries: pid -> visible part."""
         return mpd.read_questions(path, bad_lines)
 
     def write(self, answers: Answers, folder: Path) -> Path:
-        """Write the table; the same answers make the same file."""
+        """Write the compressed table of a pipeline and return its path; the same answers make the same file."""
         lines = [f"team_info,{self.config.team},{self.config.email}"]
         rows = zip(answers.playlists, answers.best("items", TRACKS), strict=True)
         lines += [",".join([pid, *tracks]) for pid, tracks in rows]

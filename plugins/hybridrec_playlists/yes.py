@@ -19,7 +19,7 @@ ORIGIN = (
 )
 FILES = ("train.txt", "test.txt", "song_hash.txt", "tags.txt", "tag_hash.txt")
 HEADER = 2
-"""Lines before the first playlist: the ids of the songs, and their numbers of occurrences."""
+"""Number of lines before the first playlist: the ids of the songs, and their numbers of occurrences."""
 NUMBERS = r"^(?<numbers>\d{1,9}(?:\s+\d{1,9})*)\s*$"
 SONG = r"^(?<song>\d{1,9})\s*\t\s*(?<title>[^\t]*?)\s*\t\s*(?<artist>[^\t]*?)\s*$"
 TAGS = r"^(?<numbers>#|\d{1,9}(?:\s+\d{1,9})*)\s*$"
@@ -29,16 +29,17 @@ UNKNOWN_TAG = "unknown"
 
 
 class YesOptions(text_files.BadLineOptions):
-    """Folder of the files, and selection of lists."""
+    """Options of `yes-radio`: the folder of the files, and the lists and tags that are read."""
 
     folder: InputPath = Field(examples=["yes_complete"])
-    """One of yes_small, yes_big and yes_complete: train.txt, test.txt, song_hash.txt, tags.txt, tag_hash.txt."""
+    """Folder yes_small, yes_big or yes_complete, with train.txt, test.txt, song_hash.txt, tags.txt, tag_hash.txt."""
 
     min_items: int = Field(default=2, ge=1)
-    """Fewest songs of a list; others are dropped. Songs with an unknown title or artist do not count."""
+    """Smallest number of songs of a list; shorter ones are dropped. Songs with an unknown title or artist do not
+    count."""
 
     unknown_tag: bool = False
-    """Give songs without a tag (`#`) the tag "unknown", as Song2Vec did: they then share it with one another."""
+    """Give songs without a tag (`#`) the tag "unknown", as Song2Vec did; all of them then share this tag."""
 
 
 class YesReader(Reader):
@@ -54,12 +55,12 @@ class YesReader(Reader):
 
     @classmethod
     def recognises(cls, files: Sequence[Path]) -> dict[str, Any] | None:
-        """Return the options for files with the names of this data set."""
+        """Return the options if one folder has all files of this data set, else None."""
         folder = text_files.folder_of(files, *FILES)
         return None if folder is None else {"folder": folder}
 
     def read(self) -> Dataset:
-        """Read the lists of both files; raises DataError if a file is missing."""
+        """Read the lists of train.txt and test.txt; raises DataError if a file is missing, or no list long enough."""
         import polars as pl
 
         for file in FILES:
@@ -84,7 +85,7 @@ class YesReader(Reader):
         )
 
     def _songs(self) -> pl.DataFrame:
-        """Read the columns song, title, artist, dropped."""
+        """Read a frame with `song`, `title`, `artist` and `dropped`, true if title or artist is unknown."""
         import polars as pl
 
         assert self.bad_lines is not None
@@ -95,7 +96,7 @@ class YesReader(Reader):
         return rows.select(pl.col("song").cast(pl.UInt32), "title", "artist", dropped=dropped)
 
     def _lists(self, name: str, songs: pl.DataFrame) -> pl.DataFrame:
-        """Read the columns user, item, in order."""
+        """Read a frame with `user` and `item` in broadcast order, without songs that are dropped."""
         import polars as pl
 
         assert self.bad_lines is not None
@@ -110,7 +111,7 @@ class YesReader(Reader):
         return played.select(user=user, item="number")
 
     def _tags(self) -> pl.DataFrame:
-        """Read the columns item, id: line n of tags.txt is about song n - 1."""
+        """Read a frame with `item` and `id`, the tag; line n of tags.txt is about song n - 1."""
         import polars as pl
 
         assert self.bad_lines is not None
@@ -128,7 +129,7 @@ class YesReader(Reader):
 
 
 def _spread(rows: pl.DataFrame) -> pl.DataFrame:
-    """Split into the columns line, number: one row for each number of a line."""
+    """Return a frame with `line` and `number`, a row for each number of a line."""
     import polars as pl
 
     numbers = pl.col("numbers").str.extract_all(r"\d+").cast(pl.List(pl.UInt32))
