@@ -1,4 +1,4 @@
-"""Files that make up one table: a file, the parts in a folder or of a pattern, an object in cloud storage."""
+"""The files that make up one table: a single file, the parts in a folder or of a pattern, an object in the cloud."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class CloudPath(type(Path())):  # type: ignore[misc]  # the class of paths of th
     """The address of an object in cloud storage, such as `s3://bucket/plays.parquet`, which keeps its two slashes."""
 
     def __str__(self) -> str:
-        """Return the address as libraries take it."""
+        """Return the address with two slashes after the scheme, of which a path keeps only one."""
         return _CLOUD.sub(r"\1://", super().__str__().replace("\\", "/"))
 
 
@@ -38,7 +38,7 @@ def is_cloud(path: object) -> bool:
 
 
 def cloud_path(path: Path | str) -> CloudPath:
-    """Return an address; credentials in it are a mistake of the config, since it is written into reports."""
+    """Return an address as a path; raises PydanticCustomError if it has credentials, since reports show addresses."""
     address = CloudPath(path)
     if _CREDENTIALS.search(str(address)):
         raise PydanticCustomError(
@@ -58,7 +58,7 @@ def is_pattern(path: Path) -> bool:
 class PartFile:
     """One of the files of a table.
 
-    values: texts by column that the names of its folders state (`year=2024/`), None for a missing one
+    values: column -> text, as the names of the file's folders state them (`year=2024/`); None for a missing value
     """
 
     path: Path
@@ -66,10 +66,11 @@ class PartFile:
 
 
 def part_files(path: Path) -> list[PartFile]:
-    """Return the files of the table at a path, in ascending order of their paths: that of their rows.
+    """Return the files of the table at a path, in ascending order of their paths, in which their rows are read.
 
-    A folder holds parts at any depth; names that begin with a dot or an underscore are those of other things than
-    data. Raises DataError if there are none, or for a folder whose files alone are not its content.
+    A folder holds parts at any depth; files and folders whose names begin with a dot or an underscore are not data.
+    Raises DataError if there are no files, if their folders state values of different columns, or if the folder is a
+    Delta or Iceberg table, whose files also hold deleted rows.
     """
     if is_cloud(path):
         return [PartFile(path)]
@@ -99,7 +100,7 @@ def part_files(path: Path) -> list[PartFile]:
 
 
 def _inside(folder: Path) -> list[Path]:
-    """Return the files of data in a folder, at any depth."""
+    """Return the files of data in a folder, at any depth; raises DataError for a Delta or Iceberg table."""
     if (folder / "_delta_log").is_dir() or any(folder.glob("metadata/*.metadata.json")):
         raise DataError(
             f"{folder} is a Delta or Iceberg table, whose files hold rows that were deleted: export it to Parquet, or "
@@ -112,10 +113,10 @@ def _inside(folder: Path) -> list[Path]:
 
 
 def tables_among(files: Sequence[Path]) -> list[Path]:
-    """Return the tables that files make up, in the order of the first file of each.
+    """Return the paths of the tables that files make up, in the order of the first file of each.
 
-    Files of one folder whose names differ in numbers only are the parts of one table, for which a pattern stands that
-    matches them and no others.
+    Files of one folder whose names differ in numbers only are the parts of one table; its path is a pattern that
+    matches these files and no others.
     """
     groups: dict[Path, list[Path]] = {}
     for file in files:
@@ -128,7 +129,11 @@ def tables_among(files: Sequence[Path]) -> list[Path]:
 
 
 def tables_inside(folder: Path, is_table: Callable[[Path], bool]) -> list[Path]:
-    """Return the tables in a folder: of files that are tables, of folders of parts in it, or the folder itself."""
+    """Return the paths of the tables in a folder.
+
+    That is the folder itself if it holds the parts of one table, else its files that are tables, and the folders in it
+    that hold the parts of one.
+    """
     entries = [entry for entry in sorted(folder.iterdir()) if not entry.name.startswith((".", "_"))]
     folders = [entry for entry in entries if entry.is_dir()]
     tables = tables_among([entry for entry in entries if entry.is_file() and is_table(entry)])
@@ -165,7 +170,7 @@ class Origin:
     rows: pl.Series | None = None
 
     def places(self, rows: pl.Series) -> Iterator[tuple[Path, list[int]]]:
-        """Yield each file that some rows of the table, numbers from 0, come from, with their lines in it."""
+        """Yield each file from which some of these rows of the table, numbered from 0, come, and their lines in it."""
         numbers = rows if self.rows is None else self.rows.gather(rows)
         if len(self.parts) == 1:
             yield self.parts[0], (self.first_row + numbers).to_list()

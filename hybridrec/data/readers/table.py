@@ -97,8 +97,10 @@ class TableReader(Reader):
         )
 
     def fingerprint(self) -> str | None:
-        """Return paths, sizes and times of change of all files; None for frames and addresses, and for small files,
-        which are read faster than their data are stored."""
+        """Return a digest of the paths, sizes and times of change of all files.
+
+        None for frames and addresses, and for small files, which are read faster than their data is stored.
+        """
         states = file_states(_files(self.config))
         if states is None or sum(size for _, size, *_ in states) < WORTH_STORING:
             return None
@@ -129,11 +131,11 @@ class TableReader(Reader):
 
 
 WORTH_STORING = 1 << 24
-"""Bytes of files from which on their data is stored."""
+"""The size of all files in bytes from which it is worth storing their data."""
 
 
 def _files(options: object) -> Iterator[File]:
-    """Yield the tables that options name, at any depth."""
+    """Yield the options of tables that other options contain, at any depth."""
     if isinstance(options, File):
         yield options
     inner = options.values() if isinstance(options, Mapping) else ()

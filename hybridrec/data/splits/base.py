@@ -22,7 +22,7 @@ class Fold:
     truth: for each of the data's targets a csr [Q, N] of ones, the relevant ids of each query; empty if no query asks
         for the target
     units: int32[Q], the user behind each query, in codes of the dataset: the unit of all statistics
-    weights: float64[Q], the share of each query in the mean
+    weights: float64[Q], the weight of each query in the mean of a metric
     candidate_items: bool[I], the items that may be recommended, or None for all
     gains: for a target a csr [Q, N] with the sparsity of its truth, the gain of each relevant id: that of the
         interactions, such as the price paid, else their weight; a target that is left out has gains of 1
@@ -43,7 +43,7 @@ class Fold:
 
 
 class Splitter(Plugin):
-    """A cut of a dataset into folds.
+    """Base class of splitters, which divide a dataset into folds.
 
     The choice of hidden rows may depend on the shape of the data (the number of rows, the user of each row)
     and on `rng`, never on the content of the hidden rows, and none of that content may reach `Fold.train`
@@ -52,7 +52,7 @@ class Splitter(Plugin):
 
     @property
     def asks_for_seen(self) -> bool:
-        """True if queries may ask for items that they show: then no pipeline may exclude these."""
+        """True if the truth of a query may have items of its history; then no pipeline may exclude seen items."""
         return False
 
     @abstractmethod
@@ -61,4 +61,4 @@ class Splitter(Plugin):
 
     @abstractmethod
     def validation_split(self, train: Dataset, rng: np.random.Generator) -> Fold:
-        """Return another fold of the same kind, cut out of a training part, to learn blends on."""
+        """Return a further fold of the same kind inside a training part, on which blends learn."""

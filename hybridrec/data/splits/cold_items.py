@@ -1,4 +1,4 @@
-"""`cold-items`: items without interactions, to be recommended by their content."""
+"""Splitter `cold-items`: items without interactions, to be recommended by their content."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hybridrec.types import Ints
 
 
 class ColdItemsOptions(Options):
-    """Options of `cold-items`."""
+    """The items that are hidden, and the users who become queries."""
 
     test: float = Field(0.2, gt=0, lt=1)
     """Share of the items with interactions that is hidden. Not used with `folds`."""

@@ -1,4 +1,4 @@
-"""`each-position`: unseen lists, each position of which is predicted from its neighbours."""
+"""Splitter `each-position`: unseen lists, each position of which is predicted from its neighbours."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Part = Annotated[float, Field(gt=0, lt=1)] | Annotated[int, Field(ge=1)]
 
 
 class EachPositionOptions(Options):
-    """Options of `each-position`."""
+    """The users who are held out, and the neighbours of a position that its query shows."""
 
     test: Part = 0.2
     """Users (lists) to hold out: a share (0.2) or a count (1000)."""
@@ -57,7 +57,7 @@ class EachPosition(Splitter):
 
     @property
     def asks_for_seen(self) -> bool:
-        """True if the options say so."""
+        """True with the option `seen: allow`."""
         return self.config.seen == "allow"
 
     def split(self, data: Dataset, rng: np.random.Generator) -> Iterator[Fold]:
@@ -65,7 +65,7 @@ class EachPosition(Splitter):
         yield self._fold("test", data, self.config.test, rng)
 
     def validation_split(self, train: Dataset, rng: np.random.Generator) -> Fold:
-        """Hold out `validation` of the training users in the same way."""
+        """Hold out the share or the number `validation` of the training users in the same way."""
         return self._fold("validation", train, self.config.validation, rng)
 
     def _fold(self, name: str, data: Dataset, share: float, rng: np.random.Generator) -> Fold:
@@ -107,7 +107,10 @@ class EachPosition(Splitter):
         )
 
     def _held_out(self, data: Dataset, share: float, rng: np.random.Generator) -> Ints:
-        """Draw the held-out users: their codes, ascending. Raises DataError if too few have `min_items` items."""
+        """Draw the users to hold out, and return their codes, ascending.
+
+        Raises DataError if too few users have `min_items` distinct items.
+        """
         lengths = Pairs.distinct(data.interactions).lengths
         users = np.flatnonzero(lengths >= self.config.min_items).astype(np.int32)
         if len(users) < max(share, 1):
@@ -120,14 +123,14 @@ class EachPosition(Splitter):
 
 
 def _graded(truth: Sparse, gains: Floats) -> Sparse:
-    """Return the truth with the gain of the hidden interaction, one in each row, as its value."""
+    """Return the truth, which has one entry in each row, with `gains` as the values of these entries."""
     return csr_matrix((gains, truth.indices, truth.indptr), shape=truth.shape)
 
 
 def _around(lists: Ragged, window: int, *, repeats: bool) -> Ragged:
     """Return a row for each entry of `lists`: the entries within `window` of it, nearest last.
 
-    Those with the id of the entry itself are left out unless `repeats`.
+    Entries with the same id as the entry itself are left out unless `repeats`.
     """
     reach = min(window, int(lists.lengths.max()) - 1)
     steps = np.outer(np.arange(reach, 0, -1), [1, -1]).ravel()

@@ -1,4 +1,4 @@
-"""Hidden interactions: the choice of pairs, shares of rows, and the fold that hides them."""
+"""Helpers of splitters: the random choice of interactions to hide, and the fold that hides them."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from hybridrec.types import ITEMS, PADDING, Bools, Floats, Ints, Longs, Sparse, 
 class Pairs:
     """The P distinct (row, id) pairs of a Ragged, row by row, in order of first occurrence.
 
-    lengths: int64, distinct ids in each row
-    of: int64, parallel to `Ragged.ids`: the number of the pair that each entry belongs to; None if nothing
-        is repeated, so that every entry is a pair of its own
+    lengths: int64, the number of distinct ids in each row
+    of: int64, parallel to `Ragged.ids`: the number, from 0 to P - 1, of the pair to which each entry belongs; None if
+        nothing is repeated, so that every entry is a pair of its own
     """
 
     lengths: Longs
@@ -45,7 +45,7 @@ class Pairs:
 
     @property
     def rows(self) -> Ints:
-        """int32[P], the row of each pair."""
+        """The row of each pair: int32[P]."""
         return np.repeat(np.arange(len(self.lengths), dtype=np.int32), self.lengths)
 
     def at(self, entries: Bools) -> Bools:
@@ -57,7 +57,7 @@ class Pairs:
         return flags
 
     def entries(self, pairs: Bools) -> Bools:
-        """Return bool, parallel to `Ragged.ids`: true for every entry, repeats included, of the pairs, bool[P]."""
+        """Return bool, parallel to `Ragged.ids`: true for every entry of the pairs marked in `pairs`, bool[P]."""
         return pairs if self.of is None else pairs[self.of]
 
 
@@ -68,10 +68,10 @@ def _repeats(ragged: Ragged) -> bool:
 
 
 def hidden_pairs(ragged: Ragged, hidden: Bools) -> tuple[Sparse, Longs]:
-    """Return the distinct (row, id) pairs that are gone if the entries `hidden`, bool parallel to `ids`, are hidden.
+    """Return the distinct (row, id) pairs whose entries are all hidden, as a csr of ones.
 
-    They are a csr of ones: a pair is gone if all its repeats are hidden. The second result is the number of
-    distinct pairs left in each row, int64[len(ragged)].
+    `hidden` is bool, parallel to `ids`. The second result is the number of distinct pairs in each row that are still
+    visible, int64[len(ragged)].
     """
     gone, left = np.zeros((2, len(ragged)), np.int64)
     ids = [np.empty(0, np.int32)]
@@ -92,10 +92,10 @@ def hidden_pairs(ragged: Ragged, hidden: Bools) -> tuple[Sparse, Longs]:
 
 
 def choose_share(lengths: NDArray[np.integer], share: float, rng: np.random.Generator) -> Bools:
-    """Choose about `share` of each row at random: bool[sum(lengths)], row after row.
+    """Choose about `share` of the entries of each row at random: bool[sum(lengths)], row after row.
 
-    The number is rounded up or down at random, so that the expected share is exact; in rows of two or more at
-    least one entry is chosen and at least one is not.
+    The number of chosen entries is rounded up or down at random, so that the expected share is exact; in rows of two
+    or more at least one entry is chosen and at least one is not.
     """
     rows = np.repeat(np.arange(len(lengths)), lengths)
     counts = np.floor(share * lengths + rng.random(len(lengths)))
@@ -115,10 +115,10 @@ def choose(n: int, share: float, rng: np.random.Generator) -> Bools:
 
 
 def parts(things: Ints, share: float, folds: int | None, rng: np.random.Generator) -> dict[str, Ints]:
-    """Draw the things that each fold hides: name of the fold -> things, ascending.
+    """Draw the codes of the things that each fold hides: name of the fold -> codes, ascending.
 
-    Either "test", a random `share` of `things`, or "fold-0", "fold-1", ...: `folds` disjoint parts that cover
-    all of them.
+    Without `folds` there is one fold "test" with a random `share` of the things; else the folds "fold-0", "fold-1", ...
+    divide all of them among themselves.
     """
     if folds is None:
         return {"test": things[choose(len(things), share, rng)]}
@@ -127,7 +127,10 @@ def parts(things: Ints, share: float, folds: int | None, rng: np.random.Generato
 
 
 def train_without(data: Dataset, held: Ints, split: str, remedy: str) -> Dataset:
-    """Return the training part without the held-out users; raises DataError, with the remedy, if nothing is left."""
+    """Return the data without the users `held`, as training part; raises DataError if no interactions are left.
+
+    `split` (the splitter) begins the message of the error, and `remedy` ends it.
+    """
     is_held = np.zeros(len(data.users), bool)
     is_held[held] = True
     train = data.hide_users(is_held)
@@ -146,7 +149,7 @@ def entries(matrix: Sparse, keep: Bools) -> Sparse:
 
 
 def of_rows(matrix: Sparse, rows: Ints) -> Sparse:
-    """Return the given ascending rows; if these hold all entries, the arrays are shared instead of copied."""
+    """Return the given rows of a matrix, which must be ascending; if they hold all entries, the arrays are shared."""
     lengths = np.diff(matrix.indptr)[rows]
     if lengths.sum() < matrix.nnz:
         return matrix[rows]
@@ -165,10 +168,11 @@ def _ones(matrix: Sparse) -> Sparse:
 
 
 def gains_of(truth: Sparse, interactions: Ragged) -> dict[Target, Sparse]:
-    """Return the gains of relevant items, csr [Q, I] by target: what each user's interactions with the item are worth.
+    """Return the gains of relevant items, by target: csr [Q, I] with the entries of `truth`.
 
-    `interactions` has a row for each row of `truth` and every pair of it; gains of repeats add up, as weights do in
-    `Ragged.matrix`. Without gains or weights all are 1, and the result is empty.
+    A gain is the sum of the gains of the user's interactions with the item, or without gains of their weights.
+    `interactions` has a row for each row of `truth`, with every pair of it. If the data has neither gains nor weights,
+    all gains are 1, and the result is empty.
     """
     if (gains := gains_or_weights(interactions)) is None:
         return {}
@@ -200,13 +204,12 @@ def fold_of(
 ) -> Fold | None:
     """Return the fold that hides the interactions `hidden`, bool parallel to `interactions.ids`; None without queries.
 
-    Each user with hidden ids to find and at least `min_history` distinct visible items becomes one query of
-    weight 1. It shows the user's training data; its truth is the rest, so items that the user also has in
-    training are not asked for, unless `seen`: then every hidden interaction is asked for. Users without any
-    visible interaction are unknown: training has no data about them, and their queries have no user id, only the
-    entities, title and features that the data declares. `time` is the time of all queries; without it each has
-    its user's. If the split is `sequential`, so that a query is asked at the moment of the first hidden
-    interaction, it has the context of that interaction.
+    Each user with hidden ids to find and at least `min_history` distinct visible items becomes one query of weight 1,
+    which shows the user's visible data. Its truth has the hidden ids except for those that are also visible; with
+    `seen` it has all hidden ids. Users without any visible interaction are unknown: training has no data about them,
+    and their queries have no user id, only the entities, title and features that the data declares. `time` is the time
+    of all queries; without it each query has the time of its user. If the split is `sequential`, so that a query is
+    asked at the moment of the first hidden interaction, the query has the context of that interaction.
     """
     shown = data.hide(hidden)
     gone, history = hidden_pairs(data.interactions, hidden)
@@ -240,7 +243,7 @@ def fold_of(
 def context_of(asked: Ragged) -> Features | None:
     """Return the context of the first interaction of each row, unknown in empty rows; None if the data has none.
 
-    The only thing that a query may know of a hidden interaction: the request that led to it comes before it.
+    It is all that a query may know of a hidden interaction, since the request comes before the interaction.
     """
     if asked.context is None:
         return None

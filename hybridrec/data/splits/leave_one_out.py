@@ -1,4 +1,4 @@
-"""`leave-one-out`: the last interaction of each user, or a random one, is hidden."""
+"""Splitter `leave-one-out`: the last interaction of each user, or a random one, is hidden."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hybridrec.plugin import Options
 
 
 class LeaveOneOutOptions(Options):
-    """Options of `leave-one-out`."""
+    """The choice of the interaction of each user that is hidden."""
 
     pick: Literal["last", "random"] = "last"
     """The item of each user that is hidden: that of the last interaction, or a random one."""
@@ -24,7 +24,7 @@ class LeaveOneOutOptions(Options):
     """`allow` hides one interaction and leaves its repeats: the item may be one that the user had before. The pipelines
     then need `seen: allow`, too."""
     validation: float = Field(1.0, gt=0, le=1)
-    """Share of the training users with two or more items of whom one more is hidden to learn blends on."""
+    """Share of the training users with two or more items who get one more item hidden, to learn blends on."""
 
 
 class LeaveOneOut(Splitter):
@@ -41,7 +41,7 @@ class LeaveOneOut(Splitter):
 
     @property
     def asks_for_seen(self) -> bool:
-        """True if the options say so."""
+        """True with the option `seen: allow`."""
         return self.config.seen == "allow"
 
     def split(self, data: Dataset, rng: np.random.Generator) -> Iterator[Fold]:
@@ -49,7 +49,7 @@ class LeaveOneOut(Splitter):
         yield self._fold("test", data, 1.0, rng)
 
     def validation_split(self, train: Dataset, rng: np.random.Generator) -> Fold:
-        """Leave one more item out, for a share `validation` of the users."""
+        """Hide one more item of each user in a random share `validation` of the training users."""
         return self._fold("validation", train, self.config.validation, rng)
 
     def _fold(self, name: str, data: Dataset, share: float, rng: np.random.Generator) -> Fold:

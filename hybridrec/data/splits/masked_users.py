@@ -1,4 +1,4 @@
-"""`masked`: unseen users, part of whose data is shown and the rest asked for."""
+"""Splitter `masked`: unseen users, part of whose data is shown and the rest asked for."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ DEFAULT_MIX = {"items+tags": 0.4, "items": 0.4, "tags": 0.1, "title": 0.1}
 
 
 class MaskedOptions(Options):
-    """Options of `masked`."""
+    """The users who are held out, and the fields that their queries show."""
 
     test: float = pydantic.Field(0.2, gt=0, lt=1)
     """Share of the users with `min_items` items that is held out. Not used with `folds`."""
@@ -82,12 +82,12 @@ class Masked(Splitter):
     All data about held-out users is removed from training, and every query comes from an unknown user (no id, no
     user features). A user's items are divided into a visible and a hidden part, once for all scenarios; the
     visible history keeps its order, repeats, times and weights. A query's tags are part of the declared tags and
-    of those assigned to visible items: the tags of a hidden item are hidden with it. So are the entities of any other
-    kind; those through items are the ones of the visible items. The truth of a query is
-    everything of the user that it does not show. The time of a query is the user's if the data has it, else that
-    of its latest visible interaction, or NaN if it shows none.
+    of those assigned to visible items: the tags of a hidden item are hidden with it. The same holds for entities of
+    other kinds; those through items are the entities of the visible items. The truth of a query is everything of the
+    user that the query does not show. The time of a query is the user's if the data has it, else that of its latest
+    visible interaction, or NaN if it shows none.
 
-    A query that would know nothing (tags only, for a user without tags) or have nothing to find is dropped.
+    A query that would have no field (tags only, for a user without tags) or nothing to find is dropped.
     """
 
     name = "masked"
@@ -110,13 +110,13 @@ class Masked(Splitter):
             yield self._fold(name, data, pairs, held, own)
 
     def validation_split(self, train: Dataset, rng: np.random.Generator) -> Fold:
-        """Hold out `validation` of the training users, under the same mask."""
+        """Hold out a share `validation` of the training users, under the same mask."""
         pairs = Pairs.distinct(train.interactions)
         users = self._eligible(train, pairs)
         return self._fold("validation", train, pairs, users[choose(len(users), self.config.validation, rng)], rng)
 
     def _check_scenarios(self, data: Dataset) -> None:
-        """Refuse a field that no query can show: raises DataError."""
+        """Raise DataError if a scenario names a field that no query can show."""
         carried = [kind for kind in data.targets if kind not in data.through_items]
         for name in self.config.scenarios or ():
             for field in name.split("+"):
@@ -135,7 +135,10 @@ class Masked(Splitter):
         return users
 
     def _fold(self, name: str, data: Dataset, pairs: Pairs, held: Ints, rng: np.random.Generator) -> Fold:
-        """Hold out these users: train on the others, and ask for a hidden share of the items and tags of these."""
+        """Return the fold that trains without the users `held`, and asks queries for the data that they do not show.
+
+        Raises DataError if no query shows anything, or if nothing is left to learn from.
+        """
         train = train_without(data, held, self.name, "lower `test`, or raise `folds` or `min_items`")
         hidden = np.zeros(len(pairs), bool)
         hidden[np.isin(pairs.rows, held)] = choose_share(pairs.lengths[held], self.config.hide, rng)
@@ -167,7 +170,7 @@ class Masked(Splitter):
         )
 
     def _ask(self, n: int, rng: np.random.Generator) -> tuple[Longs, Shows, Doubles]:
-        """Draw the queries: index of the held-out user (0 to n - 1), flags of the fields shown, and weight of each."""
+        """Draw the queries of n held-out users: the user (0 to n - 1) of each query, its fields, and its weight."""
         scenarios, shares = list(self.config.mix), np.array(list(self.config.mix.values()))
         if self.config.cross:
             rows = np.repeat(np.arange(n), len(scenarios))
@@ -184,7 +187,7 @@ class Masked(Splitter):
 def _visible_entities(shown: Dataset, users: Ints, hide: float, rng: np.random.Generator) -> dict[EntityKind, Sparse]:
     """Return the entities of each user except for a random share `hide`: kind -> csr [len(users), entities].
 
-    Those through items are left out: they follow from the visible items.
+    Kinds through items are left out, as their entities follow from the visible items.
     """
     visible = {}
     for kind in shown.targets[1:]:
@@ -196,7 +199,7 @@ def _visible_entities(shown: Dataset, users: Ints, hide: float, rng: np.random.G
 
 
 def _queries(shown: Dataset, users: Ints, visible: dict[EntityKind, Sparse], shows: Shows) -> QueryBatch:
-    """Build queries of unknown users with only the fields that they show."""
+    """Return queries of unknown users, with data of `users` in only the fields that each query shows."""
     history = shown.interactions.take(users)
     nothing = np.zeros(len(users), bool)
     history = history.where(shows.get(ITEMS, nothing)[history.rows])

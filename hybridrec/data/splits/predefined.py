@@ -1,4 +1,4 @@
-"""`folds`: folds that come with the data."""
+"""Splitter `folds`: folds that come with the data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hybridrec.plugin import Options
 
 
 class PredefinedOptions(Options):
-    """Options of `folds`."""
+    """The share of training pairs on which blends learn; the folds come with the data."""
 
     validation: float = Field(0.1, gt=0, lt=1)
     """Share of the training pairs that is hidden at random to learn blends on."""
@@ -33,7 +33,10 @@ class PredefinedSplit(Splitter):
     config: PredefinedOptions
 
     def split(self, data: Dataset, rng: np.random.Generator) -> Iterator[Fold]:
-        """Yield a fold for each number from 0; raises DataError without numbers or any training data left."""
+        """Yield a fold for each number that is not negative.
+
+        Raises DataError if the data has no such numbers, or if a fold leaves nothing to learn from.
+        """
         groups = data.interactions.groups
         if groups is None or not (groups >= 0).any():
             raise DataError(

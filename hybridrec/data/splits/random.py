@@ -1,4 +1,4 @@
-"""`random`: a random share of all (user, item) pairs is hidden."""
+"""Splitter `random`: a random share of all (user, item) pairs is hidden."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hybridrec.plugin import Options
 
 
 class RandomOptions(Options):
-    """Options of `random`."""
+    """The shares of (user, item) pairs that are hidden, or the number of folds."""
 
     test: float = Field(0.2, gt=0, lt=1)
     """Share of all distinct (user, item) pairs that is hidden. Not used with `folds`."""

@@ -1,4 +1,4 @@
-"""`temporal`: interactions from a point in time on are hidden."""
+"""Splitter `temporal`: interactions from a point in time on are hidden."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hybridrec.types import Doubles
 
 
 class TemporalOptions(Options):
-    """Options of `temporal`."""
+    """The time from which interactions are hidden, and the users who become queries."""
 
     test: float = Field(0.2, gt=0, lt=1)
     """Share of the interactions, the latest ones, that is hidden. Not used with `cut`."""
@@ -49,7 +49,7 @@ class Temporal(Splitter):
 
     @property
     def asks_for_seen(self) -> bool:
-        """True if the options say so."""
+        """True with the option `seen: allow`."""
         return self.config.seen == "allow"
 
     def split(self, data: Dataset, rng: np.random.Generator) -> Iterator[Fold]:
@@ -58,7 +58,7 @@ class Temporal(Splitter):
         yield self._fold("test", data, _cut_before(times, self.config.test) if cut is None else _seconds(cut))
 
     def validation_split(self, train: Dataset, rng: np.random.Generator) -> Fold:
-        """Cut once more, before the latest `validation` of the training interactions."""
+        """Hide the latest share `validation` of the training interactions."""
         return self._fold("validation", train, _cut_before(_times(train), self.config.validation))
 
     def _fold(self, name: str, data: Dataset, cut: float) -> Fold:
@@ -97,9 +97,9 @@ def _times(data: Dataset) -> Doubles:
 
 
 def _cut_before(times: Doubles, share: float) -> float:
-    """Return the time of a cut after which about the latest `share` of `times` is hidden.
+    """Return the time of the cut that hides about the latest `share` of `times`.
 
-    It is the first representable time after the latest visible one, so it reveals nothing of the hidden times.
+    It is the first representable time after the latest visible time, so it reveals nothing of the hidden times.
     """
     ordered = np.sort(times)
     first_hidden = ordered[len(ordered) - max(1, round(share * len(ordered)))]
