@@ -1,1 +1,1 @@
-"""Discovery of plugins and observation of runs, with pluggy."""
+"""The registry: find plugins by pluggy, check what they offer, and describe it."""

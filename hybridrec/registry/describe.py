@@ -1,4 +1,4 @@
-"""Reference pages of plugin classes, made from their docstrings and options."""
+"""Reference pages of plugin classes and commands, made from their docstrings and options."""
 
 from __future__ import annotations
 
@@ -32,13 +32,16 @@ class Page:
     options: tuple[tuple[str, str, str, str], ...]
     """(key, type, default, meaning)"""
     example: str
-    """The shortest YAML that uses it, or the command line."""
+    """The shortest YAML or command line that uses it."""
     language: str = "yaml"
     """The language of the example: yaml or bash."""
 
 
 def describe(name: str, registry: Registry) -> list[Page]:
-    """Return the pages of everything named `name`; ConfigError if nothing is, PluginError if two plugins offer it."""
+    """Make the reference page of every class or command with this name.
+
+    Raises ConfigError if there is none, and PluginError if several plugins offer it and none is chosen.
+    """
     pages = [
         (_command_page if kind.instances else _page)(offer, kind, registry) for kind, offer in registry.named(name)
     ]
@@ -48,7 +51,7 @@ def describe(name: str, registry: Registry) -> list[Page]:
 
 
 def _command_page(command: Any, kind: Kind, registry: Registry) -> Page:
-    """Return the page of a command, made from its help and its parameters."""
+    """Make the page of a command from its help and its parameters."""
     provider = registry.provider_of(command)
     options = []
     for parameter in command.params:
@@ -93,7 +96,10 @@ def _origin(provider: Provider | None) -> str:
 
 
 def _example(cls: type[Plugin], kind: Kind, registry: Registry) -> tuple[str, str]:
-    """Return an example of the use of a class, with the first example of each required option, and its language."""
+    """Return (example, language): the shortest text that uses a class, and "yaml" or "bash".
+
+    Required options have the first of their examples as value.
+    """
     fields = cls.Config.model_fields.items()
     options = {field.alias or key: (field.examples or [None])[0] for key, field in fields if field.is_required()}
     usage = next(iter(kind.roles_of(cls)), kind.roles[0]).usage
@@ -113,7 +119,7 @@ def _example(cls: type[Plugin], kind: Kind, registry: Registry) -> tuple[str, st
 
 
 def _measured(cls: type[Plugin], options: Mapping[str, Any]) -> str:
-    """Return a metric as an entry of `compare.metrics`: text, or a mapping where it has required options."""
+    """Return an entry of `compare.metrics` for a metric as YAML: a name, or a mapping if it has required options."""
     cut_off = getattr(cls, "cut_off", False)
     if not options:
         return f"{cls.name}@10" if cut_off else cls.name
@@ -121,7 +127,10 @@ def _measured(cls: type[Plugin], options: Mapping[str, Any]) -> str:
 
 
 def _how_options_are_given(cls: type[Plugin]) -> tuple[str, ...]:
-    """Return a sentence on a metric that has options: most metrics of a config are text, which has no place for any."""
+    """Return a sentence that shows how options of a metric are written; none for a metric without options.
+
+    Most metrics of a config are a plain name, which has no place for options.
+    """
     keys = [field.alias or key for key, field in cls.Config.model_fields.items()]
     if not keys:
         return ()
@@ -130,9 +139,10 @@ def _how_options_are_given(cls: type[Plugin]) -> tuple[str, ...]:
 
 
 def _fusion(registry: Registry) -> tuple[str, str]:
-    """Return the name of a plain weighted fusion, and that of its option for the normaliser.
+    """Return (name, option): a plain weighted fusion, and the name of its option for the normaliser.
 
-    It is the fusion whose options derive from the fewest classes; without any, both placeholders are returned.
+    The fusion is the one whose options class has the fewest base classes. If none is installed, the placeholders
+    "$fusion" and "$normalise" are returned.
     """
     fusions = [
         (cls, field.alias or key)
@@ -149,7 +159,10 @@ def _fusion(registry: Registry) -> tuple[str, str]:
 
 
 def _filled(usage: Any, mappings: Mapping[str, dict[str, Any]]) -> Any:
-    """Replace the names of mappings by the mappings, and drop the placeholder of a fusion that is not needed."""
+    """Fill in an example: replace each key that is in `mappings` by that mapping's content.
+
+    The placeholder of a fusion that is not needed is dropped.
+    """
     if isinstance(usage, list):
         return [_filled(item, mappings) for item in usage if item != {"use": "$fusion"}]
     if not isinstance(usage, dict):
@@ -161,7 +174,7 @@ def _filled(usage: Any, mappings: Mapping[str, dict[str, Any]]) -> Any:
 
 
 def _facts(cls: type[Plugin]) -> list[str]:
-    """Return the capabilities of a component, in sentences; none for other classes."""
+    """Describe the stages, targets and needs of a component in sentences; return none for other classes."""
     from hybridrec.stages.component import Component, Generator, Reranker, Scorer
 
     if not issubclass(cls, Component):
@@ -191,7 +204,10 @@ def _options(model: type[Options]) -> list[tuple[str, str, str, str]]:
 def rows(
     schema: dict[str, Any], definitions: dict[str, Any], path: str = "", *, deep: bool = True
 ) -> Iterator[tuple[str, str, str, str]]:
-    """Yield (key, type, default, meaning) of a schema's keys; `deep` adds those of nested mappings as `mapping.key`."""
+    """Yield (key, type, default, meaning) for each key of a JSON Schema.
+
+    With `deep`, the keys of nested mappings follow, as `mapping.key`.
+    """
     required = set(schema.get("required", ()))
     for key, entry in schema.get("properties", {}).items():
         default = "required" if key in required else json.dumps(entry.get("default"), ensure_ascii=False)
@@ -203,7 +219,7 @@ def rows(
 
 
 def _mapping(entry: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the schema of an option that is a mapping with keys of its own, else None."""
+    """Return the schema of an option's value if it is a mapping with known keys, else None."""
     for member in (entry, *entry.get("anyOf", ())):
         definition = definitions.get(member.get("$ref", "").rsplit("/", 1)[-1])
         if definition is not None and "properties" in definition:
@@ -212,7 +228,7 @@ def _mapping(entry: dict[str, Any], definitions: dict[str, Any]) -> dict[str, An
 
 
 def _type(entry: dict[str, Any], definitions: dict[str, Any]) -> str:
-    """Describe a JSON Schema type in few words."""
+    """Describe the type in a JSON Schema in a few words, such as "integer ≥ 1"."""
     if "$ref" in entry:
         return _type(definitions[entry["$ref"].rsplit("/", 1)[1]], definitions)
     if "enum" in entry:

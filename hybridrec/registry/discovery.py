@@ -1,4 +1,4 @@
-"""Discovery of plugins: their offers, broken plugins with the causes, and clashes of names."""
+"""Discovery of plugins: load them, keep their classes by kind and name, and record errors and clashes of names."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ from hybridrec.registry.validation import LeftOut, offered, validate_api_version
 from hybridrec.tracing import GROUP, traced
 
 SLOW = 0.5
-"""Seconds of loading from which `plugins` warns that a plugin slows every command down."""
+"""A plugin that takes more seconds than this to load slows every command down; `hybridrec plugins` warns of it."""
 BLOCK = "HYBRIDREC_BLOCK"
 """The environment variable with the names of plugins that are not loaded, separated by commas."""
 
 
 @dataclass(slots=True)
 class Provider:
-    """A plugin: its entry point, its distribution, and the result of loading it.
+    """A plugin with its entry point, its distribution, and the result of loading it.
 
-    A plugin without packaging has the name of its file or class in place of a distribution.
+    For a plugin without packaging, `distribution` is the name of its file or class.
     """
 
     name: str
@@ -47,14 +47,15 @@ class Provider:
     error: BaseException | None = None
     blocked: bool = False
     seconds: float = 0.0
-    """Duration of loading it."""
+    """Time that loading it took."""
     offers: dict[str, list[str]] = field(default_factory=dict)
+    """By kind, the names of the classes that it offers."""
     left_out: Sequence[tuple[str, str, BaseException]] = ()
-    """Its classes, and whole hooks without a name, that cannot be used: (kind, name, cause); it offers the others."""
+    """(kind, name, cause) of each of its classes that cannot be used; the name is empty for a hook that failed."""
     file: str = ""
-    """Of a plugin without packaging the file, or "notebook"; empty for an installed one."""
+    """For a plugin without packaging, its file or "notebook"; empty for an installed plugin."""
     digest: str = ""
-    """Of a plugin without packaging the digest of what its classes are made of; empty without a source."""
+    """For a plugin without packaging, the digest of the source of its classes; empty if that is unknown."""
 
     def __str__(self) -> str:
         if self.file:
@@ -70,10 +71,10 @@ class _Offer:
 
 
 class Registry:
-    """All plugin classes by kind and name.
+    """The registry of all plugin classes by kind and name.
 
-    A plugin that cannot be loaded does not affect the others: its error is kept in `providers`, and raised as the
-    cause when a name is requested that it may have provided. Where several plugins provide a name, `get` chooses.
+    A plugin that cannot be loaded does not affect the others: its error is kept in `providers`, and is the cause of the
+    error about an unknown name, which that plugin may have provided. If several plugins provide a name, `get` chooses.
     """
 
     def __init__(
@@ -86,12 +87,13 @@ class Registry:
         plugins: Sequence[type[Plugin] | Path | str] = (),
         prefer: Mapping[tuple[str, str], str] = MappingProxyType({}),
     ) -> None:
-        """Load the plugins of the given entry points (default: all installed in the group).
+        """Load the plugins of the given entry points, by default of all that are installed in the group.
 
-        With `only`, those of these modules; the others are not even imported. Plugins in `block`, by the name of the
-        plugin or its distribution, are left out, and those in `also_block` and in the environment variable
-        HYBRIDREC_BLOCK, which need not be installed. `plugins` are loaded without packaging: classes, or paths of
-        files. `prefer` chooses among several providers of a name: (kind, name) -> name of the distribution.
+        block, also_block: names of plugins or distributions that are not loaded, in addition to those in the
+            environment variable HYBRIDREC_BLOCK; only the names in `block` have to exist
+        only: the modules whose plugins are loaded, by default all; others are not even imported
+        plugins: further plugins, without packaging: classes or paths of files
+        prefer: (kind, name) -> the distribution that is chosen if several plugins provide this name
 
         Raises ConfigError for an unknown name in `block`, and PluginError if one of `plugins` cannot be loaded.
         """
@@ -144,7 +146,7 @@ class Registry:
         return provider
 
     def _load_loose(self, source: LooseSource) -> Provider:
-        """Load a plugin without packaging; whoever names one needs it, so that an error is raised."""
+        """Load a plugin without packaging; raises PluginError if that fails, since the caller asked for the plugin."""
         provider = Provider(source.name, source.module, source.name, "", file=source.origin)
         started = time.perf_counter()
         try:
@@ -171,7 +173,7 @@ class Registry:
         return provider
 
     def _sound(self, offers: Iterable[tuple[kinds.Kind, Any]], provider: Provider) -> list[tuple[kinds.Kind, Any]]:
-        """Return the offers whose classes can be used; the others are noted as left out."""
+        """Return the offers whose classes can be used, and record the others in `provider.left_out`."""
         sound, left_out = [], []
         for kind, offer in offers:
             try:
@@ -188,10 +190,11 @@ class Registry:
             self._offers[kind.plural].setdefault(offer.name, []).append(_Offer(offer, provider))
 
     def _register(self, module: object, provider: Provider) -> list[tuple[kinds.Kind, Any]]:
-        """Register the hooks of a plugin module and return its offers with their kinds; undone if it is broken.
+        """Register the hooks of a plugin module, and return (kind, offer) for everything that it offers.
 
-        It is registered under the name of the module, as two distributions may use one name of an entry point.
-        Classes that cannot be used are noted as left out; if there are no others, the first cause is raised.
+        The name of the module is used, since two distributions may have entry points of the same name. Classes that
+        cannot be used are recorded in `provider.left_out`; if no class can be used, the first cause is raised. After
+        an error the module is not registered.
         """
         name = provider.module
         if self.manager.has_plugin(name):
@@ -217,7 +220,7 @@ class Registry:
 
     @cached_property
     def clashes(self) -> list[str]:
-        """A message for every name that several plugins provide."""
+        """Messages, one for each name that several plugins provide."""
         return [
             _clash(kind, name, offers, self._chosen(kind, name))
             for kind, names in self._offers.items()
@@ -227,7 +230,7 @@ class Registry:
 
     @property
     def slow(self) -> list[Provider]:
-        """The plugins, other than those of hybridrec, whose loading slows every command down."""
+        """The plugins, except hybridrec's own, that take so long to load that they slow every command down."""
         return [
             provider
             for provider in self.providers
@@ -252,23 +255,29 @@ class Registry:
         return provider
 
     def names(self, kind: str | None = None) -> list[str]:
-        """Return all names of a kind ("components", "readers", ...), or of all kinds, sorted."""
+        """Return the sorted names of all classes of a kind ("components", "readers", ...), or of all kinds."""
         offers = self._offers.values() if kind is None else [self._offers[kind]]
         return sorted({name for names in offers for name in names})
 
     def classes(self, kind: str) -> Iterator[type[Any]]:
-        """Yield the classes of a kind that their names lead to, in order of the names."""
+        """Yield the classes of a kind in order of their names.
+
+        Of a name that several plugins provide, the class that `get` would return is yielded, or none if it would fail.
+        """
         for name in sorted(self._offers[kind]):
             if (offer := self._chosen(kind, name)) is not None:
                 yield offer.cls
 
     def provider_of(self, cls: Any) -> Provider | None:
-        """Return the provider of a class; None if it comes from elsewhere."""
+        """Return the plugin that offers a class; None if no plugin of this registry does."""
         offers = [offer for names in self._offers.values() for offer in names.get(cls.name, [])]
         return next((offer.provider for offer in offers if offer.cls is cls), None)
 
     def name_of(self, cls: type[Plugin]) -> str | None:
-        """Return the name that leads to a class, qualified if it must be; None if no plugin offers the class."""
+        """Return the name by which `get` finds a class; None if no plugin offers the class.
+
+        It is qualified, `distribution/name`, if the plain name is that of another class.
+        """
         provider, kind = self.provider_of(cls), kinds.kind_of(cls)
         if provider is None or kind is None:
             return None
@@ -276,20 +285,29 @@ class Registry:
         return cls.name if chosen is not None and chosen.cls is cls else f"{provider.distribution}/{cls.name}"
 
     def digests_of(self, classes: Iterable[type[Plugin]]) -> dict[type[Plugin], str]:
-        """Return the digests of those classes that come without packaging: of their source, or a random one."""
+        """Return the digest of each of these classes that comes without packaging.
+
+        It is the digest of the class's source, or a random one if the source is unknown.
+        """
         return {cls: self._digests[cls] for cls in classes if cls in self._digests}
 
     def has_source(self, cls: type[Plugin]) -> bool:
-        """Return False for a class without packaging whose source is not there: nothing that it makes may be kept."""
+        """Return False for a class without packaging whose source is unknown, whose results may not be kept."""
         provider = self.provider_of(cls) if cls in self._digests else None
         return provider is None or bool(provider.digest)
 
     def source_of(self, cls: type[Plugin]) -> str | None:
-        """Return the digest of a class without packaging, None without a source; "" for an installed one."""
+        """Return the digest of the source of a class without packaging.
+
+        Returns None if the source is unknown, and "" for a class of an installed plugin.
+        """
         return (self._digests[cls] if self.has_source(cls) else None) if cls in self._digests else ""
 
     def named(self, name: str) -> list[tuple[kinds.Kind, Any]]:
-        """Return (kind, class) of everything of this name, or `distribution/name`; raises the errors of `get`."""
+        """Return (kind, class) for every class that has this name, or `distribution/name`, in any kind.
+
+        Raises the errors of `get`.
+        """
         bare = name.rpartition("/")[2]
         offered = [kind for kind in kinds.KINDS if bare in self._offers[kind.plural]]
         chosen = [kind for kind in offered if self._chosen(kind.plural, name) is not None]
@@ -298,10 +316,11 @@ class Registry:
     def get(self, kind: str, name: str) -> Any:
         """Return the class of a kind ("components", "readers", ...) and name.
 
-        `distribution/name` is that of a distribution or plugin. Where several provide a plain name, it is that of
-        `prefer`, else the one without packaging, else that of hybridrec.
+        `distribution/name` asks for the class of a certain distribution or plugin. If several plugins provide a plain
+        name, the class is that of the distribution in `prefer`, else the one without packaging, else hybridrec's own.
 
-        Raises PluginError if none of these provides it, and ConfigError with the available names if nobody does.
+        Raises PluginError if several plugins provide the name and none of these rules chooses one, and ConfigError with
+        the available names if no plugin provides it.
         """
         if (offer := self._chosen(kind, name)) is not None:
             return offer.cls
@@ -325,7 +344,7 @@ class Registry:
         raise PluginError(_clash(kind, name, offers))
 
     def _chosen(self, kind: str, name: str) -> _Offer | None:
-        """Return the offer that a name leads to, None if there is none, or several of equal right."""
+        """Return the offer that `get` chooses for a name; None if there is none, or several with equal rights."""
         qualifier, _, bare = name.rpartition("/")
         offers = self._offers[kind].get(bare, [])
         if qualifier:
@@ -339,12 +358,12 @@ class Registry:
         return offers[0] if len(offers) == 1 else None
 
     def choice(self, kind: str, name: str) -> str | None:
-        """Return a note on the provider of a plain name if several provide it; None if only one does."""
+        """Return a note on the plugin that was chosen for a plain name, if several provide it; else None."""
         offers, chosen = self._offers[kind].get(name, []), self._chosen(kind, name)
         return None if len(offers) < 2 or chosen is None else _clash(kind, name, offers, chosen)
 
     def missing(self, message: str) -> ConfigError:
-        """Return an error about an unknown name that adds the blocked and broken plugins which may provide it."""
+        """Return a ConfigError about an unknown name, with the blocked and broken plugins that may provide it."""
         if blocked := [str(provider) for provider in self.providers if provider.blocked]:
             message += f". It may belong to a blocked plugin: {', '.join(blocked)}"
         if self.broken:
@@ -358,7 +377,10 @@ class Registry:
 
 
 def _labels(entry_points: Iterable[importlib.metadata.EntryPoint]) -> dict[int, tuple[str, str]]:
-    """Return name and version of each distribution by its `id`: each access to one of them parses all its metadata."""
+    """Return (name, version) of the distribution of each entry point, by the `id` of the distribution object.
+
+    They are read once, since each access to one of them parses all metadata of the distribution.
+    """
     distributions = {id(entry_point.dist): entry_point.dist for entry_point in entry_points}
     return {key: (dist.name, dist.version) for key, dist in distributions.items() if dist is not None}
 
@@ -366,7 +388,10 @@ def _labels(entry_points: Iterable[importlib.metadata.EntryPoint]) -> dict[int, 
 def _kept(
     sound: list[tuple[kinds.Kind, Any]], left_out: list[LeftOut], provider: Provider
 ) -> list[tuple[kinds.Kind, Any]]:
-    """Return the offers that can be used, and note the others; raises the first cause if there are no sound ones."""
+    """Record in `provider.left_out` the offers that cannot be used, and return the sound ones.
+
+    Raises the first cause if there are no sound ones.
+    """
     if left_out and not sound:
         raise left_out[0].error
     provider.left_out = left_out
@@ -374,12 +399,12 @@ def _kept(
 
 
 def _blocked_by_environment() -> list[str]:
-    """Return the names in HYBRIDREC_BLOCK."""
+    """Return the names of plugins in the environment variable HYBRIDREC_BLOCK."""
     return [name for entry in os.environ.get(BLOCK, "").split(",") if (name := entry.strip())]
 
 
 def _joint(digests: Iterable[str | None]) -> str:
-    """Return one digest of several, whatever their order."""
+    """Return one digest for several digests, independent of their order."""
     return hashlib.blake2b("".join(sorted(map(str, digests))).encode(), digest_size=16).hexdigest()
 
 

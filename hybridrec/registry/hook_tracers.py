@@ -1,4 +1,4 @@
-"""Functions that print the hook calls of plugins where calls are traced."""
+"""Functions that print the hook calls of plugins, if the tracing of calls is switched on."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from hybridrec.tracing import traced
 
 
 def hook_tracers() -> tuple[Any, Any]:
-    """Return the functions that pluggy calls before and after every hook call."""
+    """Return (before, after): the functions that pluggy calls before and after every hook call."""
     running = threading.local()
 
     def before(name: str, impls: Any, arguments: Any) -> None:

@@ -1,4 +1,4 @@
-"""The hooks: how plugins offer classes. A hook never carries a score."""
+"""The hooks by which plugins offer classes; scores never pass through a hook."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 
 PROJECT = "hybridrec"
 API_VERSION = "1.0"
-"""MAJOR.MINOR of the API for plugins. An addition increases the minor, a change or removal the major. A plugin
-module may set `requires_api = "1.0"`: it is then loaded by the same major with that minor or a later one.
+"""Version of the API for plugins, MAJOR.MINOR. An addition increases the minor number, a change or removal the major.
+A plugin module may set `requires_api = "1.0"`: it is then loaded only by a version of hybridrec whose API has the same
+major number, and the same or a later minor one.
 """
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
@@ -30,7 +31,7 @@ def hybridrec_starters(data: DataProfile) -> Sequence[Starter | StarterConfig]: 
 
 
 def offer_hooks() -> Any:
-    """Return the hooks by which plugins offer classes or instances: one for each kind, by name."""
+    """Return a namespace of hooks, one for each kind of plugin, by which plugins offer classes or instances."""
     return SimpleNamespace(**{kind.hook: _offer_hook(kind) for kind in kinds.KINDS})
 
 

@@ -1,4 +1,4 @@
-"""The kinds of plugin classes: one table from which hooks, checks, reference pages and templates are made.
+"""The kinds of plugin classes, in one table from which hooks, checks, reference pages and templates are made.
 
 Base classes and contract suites are given as text, "module:name", and imported on demand: a command that does not
 need readers does not import them.
@@ -13,14 +13,14 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """A role of classes of a kind; the author of a plugin writes a class for a role.
+    """A role of the classes of a kind, such as generator; the author of a plugin writes a class for one role or more.
 
     base: the base class, as "module:name"
-    contract: the suite that the class must pass, as "module:name"
-    usage: an example of its use, in YAML or as a command line beginning with "hybridrec". $name is its name and
-        $options its required options; $measured is a metric with its cut-off and required options, $used the
-        components that its options refer to, $fusion a re-ranker that fuses, if one must come before, and $normalise
-        the option of that for a normaliser.
+    contract: the suite of tests that the class must pass, as "module:name"
+    usage: an example of its use, in YAML or as a command line beginning with "hybridrec". In it, $name is replaced by
+        the name of the class, $options by its required options, $measured by a metric with its cut-off and required
+        options, $used by the components that its options refer to, $fusion by a re-ranker that fuses, if one must come
+        before, and $normalise by the name of the option that sets the normaliser of that re-ranker.
     check_options: options that `check-plugin` needs to check a class made from the template of the role
     """
 
@@ -33,10 +33,10 @@ class Role:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of objects that plugins offer by one hook.
+    """A kind of classes or instances that plugins offer by one hook.
 
     name: the singular; the plural (with an s) is the key in the registry and the end of the hook's name
-    base: the base of its classes, as "module:name"
+    base: the base class of its classes, as "module:name"
     summary: the docstring of the hook
     roles: the roles of its classes; a class has one or more
     instances: true if the hook returns instances of `base` itself instead of classes that derive from it
@@ -55,7 +55,7 @@ class Kind:
 
     @property
     def hook(self) -> str:
-        """The name of the hook that offers them."""
+        """The name of the hook by which plugins offer classes of this kind."""
         return f"hybridrec_{self.plural}"
 
     @property
@@ -64,7 +64,7 @@ class Kind:
         return self.base.partition(":")[2]
 
     def includes(self, offer: object) -> bool:
-        """Return True if a class, or an instance for a kind of instances, is of this kind."""
+        """Return True if `offer`, a class (or an instance, for a kind of instances), is of this kind."""
         base = resolve(self.base)
         return isinstance(offer, base) if self.instances else isinstance(offer, type) and issubclass(offer, base)
 
@@ -76,7 +76,7 @@ class Kind:
 
 
 def _only(name: str, base: str, summary: str, contract: str, usage: str, check_options: str = "") -> Kind:
-    """Return a kind with one role of the same name."""
+    """Build a kind with a single role, which has the same name."""
     return Kind(name, base, summary, (Role(name, base, contract, usage, check_options),))
 
 
@@ -183,12 +183,12 @@ KINDS: tuple[Kind, ...] = (
 
 
 def kind_named(plural: str) -> Kind:
-    """Return the kind of this plural, such as "components"."""
+    """Return the kind with this plural, such as "components"."""
     return next(kind for kind in KINDS if kind.plural == plural)
 
 
 def kind_of(offer: object) -> Kind | None:
-    """Return the first kind of a class or an instance, or None."""
+    """Return the first kind that includes a class or an instance; None if none does."""
     return next((kind for kind in KINDS if kind.includes(offer)), None)
 
 

@@ -1,4 +1,4 @@
-"""A class by kind and name, for plugins that wrap it."""
+"""The lookup of a class by kind and name, for plugins that derive from the class of another plugin or wrap it."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from hybridrec.tracing import GROUP
 def find(kind: str, name: str) -> Any:
     """Return the class of a kind ("component", "reader", "metric", ...) and name, to derive from it or to call it.
 
-    The plugins of hybridrec are looked at first and alone, so that a plugin may do this while it is itself loaded.
-    Raises ConfigError for an unknown kind or name, and the errors of `Registry.get`.
+    hybridrec's own plugins are searched first, without loading others, so that a plugin may call this while it is
+    itself loaded. Raises ConfigError for an unknown kind or name, and the errors of `Registry.get`.
     """
     by_name = {by_name.name: by_name for by_name in kinds.KINDS}
     if kind not in by_name:

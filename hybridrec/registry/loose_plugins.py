@@ -1,4 +1,4 @@
-"""Plugins without packaging: a file of Python, or a class that is handed in."""
+"""Plugins without packaging: Python files or classes that a caller passes, to be plugins for one call."""
 
 from __future__ import annotations
 
@@ -18,12 +18,16 @@ from hybridrec.registry.validation import validate_api_version
 from hybridrec.tracing import LOOSE
 
 NOTEBOOK = "notebook"
-"""The origin of a class whose module has no file."""
+"""The origin of a class whose module has no file, as in a notebook."""
 
 
 @dataclass(frozen=True, slots=True)
 class LooseSource:
-    """A plugin without packaging before it is loaded: `origin` is its file as it was given, or "notebook"."""
+    """A plugin without packaging that is not loaded yet.
+
+    origin: the path of its file as the caller gave it, or "notebook"
+    given: the class or path that the caller passed
+    """
 
     name: str
     module: str
@@ -31,12 +35,15 @@ class LooseSource:
     given: type[Plugin] | Path
 
     def load(self) -> object:
-        """Return the module of a file, run anew, or the class. Raises PluginError if the file cannot be run."""
+        """Return the class, or run the file again and return its module; raises PluginError if it cannot be read."""
         return _run(self.given, self.module) if isinstance(self.given, Path) else self.given
 
 
 def loose_sources(plugins: Sequence[type[Plugin] | Path | str]) -> list[LooseSource]:
-    """Return the sources of plugins without packaging; raises ConfigError for other values, and for equal names."""
+    """Convert the classes and paths that a caller passed to sources of plugins without packaging.
+
+    Raises ConfigError for a value that is neither a class of a plugin nor a Python file, and for two equal names.
+    """
     if isinstance(plugins, (str, Path, type)):
         raise ConfigError(f"plugins without packaging are given as a list: [{plugins!r}]")
     sources = [_source(plugin) for plugin in plugins]
@@ -61,7 +68,7 @@ def _source(plugin: object) -> LooseSource:
 
 
 def classes_in(module: object) -> Iterator[tuple[kinds.Kind, type[Plugin]]]:
-    """Yield the classes that a module defines itself and that have a name, with their kinds."""
+    """Yield (kind, class) for each plugin class that a module defines itself and gives a `name`."""
     home = getattr(module, "__name__", "")
     for value in list(vars(module).values()):
         if isinstance(value, type) and issubclass(value, Plugin) and value.__module__ == home:
@@ -71,9 +78,10 @@ def classes_in(module: object) -> Iterator[tuple[kinds.Kind, type[Plugin]]]:
 
 
 def _run(path: Path, name: str) -> ModuleType:
-    """Run a file as a module of this name.
+    """Run a file and return it as a module of this name.
 
-    Nothing compiled is kept: Python tells files apart by their seconds and sizes, and an edit may change neither.
+    Python's cache of compiled files is not used: it notices an edit only by the time (in seconds) and size of the file,
+    and an edit may change neither.
     """
     file = str(path.resolve())
     try:
@@ -91,7 +99,11 @@ def _run(path: Path, name: str) -> ModuleType:
 
 
 def offers_of(loaded: object) -> list[tuple[kinds.Kind, Any]]:
-    """Return the offers of a plugin without packaging that uses no hook: the class itself, or those of its module."""
+    """Return (kind, class) for each class that a plugin without packaging offers, if it implements no hook.
+
+    `loaded` is a class, which offers itself, or a module, which offers its plugin classes. Raises PluginError for a
+    class that is of no kind.
+    """
     if not isinstance(loaded, type):
         return list(classes_in(loaded))
     kind = kinds.kind_of(loaded)

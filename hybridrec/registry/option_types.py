@@ -1,6 +1,6 @@
-"""Types of options that refer to something: another plugin, a component of the experiment, a column of the pool.
+"""Types of options that refer to something: another plugin, a component of the experiment, or a column of the pool.
 
-The check of a config finds such references by their types, independent of the names of the options.
+The check of a config finds such references by the types of options, whatever their names.
 """
 
 from __future__ import annotations
@@ -30,12 +30,16 @@ from hybridrec.stages.normaliser import Normaliser
 
 @cache
 def _installed() -> Registry:
-    """Return the registry for options that are made in Python, without the context of a config."""
+    """Return the registry of all installed plugins, for options that are made in Python without a config."""
     return Registry()
 
 
 def _normaliser(value: object, info: ValidationInfo) -> object:
-    """Build a normaliser from a name, or a mapping of `use` and options; leave other values to pydantic to refuse."""
+    """Build a normaliser from its name, or from a mapping of `use` and options.
+
+    Any other value is returned unchanged, for pydantic to accept or refuse. Raises ValueError for an unknown name and
+    for options that are not valid.
+    """
     use, options = (value, {}) if isinstance(value, str) else _parts(value)
     if not isinstance(use, str):
         return value
@@ -58,7 +62,7 @@ def _parts(value: object) -> tuple[object, dict[str, Any]]:
 
 
 def _named(value: Normaliser) -> str | dict[str, Any]:
-    """Return the name, or mapping, from which `_normaliser` builds the value."""
+    """Return the name, or the mapping of `use` and options, from which `_normaliser` builds this normaliser."""
     options = value.config.model_dump(mode="json")
     use = value.used_as or value.name
     return {"use": use, **options} if options else use
@@ -75,13 +79,14 @@ NormaliserUse = Annotated[
 
 @dataclass(frozen=True, slots=True)
 class ComponentRef:
-    """A mark of an option as the label of a component of the experiment, which is passed to `use` before `fit`.
+    """Type annotation for an option that names a component of the experiment by its label.
 
-    role: the required class of the component: VectorModel for one that has vectors, a class of one's own for one that
-        lends something else, Component for any
+    That component is fitted first, and passed to the method `use` before `fit`. Write
+    `uses: Annotated[str, ComponentRef(VectorModel)]`, or annotate `str | None` if the option may be left out. The
+    option may be nested in mappings, lists and models, but only one component can be passed.
 
-    `uses: Annotated[str, ComponentRef(VectorModel)]`, or of `str | None` if it is optional. It may be nested in
-    mappings, lists and models; only one component can be passed.
+    role: the class that the component must have: VectorModel for one with vectors, a class of the plugin's own for one
+        that provides something else, Component for any
     """
 
     role: type[Component]
@@ -94,29 +99,30 @@ class ComponentRef:
 
 @dataclass(frozen=True, slots=True)
 class PoolLabel:
-    """A mark of a re-ranker's option as the label of a generator of the pipeline, or also of a scorer.
+    """Type annotation for a re-ranker's option that names columns of the pool; the name is checked with the config.
 
-    Columns of a scorer with several are named `label.name`, and patterns name some of them: `content.*`
-    (`Pool.matching`).
+    A column has the label of its generator or scorer. The columns of a scorer that has several are named `label.name`;
+    a pattern such as `content.*` names some of them (see `Pool.matching`). With `generators_only`, the option must be
+    the label of a generator.
     """
 
     generators_only: bool = False
 
 
 ColumnWeights: TypeAlias = dict[Annotated[str, PoolLabel()], float]
-"""An option of a re-ranker: column of a generator or scorer of the pipeline, or pattern -> weight of the column."""
+"""Type of a re-ranker's option that maps columns of the pool, or patterns of them, to weights."""
 ColumnPattern: TypeAlias = Annotated[str, PoolLabel()]
-"""An option of a re-ranker: a column of the pool, or a pattern that names some: `als`, `content.price`, `content.*`."""
+"""Type of a re-ranker's option that is a column of the pool, or a pattern: `als`, `content.price`, `content.*`."""
 GeneratorLabel: TypeAlias = Annotated[str, PoolLabel(generators_only=True)]
-"""An option of a re-ranker, or a key of one: label of a generator of the pipeline."""
+"""Type of a re-ranker's option, or of a key in one, that is the label of a generator of the pipeline."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """An option that names a component, a generator or a column.
+    """A place in the options of a plugin that names a component, a generator or a column.
 
-    path: key path of the option; of weights, {"als": 0.5}, it ends in the key: ("weights", "als")
-    label: the name that is given
+    path: key path of the place; in a mapping such as `weights: {als: 0.5}` it ends in the key: ("weights", "als")
+    label: the name that stands there
     """
 
     path: tuple[str | int, ...]
@@ -125,9 +131,9 @@ class Reference:
 
 
 def references(options: BaseModel) -> Iterator[Reference]:
-    """Yield the labels in options, as marked by their types, including nested mappings, lists and models.
+    """Yield the references in options, found by their types, also inside mappings, lists and nested models.
 
-    Raises PluginError if the value of a marked type is not text.
+    Raises PluginError if the value of such a type is not text.
     """
     for name, field in type(options).model_fields.items():
         yield from _references(field.annotation, field.metadata, getattr(options, name), (field.alias or name,))
@@ -161,7 +167,7 @@ def _references(
 
 
 def used_component(options: BaseModel) -> Reference | None:
-    """Return the reference to the component that is passed to `use`, or None.
+    """Return the reference in options to the component that is passed to `use`; None if there is none.
 
     Raises PluginError if the options name more than one.
     """

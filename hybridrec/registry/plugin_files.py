@@ -1,4 +1,4 @@
-"""Files that come with a plugin: `plugin:NAME/config.yaml`."""
+"""Files in the package of a plugin, which commands take as `plugin:NAME/FILE`."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from hybridrec.registry.discovery import Provider, Registry
 
 PREFIX = "plugin:"
 CONFIGS = "configs"
-"""The folder of configs in a package. In a clone it may lie beside the package and be put into it by the build."""
+"""The folder of configs in a package; in a clone it may lie beside the package, until the build moves it inside."""
 
 LONGEST = 110
-"""Characters of a sentence from which on it ends at its colon."""
+"""Number of characters; the summary of a config that is longer ends before its first colon."""
 
 
 @dataclass(frozen=True, slots=True)
 class ShippedConfig:
     """A config that comes with a plugin.
 
-    name: `plugin:NAME/FILE`, by which commands take it
-    summary: the first sentence of its comment
+    name: `plugin:NAME/FILE`, the name that commands take
+    summary: the first sentence of the comment at its top
     """
 
     name: str
@@ -33,9 +33,9 @@ class ShippedConfig:
 
 
 def located(path: Path, registry: Registry) -> Path:
-    """Return the file of `plugin:NAME/FILE`, in the package of the plugin; return any other path unchanged.
+    """Return the path of the file that `plugin:NAME/FILE` names in the package of a plugin; other paths are returned.
 
-    Raises ConfigError if the plugin or the file does not exist, with the YAML files that the plugin has.
+    Raises ConfigError if the plugin does not exist, or has no such file; then the message proposes one of its files.
     """
     text = path.as_posix()
     if not text.startswith(PREFIX):
@@ -54,7 +54,7 @@ def located(path: Path, registry: Registry) -> Path:
 
 
 def shipped_configs(registry: Registry) -> list[ShippedConfig]:
-    """Return the experiments that come with the loaded plugins, in the order of their names."""
+    """Return the configs of experiments that come with the loaded plugins, in the order of their names."""
     configs: dict[Path, ShippedConfig] = {}
     for provider in registry.providers:
         folder = None if provider.blocked or provider.error is not None else _package(provider)
@@ -67,7 +67,7 @@ def shipped_configs(registry: Registry) -> list[ShippedConfig]:
 
 
 def _package(provider: Provider) -> Path | None:
-    """Return the folder of a plugin's package, or of the one that its module is in; None for a single module."""
+    """Return the folder of a plugin's package, or of the package that holds its module; None for a single module."""
     module = provider.module.partition(":")[0]
     for name in () if provider.file else (module, module.rpartition(".")[0]):
         spec = importlib.util.find_spec(name) if name else None
@@ -77,7 +77,10 @@ def _package(provider: Provider) -> Path | None:
 
 
 def _folders(package: Path) -> Iterator[tuple[Path, Path]]:
-    """Yield the folders in which the files of a package are named, each with the one that they must be in."""
+    """Yield (top, within) for each folder with files of a package.
+
+    Names of files start at `top`, and the files must be inside `within`.
+    """
     yield package, package
     beside = package.parent / CONFIGS
     if (package.parent / "pyproject.toml").is_file() and not (package / CONFIGS).exists() and beside.is_dir():
@@ -85,14 +88,14 @@ def _folders(package: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def _yaml_files(package: Path) -> Iterator[tuple[str, Path]]:
-    """Yield the YAML files of a package by their names in `plugin:NAME/FILE`."""
+    """Yield (name, path) for each YAML file of a package; the name is the FILE of `plugin:NAME/FILE`."""
     for top, within in _folders(package):
         for path in sorted(within.rglob("*.yaml")):
             yield path.relative_to(top).as_posix(), path
 
 
 def _summary(text: str) -> str:
-    """Return the first sentence of the comment at the top of a config."""
+    """Return the first sentence of the comment at the top of a config, shortened if it is longer than `LONGEST`."""
     comment = re.match(r"(?:#.*\n)*", text)
     lines = [
         line.lstrip("# ") for line in (comment[0] if comment else "").splitlines() if "language-server" not in line

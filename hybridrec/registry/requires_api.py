@@ -1,4 +1,4 @@
-"""The version of the API that a plugin was written for, read without running the plugin."""
+"""The version of the plugin API that a plugin requires, read from its source without running the plugin."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ NAME = "requires_api"
 
 
 def requires_api_of(module: str) -> object:
-    """Return the value of `requires_api` in the source of a module that need not be imported, nor its packages.
+    """Return the value that the source of a module gives to `requires_api`.
 
-    Returns None if the module has no such line, or its source cannot be found.
+    Neither the module nor its packages are imported. Returns None if the source has no such line or cannot be found.
     """
     path, spec = None, None
     steps = module.split(".")
@@ -34,7 +34,7 @@ def requires_api_of(module: str) -> object:
 
 
 def requires_api_in(text: str) -> object:
-    """Return the constant that the top level of a source gives to `requires_api`; None without one."""
+    """Return the constant to which the top level of a source text sets `requires_api`; None if it does not."""
     if NAME not in text:
         return None
     try:

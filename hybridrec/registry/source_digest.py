@@ -1,4 +1,4 @@
-"""Digests of classes that no distribution brings: the text of a class, and everything that it reaches beside it."""
+"""Digests of classes that are in no distribution: of the text of a class, and of all other code that it refers to."""
 
 from __future__ import annotations
 
@@ -24,13 +24,15 @@ _INSTALLED = {"site-packages", "dist-packages"}
 
 
 def source_digest(cls: type, *, compiled: bool = True) -> str | None:
-    """Return a hex digest of the text of a class and of the functions, classes and values that it reaches.
+    """Return a hex digest of the text of a class and of the functions, classes and values that it refers to.
 
-    Functions count as they were compiled, without comments: their text may have been edited since. A digest that is
-    not `compiled`, but made of their text, is the same under every version of Python.
+    By default the compiled code of functions enters the digest, without comments, since their text may have been edited
+    after they were defined. If `compiled` is False, their text enters instead: this digest is the same under every
+    version of Python.
 
-    What it reaches in its own module, which may be a notebook, counts as it is now; of other modules that no
-    distribution brings, whole files count. Installed modules do not count. Returns None without a source.
+    From the class's own module, which may be a notebook, only what the class refers to enters, as it is now. Other
+    modules that are in no distribution enter as whole files; installed modules do not enter. Returns None if the
+    source is unknown.
     """
     reach = _Reach(cls.__module__, compiled)
     try:
@@ -41,7 +43,7 @@ def source_digest(cls: type, *, compiled: bool = True) -> str | None:
 
 
 class _NoSourceError(Exception):
-    """A class has no text, or it reaches a value that cannot be written down."""
+    """The error for a class whose text is unknown, or that refers to a value that cannot be digested."""
 
 
 def is_installed(module: str) -> bool:
@@ -65,7 +67,7 @@ def _place(root: str) -> Path | None:
 
 
 class _Reach:
-    """A walk over a class of the module `home` and everything that it reaches."""
+    """A walk over a class of the module `home` and everything that it refers to, which builds the digest."""
 
     def __init__(self, home: str, compiled: bool) -> None:
         self.home = home
@@ -76,11 +78,12 @@ class _Reach:
         self._files: set[str] = set()
 
     def feed(self, *texts: object) -> None:
+        """Add texts to the digest, each preceded by its length."""
         for text in texts:
             self.digest.update(f"{len(str(text))}:{text}".encode("utf-8", "surrogatepass"))
 
     def visit(self, value: Any) -> None:
-        """Add a value to the digest: what it is, and what it reaches."""
+        """Add a value to the digest, with everything that it refers to, unless it was added before."""
         if id(value) in self._seen:
             self.feed("seen", self._seen[id(value)][0])
             return
@@ -158,7 +161,7 @@ class _Reach:
                 self.visit(beside[name])
 
     def _module(self, root: str) -> None:
-        """Add the files of a module that no distribution brings, and those of the modules that it imports."""
+        """Add the files of a module, and of the modules that it imports, unless they are installed."""
         if root in self._files:
             return
         self._files.add(root)
@@ -186,7 +189,10 @@ class _Pickler(pickle.Pickler):
         self._reach = reach
 
     def persistent_id(self, value: Any) -> object:
-        """Visit code, and return a text for it, for sets and for arrays; None for everything else."""
+        """Return a text that stands for code, for a set or for an array; None for any other value.
+
+        Code is visited, so that it is part of the digest.
+        """
         if _has_code(value):
             self._reach.visit(value)
             return "code"
@@ -205,29 +211,29 @@ def _has_code(value: object) -> bool:
 
 
 def _is_made(name: str) -> bool:
-    """Return True for names that Python or pydantic give, and not the author."""
+    """Return True for a name that Python or pydantic gives to an attribute, rather than the author."""
     return (name.startswith("__") and name.endswith("__")) or name.startswith(("_abc_", "model_"))
 
 
 def _members(cls: type) -> list[Any]:
-    """Return the members that the author gave to a class, in order of the names; those of pydantic do not count."""
+    """Return the attributes that the author gave to a class, in order of their names, without those of pydantic."""
     given = {name: value for name, value in vars(cls).items() if isinstance(value, FunctionType) or not _is_made(name)}
     return [given[name] for name in sorted(given)]
 
 
 def _is_plain(value: object) -> bool:
-    """Return True for a member of a class that is neither a function nor a descriptor."""
+    """Return True for an attribute of a class that is neither a function nor a descriptor."""
     return not hasattr(type(value), "__get__")
 
 
 def _functions(member: Any) -> Iterator[FunctionType]:
-    """Yield the functions of a member of a class: a method, or those of a property, a class method and the like."""
+    """Yield the functions in an attribute of a class: a method itself, or those inside a property, class method etc."""
     inner = (getattr(member, name, None) for name in ("__func__", "fget", "fset", "func", "__wrapped__"))
     yield from (each for each in (member, *inner) if isinstance(each, FunctionType))
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:
-    """Yield the code of a function and of the functions inside it."""
+    """Yield the code object of a function, and those of the functions inside it."""
     yield code
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
@@ -235,14 +241,17 @@ def _codes(code: CodeType) -> Iterator[CodeType]:
 
 
 def _constant(value: object) -> str:
-    """Return a constant of a function as text; the order of a set differs from process to process."""
+    """Return a constant of a function as text; sets are sorted, since their order differs between processes."""
     if isinstance(value, CodeType):
         return value.co_name
     return f"{sorted(map(repr, value))}" if isinstance(value, frozenset) else repr(value)
 
 
 def _definition(cls: type) -> tuple[ast.ClassDef, str]:
-    """Return the statement that defines a class, and the text that it stands in; raises _NoSourceError without it."""
+    """Return (statement, text): the statement that defines a class, and the text of the file that contains it.
+
+    Raises _NoSourceError if they cannot be found.
+    """
     own = [
         function
         for member in _members(cls)
@@ -268,7 +277,7 @@ def _definition(cls: type) -> tuple[ast.ClassDef, str]:
 
 
 def _definitions(node: ast.AST, prefix: str) -> Iterator[tuple[str, ast.ClassDef]]:
-    """Yield all class statements below a node with their qualified names."""
+    """Yield (qualified name, statement) for each class that is defined below a node."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.ClassDef):
             yield f"{prefix}{child.name}", child

@@ -1,4 +1,4 @@
-"""Validation of plugin modules: the API version, the hooks, and the classes that they return."""
+"""Validation of plugin modules: their API version, their hooks, and the classes that the hooks return."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ _VERSION = re.compile(r"[0-9]+\.[0-9]+")
 
 
 def validate_api_version(wanted: object, name: str) -> None:
-    """Refuse the plugin `name` if it was written for another major version of the API, or for a later minor one."""
+    """Raise PluginError if the plugin `name` requires another major version of the API, or a later minor one.
+
+    `wanted` is the value of its `requires_api`; None is accepted.
+    """
     if wanted is None:
         return
     if not (isinstance(wanted, str) and _VERSION.fullmatch(wanted)):
@@ -39,7 +42,7 @@ def validate_api_version(wanted: object, name: str) -> None:
 
 
 def validate_hooks(manager: pluggy.PluginManager, module: object) -> None:
-    """Refuse a registered module that implements an unknown hook, which would never be called."""
+    """Raise PluginError if a registered module implements an unknown hook, which would never be called."""
     hooks = [name for name, hook in vars(manager.hook).items() if hook.has_spec()]
     for hook in manager.get_hookcallers(module) or ():
         wanted = any(impl.plugin is module and not impl.optionalhook for impl in hook.get_hookimpls())
@@ -48,7 +51,7 @@ def validate_hooks(manager: pluggy.PluginManager, module: object) -> None:
 
 
 class LeftOut(NamedTuple):
-    """An offer of a plugin that cannot be used, or all offers of a hook; `name` is empty where it is unknown."""
+    """A class offered by a plugin that cannot be used, with the error; or a whole hook that failed, without a name."""
 
     kind: str
     name: str
@@ -56,7 +59,10 @@ class LeftOut(NamedTuple):
 
 
 def offered(manager: pluggy.PluginManager, module: object) -> Iterator[tuple[kinds.Kind, Any] | LeftOut]:
-    """Yield the offers of a plugin module's hooks, each with its kind if it can be used."""
+    """Call the hooks of a plugin module, and yield (kind, offer) for each offer that can be used.
+
+    For any other offer, and for a hook that fails, a `LeftOut` is yielded.
+    """
     for kind in kinds.KINDS:
         for impl in getattr(manager.hook, kind.hook).get_hookimpls():
             if impl.plugin is not module:
@@ -101,14 +107,14 @@ def _validate_offer(kind: kinds.Kind, offer: Any) -> None:
 
 
 NEAR = 0.8
-"""The similarity, from 0 to 1, above which the name of an attribute counts as a misspelt one of the engine."""
+"""Similarity, from 0 to 1; an attribute whose name is this similar to one of the engine's counts as misspelt."""
 
 
 _COLLECTIONS = {"needs": "a set", "targets": "a tuple"}
 
 
 def validate_class(cls: type[Plugin]) -> None:
-    """Refuse a class without a name, with abstract methods, or with attributes that are probably mistakes."""
+    """Raise PluginError for a class without a name, with abstract methods, or with attributes that seem mistaken."""
     if not isinstance(getattr(cls, "name", None), str):
         raise PluginError(f"{cls.__name__} has no `name`: what should the YAML say to use it?")
     if inspect.isabstract(cls):
@@ -120,7 +126,10 @@ def validate_class(cls: type[Plugin]) -> None:
 
 
 def _validate_spelling(cls: type[Plugin]) -> None:
-    """Refuse an attribute whose name nearly equals one of the engine that the class does not set."""
+    """Raise PluginError for an attribute whose name is nearly that of one of the engine's attributes.
+
+    A name does not count if the class also sets the engine's attribute itself.
+    """
     ours = tuple(base for base in cls.__mro__ if _is_engine(base))
     own = {name for base in cls.__mro__ if issubclass(base, Plugin) and base not in ours for name in _values(base)}
     engine_names, attributes = _names_of_engine(ours)
@@ -131,13 +140,13 @@ def _validate_spelling(cls: type[Plugin]) -> None:
 
 @cache
 def _names_of_engine(bases: tuple[type[Plugin], ...]) -> tuple[frozenset[str], frozenset[str]]:
-    """Return the names that classes of the engine set or declare, and those of all their attributes."""
+    """Return (names that these classes of the engine set or declare, names of all attributes that they have)."""
     names = frozenset(name for base in bases for name in (*_values(base), *inspect.get_annotations(base)))
     return names, names.union(*map(dir, bases))
 
 
 def _validate_members(cls: type[Plugin]) -> None:
-    """Refuse unknown fields or targets, or a text in place of a collection of them."""
+    """Raise PluginError if `needs` or `targets` of a class is not a collection of names of kinds."""
     for name, collection in _COLLECTIONS.items():
         value = inspect.getattr_static(cls, name, ())
         if not _is_value(value) or not any(name in vars(base) for base in cls.__mro__ if _is_engine(base)):
@@ -152,7 +161,10 @@ def _is_kind_name(name: object) -> bool:
 
 
 def _validate_options(cls: type[Plugin]) -> None:
-    """Refuse a class without Config in a module that defines unused options of its name."""
+    """Raise PluginError for a class without `Config` if its module defines options that seem to be meant for it.
+
+    These are unused options whose name begins with that of the class.
+    """
     if cls.Config is not Options:
         return
     beside = [value for value in vars(sys.modules[cls.__module__]).values() if isinstance(value, type)]
@@ -167,7 +179,7 @@ def _is_engine(cls: type) -> bool:
 
 
 def _values(cls: type) -> Iterator[str]:
-    """Return the names of public attributes that a class itself sets to plain values, not methods or properties."""
+    """Return the names of the public attributes that a class itself sets to plain values (no methods or properties)."""
     return (name for name, value in vars(cls).items() if not name.startswith("_") and _is_value(value))
 
 
