@@ -15,6 +15,7 @@ from hybridrec.engine.executor import Executor
 from hybridrec.engine.folds import folds_of
 from hybridrec.engine.runner import ExperimentRunner, NullProgress, Progress, read_with_notes
 from hybridrec.engine.store import Store
+from hybridrec.engine.timers import Stopwatch
 from hybridrec.evaluation.report import DataReport
 from hybridrec.evaluation.samples import Sample
 from hybridrec.observers.base import RunFinished, RunStarted
@@ -50,9 +51,11 @@ def run(
     classes, or paths of files that define some. `executor` runs the fits and sends the queries through the pipelines;
     the default has as many threads as the config has `workers`.
     """
-    registry = registry_for(config, assignments, block=block, plugins=plugins)
-    opened = open_config(config, registry, tuple(assignments), data)
-    experiment = opened.check(registry)
+    watch = Stopwatch(None if progress is None else progress.started)
+    with watch.timing("start"):
+        registry = registry_for(config, assignments, block=block, plugins=plugins)
+        opened = open_config(config, registry, tuple(assignments), data)
+        experiment = opened.check(registry)
     if validation:
         note = "measured on validation queries inside the training parts, not on the test queries"
         experiment = replace(experiment, validation=True, notes=(*experiment.notes, note))
@@ -62,15 +65,19 @@ def run(
     place = Store(Path(store)) if store is not None else Store.default()
     for folder in (Path(runs), place.folder):
         writable(folder)
-    work = ExperimentRunner(experiment, registry, place, progress or NullProgress(), executor)
+    work = ExperimentRunner(experiment, registry, place, progress or NullProgress(), executor, watch=watch)
     observers = work.observers
     observers.tell(RunStarted, name=experiment.config.name, config=experiment.resolved)
     with observers.told_of_failure():
         result = work.run()
         report = result.report
         report.tuning = None if opened.path is None else tuned_report(opened.path, experiment.hash)
-        finished = write(Path(runs), result)
-        write_page(finished)
+        with watch.timing("write"):
+            finished = write(Path(runs), result)
+            report.seconds = watch.report()
+            write_page(finished)
+        report.seconds = watch.report()
+        write_report(finished)
     told = len(observers.failures)
     observers.tell(RunFinished, folder=str(finished.folder))
     if failures := observers.failures[told:]:

@@ -87,32 +87,58 @@ def print_table(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]
 
 
 class Bars:
-    """Progress bars on a terminal; elsewhere a line now and then for fits that report."""
+    """Progress bars on a terminal; elsewhere a line for each fit that ends, and now and then for those that report.
 
-    def __init__(self, quiet: bool) -> None:
+    started: a reading of `time.perf_counter` at the start of the command, from which the report of a run counts
+    """
+
+    def __init__(self, quiet: bool, started: float | None = None) -> None:
         self.console = console(stderr=True)
         self.quiet = quiet
+        self.started = started
         self.shown = self.console.is_terminal and not quiet
         self._describe: Callable[[str], None] | None = None
+        self._at_work: list[str] = []
+        self._task = ""
         self._told = time.monotonic()
 
     @contextmanager
     def task(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
         """Show a bar of `total` steps, and yield the function that advances it."""
+        self._task = name
         if not self.shown:
             self._told = time.monotonic()
             yield lambda _: None
             return
+        from rich.markup import escape
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+        from rich.progress import TimeRemainingColumn as Remaining
 
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=self.console, transient=True) as progress:
+        bars = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*bars, TextColumn("ETA"), Remaining(), console=self.console, transient=True) as progress:
             bar = progress.add_task(name, total=total)
-            self._describe = lambda told: progress.update(bar, description=f"{name}: {told}")
+            self._describe = lambda told: progress.update(bar, description=escape(f"{name}: {told}" if told else name))
             try:
                 yield lambda steps: progress.advance(bar, steps)
             finally:
                 self._describe = None
+
+    def begin(self, fit: str) -> None:
+        """Name the fit beside the bar, with the others that are at work."""
+        self._at_work.append(fit)
+        self._show_work()
+
+    def end(self, fit: str, seconds: float, cached: bool) -> None:
+        """Take the name of the fit away; without a terminal, print a line with the seconds that the fit took."""
+        if fit in self._at_work:
+            self._at_work.remove(fit)
+        self._show_work()
+        if not (self.quiet or self.shown or cached):
+            click.echo(f"{self._task}: {fit} {seconds:.1f} s", err=True)
+
+    def _show_work(self) -> None:
+        if self._describe is not None:
+            self._describe(", ".join(self._at_work))
 
     def report(self, fit: str, step: int, of: int, numbers: Mapping[str, float | None]) -> None:
         """Show the progress of a fit beside the bar; where there is none, on a line every `LINE_SECONDS` at most."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import click
@@ -29,13 +30,14 @@ def run(
     that a second run fits nothing twice. With --validation no test query is touched: use it to choose
     parameters. CONFIG may be `plugin:NAME/FILE`, a file that comes with a plugin.
     """
+    started = time.perf_counter()  # the imports are part of what the user waits for
     from hybridrec.api import run as carry_out
     from hybridrec.cli._console import Bars, print_report
     from hybridrec.reporting.page import PAGE
 
     assignments = (*assignments, f"name={name}") if name else assignments
     with announcing_interrupts():
-        finished = carry_out(config, assignments, **options, progress=Bars(quiet), validation=validation)
+        finished = carry_out(config, assignments, **options, progress=Bars(quiet, started), validation=validation)
     if not quiet:
         print_report(finished.report)
         print(finished.folder / PAGE)

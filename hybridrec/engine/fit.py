@@ -144,13 +144,15 @@ class FitContext:
         registry: Registry,
         parts: Mapping[str, Dataset] | None = None,
         listener: Callable[[FitJob, ProgressPoint], None] | None = None,
+        began: Callable[[FitJob], None] | None = None,
     ) -> None:
         """Create the context; `parts` are the training parts in memory by fingerprint, for the jobs of this process.
 
-        `listener` is called with the progress that components report while this process fits them, in the thread of
-        the fit.
+        `listener` is called with the progress that components report while this process fits them, and `began` when
+        such a fit begins; both in the thread of the fit.
         """
         self.listener = listener
+        self.began = began
         self.splitter: PartSplitter | None = None
         """The splitter for the validation splits of components; None if no component validates."""
         self.splits: Mapping[str, ValidationSplit] = {}
@@ -319,6 +321,8 @@ class Fitted:
             self.outcome = FitOutcome(key, 0.0, tuple(about.get(NOTES, ())), cached=True, progress=progress)
             return self.outcome
         started = time.perf_counter()
+        if self.context.began is not None:
+            self.context.began(self.job)
         with self._lock, one_thread_per_library():
             self._component, outcome = self._trained()
         self.outcome = replace(outcome, seconds=time.perf_counter() - started)

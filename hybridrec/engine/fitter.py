@@ -73,6 +73,7 @@ class Fitter:
         memory: int,
         repeat: int = 1,
         listener: Listener = lambda job, point: None,
+        began: Callable[[FitJob], None] = lambda job: None,
     ) -> None:
         """Create a fitter.
 
@@ -80,8 +81,10 @@ class Fitter:
         repeat: number of the training, from 1; trainings with other numbers have other seeds
         listener: called with the progress that components report: at once if they are fitted in this process, else
             after the fit has ended
+        began: called with the job of each fit that begins in this process
         """
         self.listener = listener
+        self.began = began
         self.store = store
         self.registry = registry
         self.executor = executor
@@ -146,7 +149,7 @@ class Fitter:
             self.listener(job, point)
 
         parts = {training_part.fingerprint: training_part.train for _, training_part in planned}
-        context = FitContext(self.store, self.registry, parts, listener)
+        context = FitContext(self.store, self.registry, parts, listener, self.began)
         asked = [training_part for spec, training_part in distinct.values() if validation_of(spec, training_part)]
         context.splitter = asked[0].splitter if asked else None
         context.splits = dict(each.validation for each in asked if each.validation is not None)

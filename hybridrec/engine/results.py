@@ -138,6 +138,10 @@ class ResultBuilder:
         for name, learned in trained_fold.learned.items():
             self.measured[name].learned[fold.name] = learned
 
+    def refitted(self, trained_fold: TrainedFold) -> None:
+        """Keep the fits on the whole data."""
+        self.fits += [_fit_report(fitted, 1) for fitted in trained_fold.fits]
+
     def show(self, fold: Fold, trained_fold: TrainedFold) -> None:
         """Keep the figures that the components of a fold show of their fits on the full training part."""
         shown = {fit.job.label: fit.figures() for fit in trained_fold.fits if fit.job.level == "full"}

@@ -27,7 +27,7 @@ from hybridrec.engine.progress import ProgressPoint
 from hybridrec.engine.results import ResultBuilder, RunResult
 from hybridrec.engine.seeds import label_rng
 from hybridrec.engine.store import NullStore, Store
-from hybridrec.engine.timers import Stopwatch
+from hybridrec.engine.timers import ASK, Stopwatch
 from hybridrec.engine.train import FoldTrainer, TrainedFold, full_fold
 from hybridrec.errors import PluginError
 from hybridrec.evaluation.report import LATENCY, Environment
@@ -51,11 +51,24 @@ Advance = Callable[[int], None]
 class Progress(Protocol):
     """A listener to the progress of a run; that of the command line draws bars."""
 
+    @property
+    def started(self) -> float | None:
+        """The reading of `time.perf_counter` from which the report counts its seconds; None for that at the call."""
+        ...
+
     def task(self, name: str, total: int) -> AbstractContextManager[Advance]:
         """Return a context manager for a task of `total` steps; on entry it gives a function that counts steps.
 
         The function is called with the number of further steps that were done.
         """
+        ...
+
+    def begin(self, fit: str) -> None:
+        """Show that `fit` has begun in this process; called from any thread."""
+        ...
+
+    def end(self, fit: str, seconds: float, cached: bool) -> None:
+        """Show that `fit` has ended after so many seconds, or was in the store."""
         ...
 
     def report(self, fit: str, step: int, of: int, numbers: Mapping[str, float | None]) -> None:
@@ -69,10 +82,18 @@ class Progress(Protocol):
 class NullProgress:
     """A `Progress` that shows nothing."""
 
+    started: float | None = None
+
     @contextmanager
     def task(self, name: str, total: int) -> Iterator[Advance]:
         """Yield a function that ignores the number of steps."""
         yield lambda _: None
+
+    def begin(self, fit: str) -> None:
+        """Ignore it."""
+
+    def end(self, fit: str, seconds: float, cached: bool) -> None:
+        """Ignore it."""
 
     def report(self, fit: str, step: int, of: int, numbers: Mapping[str, float | None]) -> None:
         """Ignore the progress of the fit."""
@@ -89,12 +110,14 @@ class ExperimentRunner:
         progress: Progress,
         executor: Executor | None = None,
         observers: Observers | None = None,
+        watch: Stopwatch | None = None,
     ) -> None:
         """Prepare the run.
 
         executor: runs the fits and the pipelines; by default threads, as many as `workers` of the config, or else as
             the machine has cores
         observers: the observers to tell of events; by default those that the config names (a search passes its own)
+        watch: a stopwatch that started with the command; by default one that starts now
         """
         config = experiment.config
         self.executor = executor or ThreadExecutor(config.workers or os.cpu_count() or 1)
@@ -110,7 +133,7 @@ class ExperimentRunner:
             FoldTrainer(experiment, self.fitter(repeat), self.runner) for repeat in range(1, config.repeats + 1)
         ]
         self.results = ResultBuilder(experiment)
-        self.watch = Stopwatch(self.clock)
+        self.watch = watch or Stopwatch()
         self.distributions = distributions_of(experiment, registry)
         self.plugins = plugins_of(experiment, registry)
 
@@ -125,12 +148,16 @@ class ExperimentRunner:
             memory=config.memory,
             repeat=repeat,
             listener=self.progressed,
+            began=self.began,
         )
+
+    def began(self, job: FitJob) -> None:
+        """Show that a fit has begun."""
+        self.progress.begin(_shown(job))
 
     def progressed(self, job: FitJob, point: ProgressPoint) -> None:
         """Pass the progress that a component reports during its fit to `progress` and to the observers."""
-        fit = f"{job.label} ({job.level})"
-        self.progress.report(fit, point.step, point.of, point.numbers)
+        self.progress.report(_shown(job), point.step, point.of, point.numbers)
         self.observers.tell(
             FitProgressed,
             label=job.label,
@@ -146,6 +173,7 @@ class ExperimentRunner:
     def fitted(self, fitted: Fitted) -> None:
         """Tell the observers that a fit has ended."""
         job, outcome = fitted.job, fitted.outcome
+        self.progress.end(_shown(job), outcome.seconds, outcome.cached)
         self.observers.tell(
             FitFinished,
             label=job.label,
@@ -164,15 +192,21 @@ class ExperimentRunner:
                 data, notes = read_with_notes(self.experiment, self.store)
             self.results.notes += notes
             self.evaluate(data)
-            report = self.results.report(data, self.watch, Environment.current(self.distributions, self.plugins))
-            servable = self.refit(data, winner(report)) if self.experiment.refitted else None
+            with self.watch.timing("evaluate"):
+                report = self.results.report(data, self.watch, Environment.current(self.distributions, self.plugins))
+            servable = None
+            if self.experiment.refitted:
+                with self.watch.timing("refit"):
+                    servable = self.refit(data, winner(report))
+                report.fits = self.results.fits
+            report.seconds = self.watch.report()
             report.figures, report.figures_of = self.results.figures, self.results.figures_of
         report.notes = [redacted(note) for note in (*report.notes, *self.observers.failures)]
         return self.results.result(report, data, self.executor.workers, servable)
 
     def evaluate(self, data: Dataset) -> None:
         """Split the data, then for each fold fit, recommend and measure; only the results of a fold are kept."""
-        for fold in folds_of(self.experiment, data):
+        for fold in self.folds(data):
             check_metrics(fold, self.experiment.metric_specs)
             self.results.begin(fold)
             for trainer, measured in zip(self.trainers, self.results.repeats, strict=True):
@@ -184,6 +218,16 @@ class ExperimentRunner:
                 if repeat == 1:
                     self.time(fold, trained_fold)
 
+    def folds(self, data: Dataset) -> Iterator[Fold]:
+        """Yield the folds; each is split off when it is asked for."""
+        folds = folds_of(self.experiment, data)
+        while True:
+            with self.watch.timing("split"):
+                fold = next(folds, None)
+            if fold is None:
+                return
+            yield fold
+
     def refit(self, data: Dataset, default: str) -> ServableRun:
         """Train the pipelines on the whole data and return them for serving.
 
@@ -192,17 +236,21 @@ class ExperimentRunner:
         blends = {name: pipeline for name, pipeline in self.experiment.pipelines.items() if not pipeline.single}
         trainer = replace(self.trainers[0], experiment=replace(self.experiment, pipelines=blends, curves=()))
         everything = full_fold(data)
-        trained_fold = self.prepare(everything, trainer)
+        trained_fold = self.prepare(everything, trainer, stage="refit")
+        self.results.refitted(trained_fold)
         self.results.show(everything, trained_fold)
         components = {fit.spec.label: fit.component for fit in trained_fold.fits if fit.job.level == "full"}
         pipelines = {arm.name: arm.pipeline for arm in trained_fold.arms}
         return servable_run(self.experiment, self.registry, data, components, pipelines, default)
 
-    def prepare(self, fold: Fold, trainer: FoldTrainer) -> TrainedFold:
-        """Fit the components of a fold, let its blends learn, and return its pipelines ready for queries."""
+    def prepare(self, fold: Fold, trainer: FoldTrainer, stage: str = "fit") -> TrainedFold:
+        """Fit the components of a fold, let its blends learn, and return its pipelines ready for queries.
+
+        The time is added to `stage` of the run.
+        """
         plan = trainer.plan(fold)
         again = f", repeat {trainer.fitter.repeat}" if len(self.trainers) > 1 else ""
-        with self.watch.timing("fit"), self.progress.task(f"fit {fold.name}{again}", len(plan.jobs)) as advance:
+        with self.watch.timing(stage), self.progress.task(f"fit {fold.name}{again}", len(plan.jobs)) as advance:
 
             def done(fitted: Fitted) -> None:
                 advance(1)
@@ -224,9 +272,12 @@ class ExperimentRunner:
         """Send the queries of a fold through all its pipelines, and add the metrics of the slates to `measured`."""
         before = self.clock.seconds.copy()
         total = len(question) * len(trained_fold.arms)
-        with self.progress.task(f"ask {fold.name}", total) as advance:
+        with self.watch.timing(ASK), self.progress.task(f"ask {fold.name}", total) as advance:
             answers = self.runner.results(trained_fold.arms, question, advance)
-        for (stage, name), seconds in (self.clock.seconds - before).items():
+        stages = self.clock.seconds - before
+        for (stage, _), seconds in stages.items():
+            self.watch.answered({stage: seconds})
+        for (stage, name), seconds in stages.items():
             self.observers.tell(
                 StageFinished,
                 stage=stage,
@@ -249,6 +300,11 @@ class ExperimentRunner:
         with self.watch.timing("evaluate"):
             for name, seconds in seconds_per_query(blends, question, rng).items():
                 self.results.latencies.setdefault(name, []).append(seconds)
+
+
+def _shown(job: FitJob) -> str:
+    """Return the name of a fit for people: its label and level."""
+    return f"{job.label} ({job.level})"
 
 
 def servable_run(

@@ -3,36 +3,60 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from hybridrec.evaluation.report import SecondsReport
-from hybridrec.inference.batch_runner import Clock
+
+ASK = "ask"
+"""The stage in which pipelines answer queries: in reports it is divided among what they do."""
+OTHER = "other"
+"""The time outside of all stages."""
 
 
 class Stopwatch:
-    """A stopwatch with wall time by stage of a run.
+    """A stopwatch for the thread of a run, with wall time by stage: every moment belongs to exactly one stage.
 
-    `clock` adds up the time of the pipelines' stages, which run on several threads.
+    So the seconds of all stages add up to the total.
     """
 
-    def __init__(self, clock: Clock) -> None:
-        """Start measuring the total time."""
-        self.clock = clock
-        self.seconds: Counter[str] = Counter()
-        self.started = time.perf_counter()
+    def __init__(self, started: float | None = None) -> None:
+        """Start the time at once, or at an earlier reading of `time.perf_counter`."""
+        self.started = self._since = time.perf_counter() if started is None else started
+        self._stages = [OTHER]
+        self._seconds: defaultdict[str, float] = defaultdict(float)
+        self._answering: defaultdict[str, float] = defaultdict(float)
 
     @contextmanager
     def timing(self, stage: str) -> Iterator[None]:
-        """Add the duration of the `with` block to a stage."""
-        started = time.perf_counter()
-        yield
-        self.seconds[stage] += time.perf_counter() - started  # type: ignore[assignment]
+        """Add the duration of the block to a stage; a block inside it is not counted twice."""
+        self._turn()
+        self._stages.append(stage)
+        try:
+            yield
+        finally:
+            self._turn()
+            self._stages.pop()
+
+    def answered(self, seconds: Mapping[str, float]) -> None:
+        """Add what the stages of pipelines took, summed over threads: it divides the time of `ASK`."""
+        for stage, own in seconds.items():
+            self._answering[stage] += own
 
     def report(self) -> SecondsReport:
-        """Return the seconds by stage up to now; the stages of the pipelines are summed over threads."""
-        stages = dict.fromkeys(("generate", "score", "rerank"), 0.0)
-        for (stage, _), seconds in self.clock.seconds.items():
-            stages[stage] += seconds
-        return SecondsReport(**stages, **self.seconds, total=time.perf_counter() - self.started)
+        """Return the seconds up to now. If no pipeline did anything, all answers were in the store: that is `other`."""
+        self._turn()
+        seconds = dict(self._seconds)
+        asked, in_threads = seconds.pop(ASK, 0.0), sum(self._answering.values())
+        if in_threads:
+            seconds |= {stage: asked * own / in_threads for stage, own in self._answering.items()}
+        else:
+            seconds[OTHER] = seconds.get(OTHER, 0.0) + asked
+        return SecondsReport(**seconds, total=self._since - self.started)
+
+    def _turn(self) -> None:
+        """Give the time since the last turn to the innermost stage."""
+        now = time.perf_counter()
+        self._seconds[self._stages[-1]] += now - self._since
+        self._since = now

@@ -332,7 +332,7 @@ def stages(report: Report) -> Table:
         [Cell(stage), Cell(f"{seconds:.2f}", seconds, min(seconds / longest, 1.0))]
         for stage, seconds in report.seconds.model_dump().items()
     ]
-    caption = "Seconds by stage (generate, score and rerank are summed over threads)"
+    caption = "Seconds by stage, up to the writing of this page"
     return Table(caption, ["stage", "seconds"], rows)
 
 

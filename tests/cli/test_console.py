@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from hybridrec import Run
 from hybridrec.cli._console import (
     Bars,
     CheckProgress,
@@ -116,3 +117,28 @@ def test_a_table_aligns_numbers_right_and_cuts_no_text_where_there_is_no_termina
     assert first.rstrip().endswith("a   +1.5")
     assert len(header.rstrip()) == len(first.rstrip()) == len(second.rstrip())
     assert third.split() == ["[bold]"]
+
+
+def test_bars_name_the_fits_at_work_and_the_time_that_is_left(monkeypatch, capsys):
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    bars = Bars(quiet=False)
+    with bars.task("fit test", 3) as advance:
+        for fit in ("als (full)", "[bold]ease (full)"):
+            bars.begin(fit)
+        bars.end("als (full)", 2.0, cached=False)
+        advance(1)
+    err = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", capsys.readouterr().err)
+    assert "fit test: [bold]ease (full)" in err
+    assert "ETA" in err
+
+
+def test_each_fit_is_a_line_with_its_seconds_where_there_is_no_terminal(call, experiment, capsys):
+    path = experiment(("workers: 2", "refit: all"))
+    status, _, err = call("run", path)
+    assert status == 0
+    lines = [line for line in err.splitlines() if line.startswith("fit ")]
+    report = Run.open(next(path.parent.glob("runs/toy-*"))).report
+    assert len(lines) == sum(not fit.cached for fit in report.fits) > 3
+    assert all(re.fullmatch(r"fit [\w ,]+: [\w-]+ \((full|out_of_fold)\) \d+\.\d s", line) for line in lines)
+    assert any(line.startswith("fit everything: ease (full) ") for line in lines)
+    assert not any(line.startswith("fit ") for line in call("run", path)[2].splitlines()), "all is in the store"

@@ -74,8 +74,7 @@ def progressed():
 
 
 def fit_of(run):
-    (fit,) = (fit for fit in run.report.fits if fit.label == "noise")
-    return fit
+    return next(fit for fit in run.report.fits if fit.label == "noise")
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, MOST_POINTS - 1, MOST_POINTS, MOST_POINTS + 1, 1_000, 12_345])

@@ -70,7 +70,7 @@ def test_served_slates_are_told_to_the_observers_of_the_recommender(experiment, 
     cls = hybridrec.find("observer", "jsonl")
     path = tmp_path / "served.jsonl"
     recommender = hybridrec.load(run, observers=[cls(cls.Config(path=path))])
-    slate = recommender.recommend([Query(items=["i1"], id="first"), Query(items=["i2"])], 3)
+    slate = recommender.recommend([Query(items=["item 01"], id="first"), Query(items=["item 02"])], 3)
     (told,) = lines(path)
     assert (told["event"], told["pipeline"], told["target"]) == ("SlatesServed", "hybrid", "items")
     assert told["requests"][0] == "first"
@@ -84,8 +84,8 @@ def test_a_failing_observer_of_a_recommender_fails_no_request(experiment, tmp_pa
     run = hybridrec.run(experiment(SERVED))
     recommender = hybridrec.load(run, observers=[cls(cls.Config(path=tmp_path))])
     with pytest.warns(RuntimeWarning, match="the observer 'jsonl', part of hybridrec, failed at SlatesServed"):
-        assert len(recommender.recommend(Query(items=["i1"]), 3)) == 1
-    recommender.recommend(Query(items=["i1"]), 3)
+        assert len(recommender.recommend(Query(items=["item 01"]), 3)) == 1
+    recommender.recommend(Query(items=["item 01"]), 3)
 
 
 def test_what_observes_changes_no_key_and_no_hash(experiment):

@@ -189,10 +189,10 @@ def test_serving_asks_for_the_file_by_name_and_refuses_another_one(call, experim
             PluginError, match=r"needs the plugin 'mine' \(.*mine\.py, without packaging\): hand it over"
         ):
             hybridrec.load(served)
-    slate = hybridrec.load(bundle, plugins=[plugin()]).recommend(hybridrec.Query(items=["i1"]), 3)
+    slate = hybridrec.load(bundle, plugins=[plugin()]).recommend(hybridrec.Query(items=["item 01"]), 3)
     assert slate.ids.shape == (1, 3)
-    assert call("recommend", bundle, "--item", "i1", "--plugin", plugin())[0] == 0
-    status, _, err = call("recommend", bundle, "--item", "i1", "--plugin", plugin(("FIRST = 0", "FIRST = 3")))
+    assert call("recommend", bundle, "--item", "item 01", "--plugin", plugin())[0] == 0
+    status, _, err = call("recommend", bundle, "--item", "item 01", "--plugin", plugin(("FIRST = 0", "FIRST = 3")))
     assert status == 3
     assert "was made with the plugin 'mine'" in err
     assert "what was learned may mean something else to it" in err
@@ -206,7 +206,7 @@ def test_a_refreshed_run_still_names_its_file(experiment, plugin):
     assert "noise" in [each.label for each in hybridrec.refresh(run, ["data.users=50"], plugins=[plugin()])]
     with pytest.raises(PluginError, match="needs the plugin 'mine'"):
         hybridrec.load(run)
-    assert hybridrec.load(run, plugins=[plugin()]).recommend(hybridrec.Query(items=["i1"]), 3)
+    assert hybridrec.load(run, plugins=[plugin()]).recommend(hybridrec.Query(items=["item 01"]), 3)
 
 
 @pytest.mark.parametrize("command", ["run", "check", "show", "plugins", "check-plugin", "schema"])
@@ -215,7 +215,8 @@ def test_commands_take_files(call, experiment, plugin, command):
     arguments = [argument[command]] if command in argument else []
     status, out, err = call(command, *arguments, "--plugin", plugin())
     assert status == 0
-    assert not err or (command == "check-plugin" and err.startswith("window: "))  # the progress of its checks
+    progress = {"check-plugin": "window: ", "run": "fit test: "}.get(command)
+    assert not err or (progress and err.startswith(progress))
     assert "window" in out or command == "run"
 
 

@@ -94,19 +94,33 @@ class TuningReport(Section):
 
 
 class SecondsReport(Section):
-    """Time by stage, over all folds and pipelines."""
+    """Wall time by stage, over all folds and pipelines; the stages add up to `total`."""
 
+    start: float = 0.0
+    """Loading plugins and checking the config."""
     read: float = 0.0
+    """Reading the data."""
+    split: float = 0.0
+    """Splitting the data into folds."""
     fit: float = 0.0
     """Fitting on all threads, and learning the blends."""
     generate: float = 0.0
-    """Generating candidates; this and the next two are summed over threads."""
+    """Generating candidates; the time in which queries are answered is divided into this and the next two stages by
+    what they took on all threads."""
     score: float = 0.0
+    """Scoring candidates."""
     rerank: float = 0.0
+    """Re-ranking candidates."""
     evaluate: float = 0.0
     """Metrics, intervals and comparison."""
+    refit: float = 0.0
+    """Training the pipelines on the whole data, for serving."""
+    write: float = 0.0
+    """Writing the files of the run."""
+    other: float = 0.0
+    """Everything else, such as reading answers from the store."""
     total: float
-    """From reading the data to writing this report."""
+    """From the start of the command or call to the end of writing."""
 
 
 class PluginUse(Section):

@@ -11,6 +11,8 @@ from pydantic import ValidationError
 
 from hybridrec.evaluation.report import LATENCY, Comparison, Guardrail
 
+STAGES = ("start", "read", "split", "fit", "generate", "score", "rerank", "evaluate", "refit", "write", "other")
+
 
 def test_rows_hold_what_readers_expect(report):
     content = report.model_dump()
@@ -18,7 +20,7 @@ def test_rows_hold_what_readers_expect(report):
     wanted |= {"wins", "ties", "losses", "verdict"}
     for row in content["comparison"]:
         assert wanted <= set(row)
-    assert set(content["seconds"]) == {"read", "fit", "generate", "score", "rerank", "evaluate", "total"}
+    assert set(content["seconds"]) == {*STAGES, "total"}
     assert content["environment"]["packages"] == {"numpy": np.__version__}
 
 
