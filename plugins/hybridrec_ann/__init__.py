@@ -1,4 +1,4 @@
-"""Approximate candidates from large catalogues: `approximate`, over the vectors of any component."""
+"""`approximate`: fast, approximate candidates from large catalogues, by the vectors of any component."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def hybridrec_components() -> list[type[Component]]:
-    """`approximate`."""
+    """`approximate`, a faster search over the vectors of another component."""
     from hybridrec_ann.approximate import Approximate
 
     return [Approximate]

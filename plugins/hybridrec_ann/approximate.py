@@ -1,4 +1,4 @@
-"""`approximate`: candidates of a vector model from a scan of compressed vectors, the best of them scored exactly."""
+"""`approximate`: scans compressed vectors of a vector model for candidates, and scores the best of them exactly."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from hybridrec_ann.codes import CENTROIDS, INSTALL_HINT, Codes
 _DEPTH = 100
 """Length of the exact ranking against which recall is measured."""
 _QUERIES = 512
-"""Queries per search, a bound on memory."""
+"""Number of queries in a search, which bounds memory."""
 
 
 class ApproximateOptions(Options):
@@ -38,14 +38,14 @@ class ApproximateOptions(Options):
     uses: Annotated[str, ComponentRef(VectorModel)] = Field(examples=["als"])
     """Label of the component whose vectors are searched, such as `als`, `word2vec` or `lightfm`."""
     expansion: int = Field(4, ge=1)
-    """Candidates that the scan retrieves, as a multiple of the number wanted; they are then scored exactly."""
+    """Number of candidates that the scan retrieves and scores exactly, as a multiple of the number asked for."""
     probes: float = Field(1.0, gt=0, le=1)
     """Share of the cells of the space to scan for each query, nearest first; 1 scans all codes, without cells. Below 1
     the search is faster where vectors form clusters, as those of a factorization do."""
     recall: float = Field(0.95, gt=0, le=1)
     """Smallest acceptable recall of the first 100 of an exact search; a fit that reaches less is refused."""
     sample: int = Field(500, ge=1)
-    """Training users, drawn at random, on whom recall is measured."""
+    """Number of training users, drawn at random, on whom recall is measured."""
 
 
 class Approximate(VectorModel):
@@ -69,13 +69,13 @@ class Approximate(VectorModel):
     _model: VectorModel
 
     def use(self, model: VectorModel) -> Self:
-        """Set the component whose vectors are searched, and take over its targets."""
+        """Take the component whose vectors are searched, and take over its `targets`, `needs` and `folds_in`."""
         self._model = model
         self.targets, self.needs, self.folds_in = model.targets, model.needs, model.folds_in
         return self
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Learn the codes and measure the recall.
+        """Learn the codes and measure the recall; return self.
 
         Raises DataError if the recall is below the option `recall`.
         """
@@ -97,7 +97,10 @@ class Approximate(VectorModel):
         return self
 
     def _searchable(self, data: Dataset) -> dict[Target, Floats]:
-        """Return the vectors of each target that has enough of them to learn codes from."""
+        """Return target -> vectors, float32 [n, D], for targets that have enough of them to learn codes from.
+
+        Sets the ids with a vector of every target.
+        """
         self._known = {
             target: _complete(self._model.vectors(target)) for target in data.targets if self.recommends(target)
         }
@@ -108,7 +111,7 @@ class Approximate(VectorModel):
         }
 
     def _measured(self, queries: QueryBatch, target: Target) -> float:
-        """Return the recall against an exact search; 1 where that finds nothing."""
+        """Return the recall of the first 100 of an exact search for these queries; 1 if it finds nothing."""
         rows = queries.matrix(target)
         exact = super().candidates(queries, _DEPTH, target, Exclude(rows)).ids
         retrieved = self.candidates(queries, _DEPTH, target, Exclude(rows)).ids
@@ -118,14 +121,14 @@ class Approximate(VectorModel):
         return float(np.isin(wanted, pairs[1][retrieved != PADDING]).mean()) if len(wanted) else 1.0
 
     def notes(self) -> list[str]:
-        """Report the measured recall."""
+        """Return a sentence with the measured recall for each target."""
         return [
             f"finds {recall:.3f} of the first {_DEPTH} {target} of an exact search of '{self.config.uses}'"
             for target, recall in zip(self._known, self._recall, strict=True)
         ]
 
     def candidates(self, queries: QueryBatch, k: int, target: Target, exclude: Exclude) -> Candidates:
-        """Return the best k of the scan's candidates; search exactly where too few remain."""
+        """Return the best k of the ids that the scan retrieves; search exactly for queries with too few of them."""
         depth = k * self.config.expansion
         if target not in self._codes or depth >= len(self._known[target]):
             return super().candidates(queries, k, target, exclude)
@@ -157,7 +160,7 @@ class Approximate(VectorModel):
         return codes | ids | {"recall": self._recall, "targets": np.array(list(self._known))}
 
     def restore(self, state: State) -> Self:
-        """Restore the fit from `state`."""
+        """Take the codes, the ids with vectors and the recall from `state`; return self."""
         self._recall = state["recall"]
         self._known = {target: state[f"known.{target}"] for target in map(str, state["targets"])}
         self._codes = {
@@ -170,15 +173,15 @@ class Approximate(VectorModel):
         return 128 * 5 * sum(map(data.size, data.targets))
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return the query vectors of the component."""
+        """Return the query vectors of the component that `uses` names."""
         return self._model.query_vectors(queries, target)
 
     def vectors(self, target: Target) -> Floats:
-        """Return the vectors of the component."""
+        """Return the vectors of the component that `uses` names."""
         return self._model.vectors(target)
 
     def embeddings(self, data: Dataset) -> dict[str, Embedding]:
-        """Return all vectors of the component."""
+        """Return all vectors of the component that `uses` names."""
         return self._model.embeddings(data)
 
 

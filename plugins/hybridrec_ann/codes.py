@@ -1,4 +1,4 @@
-"""Vectors as codes of a few bits, which faiss scans much faster than it multiplies the vectors themselves."""
+"""Codes of a few bits for vectors, which faiss scans much faster than it multiplies the vectors themselves."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hybridrec import Floats, Longs, MissingDependencyError
 
 INSTALL_HINT = "pip install 'hybridrec[ann]'"
 CENTROIDS = 16
-"""Values of a code; fewer vectors than these are too few to learn codes from."""
+"""Number of values of a code; fewer vectors are too few to learn codes from."""
 
 
 class Codes:
@@ -32,9 +32,9 @@ class Codes:
 
     @classmethod
     def of(cls, vectors: Floats, probes: float, seed: int) -> Codes:
-        """Learn the codes of float32 [N, D], N at least `CENTROIDS`, on one thread; the same seed gives the same codes.
+        """Learn the codes of vectors, float32 [N, D], on one thread, so that the same seed gives the same codes.
 
-        `probes` is the share of the cells to scan; 1 means no cells.
+        N must be at least `CENTROIDS`. `probes` is the share of the cells that are scanned; 1 makes no cells.
         """
         faiss = _faiss()
         cells = "" if probes == 1 else f"IVF{isqrt(len(vectors))},"

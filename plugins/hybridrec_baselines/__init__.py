@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def hybridrec_components() -> Sequence[type[Component]]:
-    """The components of this package."""
+    """Baselines: `popularity`, `personal-popularity`, `trending`, `newest`, `random` and `listed`."""
     from hybridrec_baselines.fixed_rankings import Listed, Newest, Random
     from hybridrec_baselines.personal_popularity import PersonalPopularity
     from hybridrec_baselines.popularity import Popularity
@@ -24,9 +24,10 @@ def hybridrec_components() -> Sequence[type[Component]]:
 
 @hookimpl
 def hybridrec_starters(data: DataProfile) -> list[Starter]:
-    """Propose popularity as the last fallback, which serves every query, and in the blend: some data has no more.
+    """Propose `popularity` as the last fallback, which serves every query, and for the blend: some data has no more.
 
-    Where the split asks for what users had before, their own counts are hard to beat.
+    For splits that also ask for items that users had before, `personal-popularity` is proposed, which is hard to beat
+    there.
     """
     starters = [Starter("popularity", frozenset({"fallback", "generator", "scorer"}), priority=-100)]
     if data.split.get("seen") == "allow":

@@ -25,25 +25,25 @@ class OneRanking(DenseModel):
         return np.tile(self._scores, (len(queries), 1))
 
     def state(self) -> State:
-        """Return one score per item."""
+        """Return the score of each item."""
         return {"items": self._scores}
 
     def restore(self, state: State) -> Self:
-        """Restore the fit from `state`."""
+        """Take the score of each item from `state`; return self."""
         self._scores = state["items"]
         return self
 
 
 class Newest(OneRanking):
-    """Items by release time (`item_times`), newest first; those without a time come last.
+    """Items by release time (`item_times`), newest first; items without a time come last.
 
-    The score is the share of items that are older, from 0 to 1; items without a time score 0.
+    The score is the share of the distinct times that are not later, from 0 to 1; items without a time score 0.
     """
 
     name = "newest"
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Rank the items; without `item_times` all scores are equal."""
+        """Rank the items by time and return self; without `item_times` all scores are equal."""
         times = np.full(len(data.items), np.nan) if data.items.times is None else data.items.times
         distinct = np.unique(times[~np.isnan(times)])
         older = np.searchsorted(distinct, times) + 1
@@ -52,13 +52,13 @@ class Newest(OneRanking):
 
 
 class Random(DenseModel):
-    """One random ranking for every query, drawn from the seed when fitting: the floor of every comparison."""
+    """A random ranking, drawn in `fit` and the same for every query: the floor of every comparison."""
 
     name = "random"
     stochastic = True
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Draw a ranking of the ids of each target."""
+        """Draw a ranking of the ids of each target; return self."""
         self._scores: State = {
             target: rng.permutation(np.linspace(0, 1, data.size(target), dtype=np.float32)) for target in data.targets
         }
@@ -69,11 +69,11 @@ class Random(DenseModel):
         return np.tile(self._scores[target], (len(queries), 1))
 
     def state(self) -> State:
-        """Return one score per id of each target."""
+        """Return the scores of the ids of each target."""
         return self._scores
 
     def restore(self, state: State) -> Self:
-        """Restore the fit from `state`."""
+        """Take the scores of the ids of each target from `state`; return self."""
         self._scores = state
         return self
 
@@ -86,9 +86,9 @@ class ListedOptions(Options):
 
 
 class Listed(OneRanking):
-    """A list made by hand, in its order, for every query; it has no opinion on other items.
+    """A list made by hand, in its order, the same for every query; it has no opinion on other items.
 
-    The score counts the places from an item to the end of the list, inclusive.
+    The score of an item is the number of places from it to the end of the list, its own included.
     """
 
     name = "listed"
@@ -96,7 +96,7 @@ class Listed(OneRanking):
     config: ListedOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Look up the items; raises DataError for an id that the data does not have."""
+        """Look up the items of the list and return self; raises DataError for an id that the data does not have."""
         codes = data.items.vocabulary.encode_known(self.config.ids, self.name)
         self._scores = np.full(len(data.items), np.nan, np.float32)
         self._scores[codes] = np.arange(len(codes), 0, -1)

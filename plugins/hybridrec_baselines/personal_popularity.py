@@ -34,7 +34,7 @@ class PersonalPopularity(DenseModel):
     folds_in = True
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Return self: all that counts is in the query."""
+        """Return self: there is nothing to learn, since all that counts is in the query."""
         return self
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
@@ -48,11 +48,11 @@ class PersonalPopularity(DenseModel):
         return scores
 
     def state(self) -> State:
-        """Return nothing, as nothing is learned."""
+        """Return no arrays, as nothing is learned."""
         return {}
 
     def restore(self, state: State) -> Self:
-        """Return self, as nothing is learned."""
+        """Return self: there is nothing to restore."""
         return self
 
     def _decay(self, queries: QueryBatch) -> Doubles:

@@ -32,9 +32,9 @@ class PopularityOptions(Options):
     """Options of `popularity`."""
 
     count: Literal["users", "weights"] = "users"
-    """Unit of popularity: the distinct users who have an item, or the sum of their weights."""
+    """Measure of popularity: the number of distinct users who have an item, or the sum of its interactions' weights."""
     by: Literal["all", "tags", "user-features"] = "all"
-    """Population that is counted: all users, or those with the query's tags or user features; a query without any gets
+    """Users that are counted: all, or those with the query's tags or user features; a query without any of these gets
     no opinion."""
     half_life: float | None = Field(None, gt=0)
     """Days after which an interaction counts half, measured back from the newest one; null weights all equally."""
@@ -43,7 +43,7 @@ class PopularityOptions(Options):
 
 
 class Popularity(DenseModel):
-    """Items, tags and other entities by their share of users, for every query, or with `by` those of a known context.
+    """Items, tags and other entities by the share of users who have them, of all users or, with `by`, of similar ones.
 
     With `by: tags` the score is the mean over the query's tags t of (n(i, t) + a p(i)) / (n(t) + a): n counts the
     users with tag t (who have i), p is the overall share and a the `smoothing`. User features, which are known for the
@@ -55,7 +55,7 @@ class Popularity(DenseModel):
     config: PopularityOptions
 
     def __init__(self, config: Options | None = None) -> None:
-        """Set the query fields that `by` needs."""
+        """Set `needs` to the query field that `by` reads."""
         super().__init__(config)
         needs: dict[str, frozenset[QueryField]] = {
             "tags": frozenset({"tags"}),
@@ -64,7 +64,7 @@ class Popularity(DenseModel):
         self.needs = needs.get(self.config.by, frozenset())
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Count the users; raises DataError if the data lacks the times for `half_life` or the features for `by`."""
+        """Count the users and return self; raises DataError without the times or features that the options need."""
         context = self._context(data.user_matrix("tags"), data.users.features)
         if context is None:
             raise DataError("popularity: `by: user-features` needs features of users, but this data has none")
@@ -92,7 +92,7 @@ class Popularity(DenseModel):
         return (mean / np.where(count > 0, count, np.nan)).astype(np.float32)
 
     def state(self) -> State:
-        """Return the shares of each target, and the counts per tag."""
+        """Return the shares of each target and, with `by`, the counts by tag or feature."""
         targets = np.array(list(self._shares))
         state: State = {"targets": targets}
         state |= {f"shares.{target}": shares for target, shares in self._shares.items()}
@@ -101,7 +101,7 @@ class Popularity(DenseModel):
         return state | {"context_users": self._context_users}
 
     def restore(self, state: State) -> Self:
-        """Restore the fit from `state`."""
+        """Take the shares and, with `by`, the counts by tag or feature from `state`; return self."""
         targets = tuple(map(str, state["targets"]))
         self._shares = {target: state[f"shares.{target}"] for target in targets}
         by_context = () if self.config.by == "all" else targets
@@ -110,13 +110,13 @@ class Popularity(DenseModel):
         return self
 
     def _context(self, tags: Sparse, features: Features | None) -> Sparse | None:
-        """Return csr [rows, contexts] of ones: the tags, or the features, None where there are no features."""
+        """Return the tags or, with `by: user-features`, the features of each row: csr of ones; None if unknown."""
         if self.config.by == "user-features":
             return None if features is None else features.matrix.sign()
         return tags.sign()
 
     def _items(self, history: Ragged) -> Sparse:
-        """Return each user's count of each item: csr [U, I]."""
+        """Return the count of each item for each user, with `count` and `half_life` applied: csr [U, I]."""
         if self.config.count == "users":
             history = _latest(history)
         if self.config.half_life is not None:
@@ -132,7 +132,7 @@ def overall_shares(had: Sparse) -> Floats:
 
 
 def _latest(history: Ragged) -> Ragged:
-    """Return each item once per row, at its latest time, with weight 1."""
+    """Return the histories with each item once in a row, at its last place, with weight 1."""
     pair = history.rows.astype(np.int64) * history.width + history.ids
     _, from_end = np.unique(pair[::-1], return_index=True)
     last = np.zeros(len(pair), bool)
@@ -141,7 +141,10 @@ def _latest(history: Ragged) -> Ragged:
 
 
 def _decay(history: Ragged, half_life: float) -> Floats:
-    """Return 0.5 to the power of each interaction's age in half-lives; 0 for an unknown time."""
+    """Return 0.5 to the power of each interaction's age in half-lives, float32; 0 for an unknown time.
+
+    Raises DataError if no interaction has a time.
+    """
     if history.times is None:
         raise DataError("popularity: `half_life` needs the times of interactions, but this data has none")
     age = (np.nanmax(history.times, initial=-np.inf) - history.times) / DAY

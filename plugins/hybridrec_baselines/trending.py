@@ -1,4 +1,4 @@
-"""`trending`: popularity around the query's own time."""
+"""`trending`: recommends what was popular around the time of the query."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ from hybridrec import (
 from hybridrec_baselines.popularity import overall_shares
 
 _BINS = 16
-"""Bins of time per half-life: a time is off by at most 1/32 of it, a weight by 2 %."""
+"""Number of bins of time in a half-life: a time is off by at most 1/32 of a half-life, a weight by 2 %."""
 _REACH = 20
-"""Half-lives after which an interaction no longer counts: 2^-20 is below what float32 adds to 1."""
+"""Number of half-lives after which an interaction does not count: 2^-20 is negligible beside 1 in float32."""
 
 
 class TrendingOptions(Options):
@@ -56,7 +56,7 @@ class Trending(DenseModel):
     targets = ("items",)
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Count the users per bin; raises DataError if no interaction has a time."""
+        """Count the users in each bin of time and return self; raises DataError if no interaction has a time."""
         history = data.interactions
         if history.times is None or np.isnan(history.times).all():
             raise DataError("trending needs the times of interactions, but this data has none")
@@ -79,17 +79,20 @@ class Trending(DenseModel):
         return shares.astype(np.float32, copy=False)
 
     def state(self) -> State:
-        """Return the bins, their users, and their counts."""
+        """Return the overall shares, the bins, the active users of each bin, and their users by item."""
         return {"share": self._share, "bins": self._bins, "active": self._active} | pack_csr(self._counts, "counts")
 
     def restore(self, state: State) -> Self:
-        """Restore the fit from `state`."""
+        """Take the overall shares, the bins, and their users from `state`; return self."""
         self._share, self._bins, self._active = state["share"], state["bins"], state["active"]
         self._counts = unpack_csr(state, "counts")
         return self
 
     def _near(self, times: Doubles) -> Sparse:
-        """Return the weight of each bin within reach, csr float32 [Q, bins]; an empty row for an unknown time."""
+        """Return the weight of each bin that counts for each query: csr float32 [Q, bins].
+
+        The row of an unknown time is empty.
+        """
         place = times / (self.config.half_life * DAY) * _BINS - 0.5
         first = np.searchsorted(self._bins, place - _REACH * _BINS)
         lengths = np.where(np.isnan(place), 0, np.searchsorted(self._bins, place + _REACH * _BINS) - first)
@@ -101,6 +104,9 @@ class Trending(DenseModel):
 
 
 def _distinct(rows: Longs, users: Ints, ids: Ints, shape: tuple[int, int]) -> Sparse:
-    """Count the distinct users with each id in each row: csr float32 of `shape`."""
+    """Count the distinct users with each id in each row (bin of time): csr float32 of `shape`.
+
+    `rows`, `users` and `ids` are parallel.
+    """
     once = np.unique(np.stack([rows, users, ids]), axis=1)
     return csr_matrix((np.ones(once.shape[1], np.float32), (once[0], once[2])), shape=shape)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def hybridrec_components() -> Sequence[type[Component]]:
-    """The components of this package."""
+    """`content`, `content-popularity`, `content-transfer` and `content-vectors`."""
     from hybridrec_content.content import Content
     from hybridrec_content.expected_popularity import ContentPopularity
     from hybridrec_content.transfer import ContentTransfer
@@ -24,7 +24,7 @@ def hybridrec_components() -> Sequence[type[Component]]:
 
 @hookimpl
 def hybridrec_starters(data: DataProfile) -> list[Starter]:
-    """Propose similar content, where items have texts or tags."""
+    """Propose `content` for data whose items have texts or tags."""
     if not (data.texts or data.tagged_items):
         return []
     return [Starter("content", frozenset({"generator", "scorer"}), priority=40)]

@@ -1,4 +1,4 @@
-"""Content of items as sparse blocks, one per kind, and the operations that the components here share."""
+"""Content of items as sparse blocks, one for each kind of content, and operations on them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WORDS = Tokenizer()
 
 
 def block(data: Dataset, kind: Kind, tokenizer: Tokenizer = WORDS) -> Sparse:
-    """Build csr float32 [I, D] of one kind of content, 0 columns wide if the data has none.
+    """Build the block of one kind of content: csr float32 [I, D], where D is 0 if the data has none.
 
     Tags and the words of texts have values log(1 + count); features and vectors are taken as they are.
     """
@@ -42,39 +42,45 @@ def block(data: Dataset, kind: Kind, tokenizer: Tokenizer = WORDS) -> Sparse:
 
 
 class ContentModel(DenseModel):
-    """A model of items by their content; the words of texts are counted once for all training parts."""
+    """Base of models of items by their content; the words of texts are counted once for all training parts."""
 
     config: Any
 
     def __init__(self, config: Options | None = None) -> None:
-        """Prepare the words of texts if they have a share."""
+        """Set `prepares`, so that the words of texts are prepared if the option `text` is above 0."""
         super().__init__(config)
         self.prepares = ("tokenizer",) if self.config.text else None
 
     def prepare(self, catalogue: Dataset) -> State:
-        """Return the block of the words of texts, and the words."""
+        """Return the block of the words of the items' texts, and the words."""
         words = TokenVocabulary.build(catalogue.items.text, self.config.tokenizer)
         return pack_csr(words.counts(catalogue.items.text).log1p(), "text") | words.state()
 
     def block(self, data: Dataset, kind: Kind) -> Sparse:
-        """Return csr float32 [I, D] of one kind of content; that of texts is the prepared one."""
+        """Return the block of one kind of content, csr float32 [I, D]; for texts it is the prepared one."""
         return unpack_csr(self.prepared(data), "text") if kind == "text" else block(data, kind)
 
 
 def cosines(content: Sparse, kind: Kind, idf: float, min_items: int) -> Sparse:
-    """Scale the rows of a block to length 1, so that products are cosines; sparse kinds are weighted by their idf."""
+    """Weigh the columns of a block by their idf and scale its rows to length 1, so that products are cosines.
+
+    Vectors are not weighed.
+    """
     return unit(content if kind == "vectors" else times(content, inverse_frequency(content, idf, min_items)))
 
 
 def inverse_frequency(matrix: Sparse, power: float, min_items: int) -> Floats:
-    """Compute log(I / n) to `power` for each column of csr [I, D] with n entries; 0 where n is below `min_items`."""
+    """Compute the weight of each column of csr [I, D]: float32 [D].
+
+    It is log(I / n) to `power` for a column with n entries; 0 where n is below `min_items`.
+    """
     count = matrix.getnnz(axis=0)
     idf = np.log(max(matrix.shape[0], 1) / np.maximum(count, 1)) ** power
     return np.where(count >= min_items, idf, 0).astype(np.float32)
 
 
 def times(matrix: Sparse, columns: Floats) -> Sparse:
-    """Multiply each column by its weight."""
+    """Multiply each column of a matrix by its entry of `columns`, [D]."""
     return csr_matrix((matrix.data * columns[matrix.indices], matrix.indices, matrix.indptr), shape=matrix.shape)
 
 

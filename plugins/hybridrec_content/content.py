@@ -1,4 +1,4 @@
-"""`content`: items similar to those of the history, by the content of the items themselves; serves cold items."""
+"""`content`: recommends items whose content is similar to that of the history, cold items among them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ class ContentOptions(Options):
     """Power of log(I / n), the weight of a feature, tag or word; higher values favour rare ones, 0 weighs all equally.
     """
     min_items: int = Field(2, ge=1)
-    """Fewest items of a feature, tag or word; those of a single item connect no two items."""
+    """Smallest number of items that have a feature, tag or word; rarer ones are left out, since with a single item they
+    connect no items."""
     query_tags: float = Field(0.0, ge=0)
     """Weight of the query's own tags relative to its history, matched with the tags of items; 0 ignores them."""
     query_text: float = Field(1.0, ge=0)
@@ -60,10 +61,11 @@ class ContentOptions(Options):
 class Content(ContentModel):
     """Cosine of an item and the query's profile in the space of item content.
 
-    Each kind of content is a separate block: log(1 + count) idf, rows of length 1 (dense vectors as they are, rows
-    of length 1), times the square root of its share, so that the cosine of two items is the mean of the cosines per
-    kind, weighted by the shares. A profile is the sum of the items of the history (once each), and of the query's tags
-    and of its text, each as if it were an item. Items without any content get no opinion.
+    Each kind of content is a separate block: its values, log(1 + count) idf (or the dense vectors as they are), are
+    scaled to rows of length 1 and multiplied by the square root of the kind's share. Thus the cosine of two items is
+    the mean of the cosines by kind, weighted by the shares. A profile is the sum of the items of the history, once
+    each, of the query's tags as if they were one item, and of its text as if it were another. Items without any content
+    get no opinion.
     """
 
     name = "content"
@@ -74,7 +76,7 @@ class Content(ContentModel):
     config: ContentOptions
 
     def __init__(self, config: Options | None = None) -> None:
-        """Set the query fields; tags are read only with `query_tags`, texts with `query_text` and a share of texts."""
+        """Set `needs`: items; tags if `query_tags` is above 0; the title if `query_text` and `text` are above 0."""
         super().__init__(config)
         self.needs = frozenset(
             {"items"} | ({"tags"} if self.config.query_tags else set()) | ({"title"} if self._reads_text else set())
@@ -85,7 +87,7 @@ class Content(ContentModel):
         return bool(self.config.text and self.config.query_text)
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Weight the content of all items; raises DataError if there is none of the kinds selected."""
+        """Weigh the content of all items and return self; raises DataError if there is none of the selected kinds."""
         idf, min_items = self.config.idf, self.config.min_items
         self._tag_idf = inverse_frequency(self.block(data, "tags"), idf, min_items)
         # Tags come first, whatever their share, because the columns of the queries' tags are matched with them there.
@@ -112,7 +114,10 @@ class Content(ContentModel):
         return self
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return cosines, float32 [Q, I]; NaN for queries without a profile and for items without content."""
+        """Return the cosines of profiles and items, float32 [Q, I].
+
+        NaN for queries without a profile, and for items without content.
+        """
         profiles = queries.history.matrix(binary=True) @ self._items
         if self.config.query_tags:
             asked = unit(times(queries.matrix("tags").sign(), self._tag_idf)) * np.float32(self.config.query_tags)
@@ -128,12 +133,12 @@ class Content(ContentModel):
         return result
 
     def state(self) -> State:
-        """Return the vectors of the items, and the weights of tags and words."""
+        """Return the content vectors of the items, and the weights of tags and words."""
         state = pack_csr(self._items, "items") | {"tag_idf": self._tag_idf}
         return state | {"word_idf": self._word_idf} | self._words.state() if self._reads_text else state
 
     def restore(self, state: State) -> Self:
-        """Restore the fit from `state`."""
+        """Take the content vectors of the items, and the weights of tags and words, from `state`; return self."""
         self._items, self._tag_idf = unpack_csr(state, "items"), state["tag_idf"]
         if self._reads_text:
             self._words, self._word_idf = TokenVocabulary.restore(state, self.config.tokenizer), state["word_idf"]

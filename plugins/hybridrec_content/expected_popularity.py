@@ -1,4 +1,4 @@
-"""`content-popularity`: expected popularity of items from their content; serves every query and cold items."""
+"""`content-popularity`: expects an item's popularity from its content; it serves every query, and cold items."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ContentPopularityOptions(Options):
     """Number of equal-sized groups into which the items are divided by time, each with an effect from its start on; 0
     ignores times."""
     min_items: int = Field(5, ge=1)
-    """Fewest items of a tag, feature, word or pair; others are left out."""
+    """Smallest number of items that have a tag, feature, word or pair; rarer ones are left out."""
     l2: float = Field(30.0, gt=0)
     """Penalty on the squared effects: large values keep them small."""
 
@@ -33,8 +33,8 @@ class ContentPopularity(DenseModel):
     """Poisson regression of the number of an item's users on its content.
 
     The number of training users who have item i is modelled as Poisson with mean exp(a + x_i b), where x_i has a 1
-    for each tag, feature, word and pair that the item has, and for each step of time it came after (so neighbouring
-    times have similar effects). a and b minimize
+    for each tag, feature, word and pair that the item has, and for each step of time that it does not precede (so
+    neighbouring times have similar effects). a and b minimize
 
         sum over items with users of exp(a + x_i b) - n_i (a + x_i b)  +  l2 / 2 |b|^2
 
@@ -48,7 +48,7 @@ class ContentPopularity(DenseModel):
     config: ContentPopularityOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Fit the regression; raises DataError if no item has both users and content."""
+        """Fit the regression and return self; raises DataError if no item has both users and content."""
         content = self._content(data)
         users = data.interactions.matrix(binary=True).getnnz(axis=0).astype(np.float64)
         described = np.diff(content.indptr) > 0
@@ -71,11 +71,11 @@ class ContentPopularity(DenseModel):
         return np.tile(self._scores, (len(queries), 1))
 
     def state(self) -> State:
-        """Return one score per item."""
+        """Return the score of each item, the same for all queries."""
         return {"items": self._scores}
 
     def restore(self, state: State) -> Self:
-        """Restore the fit from `state`."""
+        """Take the scores of the items from `state`; return self."""
         self._scores = state["items"]
         return self
 
@@ -118,7 +118,7 @@ def _poisson(content: Sparse, counts: Doubles, l2: float) -> Doubles:
 
 
 def _steps(times: Doubles | None, n_items: int, steps: int) -> Sparse:
-    """Build csr [I, S], with a 1 for each quantile of time that an item does not precede; empty if unknown."""
+    """Build csr [I, S] with a 1 for each quantile of time that an item does not precede; empty rows without a time."""
     if times is None or not steps or np.isnan(times).all():
         return csr_matrix((n_items, 0), dtype=np.float32)
     starts = np.unique(np.nanquantile(times, np.arange(steps) / steps, method="lower"))
@@ -126,12 +126,15 @@ def _steps(times: Doubles | None, n_items: int, steps: int) -> Sparse:
 
 
 def _common(content: Sparse, min_items: int) -> Sparse:
-    """Keep the columns with at least `min_items` entries."""
+    """Return the columns with at least `min_items` entries."""
     return content[:, content.getnnz(axis=0) >= min_items]
 
 
 def _pairs(content: Sparse, min_items: int) -> Sparse:
-    """Build csr [I, P] with a 1 for each pair of columns of csr [I, D] that an item has, if enough items have both."""
+    """Build csr [I, P] with a 1 for each pair of columns of csr [I, D] of which an item has both.
+
+    Pairs that fewer than `min_items` items have are left out.
+    """
     together = (content.T @ content).tocoo()
     enough = (together.row < together.col) & (together.data >= min_items)
     columns = content.tocsc()

@@ -1,4 +1,4 @@
-"""Similarity of items by content as a kernel matrix, the basis of regressions between items."""
+"""Similarity of items by their content as a kernel matrix, on which regressions between items are based."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hybridrec_content.blocks import Kind, cosines
 Time: TypeAlias = Literal["rank", "age"]
 
 BLOCK = 512
-"""Rows of the kernel computed at a time."""
+"""Number of rows of the kernel that are computed at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +24,9 @@ class ContentKernel:
     p is the position of an item in time (see `time_ranks` and `log_ages`), w the width. A product of positive
     definite kernels is positive definite again.
 
-    parts: share and unit rows, csr [I, D], of each kind of content
-    positions: float64[I], or None if times are ignored
+    parts: for each kind of content its share, and csr [I, D] with rows of length 1 or empty ones
+    positions: float64[I], p of each item, NaN if unknown; None if times are ignored
+    width: w
     """
 
     parts: tuple[tuple[float, Sparse], ...]
@@ -43,7 +44,7 @@ class ContentKernel:
         time: Time,
         width: float,
     ) -> ContentKernel:
-        """Build the kernel of items from share and block of each kind of content, and their times, float64[I].
+        """Build the kernel of items from the share and the block of each kind of content, and their times, float64[I].
 
         A `width` of 0 ignores times.
         """
@@ -54,7 +55,7 @@ class ContentKernel:
         return cls(parts, time_ranks(times) if time == "rank" else log_ages(times), width)
 
     def described(self) -> Bools:
-        """Return bool [I], True for items with any content."""
+        """Return bool [I]: true for items with any content or a time that counts."""
         filled = [np.diff(content.indptr) > 0 for _, content in self.parts]
         if self.positions is not None:
             filled.append(~np.isnan(self.positions))
@@ -73,7 +74,7 @@ class ContentKernel:
         return result
 
     def _near(self, rows: Ints, columns: Ints) -> Floats:
-        """Compute the factor of the times; an unknown time counts as the middle."""
+        """Compute the factor of K that depends on times; an unknown time counts as the median."""
         if self.positions is None:
             return np.ones((len(rows), len(columns)), np.float32)
         places = np.nan_to_num(self.positions / self.width, nan=np.nanmedian(self.positions) / self.width)
@@ -82,16 +83,20 @@ class ContentKernel:
 
 
 def time_ranks(times: Doubles) -> Doubles:
-    """Compute float64[I], the share of known times that are earlier, equal ones counting half; NaN where unknown."""
+    """Compute for each item the share of known times that are earlier, equal ones counting half.
+
+    Returns float64[I], NaN where the time is unknown.
+    """
     ordered = np.sort(times[~np.isnan(times)])
     middle = (np.searchsorted(ordered, times, "left") + np.searchsorted(ordered, times, "right")) / 2
     return np.where(np.isnan(times), np.nan, middle / len(ordered))
 
 
 def log_ages(times: Doubles) -> Doubles:
-    """Compute float64[I], log(1 + a / q) of the time a before the newest item; NaN where unknown.
+    """Compute log(1 + a / q) for each item, where a is its age relative to the newest item: float64[I].
 
-    q is the lower quartile of the ages above 0, which makes the result independent of the unit of time.
+    q is the lower quartile of the ages above 0, which makes the result independent of the unit of time. NaN where the
+    time is unknown.
     """
     ages = np.nanmax(times) - times
     older = ages[ages > 0]

@@ -1,4 +1,4 @@
-"""`content-transfer`: scores of item neighbours for warm items, transferred to cold ones by content."""
+"""`content-transfer`: scores warm items by item neighbours, and transfers these scores to cold items by content."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ class ContentTransferOptions(Options):
     """Position of items in time: the `rank` among the times of all items (from 0 to 1), or the logarithm of the `age`
     relative to the newest, which separates recent items better."""
     time_width: float = Field(0.3, ge=0)
-    """Distance in time at which two items are still alike (the deviation of a Gaussian); 0 ignores times."""
+    """Distance in time at which two items are still alike (the standard deviation of a Gaussian); 0 ignores times."""
     idf: float = Field(1.0, ge=0)
     """Power of log(I / n), the weight of a feature, tag or word; higher values favour rare ones, 0 weighs all equally.
     """
     min_items: int = Field(2, ge=1)
-    """Fewest items of a feature, tag or word; others are left out."""
+    """Smallest number of items that have a feature, tag or word; rarer ones are left out."""
     l2: float = Field(10.0, gt=0)
     """Penalty of the regression: large values average over more items."""
 
@@ -79,7 +79,7 @@ class ContentTransfer(ContentModel):
     config: ContentTransferOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Solve for the cold items; raises DataError if there are no interactions."""
+        """Solve the regression for the cold items and return self; raises DataError if there are no interactions."""
         self._rows = data.interactions.matrix(binary=True)
         counts = self._rows.getnnz(axis=0)
         kernel = self._kernel(data)
@@ -111,13 +111,16 @@ class ContentTransfer(ContentModel):
             self._carried[:, start : start + BLOCK] = share * (rows.T @ (rows @ weights)) - weights
 
     def memory(self, data: Dataset) -> int:
-        """Estimate the bytes of the kernel of warm items, of P W, and of a block of both in work."""
+        """Estimate the bytes of the kernel of warm items, of P W, and of a block of each while it is computed."""
         warm = len(np.unique(data.interactions.ids))
         cold, users = len(data.items) - warm, len(data.users)
         return 4 * (warm * (warm + cold) + BLOCK * (4 * len(data.items) + users))
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return neighbours' votes, float32 [Q, I]; NaN without a history, and for cold items without content."""
+        """Return votes of neighbours for warm items and their regression for cold ones: float32 [Q, I].
+
+        NaN for queries without a warm item in the history, and for cold items without content.
+        """
         history = queries.history.matrix(binary=True)
         result = np.full(history.shape, np.nan, np.float32)
         result[:, self._warm] = self._votes(history)[:, self._warm]
@@ -131,7 +134,7 @@ class ContentTransfer(ContentModel):
         return ((shares @ self._rows.T) @ self._rows - history).toarray()
 
     def state(self) -> State:
-        """Return the interactions, the users of each item, the warm and the cold items, and P W."""
+        """Return the interactions, 1 / n of each item with n users, the warm and the cold items, and P W."""
         return pack_csr(self._rows, "rows") | {
             "share": self._share,
             "warm": self._warm,
@@ -140,7 +143,7 @@ class ContentTransfer(ContentModel):
         }
 
     def restore(self, state: State) -> Self:
-        """Restore the fit from `state`."""
+        """Take the interactions, the warm and cold items, and P W from `state`; return self."""
         self._rows = unpack_csr(state, "rows")
         self._share, self._warm, self._cold = state["share"], state["warm"], state["cold"]
         self._carried = state["carried"]

@@ -1,4 +1,4 @@
-"""`content-vectors`: items that sound (look, read) like those of the history, by their dense vectors alone."""
+"""`content-vectors`: recommends items whose dense vectors (sound, looks, text) are like those of the history."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class ContentVectorsOptions(SimilarityOptions):
     """Options of `content-vectors`."""
 
     similarity: Similarity = "cosine"
-    """Score of an item: its cosine with the mean direction of the history's vectors; or its inner product with the mean
-    of those vectors, or the negative squared distance to it, where lengths have a meaning."""
+    """Score of an item: its cosine with the mean direction of the history's vectors; or, where the lengths of vectors
+    have a meaning, its inner product with their mean (`dot`), or its negative squared distance to it (`euclidean`)."""
 
 
 class ContentVectors(VectorModel):
-    """Similarity of an item's vector and the mean of the history's vectors, each item once.
+    """Similarity of an item's vector and the mean of the vectors of the history's items, each item once.
 
     As a vector model it can define similarity for re-rankers (`uses`) and `hybridrec similar`. Items without a
     vector get no opinion. `content` blends the same cosine with tags, features and text.
@@ -42,7 +42,7 @@ class ContentVectors(VectorModel):
     config: ContentVectorsOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Store the vectors, for the cosine their directions; raises DataError if the data has none."""
+        """Store the vectors, or for the cosine their directions; return self. Raises DataError if the data has none."""
         if data.items.vectors is None or not data.items.vectors.any():
             raise DataError(f"{self.name}: the items have no vectors; readers take a file of them as `item_vectors`")
         vectors = _unit(data.items.vectors)
@@ -51,7 +51,7 @@ class ContentVectors(VectorModel):
         return self.restore({"items": vectors})
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return float32, as wide as `vectors`; NaN if no item of the history has a vector."""
+        """Return the vectors of queries, float32, as wide as `vectors`; NaN if no item of the history has a vector."""
         history = queries.history.matrix(binary=True)
         total = history @ np.nan_to_num(self._items)
         if self.config.similarity == "cosine":
@@ -60,15 +60,18 @@ class ContentVectors(VectorModel):
         return self.config.probes((total / np.where(count > 0, count, np.nan)[:, None]).astype(np.float32))
 
     def vectors(self, target: Target) -> Floats:
-        """Return float32 [I, D], for the cosine of length 1; D + 2 for `euclidean`; NaN for items without a vector."""
+        """Return the vectors of items, float32 [I, D], of length 1 for the cosine; [I, D + 2] for `euclidean`.
+
+        NaN rows for items without a vector.
+        """
         return self._places
 
     def state(self) -> State:
-        """Return the vectors."""
+        """Return the vectors of the items."""
         return {"items": self._items}
 
     def restore(self, state: State) -> Self:
-        """Restore the fit from `state`."""
+        """Take the vectors of the items from `state`; return self."""
         self._items = state["items"]
         self._places = self._items if self.config.similarity == "cosine" else self.config.places(self._items)
         return self

@@ -1,4 +1,4 @@
-"""Users and items as sums of their features, learned by LightFM: `lightfm`."""
+"""`lightfm`: users and items as sums of the vectors of their features, learned by LightFM."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def hybridrec_components() -> list[type[Component]]:
-    """`lightfm`."""
+    """`lightfm`, a factorization of features of users and items."""
     from hybridrec_lightfm.factorization import LightFM
 
     return [LightFM]

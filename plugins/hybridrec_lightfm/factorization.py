@@ -1,4 +1,4 @@
-"""LightFM: users and items as sums of feature vectors, so that one with features is never cold."""
+"""LightFM: users and items are sums of the vectors of their features, so that new ones with features are served."""
 
 from __future__ import annotations
 
@@ -51,15 +51,15 @@ class LightFMOptions(Options):
     tokenizer: Tokenizer = Tokenizer()
     """Tokenization of the titles of users and the texts of items."""
     share_weight: bool = True
-    """Let the features of an item share a weight of 1 in each field. If false, each counts in full: right for a few
-    kinds of features that are informative together (genre and year), and often far better for cold items."""
+    """Divide a weight of 1 among the features of an item in each field. If false, each feature counts in full: right
+    for a few kinds of features that are informative together (genre and year), and often far better for cold items."""
     dim: int = Option(32, gt=0)
     """Dimensions of the space."""
     epochs: int = Option(20, gt=0)
     """Passes over the training data."""
     patience: int | None = Option(None, gt=0)
-    """End training this many epochs after validation queries were ranked best, and train as many epochs as that took on
-    all that there is; null trains all `epochs`. The queries are cut out of the component's own training part."""
+    """End training this many epochs after the epoch that ranked validation queries best, then train to that epoch on
+    the whole training part; null trains all `epochs`. The queries are cut out of the component's own training part."""
     learning_rate: float = Option(0.05, gt=0)
     """Initial learning rate of adagrad."""
     schedule: Literal["adagrad", "adadelta"] = "adagrad"
@@ -69,19 +69,19 @@ class LightFMOptions(Options):
     user_alpha: float = Option(0.0, ge=0)
     """L2 penalty on the features of users."""
     max_sampled: int = Option(10, gt=0)
-    """WARP only: negatives tried for each positive before it counts as ranked well."""
+    """WARP only: number of negatives that are tried for each positive before it counts as ranked well."""
     alone: bool = True
-    """Train each user once with all fields and once with each field alone, since queries may have just one."""
+    """Train on each user once with all fields and once with each field alone, since queries may have just one."""
 
 
 class LightFM(VectorModel):
     """Factorization of features of users and items.
 
-    Kula, "Metadata Embeddings for User and Item Cold-start Recommendations" (2015). Within a field the weights of
-    a row's features sum to 1; for items that is the option `share_weight`. With `items` among the user fields, a
-    training user is described by a random half of the history and trained on the other half, so that a history learns
-    to predict other items than its own. Items without interactions are left out of training, where they would be pushed
-    down as negatives; they are served from the features they share with other items.
+    Kula, "Metadata Embeddings for User and Item Cold-start Recommendations" (2015). Within a field the weights of the
+    features of a user sum to 1, and so do those of an item unless `share_weight` is false. With `items` among the user
+    fields, a training user is described by a random half of the history and trained on the other half, so that a
+    history learns to predict other items than its own. Items without interactions are left out of training, where they
+    would be pushed down as negatives; they are recommended by the features that they share with other items.
     """
 
     name = "lightfm"
@@ -98,7 +98,7 @@ class LightFM(VectorModel):
         self.validates = self.config.patience is not None
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Train on all users who have interactions."""
+        """Train on all users who have interactions; return self."""
         self._epochs, patience = self.config.epochs, self.config.patience
         if self.validation is not None and patience is not None:
             trial = self._training(self.validation.train, rng.spawn(1)[0])
@@ -108,13 +108,13 @@ class LightFM(VectorModel):
         return self
 
     def notes(self) -> list[str]:
-        """Return the number of epochs, if it was chosen."""
+        """Return a sentence with the number of epochs, if validation queries decided it."""
         if not self.validates:
             return []
         return [f"{self._epochs} of {self.config.epochs} epochs ranked the validation queries best"]
 
     def _training(self, data: Dataset, rng: np.random.Generator) -> Iterator[None]:
-        """Train from the beginning; yield after each epoch, in which the model is ready to be asked."""
+        """Train from the beginning; yield after each epoch, when the model can already serve queries."""
         space = self._user_space(data)
         users, positives = self._training_rows(data, space, rng)
         items = self._item_rows(data)
@@ -147,7 +147,10 @@ class LightFM(VectorModel):
         return item_rows(data, self.config.item_fields, self.config.tokenizer, shares=self.config.share_weight)
 
     def _training_rows(self, data: Dataset, space: UserSpace, rng: np.random.Generator) -> tuple[Sparse, Sparse]:
-        """Return features csr [R, features] and positives csr [R, I]; every user occurs once per view."""
+        """Return the features, csr [R, features], and the positives, csr [R, I], of the training rows.
+
+        Each user has a row with all fields and, with `alone`, one with each field alone.
+        """
         queries = data.queries(np.flatnonzero(data.interactions.lengths).astype(np.int32))
         views: list[tuple[UserField, ...]] = [space.fields]
         if self.config.alone and len(space.fields) > 1:
@@ -163,7 +166,7 @@ class LightFM(VectorModel):
         return csr_matrix(vstack(features)), csr_matrix(vstack(positives))
 
     def _models(self, users: Sparse, items: Sparse, positives: Sparse, seed: int) -> Iterator[Any]:
-        """Train LightFM's own model, on one thread for reproducibility; yield it after each epoch."""
+        """Train a model of the library, on one thread for reproducibility; yield it after each epoch."""
         model = load_lightfm().LightFM(
             no_components=self.config.dim,
             loss=self.config.loss,
@@ -181,7 +184,7 @@ class LightFM(VectorModel):
             yield model.fit_partial(positives, user_features=users, item_features=items, epochs=1, num_threads=1)
 
     def state(self) -> State:
-        """Return the words and field widths, and the vectors of user features and of items, with their biases."""
+        """Return the words, the width of each field, and the vectors of users' features and of items, with biases."""
         arrays: State = {
             "widths": np.array(self._space.widths, np.int64),
             "features": self._features,
@@ -190,7 +193,7 @@ class LightFM(VectorModel):
         return arrays | self._space.lexicon.state()
 
     def restore(self, state: State) -> Self:
-        """Restore the fit from `state`."""
+        """Take the words, the widths, and the vectors of users' features and of items from `state`; return self."""
         widths = tuple(int(width) for width in state["widths"])
         lexicon = TokenVocabulary.restore(state, self.config.tokenizer)
         return self._become(UserSpace(self.config.user_fields, widths, lexicon), state["features"], state["items"])
@@ -208,11 +211,11 @@ class LightFM(VectorModel):
         return 8 * columns * (self.config.dim + 1) + 16 * views * entries
 
     def vectors(self, target: Target) -> Floats:
-        """Return float32 [N, dim + 2]: embedding, 1, bias; rows of NaN for items without a trained feature."""
+        """Return embedding, 1 and bias of each item, float32 [I, dim + 2]; NaN rows without a trained feature."""
         return self._items
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return float32 [Q, dim + 2]: embedding, bias, 1; rows of NaN for queries without a trained feature."""
+        """Return embedding, bias and 1 of each query, float32 [Q, dim + 2]; NaN rows without a trained feature."""
         sums = _sums(self._space.rows(queries), self._features)
         return np.column_stack((sums, np.where(np.isnan(sums[:, 0]), np.float32(np.nan), np.float32(1))))
 
@@ -226,12 +229,12 @@ def _with_negatives(positives: Sparse, rng: np.random.Generator) -> Sparse:
 
 
 def _used(rows: Sparse) -> Bools:
-    """Return bool [columns], True for features that occur in any row."""
+    """Return bool [columns]: true for features that occur in any row."""
     return np.bincount(rows.indices, minlength=rows.shape[1]) > 0
 
 
 def _sums(rows: Sparse, vectors: Floats) -> Floats:
-    """Sum the vectors of each row's features; NaN features are left out, and rows with none left are NaN."""
+    """Sum the vectors of each row's features; NaN vectors are left out, and rows of which none is left are NaN."""
     trained = rows.copy()
     trained.data[np.isnan(vectors[trained.indices, 0])] = 0
     trained.eliminate_zeros()

@@ -1,4 +1,4 @@
-"""Rows of features of users, queries and items, field by field."""
+"""Features of users, queries and items as rows of a sparse matrix, field by field."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ ItemField = Literal["item", "tags", "features", "text"]
 
 @dataclass(frozen=True, slots=True)
 class UserSpace:
-    """Layout of the columns of a user: `widths` columns for each of `fields`, in this order."""
+    """Columns of the features of users: `widths` columns for each of `fields`, in this order.
+
+    lexicon: the words of titles; empty if titles are not used
+    """
 
     fields: tuple[UserField, ...]
     widths: tuple[int, ...]
@@ -25,7 +28,7 @@ class UserSpace:
 
     @classmethod
     def of(cls, data: Dataset, fields: tuple[UserField, ...], tokenizer: Tokenizer) -> UserSpace:
-        """Collect the features of a training part; a field that the data lacks has width 0."""
+        """Lay out the columns for the users of a training part; a field that the data lacks has width 0."""
         lexicon = TokenVocabulary.build(data.users.text if "title" in fields else (), tokenizer)
         widths = {
             "user": len(data.users),
@@ -37,7 +40,10 @@ class UserSpace:
         return cls(fields, tuple(widths[field] for field in fields), lexicon)
 
     def rows(self, queries: QueryBatch, only: Sequence[UserField] | None = None) -> Sparse:
-        """Return csr float32 [Q, sum of widths] of all fields or `only` some; the weights of a known field sum to 1."""
+        """Return the features of queries: csr float32 [Q, sum of widths].
+
+        Fields that are not among `only` are empty, if it is given. The weights of each other known field sum to 1.
+        """
         blocks = [
             _shares(self._block(queries, field, width))
             if only is None or field in only
@@ -47,7 +53,7 @@ class UserSpace:
         return csr_matrix(hstack(blocks, format="csr", dtype=np.float32))
 
     def _block(self, queries: QueryBatch, field: UserField, width: int) -> Sparse:
-        """Return one field of the queries, csr [Q, F]; `width` is F where the queries do not determine it."""
+        """Return the features of queries in one field: csr [Q, F], where `width` is F."""
         if field == "items":
             return queries.history.matrix(binary=True)
         if field == "tags":
@@ -63,7 +69,10 @@ class UserSpace:
 
 
 def item_rows(data: Dataset, fields: tuple[ItemField, ...], tokenizer: Tokenizer, *, shares: bool) -> Sparse:
-    """Return csr float32 [I, features]; the weights of a known field sum to 1 if `shares`, else are the data's."""
+    """Return the features of items: csr float32 [I, features].
+
+    The weights of each known field sum to 1 if `shares` is true, else they are those of the data.
+    """
     blocks = [_item_block(data, field, tokenizer) for field in fields]
     if shares:
         blocks = [_shares(block) for block in blocks]
@@ -71,7 +80,7 @@ def item_rows(data: Dataset, fields: tuple[ItemField, ...], tokenizer: Tokenizer
 
 
 def _item_block(data: Dataset, field: ItemField, tokenizer: Tokenizer) -> Sparse:
-    """Return one field of the items, csr [I, F]; `item` is one column per item."""
+    """Return the features of items in one field: csr [I, F]; the field `item` has a column for each item."""
     n = len(data.items)
     if field == "tags":
         return data.item_matrix("tags")
@@ -83,7 +92,7 @@ def _item_block(data: Dataset, field: ItemField, tokenizer: Tokenizer) -> Sparse
 
 
 def _shares(matrix: Sparse) -> Sparse:
-    """Scale rows to a sum of 1, so that long titles weigh no more than short ones."""
+    """Scale rows to a sum of absolute values of 1, so that long titles weigh no more than short ones."""
     # A copy, because abs sorts its operand in place, and this matrix belongs to the dataset or the query.
     totals = np.asarray(abs(matrix.copy()).sum(axis=1)).ravel()
     return csr_matrix(diags(1 / np.where(totals > 0, totals, 1)) @ matrix, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""Import of LightFM, even where its wheel was linked against an older C library.
+"""Import of LightFM, also where its wheel was linked against an older C library.
 
 The Linux wheels for Python 3.11 refer to `__log_finite` and `__exp_finite`, which glibc 2.31 no longer offers to new
 programs, so such a wheel cannot be loaded there. The two are `log` and `exp` without the checks for infinite results;
@@ -27,7 +27,7 @@ INSTALL_HINT = (
 
 
 def load_lightfm() -> ModuleType:
-    """Import the module `lightfm` from whichever installed package provides it; raises MissingDependencyError."""
+    """Import and return the module `lightfm`, of any package that provides it; raises MissingDependencyError."""
     spec = importlib.util.find_spec("lightfm")
     if spec is None or not spec.submodule_search_locations:
         raise MissingDependencyError(f"component 'lightfm': no installed package provides `lightfm`; {INSTALL_HINT}")

@@ -1,4 +1,4 @@
-"""Neighbours among users: playlists, sessions or people with the same items, tags and title words."""
+"""Neighbours among users: users (people, playlists, sessions) with the same items, tags and title words."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NEIGHBOUR_USERS = 200_000
 
 @hookimpl
 def hybridrec_components() -> list[type[Component]]:
-    """`user-knn`."""
+    """`user-knn`, which lets the most similar training users vote."""
     from hybridrec_neighbours.users import UserKNN
 
     return [UserKNN]
@@ -24,7 +24,7 @@ def hybridrec_components() -> list[type[Component]]:
 
 @hookimpl
 def hybridrec_starters(data: DataProfile) -> list[Starter]:
-    """Propose neighbours among users, where these are not too many."""
+    """Propose `user-knn` unless there are too many users."""
     from hybridrec import Starter
 
     if data.users > NEIGHBOUR_USERS:

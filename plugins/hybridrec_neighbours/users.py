@@ -32,7 +32,7 @@ from hybridrec import (
 )
 
 _CELLS = 1 << 23
-"""Similarities of queries and users held in memory at a time."""
+"""Number of similarities of queries and users that are in memory at a time."""
 
 
 class UserKNNOptions(Options):
@@ -59,7 +59,7 @@ class UserKNNOptions(Options):
     neighbours: int = Option(50, ge=1)
     """Number of users that vote."""
     power: float = Option(1.0, gt=0)
-    """Power of the similarity in a vote; large values listen to the nearest users only."""
+    """Power of the similarity in a vote; with large values little but the nearest users counts."""
 
     @model_validator(mode="after")
     def _compares_something(self) -> Self:
@@ -85,14 +85,14 @@ class UserKNN(DenseModel):
     config: UserKNNOptions
 
     def __init__(self, config: Options | None = None) -> None:
-        """Set the query fields that the shares need."""
+        """Set `needs` to the query fields whose shares are above 0."""
         super().__init__(config)
         kinds = EVERY_KIND if self.config.items else "tags"
         shares = {ITEMS: self.config.items, kinds: self.config.tags, "title": self.config.title}
         self.needs = frozenset(field for field, share in shares.items() if share)
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Store the users as vectors, with their items and other entities."""
+        """Store the training users as vectors, with their items and other entities; return self."""
         self._lexicon = TokenVocabulary.build(data.users.text if self.config.title else (), self.config.tokenizer)
         everyone = data.queries(np.arange(len(data.users), dtype=np.int32))
         present = self._cues(everyone)
@@ -112,7 +112,7 @@ class UserKNN(DenseModel):
         return 3 * 12 * 2 * sum(data.user_matrix(kind).nnz for kind in data.targets)
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return float32 [Q, N]; NaN where no neighbour has the id."""
+        """Return the sum of the votes, float32 [Q, N]; NaN for ids that no neighbour has."""
         has = self._has[target]
         result = np.empty((len(queries), has.shape[1]), np.float32)
         rows = max(1, _CELLS // max(self._users.shape[0], 1))
@@ -123,7 +123,7 @@ class UserKNN(DenseModel):
         return result
 
     def _votes(self, queries: QueryBatch) -> Sparse:
-        """Return the vote of each of the nearest users: csr [Q, U]."""
+        """Return the votes of the nearest training users of each query: csr [Q, U]."""
         similarity = np.asarray((self._vectors(queries, 1 - self.config.length) @ self._users.T).toarray(), np.float32)
         if self.config.time:
             similarity += np.float32(self.config.time) * self._closeness(_known(queries.times, len(queries)))
@@ -134,12 +134,15 @@ class UserKNN(DenseModel):
         return csr_matrix((votes, (rows, users[rows, places])), shape=similarity.shape)
 
     def _closeness(self, times: Doubles) -> Floats:
-        """Return closeness in time, float32 [Q, U]: 1 at the same time, halved per half-life, 0 if unknown."""
+        """Return the closeness in time of queries and users, float32 [Q, U].
+
+        It is 1 at the same time, halved with each half-life between them, and 0 if a time is unknown.
+        """
         apart = np.abs(times[:, None] - self._latest) / (DAY * self.config.half_life)
         return np.nan_to_num(np.exp2(-apart.astype(np.float32)), nan=0.0)
 
     def _vectors(self, queries: QueryBatch, length: float) -> Sparse:
-        """Return csr [Q, cues] with rows divided by their length to the power 2 `length`."""
+        """Return the weighed cues of queries, csr [Q, cues], each row divided by its length to the power 2 `length`."""
         cues = self._cues(queries)
         cues.data *= self._idf[cues.indices]
         squares = np.asarray(cues.multiply(cues).sum(axis=1)).ravel()
@@ -147,7 +150,10 @@ class UserKNN(DenseModel):
         return cues
 
     def _cues(self, queries: QueryBatch) -> Sparse:
-        """Return csr [Q, items + other entities + words], each cue with the square root of its share."""
+        """Return the cues of queries: csr [Q, items + other entities + words].
+
+        Each cue has the square root of its share as value.
+        """
         blocks = [(queries.history.matrix(binary=True), self.config.items)]
         blocks += [(has.copy(), self.config.tags) for has in queries.entities.values()]
         blocks.append((self._lexicon.counts(queries.text), self.config.title))
@@ -156,7 +162,7 @@ class UserKNN(DenseModel):
         return hstack([block for block, _ in blocks], format="csr", dtype=np.float32)
 
     def state(self) -> State:
-        """Return the users' vectors, their items and tags, and the weights of cues."""
+        """Return the users' vectors, their items and other entities, and the weights of the cues."""
         arrays = {"idf": self._idf, "latest": self._latest} | self._lexicon.state()
         arrays |= {"targets": np.array(list(self._has))} | pack_csr(self._users, "users")
         for target, has in self._has.items():
@@ -164,7 +170,7 @@ class UserKNN(DenseModel):
         return arrays
 
     def restore(self, state: State) -> Self:
-        """Restore the fit from `state`."""
+        """Take the users' vectors, items and other entities, and the weights of the cues from `state`; return self."""
         self._idf, self._latest = state["idf"], state["latest"]
         self._lexicon = TokenVocabulary.restore(state, self.config.tokenizer)
         self._users = unpack_csr(state, "users")

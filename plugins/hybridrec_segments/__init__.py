@@ -1,4 +1,4 @@
-"""Segmenters of queries: by activity, by an attribute of users or items, by time."""
+"""Segmenters of queries by activity, by an attribute of users or items, and by time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def hybridrec_segmenters() -> list[type[Segmenter]]:
-    """`activity`, `attribute`, `time`."""
+    """`activity`, `attribute` and `time`."""
     from hybridrec_segments.activity import Activity
     from hybridrec_segments.attribute import Attribute
     from hybridrec_segments.query_time import QueryTime

@@ -1,4 +1,4 @@
-"""`activity`: the length of the history."""
+"""`activity`: segments of queries by the length of the history."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Activity(Segmenter):
     config: ActivityOptions
 
     def segment(self, queries: QueryBatch, data: Dataset) -> NDArray[np.str_]:
-        """Return str [Q], the range in which the length of each history lies."""
+        """Return str [Q]: the range of the length of each history, such as "5-19"."""
         starts = [0, *self.config.bounds]
         names = [str(start) if start == end - 1 else f"{start}-{end - 1}" for start, end in pairwise(starts)]
         places = np.searchsorted(self.config.bounds, queries.history.lengths, side="right")

@@ -1,4 +1,4 @@
-"""`attribute`: a feature or tag of the user, or of the items of the history."""
+"""`attribute`: segments of queries by a feature or tag of the user, or of the items of the history."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class AttributeOptions(Options):
     """The features or entities that are segments; by default all of them, so that a long list makes many segments."""
     bounds: Annotated[list[float], AfterValidator(ascending)] | None = Field(None, min_length=1)
     """Treat the one feature in `names` as a number, and begin a segment at each of these values: [18, 30] makes
-    "below 18", "from 18 to 30" and "from 30". Of items it is the mean over those that have it."""
+    "below 18", "from 18 to 30" and "from 30". For `of: items` the number is the mean over the items that have it."""
 
     @model_validator(mode="after")
     def _one_number(self) -> AttributeOptions:
@@ -40,8 +40,8 @@ class AttributeOptions(Options):
 class Attribute(Segmenter):
     """Attribute of the user, or the most frequent attribute of the history's items; of equal ones the first.
 
-    An attribute counts by its weight. A query that knows none is `unknown`: a user without features, or an unknown one,
-    or a history whose items have none.
+    An attribute counts by its weight. The segment is `unknown` if there is none: for an unknown user, a user without
+    features, or a history whose items have none.
     """
 
     name = "attribute"
@@ -49,7 +49,7 @@ class Attribute(Segmenter):
     config: AttributeOptions
 
     def segment(self, queries: QueryBatch, data: Dataset) -> NDArray[np.str_]:
-        """Return str [Q]; raises DataError for names that the data does not have."""
+        """Return str [Q]: the attribute of each query; raises DataError for names that the data does not have."""
         if self.config.bounds is not None:
             return by_bounds(self._number(queries, data, self.config.names[0]), self.config.bounds)
         names, values = self._attributes(queries, data)
@@ -59,7 +59,7 @@ class Attribute(Segmenter):
         return _heaviest(names, values)
 
     def _attributes(self, queries: QueryBatch, data: Dataset) -> tuple[Sequence[str], Sparse]:
-        """Return names, and csr [Q, names], the weight of each attribute in each query."""
+        """Return the names of the attributes, and their weights in each query, csr [Q, names]."""
         kind = self.config.among
         if kind != "features":
             if kind not in data.kinds:
@@ -82,7 +82,10 @@ class Attribute(Segmenter):
         return features
 
     def _number(self, queries: QueryBatch, data: Dataset, name: str) -> Doubles:
-        """Return float64 [Q], the value of a feature, of items the mean over those that have it; NaN where unknown."""
+        """Return the value of a feature for each query: float64 [Q], NaN if unknown.
+
+        For `of: items` it is the mean over the items of the history that have it.
+        """
         features = self._features(data)
         _place(name, features.numeric, self.name)
         if self.config.of == "user":
@@ -93,19 +96,19 @@ class Attribute(Segmenter):
 
 
 def _counts(queries: QueryBatch) -> Sparse:
-    """Return csr [Q, I]: how often each item is in the history."""
+    """Count how often each item is in the history of each query: csr [Q, I]."""
     return replace(queries.history, weights=None).matrix()
 
 
 def _of_users(queries: QueryBatch, features: Features) -> Features:
-    """Return the features of the users, a row for each query; unknown where the queries know none."""
+    """Return the features of the queries' users, a row for each query; all unknown if the queries have none."""
     if queries.user_features is None:
         return features.take(np.full(len(queries), -1, np.int32))
     return queries.user_features
 
 
 def _place(name: str, names: Sequence[str], segmenter: str) -> int:
-    """Return the place of a feature or tag; raises DataError, with the nearest ones, if there is none of that name."""
+    """Return the place of a feature or tag in `names`; raises DataError, which names similar ones, if it lacks it."""
     if name not in names:
         near = ", ".join(difflib.get_close_matches(name, names, n=3, cutoff=0.3) or names[:3])
         raise DataError(f"segmenter '{segmenter}': the data has no '{name}'; it has, for example, {near}")
@@ -113,7 +116,7 @@ def _place(name: str, names: Sequence[str], segmenter: str) -> int:
 
 
 def _heaviest(names: Sequence[str], values: Sparse) -> NDArray[np.str_]:
-    """Return the name of the largest positive value of each row, the first of equal ones; unknown without one."""
+    """Return str [Q]: the name of the largest positive value of each row, the first of equal ones, or "unknown"."""
     values = values.tocsr()
     rows = np.repeat(np.arange(values.shape[0]), np.diff(values.indptr))
     order = np.lexsort((values.indices, -values.data, rows))

@@ -1,4 +1,4 @@
-"""`time`: when a query is asked."""
+"""`time`: segments of queries by their time."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from hybridrec import DAY, Dataset, Doubles, Options, QueryBatch, Segmenter
 from hybridrec_segments.ranges import UNKNOWN
 
 WEEKDAYS = ("1 Monday", "2 Tuesday", "3 Wednesday", "4 Thursday", "5 Friday", "6 Saturday", "7 Sunday")
-"""Names in the order in which tables sort them."""
+"""Names of weekdays, numbered so that tables sort them in order."""
 _HOUR = 3_600.0
 _FIRST_WEEKDAY = 3
-"""1 January 1970 was a Thursday."""
+"""Number of the weekday of 1 January 1970, a Thursday; Monday is 0."""
 
 
 class QueryTimeOptions(Options):
@@ -24,7 +24,7 @@ class QueryTimeOptions(Options):
     by: Literal["year", "month", "weekday", "hour"] = "month"
     """`year` (2016), `month` (2016-05), `weekday` (1 Monday) or `hour` of the day (09 h)."""
     utc_offset: float = Field(0.0, ge=-24, le=24)
-    """Hours that local time is ahead of UTC, in which the times of the data are."""
+    """Number of hours by which local time is ahead of UTC; the times of the data are in UTC."""
 
 
 class QueryTime(Segmenter):
@@ -35,7 +35,7 @@ class QueryTime(Segmenter):
     config: QueryTimeOptions
 
     def segment(self, queries: QueryBatch, data: Dataset) -> NDArray[np.str_]:
-        """Return str [Q], the period in which each query is asked."""
+        """Return str [Q]: the period of each query's time, or "unknown"."""
         if queries.times is None:
             return np.full(len(queries), UNKNOWN)
         local = queries.times + self.config.utc_offset * _HOUR
@@ -47,7 +47,7 @@ class QueryTime(Segmenter):
         return names[chosen]
 
     def _periods(self, seconds: Doubles) -> NDArray[np.int64]:
-        """Return the number of the period: years and months since 1970, weekdays from Monday, hours of the day."""
+        """Return the number of each time's period: years or months since 1970, weekdays from Monday, or hours."""
         if self.config.by == "weekday":
             return (np.floor(seconds / DAY).astype(np.int64) + _FIRST_WEEKDAY) % 7
         if self.config.by == "hour":

@@ -1,4 +1,4 @@
-"""Ranges of numbers, and the name of what is not known."""
+"""Names of ranges of numbers, and of unknown values."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ B = TypeVar("B", int, float)
 
 
 def ascending(bounds: list[B]) -> list[B]:
-    """Return bounds that ascend; raises ValueError for others."""
+    """Return the bounds if they ascend; raises ValueError if not."""
     if any(low >= high for low, high in pairwise(bounds)):
         raise ValueError(f"'{', '.join(f'{bound:g}' for bound in bounds)}' do not ascend")
     return bounds
 
 
 def by_bounds(values: Doubles, bounds: list[float]) -> NDArray[np.str_]:
-    """Return str [Q], the range of each value; NaN is unknown.
+    """Return str [Q]: the name of the range of each value, "unknown" for NaN.
 
-    The ranges of bounds 5 and 20 are "below 5", "from 5 to 20" and "from 20": a bound belongs to the upper one.
+    The ranges of the bounds 5 and 20 are "below 5", "from 5 to 20" and "from 20"; a bound belongs to the range above.
     """
     ends = [f"{bound:g}" for bound in bounds]
     names = [f"below {ends[0]}", *(f"from {a} to {b}" for a, b in pairwise(ends)), f"from {ends[-1]}", UNKNOWN]

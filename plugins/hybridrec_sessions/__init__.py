@@ -1,4 +1,4 @@
-"""Models of the order of items in sessions: successors of items, and sessions with the same items."""
+"""Models of the order of items in sessions, by the successors of items or by sessions with the same items."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def hybridrec_components() -> list[type[Component]]:
-    """`markov-chain`, `vsknn`."""
+    """`markov-chain` and `vsknn`."""
     from hybridrec_sessions.chain import MarkovChain
     from hybridrec_sessions.neighbours import VSKNN
 

@@ -1,4 +1,4 @@
-"""`markov-chain`: successors of the last items of a history."""
+"""`markov-chain`: recommends items that often follow the last items of a history."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class MarkovChainOptions(Options):
     smoothing: float = Field(5.0, gt=0)
     """Number of additional transitions from each item with which the shares of all successors are counted."""
     context: int = Field(1, ge=1)
-    """Number of a query's last items that count; 1 is the plain chain."""
+    """Number of the last items of a query that count; 1 is the plain chain."""
     decay: float = Field(0.5, gt=0, le=1)
-    """With a `context` above 1: weight of an item relative to the next later one."""
+    """With a `context` above 1: weight of an item relative to the item after it."""
 
 
 class MarkovChain(DenseModel):
@@ -28,9 +28,10 @@ class MarkovChain(DenseModel):
 
         P(i | l) = (n(l, i) + a p(i)) / (n(l) + a)
 
-    n counts how often i directly follows l in the histories of the training part, p is the share of i among all
-    successors, a the `smoothing` (a Dirichlet prior; Zhai and Lafferty 2001). The score is the mean of P over the last
-    items, weighted by the powers of `decay`: 1 for the last, d, d^2, ... for those before.
+    n(l, i) counts how often i directly follows l in the histories of the training part, n(l) sums this over all i; p is
+    the share of i among all successors, a is the `smoothing` (a Dirichlet prior; Zhai and Lafferty 2001). The score is
+    the mean of P over the last items, weighted by the powers of `decay` d: 1 for the last item, d, d^2, ... for those
+    before.
     """
 
     name = "markov-chain"
@@ -41,7 +42,7 @@ class MarkovChain(DenseModel):
     config: MarkovChainOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Count the transitions within each history."""
+        """Count the transitions within the histories; return self."""
         history, n = data.interactions, len(data.items)
         within = np.diff(history.rows) == 0
         steps = (history.ids[:-1][within], history.ids[1:][within])
@@ -49,7 +50,7 @@ class MarkovChain(DenseModel):
         return self._prepared()
 
     def _prepared(self) -> Self:
-        """Prepare the probabilities that `scores` mixes: the share of the counts, and the rest for all successors."""
+        """Compute the parts of the probabilities that come from counts and from the smoothing; return self."""
         a = np.float32(self.config.smoothing)
         total = np.asarray(self._follows.sum(axis=1)).ravel() + a
         followers = np.asarray(self._follows.sum(axis=0)).ravel()
@@ -60,11 +61,11 @@ class MarkovChain(DenseModel):
         return self
 
     def memory(self, data: Dataset) -> int:
-        """Estimate the bytes of one transition per interaction, as pairs and as two matrices."""
+        """Estimate the bytes of a transition for each interaction, as pairs and in two matrices."""
         return 40 * len(data.interactions.ids)
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return float32 [Q, N]; NaN for queries without items."""
+        """Return the mean probabilities of items to be next, float32 [Q, I]; NaN for queries without items."""
         last = queries.history.last(self.config.context)
         weights = np.float32(self.config.decay) ** steps_from_end(last)
         context = csr_matrix((weights, last.ids, last.offsets), shape=(len(last), last.width))
@@ -73,10 +74,10 @@ class MarkovChain(DenseModel):
         return mixed / np.where(total > 0, total, np.float32(np.nan))
 
     def state(self) -> State:
-        """Return the counts."""
+        """Return the counts of transitions."""
         return pack_csr(self._follows, "follows")
 
     def restore(self, state: State) -> Self:
-        """Restore the fit from `state`."""
+        """Take the counts of transitions from `state`; return self."""
         self._follows = unpack_csr(state, "follows")
         return self._prepared()

@@ -25,22 +25,22 @@ from hybridrec import (
 from hybridrec_sessions.recency import Decay, decayed, latest
 
 _CELLS = 1 << 23
-"""Entries of queries times items, or items of neighbours, held in memory at a time."""
+"""Number of entries, of queries times items or of neighbours' items, that are in memory at a time."""
 
 
 class VSKNNOptions(Options):
     """Options of `vsknn`."""
 
     sample: int = Field(1000, ge=1)
-    """Number of sessions with an item in common to compare: those nearest in time."""
+    """Number of sessions with an item in common that are compared with a query: the nearest in time."""
     neighbours: int = Field(100, ge=1)
-    """Number of the most similar of these sessions that vote."""
+    """Number of these sessions that vote: the most similar."""
     decay: Decay = "linear"
-    """Weight in the similarity of an item of the query, n steps before the last: `linear`, 1 - n/10, 0 from 10 on;
-    `div`, 1 / (1 + n); `none`, all equal."""
+    """Weight in the similarity of an item of the query that is n steps before the last: `linear` is 1 - n/10, 0 from 10
+    on; `div` is 1 / (1 + n); `none` is 1."""
     closeness: Decay = "div"
-    """Weight of a session's vote by the steps between the query's last item and their last common item; as in `decay`.
-    """
+    """Weight of a session's vote by the number of steps from their last common item to the query's last item; the
+    values are those of `decay`."""
     idf: float = Field(0.5, ge=0)
     """Power of log(1 + S / n), the weight of votes for an item that n of S sessions have; higher values favour rare
     items."""
@@ -67,7 +67,7 @@ class VSKNN(DenseModel):
     config: VSKNNOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Store the sessions and their end times."""
+        """Store the sessions and their end times; return self."""
         times = data.interactions.latest()
         ends = np.arange(len(data.users), dtype=np.float64) if times is None else times
         some = data.interactions.lengths > 0
@@ -83,11 +83,11 @@ class VSKNN(DenseModel):
         return self
 
     def memory(self, data: Dataset) -> int:
-        """Estimate the bytes of the sessions by row and by column, and of one more copy while they are built."""
+        """Estimate the bytes of the sessions by row and by column, and of another copy while they are built."""
         return 3 * 12 * len(data.interactions.ids)
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return float32 [Q, N]; NaN where no neighbour has the item."""
+        """Return the weighted sum of the votes, float32 [Q, I]; NaN for items that no neighbour has."""
         n_sessions, n_items = self._sessions.shape
         result = np.empty((len(queries), n_items), np.float32)
         voting = self.config.neighbours * self._sessions.nnz // max(n_sessions, 1)
@@ -100,7 +100,7 @@ class VSKNN(DenseModel):
         return result
 
     def _votes(self, queries: QueryBatch) -> Sparse:
-        """Return the vote of each neighbour: csr [Q, S]."""
+        """Return the votes of the neighbours of each query: csr [Q, S]."""
         rows, ids, steps = latest(queries.history)
         shape = (len(queries), queries.history.width)
         vectors = csr_matrix((decayed(steps, self.config.decay), (rows, ids)), shape=shape)
@@ -122,7 +122,10 @@ class VSKNN(DenseModel):
         return np.where(np.isnan(asked), np.nanmax(self._ends, initial=0), asked)
 
     def _similar(self, vectors: Sparse, asked: Doubles) -> Sparse:
-        """Return cosines, csr [Q, S], with the sessions nearest in time among those with an item in common."""
+        """Return the cosines of queries with sessions: csr [Q, S].
+
+        Only the sessions nearest in time count, of those with an item in common.
+        """
         similar = (vectors @ self._units).tocsr()
         similar.eliminate_zeros()
         rows = kernels.csr_rows(similar)
@@ -140,5 +143,5 @@ class VSKNN(DenseModel):
         return pack_csr(self._sessions, "sessions") | {"ends": self._ends, "timed": np.array(self._timed)}
 
     def restore(self, state: State) -> Self:
-        """Restore the fit from `state`."""
+        """Take the sessions, their end times, and the flag for real times from `state`; return self."""
         return self._become(unpack_csr(state, "sessions"), state["ends"], bool(state["timed"]))

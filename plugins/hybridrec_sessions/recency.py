@@ -1,4 +1,4 @@
-"""Distance of items from the end of a history, and the weights by distance."""
+"""Distance of items from the end of a history, and weights by this distance."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ Decay: TypeAlias = Literal["none", "linear", "div"]
 
 
 def steps_from_end(history: Ragged) -> Ints:
-    """Count the ids of the row after each id: int32, parallel to `ids`, 0 for the last."""
+    """Count the ids that come after each id in its row: int32, parallel to `history.ids`, 0 for the last."""
     return (np.repeat(history.offsets[1:], history.lengths) - 1 - np.arange(len(history.ids))).astype(np.int32)
 
 
 def decayed(steps: Ints, decay: Decay) -> Floats:
-    """Compute float32 weights, parallel to `steps`.
+    """Compute weights by the number of steps from the end: float32, parallel to `steps`.
 
-    They are 1 - steps / 10, at least 0 ("linear"), 1 / (1 + steps) ("div"), or 1 ("none").
+    A weight is 1 - steps / 10, at least 0 ("linear"), 1 / (1 + steps) ("div"), or 1 ("none").
     """
     if decay == "linear":
         return np.maximum(1 - steps / 10, 0).astype(np.float32)
@@ -28,7 +28,10 @@ def decayed(steps: Ints, decay: Decay) -> Floats:
 
 
 def latest(history: Ragged) -> tuple[Ints, Ints, Ints]:
-    """Return each distinct id of a row at its last place: rows, ids and steps from the end, by row and id."""
+    """Return each distinct id of each row at its last place, ordered by row and id.
+
+    Three parallel arrays: the rows, the ids, and their steps from the end.
+    """
     pairs = history.rows.astype(np.int64) * history.width + history.ids
     _, places = np.unique(pairs[::-1], return_index=True)
     at = len(pairs) - 1 - places

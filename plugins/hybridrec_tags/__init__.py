@@ -1,4 +1,4 @@
-"""Models from tags to items and back: co-occurrence for queries without history, naive Bayes, random draws."""
+"""Models of tags and items: co-occurrence for queries without history, naive Bayes, and random draws."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def hybridrec_components() -> Sequence[type[Component]]:
-    """The components of this package."""
+    """`tag-fallback`, `naive-bayes` and `tag-draw`."""
     from hybridrec_tags.bayes import NaiveBayes
     from hybridrec_tags.fallback import TagFallback
     from hybridrec_tags.random_draw import TagDraw
@@ -24,6 +24,6 @@ def hybridrec_components() -> Sequence[type[Component]]:
 
 @hookimpl
 def hybridrec_starters(data: DataProfile) -> list[Starter]:
-    """Propose co-occurrence with tags as a fallback, and as part of the blend if the data has tags."""
+    """Propose `tag-fallback` as a fallback, and as part of the blend, too, if the data has tags."""
     starter = Starter("tag-fallback", frozenset({"fallback"}), priority=50)
     return [replace(starter, roles=frozenset({"fallback", "generator", "scorer"})) if data.tags else starter]

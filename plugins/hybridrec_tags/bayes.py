@@ -1,4 +1,4 @@
-"""`naive-bayes`: tags and items from the items of a query, each taken as independent evidence."""
+"""`naive-bayes`: recommends tags and items by the items of a query, each of which is independent evidence."""
 
 from __future__ import annotations
 
@@ -31,15 +31,18 @@ class NaiveBayesOptions(Options):
     smoothing: float = Field(0.3, gt=0)
     """Number of additional users of each tag (or item) with which the overall share of an item is counted."""
     prior: float = Field(1.0, ge=0)
-    """Weight of the frequency of a tag (or item) itself; 0 takes all as equally frequent."""
+    """Weight of the frequency of a tag (or item) itself; 0 treats all as equally frequent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
     """Evidence of each item for the N ids of a target.
 
-    both: csr float32 [I, N], log(1 + n(i, t) / (a P(i))); rare: float32 [N], log(a / (n(t) + a)), the same for all
-    items; prior: float32 [N], NaN for ids that no user has
+    The symbols are those of `NaiveBayes`.
+
+    both: csr float32 [I, N], log(1 + n(i, t) / (a P(i)))
+    rare: float32 [N], log(a / (n(t) + a)), the same for all items
+    prior: float32 [N], NaN for ids that no user has
     """
 
     both: Sparse
@@ -48,7 +51,7 @@ class Evidence:
 
     @classmethod
     def of(cls, items: Sparse, has: Sparse, options: NaiveBayesOptions) -> Self:
-        """Count the users' items, csr [U, I], and the users' targets, csr [U, N], both of ones."""
+        """Compute the evidence from the users' items, csr [U, I], and their ids of the target, csr [U, N], of ones."""
         users = max(int(np.count_nonzero(np.diff(items.indptr))), 1)
         share, count, a = _sums(items) / users, _sums(has), options.smoothing
         both = (diags(1 / np.where(share > 0, a * share, 1)) @ (items.T @ has)).tocsr()
@@ -61,20 +64,20 @@ class Evidence:
         )
 
     def total(self, items: Sparse) -> Floats:
-        """Sum the prior and the evidence of all items of a query, csr [Q, I] of ones: float32 [Q, N]."""
+        """Add the evidence of each query's items, csr [Q, I] of ones, to the prior: float32 [Q, N]."""
         witnesses = np.asarray(items.sum(axis=1), np.float32)
         return (items @ self.both).toarray() + witnesses * self.rare + self.prior
 
 
 class NaiveBayes(DenseModel):
-    """Naive Bayes over the items of a query (Manning, Raghavan and Schütze 2008, chapter 13): auto-tagging.
+    """Naive Bayes over the items of a query (Manning, Raghavan and Schütze 2008, chapter 13), for instance for tagging.
 
     Items that the query lacks are not evidence, because they may be hidden. The score of a tag or item t, for the
     distinct items i of a query that training has seen, is
 
         prior log n(t) + sum log P(i | t) / P(i),    P(i | t) = (n(i, t) + a P(i)) / (n(t) + a)
 
-    n(t) counts the users who have t, n(i, t) those who have both, P(i) is the share of the users who have i, and a
+    n(t) counts the users who have t, n(i, t) the users who have both; P(i) is the share of the users who have i, a is
     the `smoothing`. Ids that no user has are never proposed, and an item is not evidence for itself.
     """
 
@@ -85,7 +88,7 @@ class NaiveBayes(DenseModel):
     config: NaiveBayesOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Count co-occurrences, as sparse products of users x items with users x targets."""
+        """Count the co-occurrences of items with the ids of each target; return self."""
         items = data.interactions.matrix(binary=True)
         has = {target: items if target == ITEMS else data.user_matrix(target).sign() for target in data.targets}
         self._known = _sums(items) > 0
@@ -99,7 +102,7 @@ class NaiveBayes(DenseModel):
         return 3 * 12 * min(pairs, len(data.items) * sum(map(data.size, data.targets)))
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return the logarithm of prior times likelihoods; NaN for queries without an item that training has seen."""
+        """Return log prior plus log likelihoods, float32 [Q, N]; NaN without an item that training has seen."""
         items = csr_matrix(queries.history.matrix(binary=True).multiply(self._known), dtype=np.float32)
         items.eliminate_zeros()
         result = self._evidence[target].total(items)
@@ -107,7 +110,7 @@ class NaiveBayes(DenseModel):
         return result
 
     def state(self) -> State:
-        """Return the known items and the evidence for each target."""
+        """Return the items that training has seen, and the evidence for each target."""
         state: State = {"known": self._known, "targets": np.array(list(self._evidence))}
         for target, evidence in self._evidence.items():
             state |= pack_csr(evidence.both, f"{target}.both")
@@ -115,7 +118,7 @@ class NaiveBayes(DenseModel):
         return state
 
     def restore(self, state: State) -> Self:
-        """Restore the fit from `state`."""
+        """Take the items that training has seen, and the evidence for each target, from `state`; return self."""
         self._known = state["known"]
         self._evidence = {
             target: Evidence(unpack_csr(state, f"{target}.both"), state[f"{target}.rare"], state[f"{target}.prior"])
@@ -125,5 +128,5 @@ class NaiveBayes(DenseModel):
 
 
 def _sums(matrix: Sparse) -> Doubles:
-    """Return the column sums."""
+    """Return the column sums of a csr: float64 [columns]."""
     return np.asarray(matrix.sum(axis=0), np.float64).ravel()

@@ -1,4 +1,4 @@
-"""`tag-fallback`: co-occurrence with a query's tags (and its items, for the target tags) among users."""
+"""`tag-fallback`: recommends ids that co-occur among users with a query's tags (or items, for targets but items)."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from hybridrec import (
 )
 
 _CACHED = 1 << 20
-"""Scores in memory at a time when only those of candidates are wanted."""
+"""Number of scores in memory at a time when only those of candidates are needed."""
 
 
 class TagFallbackOptions(Options):
@@ -43,8 +43,8 @@ class TagFallbackOptions(Options):
     """Power of a tag's inverse document frequency in its weight; higher values favour rare tags, 0 weighs all
     equally."""
     item_tags: float = Field(5.0, ge=0)
-    """Number of additional users of the tag with which an item that has the tag itself is counted; 0 ignores item
-    tags."""
+    """Number of additional users with whom an item is counted for each tag that it has itself; 0 ignores the tags of
+    items."""
     title_weight: float = Field(0.0, ge=0)
     """Weight of a word of the title relative to a tag; 0 ignores titles."""
     tokenizer: Tokenizer = Tokenizer()
@@ -55,10 +55,10 @@ class TagFallbackOptions(Options):
 class Counts:
     """Co-occurrence counts of cues and targets.
 
-    both: csr [C, N], users who have the cue and the target
-    cue: float32 [C], users who have the cue
-    share: float32 [N], the share of the target among the users who have any
-    users: float32 scalar, number of users who have any
+    both: csr [C, N], number of users who have the cue and the id of the target
+    cue: float32 [C], number of users who have the cue
+    share: float32 [N], share of the users with any id of the target who have this id
+    users: float32 scalar, number of users with any id of the target
     """
 
     both: Sparse
@@ -68,12 +68,15 @@ class Counts:
 
     @classmethod
     def of(cls, both: Sparse, cue: Doubles, has: Sparse) -> Self:
-        """Count from the numbers of pairs and cues, and the users' targets, csr [U, N]."""
+        """Make the counts from `both`, `cue`, and the users' ids of the target, `has`, csr [U, N]."""
         users = max(int(np.count_nonzero(np.diff(has.indptr))), 1)
         return cls(both, cue.astype(np.float32), (_sums(has) / users).astype(np.float32), np.array(users, np.float32))
 
     def mean(self, cues: Sparse, smoothing: float, idf: float) -> Floats:
-        """Compute the mean of P(target | cue) over the cues, csr [Q, C], by their weight and idf: float32 [Q, N]."""
+        """Compute the mean of P(id | cue) over the cues of each query: float32 [Q, N], NaN without a cue.
+
+        `cues`, csr [Q, C], are the weights of the cues, which are multiplied by their idf.
+        """
         together, prior = self._mean(cues, smoothing, idf)
         result: Floats = together.toarray()
         for rows in _blocks(together):
@@ -81,7 +84,7 @@ class Counts:
         return result
 
     def mean_at(self, ids: Ints, cues: Sparse, smoothing: float, idf: float) -> Floats:
-        """Compute `mean` of the candidates, int32 [Q, K], of each query: float32 [Q, K], NaN at padding."""
+        """Return the entries of `mean` at the candidates `ids`, int32 [Q, K]: float32 [Q, K], NaN at padding."""
         together, prior = self._mean(cues, smoothing, idf)
         result = np.empty(ids.shape, np.float32)
         for rows in _blocks(together):
@@ -89,7 +92,7 @@ class Counts:
         return result + prior * self.share[ids]
 
     def _mean(self, cues: Sparse, smoothing: float, idf: float) -> tuple[Sparse, Floats]:
-        """Compute the two terms of the mean: csr [Q, N], and the shares' weight, float32 [Q, 1], NaN without cues."""
+        """Compute the two terms of `mean`: csr [Q, N], and the weight of `share`, float32 [Q, 1], NaN without cues."""
         weights = np.log1p(self.users / np.maximum(self.cue, 1)) ** idf
         weights[np.diff(self.both.indptr) == 0] = 0  # a cue without any target carries no information
         cues = cues.multiply(weights).tocsr()
@@ -100,26 +103,25 @@ class Counts:
         return (among @ self.both).astype(np.float32), prior.astype(np.float32)
 
     def state(self, name: str) -> State:
-        """Return the counts as arrays under this name."""
+        """Return the counts as arrays, under the names `name.both`, `name.cue` and so on."""
         arrays = {"cue": self.cue, "share": self.share, "users": self.users}
         return {f"{name}.{key}": array for key, array in arrays.items()} | pack_csr(self.both, f"{name}.both")
 
     @classmethod
     def restore(cls, state: State, name: str) -> Self:
-        """Restore the counts from `state`."""
+        """Rebuild the counts from the arrays that `state` returned for this name."""
         return cls(unpack_csr(state, f"{name}.both"), *(state[f"{name}.{key}"] for key in ("cue", "share", "users")))
 
 
 class TagFallback(DenseModel):
     """Tag co-occurrence, for queries without known items.
 
-    Cues c are the query's tags and entities of other kinds, for targets other than items also its items, and the words
-    of its title. The score of an item
-    or tag i is the mean, weighted by log(1 + U / n(c)) to the power `idf`, of
+    Cues c are the query's tags and entities of other kinds, the words of its title and, for targets other than items,
+    its items. The score of an item or tag i is the mean, weighted by log(1 + U / n(c)) to the power `idf`, of
 
         P(i | c) = (n(i, c) + a p(i)) / (n(c) + a)
 
-    n counts the training users who have the cue (and i), p is the overall share, a the `smoothing`.
+    n counts the training users who have the cue (and i), p is the overall share of i, a is the `smoothing`.
     """
 
     name = "tag-fallback"
@@ -127,12 +129,12 @@ class TagFallback(DenseModel):
     config: TagFallbackOptions
 
     def __init__(self, config: Options | None = None) -> None:
-        """Set the query fields; titles are read only with `title_weight`."""
+        """Set `needs`: entities of any kind, and the title if `title_weight` is above 0."""
         super().__init__(config)
         self.needs = frozenset({EVERY_KIND, "title"} if self.config.title_weight else {EVERY_KIND})
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Count, as sparse products of users x cues with users x targets."""
+        """Count the co-occurrences of cues with the ids of each target; return self."""
         self._lexicon = TokenVocabulary.build(
             data.users.text if self.config.title_weight else (), self.config.tokenizer
         )
@@ -149,7 +151,7 @@ class TagFallback(DenseModel):
         return self
 
     def memory(self, data: Dataset) -> int:
-        """Estimate the bytes of the co-occurrences of tags with items and tags, with products and sums."""
+        """Estimate the bytes of the co-occurrences of tags with items and tags, held three times."""
         carried = [np.diff(data.user_matrix(kind).indptr) for kind in data.kinds]
         tags, items = np.sum(carried, axis=0, dtype=np.int64) if carried else 0, data.interactions.lengths
         pairs = int(np.sum(tags * items) + np.sum(tags * (tags + items)))
@@ -157,11 +159,11 @@ class TagFallback(DenseModel):
         return 3 * 8 * min(pairs, n_tags * (n_items + n_tags + n_items))
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return the weighted mean over the cues; NaN for queries without a cue that training has seen."""
+        """Return the mean over the cues, float32 [Q, N]; NaN for queries without a cue that training has seen."""
         return self._counts[target].mean(self._cues(queries, target), self.config.smoothing, self.config.idf)
 
     def score(self, queries: QueryBatch, ids: Ints, target: Target) -> Floats:
-        """Return the weighted mean of the candidates only."""
+        """Return the entries of `scores` at the candidates: float32 [Q, K], NaN for queries without a known cue."""
         options = self.config
         return self._counts[target].mean_at(ids, self._cues(queries, target), options.smoothing, options.idf)
 
@@ -173,15 +175,15 @@ class TagFallback(DenseModel):
         return state
 
     def restore(self, state: State) -> Self:
-        """Restore the fit from `state`."""
+        """Take the counts of each target, and the words of titles, from `state`; return self."""
         self._lexicon = TokenVocabulary.restore(state, self.config.tokenizer)
         self._counts = {target: Counts.restore(state, target) for target in map(str, state["targets"])}
         return self
 
     def _cues(self, queries: QueryBatch, target: Target) -> Sparse:
-        """Return the weighted cues, csr [Q, C]: entities of all kinds but items, then items unless they are the target.
+        """Return the weights of the cues of queries: csr float32 [Q, C].
 
-        The words of the title come last.
+        Columns are the entities of all kinds but items, then items unless they are the target, then words of titles.
         """
         words = self._lexicon.counts(queries.text).sign() * np.float32(self.config.title_weight)
         items = [] if target == ITEMS else [queries.history.matrix(binary=True)]
@@ -190,7 +192,7 @@ class TagFallback(DenseModel):
         )
 
     def _tagged(self, data: Dataset, target: Target, n_cues: int) -> Sparse:
-        """Return the additional counts from the items' own tags and other entities: csr [C, N]."""
+        """Return the additional counts that the items' own tags and other entities give: csr [C, N]."""
         kinds = data.kinds if target == ITEMS else (target,)
         had = [data.item_matrix(kind).sign() * np.float32(self.config.item_tags) for kind in kinds]
         for matrix in had:
@@ -205,11 +207,11 @@ class TagFallback(DenseModel):
 
 
 def _blocks(matrix: Sparse) -> Iterator[slice]:
-    """Yield blocks of rows that, as dense arrays, fit into the processor's cache."""
+    """Yield blocks of rows that fit into the processor's cache as dense arrays."""
     step = max(_CACHED // max(matrix.shape[1], 1), 1)
     return (slice(start, start + step) for start in range(0, matrix.shape[0], step))
 
 
 def _sums(matrix: Sparse) -> Doubles:
-    """Return the column sums."""
+    """Return the column sums of a csr: float64 [columns]."""
     return np.asarray(matrix.sum(axis=0), np.float64).ravel()

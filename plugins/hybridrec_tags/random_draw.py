@@ -1,4 +1,4 @@
-"""`tag-draw`: items drawn at random among those that share a tag with the query, a floor for content models."""
+"""`tag-draw`: draws items at random from those that share a tag with the query's items, a floor for content models."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from hybridrec import Dataset, DenseModel, Floats, QueryBatch, State, Target, ke
 
 
 class TagDraw(DenseModel):
-    """Items that share a tag with the query, in an order that is random for each query.
+    """Items that share a tag with an item of the query, in an order that is random for each query.
 
-    The tags of an item are its own (`item_tags`), or, if no item has any, those of the users who have it. The order
-    is drawn by `kernels.draws`: the same for the same items and seed, in any batch.
+    The tags of an item are its own (`item_tags`), or, if no item has any, those of the users who have it. The order is
+    drawn by `kernels.draws`: it is the same for the same items and seed, in any batch.
     """
 
     name = "tag-draw"
@@ -23,7 +23,7 @@ class TagDraw(DenseModel):
     folds_in = True
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Determine the tags of items, and draw the seed of all draws."""
+        """Determine the tags of items, and draw the seed of all draws; return self."""
         tags = data.item_matrix("tags")
         if not tags.nnz:
             tags = data.interactions.matrix(binary=True).T @ data.user_matrix("tags")
@@ -32,7 +32,7 @@ class TagDraw(DenseModel):
         return self
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return a random number in [0, 1) for each item that shares a tag; NaN for all others."""
+        """Return a random number in [0, 1) for each item that shares a tag, NaN for all others: float32 [Q, I]."""
         items = queries.history.matrix(binary=True)
         shares = (items @ self._tags @ self._tags.T).toarray() > 0
         return np.where(shares, kernels.draws(items, self._seed), np.float32(np.nan))
@@ -42,7 +42,7 @@ class TagDraw(DenseModel):
         return {"seed": np.array(self._seed), **pack_csr(self._tags, "tags")}
 
     def restore(self, state: State) -> Self:
-        """Restore the fit from `state`."""
+        """Take the tags of every item, and the seed, from `state`; return self."""
         self._seed = int(state["seed"])
         self._tags = unpack_csr(state, "tags")
         return self

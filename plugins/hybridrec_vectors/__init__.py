@@ -1,4 +1,4 @@
-"""Vectors of items: made short before they are read, and drawn once they are learned."""
+"""Commands for vectors of items: `reduce` shortens those that readers take, `map` draws those that were learned."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def hybridrec_commands() -> list[Command]:
-    """`map`: items in a plane; `reduce`: short vectors of spectrograms or embeddings."""
+    """`map`, which draws items in a plane, and `reduce`, which makes short vectors of spectrograms or embeddings."""
     from hybridrec_vectors.drawing import map_items
     from hybridrec_vectors.reduction import reduce
 

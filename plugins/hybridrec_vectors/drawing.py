@@ -1,4 +1,4 @@
-"""The command `map`."""
+"""`hybridrec map`: draw the items of a run in a plane by the vectors of a component."""
 
 from __future__ import annotations
 

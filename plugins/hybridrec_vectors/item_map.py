@@ -1,4 +1,4 @@
-"""A map of the items of a finished run: the vectors of one component in two dimensions, coloured by groups."""
+"""Map of the items of a finished run: a component's vectors in two dimensions, coloured by groups of items."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ FEWEST_ITEMS = 5
 CLUSTERS = 8
 PERPLEXITY = 30.0
 ON_ONE_THREAD = 5_000
-"""Number of items from which on all cores place them."""
+"""Number of items from which on t-SNE uses all cores."""
 SEED = 0
-"""Of the random numbers that place points, cluster and draw: the same run gets the same map."""
+"""Seed of the random numbers that place points, cluster and draw, so that the same run gets the same map."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class Groups:
     """Groups of items that share a colour.
 
     text: the meaning of the colours, in a few words
-    numbers: int64[N], the group of each item from 0, or -1
+    numbers: int64[N], the number of each item's group, from 0; -1 for items without a group
     names: name of each group, by number
     """
 
@@ -62,7 +62,10 @@ class Groups:
 
     @classmethod
     def of_clusters(cls, text: str, clusters: Longs, names: Sequence[str]) -> Self:
-        """Number groups anew, the largest first: `clusters`, int64[N], is -1 or the place of a name in `names`."""
+        """Return the clusters as groups, numbered anew from the largest; empty ones are left out.
+
+        `clusters`, int64[N], is the place of each item's cluster in `names`, or -1.
+        """
         sizes = np.bincount(clusters[clusters >= 0], minlength=len(names))
         largest = np.argsort(-sizes, kind="stable")[: np.count_nonzero(sizes)]
         numbers = np.full(len(names) + 1, PADDING)  # the last is for -1
@@ -70,7 +73,7 @@ class Groups:
         return cls(text, numbers[clusters], [names[number] for number in largest])
 
     def drawn(self, n: int) -> Self:
-        """Keep n groups, drawn at random, and leave the others without a colour."""
+        """Return n of the groups, drawn at random; items of the others have no group."""
         kept = np.sort(np.random.default_rng(SEED).permutation(len(self.names))[:n])
         numbers = np.full(len(self.names) + 1, PADDING)
         numbers[kept] = np.arange(len(kept))
@@ -80,11 +83,12 @@ class Groups:
 
 @dataclass(frozen=True, slots=True)
 class Colouring:
-    """The wanted colours of a map.
+    """Choice of the colours of a map.
 
-    clusters: label of the component whose clusters they are; None for k-means of the vectors
+    clusters: label of the component whose clusters have the colours; None for k-means of the vectors
     drawn: number of clusters, drawn at random, that have a colour; None for all
-    tags: names of tags, or of other entities of the kind `by`, that have a colour each, in place of clusters
+    tags: names of tags, or of other entities of the kind `by`, that have a colour each, instead of clusters
+    by: kind of the entities in `tags`
     """
 
     clusters: str | None = None
@@ -110,10 +114,11 @@ class Colouring:
 def draw_map(run: Run, label: str, colouring: Colouring | None = None, items: Sequence[str] = ()) -> Path:
     """Write the map of a component into the folder of a run, for its page; return the path.
 
-    The vectors are those of the run's recommender; the plane is t-SNE of their cosines (van der Maaten and Hinton
-    2008), the same for the same vectors whatever the colours. `items` are names of items; the vector of each is shown
-    above those of its nearest, as stripes. Raises ConfigError if the component has no vectors of items, DataError if
-    the run was only evaluated or a name is unknown, and MissingDependencyError without scikit-learn.
+    The vectors are those of the run's recommender. They are placed in a plane by t-SNE of their cosines (van der Maaten
+    and Hinton 2008), which does not depend on the colours. `items` are names of items; the page also shows the vector
+    of each above the vectors of its nearest items, as stripes. Raises ConfigError if the component has no vectors of
+    items, DataError if the run was only evaluated or a name is unknown, and MissingDependencyError without
+    scikit-learn.
     """
     import polars as pl
 
@@ -144,7 +149,7 @@ def draw_map(run: Run, label: str, colouring: Colouring | None = None, items: Se
 
 
 def counted(run: Run) -> pl.DataFrame:
-    """Return one row per item in the order of the run: id, name, count (queries that contain it)."""
+    """Return a row for each item in the order of the run: `id`, `name`, `count` (of queries that contain it)."""
     import polars as pl
 
     queries = run.queries()
@@ -156,7 +161,7 @@ def counted(run: Run) -> pl.DataFrame:
 
 
 def item_vectors(recommender: Recommender, label: str) -> Floats:
-    """Return the vectors of the items in a component of a recommender, float32 [I, D]."""
+    """Return a component's vectors of items, float32 [I, D]; raises ConfigError if it has none."""
     component = _component(recommender, label)
     if not isinstance(component, VectorModel) or not component.recommends(ITEMS):
         others = [name for name, other in recommender.components.items() if isinstance(other, VectorModel)]
@@ -167,7 +172,10 @@ def item_vectors(recommender: Recommender, label: str) -> Floats:
 
 
 def arranged(units: Floats) -> Floats:
-    """Place unit vectors, float32 [N, D], in a plane: float32 [N, 2]."""
+    """Place unit vectors, float32 [N, D], in a plane by t-SNE: float32 [N, 2].
+
+    Raises MissingDependencyError without scikit-learn.
+    """
     try:
         from sklearn.manifold import TSNE
     except ImportError as error:
@@ -181,7 +189,10 @@ def arranged(units: Floats) -> Floats:
 
 
 def kmeans(units: Floats) -> Groups:
-    """Cluster unit vectors, float32 [N, D], by k-means in all dimensions."""
+    """Cluster unit vectors, float32 [N, D], by k-means in all dimensions, and return the clusters as groups.
+
+    Raises MissingDependencyError without scikit-learn.
+    """
     try:
         from sklearn.cluster import KMeans
         from sklearn.exceptions import ConvergenceWarning
@@ -198,7 +209,10 @@ def kmeans(units: Floats) -> Groups:
 
 
 def tagged(recommender: Recommender, kind: EntityKind, names: Sequence[str], codes: Longs) -> Groups:
-    """Return a group for each named entity of a kind; an item that has several is of the first."""
+    """Return a group for each named entity of a kind; an item that has several of them is in the group of the first.
+
+    Raises ConfigError if no item has entities of the kind.
+    """
     data = recommender.data
     matches = [recommender.find(name, kind) for name in names]
     has = data.item_matrix(kind)[codes]
@@ -221,7 +235,7 @@ def _component(recommender: Recommender, label: str) -> Component:
 
 
 def _placed(run: Run, label: str, space: str) -> Floats | None:
-    """Return the plane of the map that the run has, if the same vectors were placed: float32 [N, 2]."""
+    """Return the points of the run's map, float32 [N, 2], if `space`, the vectors' digest, is equal; else None."""
     if label not in run.maps:
         return None
     try:

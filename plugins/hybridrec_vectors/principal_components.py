@@ -1,4 +1,4 @@
-"""Principal components of arrays that may exceed memory."""
+"""Principal components of arrays that may be larger than memory."""
 
 from __future__ import annotations
 
@@ -12,25 +12,29 @@ from hybridrec import DataError, Doubles, Floats, NpyRows
 ITERATIONS = 2
 """Number of times that `pca` multiplies its basis by the covariance matrix."""
 OVERSAMPLING = 16
-"""Directions beyond those requested, which make the requested ones more exact."""
+"""Number of directions beyond the requested ones, which makes the requested ones more exact."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reduced:
-    """vectors: float32 [N, dims], the first principal components · explained: their share of the variance."""
+    """Result of `pca`.
+
+    vectors: float32 [N, dims], the rows in the first principal components
+    explained: share of the variance that these components explain
+    """
 
     vectors: Floats
     explained: float
 
 
 def pca(rows: NpyRows, dims: int, rng: np.random.Generator) -> Reduced:
-    """Compute the principal components of rows, with a block, a few matrices [D, dims] and the result in memory.
+    """Project rows onto their first `dims` principal components.
 
-    Subspace iteration from random directions and a Rayleigh-Ritz step (Halko, Martinsson and Tropp, Finding structure
-    with randomness, SIAM Review 2011): each iteration multiplies the basis by the covariance matrix, which is never
-    formed, and orthonormalizes it again. With the mean before and the projection after, the file is read
-    ITERATIONS + 2 times. Rows of zeros count as unknown: they have no influence and stay zeros. Raises DataError if
-    there are fewer rows or columns than `dims`.
+    Memory holds a block of rows, a few matrices [D, dims] and the result. The method is subspace iteration from random
+    directions and a Rayleigh-Ritz step (Halko, Martinsson and Tropp, Finding structure with randomness, SIAM Review
+    2011): each iteration multiplies the basis by the covariance matrix, which is never formed, and orthonormalizes it
+    again. With the mean before and the projection after, the file is read ITERATIONS + 2 times. Rows of zeros count as
+    unknown: they have no influence and stay zeros. Raises DataError if there are fewer rows or columns than `dims`.
     """
     if dims > min(len(rows), rows.dims):
         raise DataError(
@@ -66,7 +70,7 @@ def _mean(rows: NpyRows) -> Doubles:
 
 
 def _centred(rows: NpyRows, mean: Doubles) -> Iterator[tuple[slice, Floats]]:
-    """Yield the blocks of rows minus a mean, float64 [D]; rows of zeros, which are unknown, stay zeros."""
+    """Yield (slice, block of rows) with `mean`, float64 [D], subtracted; rows of zeros are unknown and stay zeros."""
     for block_rows, block in rows.blocks():
         unknown = ~block.any(axis=1)
         block -= mean.astype(np.float32)

@@ -1,4 +1,4 @@
-"""The command `reduce`."""
+"""`hybridrec reduce`: make short vectors of spectrograms or embeddings by PCA."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folders of spectrograms: a .npy file for each item, of the same bands and any number of moments."""
+"""Folders of spectrograms: a .npy file for each item, all with the same bands, with any number of moments."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ import numpy as np
 from hybridrec import DataError, Floats
 
 BANDS = 48
-"""Mel bands of the spectrograms of the Melon Playlist Dataset."""
+"""Number of mel bands of the spectrograms of the Melon Playlist Dataset."""
 BLOCK = 64 << 20
-"""Bytes of rows that are in memory at a time."""
+"""Number of bytes of rows that are in memory at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class SpectrogramFolder:
-    """Spectrograms below a folder in the order of their ids, each read when its row is written.
+    """Spectrograms below a folder, in the order of their ids; each is read only when its row is written.
 
-    ids: the names of the files without .npy; whole numbers are ordered as numbers where all are such
-    files: the path of each, as text, which takes less memory
+    ids: the names of the files without .npy; they are ordered as numbers if all are whole numbers
+    files: the path of each file, as text, which takes less memory
     """
 
     ids: list[str]
@@ -31,7 +31,7 @@ class SpectrogramFolder:
 
     @classmethod
     def of(cls, path: Path) -> Self:
-        """List the files of a folder and of those in it; raises DataError for none, or two of one id."""
+        """List the .npy files of a folder and of the folders in it; raises DataError for none, or two of one id."""
         files: dict[str, str] = {}
         for folder, _, names in os.walk(path):
             for name, ending in map(os.path.splitext, names):
@@ -50,7 +50,7 @@ class SpectrogramFolder:
         return len(self.ids)
 
     def write_rows(self, target: Path, moments: int, fit: Literal["pool", "crop"]) -> None:
-        """Write a .npy file of float32 [N, bands, moments], a block of rows at a time.
+        """Write the spectrograms to a .npy file, float32 [N, bands, moments], a block of rows at a time.
 
         Raises DataError for a file that is not bands x moments of finite numbers, in as many bands as the first.
         """
@@ -64,17 +64,17 @@ class SpectrogramFolder:
                 rows.write(array.astype("<f4").tobytes())
 
     def _blocks(self, row: int) -> Iterator[list[str]]:
-        """Yield the files of as many rows of so many bytes as are in memory at a time."""
+        """Yield the files in blocks that fit into memory; a row takes `row` bytes."""
         step = max(BLOCK // row, 1)
         for start in range(0, len(self), step):
             yield self.files[start : start + step]
 
 
 def pooled(spectrogram: Floats, moments: int) -> Floats:
-    """Return float32 [bands, moments]: means over stretches of time of equal length, for any number of moments.
+    """Return the means of a spectrogram over `moments` stretches of time of equal length: float32 [bands, moments].
 
-    Stretch k holds the moments from floor(k T / M) up to ceil((k + 1) T / M), at least one, so that stretches of fewer
-    than M moments repeat some. Without any moment all are 0, which means unknown.
+    Stretch k of M holds the moments from floor(k T / M) up to ceil((k + 1) T / M) of T, at least one, so that a
+    spectrogram with T below M repeats some. Without any moment all means are 0, which stands for unknown.
     """
     bands, length = spectrogram.shape
     if not length:
@@ -88,9 +88,10 @@ def pooled(spectrogram: Floats, moments: int) -> Floats:
 
 
 def cropped(spectrogram: Floats, moments: int) -> Floats:
-    """Return float32 [bands, moments]: the first ones; after the last its smallest value, which is silence in decibels.
+    """Return the first moments of a spectrogram: float32 [bands, moments].
 
-    Without any moment all are 0, which means unknown.
+    A shorter one is padded with its smallest value, which is silence in decibels; one without any moment with 0, which
+    stands for unknown.
     """
     bands, length = spectrogram.shape
     result = np.full((bands, moments), spectrogram.min() if length else 0, np.float32)
@@ -99,7 +100,7 @@ def cropped(spectrogram: Floats, moments: int) -> Floats:
 
 
 def _loaded(path: str, bands: int | None) -> Floats:
-    """Load one spectrogram, [bands, moments]."""
+    """Load one spectrogram, float32 [bands, moments]; raises DataError if it is broken or has other bands."""
     try:
         array = np.load(path, allow_pickle=False)
     except (OSError, ValueError) as error:
