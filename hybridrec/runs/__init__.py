@@ -1,1 +1,1 @@
-"""Finished runs on disk: writing, opening, comparing and exporting them."""
+"""Finished runs on disk: write, open, compare and export them, and read and write bundles."""

@@ -1,8 +1,9 @@
-"""The bundle of a run: one file with everything that answering queries needs, and nothing else.
+"""The bundle of a run: one file with everything that is needed to answer queries, and nothing else.
 
-It is an array file (`inference.array_file`): a line of JSON, which names pipelines, components and plugins, then the
-arrays of the data, of the fitted components and of the re-rankers, mapped into memory where they are large. It
-contains no code, nothing is unpickled, and only the plugins that it names are loaded.
+A bundle is an array file (`inference.array_file`). It begins with a line of JSON, which names the pipelines, components
+and plugins; then come the arrays of the data, of the fitted components and of the re-rankers. Large arrays are mapped
+into memory when it is read. A bundle contains no code, nothing is unpickled, and only the plugins that it names are
+loaded.
 """
 
 from __future__ import annotations
@@ -45,19 +46,19 @@ BUNDLE = "bundle.hybridrec"
 FORMAT = 4
 _KEY = "bundle"
 _BUILT_IN: dict[tuple[str, str], Any] = {("filters", f"{PROJECT}/{cls.name}"): cls for cls in QUERY_FILTERS}
-"""Classes that are served without loading a plugin, by kind and name."""
+"""Classes for which no plugin has to be loaded, by kind and name."""
 
 
 class _Component(BaseModel, extra="forbid"):
-    """A component, a re-ranker or a filter."""
+    """The description of a component, a re-ranker or a filter in a bundle."""
 
     use: str
     version: str
     options: dict[str, Any]
     uses: str | None = None
-    """The label of its base model."""
+    """The label of its base model; None if it has none."""
     origin: str = ""
-    """The distribution that provides its class."""
+    """The distribution that provides its class; "" if it is unknown."""
 
     @classmethod
     def of(cls, component: Component | Filter, servable: ServableRun, uses: str | None = None) -> _Component:
@@ -67,12 +68,12 @@ class _Component(BaseModel, extra="forbid"):
 
     @property
     def name(self) -> str:
-        """The name that leads to its class."""
+        """The name by which the registry finds its class."""
         return f"{self.origin}/{self.use}" if self.origin else self.use
 
 
 class _Generator(BaseModel, extra="forbid"):
-    """A generator of a pipeline, by its label."""
+    """A generator of a pipeline, named by its label, in a bundle."""
 
     label: str
     k: int
@@ -80,7 +81,7 @@ class _Generator(BaseModel, extra="forbid"):
 
 
 class _Segmenter(BaseModel, extra="forbid"):
-    """The segmenter by whose segments re-rankers may have learned."""
+    """The segmenter of a bundle, whose segments its re-rankers may have learned by."""
 
     use: str
     version: str
@@ -93,7 +94,7 @@ class _Segmenter(BaseModel, extra="forbid"):
 
 
 class _Pipeline(BaseModel, extra="forbid"):
-    """A pipeline, by the labels of its components."""
+    """A pipeline of a bundle, with its components named by their labels."""
 
     generators: tuple[_Generator, ...]
     scorers: tuple[str, ...]
@@ -103,7 +104,7 @@ class _Pipeline(BaseModel, extra="forbid"):
 
 
 class _Plugin(BaseModel, extra="forbid"):
-    """A plugin that has to be installed, or handed over if it has a file."""
+    """A plugin that a bundle needs: it has to be installed, or be passed by the caller if it has a `file`."""
 
     name: str
     module: str
@@ -114,7 +115,7 @@ class _Plugin(BaseModel, extra="forbid"):
 
 
 class _Description(BaseModel, extra="forbid"):
-    """The JSON of a bundle."""
+    """The JSON at the beginning of a bundle."""
 
     bundle: int
     hybridrec: str
@@ -127,13 +128,13 @@ class _Description(BaseModel, extra="forbid"):
     components: dict[str, _Component]
     pipelines: dict[str, _Pipeline]
     default: str
-    """The pipeline that answers unless another is asked for."""
+    """The pipeline that answers requests that name none."""
     segmenter: _Segmenter | None = None
-    """None for what queries know."""
+    """None for the default segmenter, which groups queries by the fields that they have."""
 
 
 def write_bundle(path: Path, servable: ServableRun) -> None:
-    """Write a bundle to a new file."""
+    """Write a bundle of the pipelines of a run to a new file."""
     state: State = _below("data", servable.data.state())
     for label, component in servable.components.items():
         state |= _below(f"component/{label}", _state_of(component))
@@ -170,9 +171,11 @@ def read_bundle(
     block: Collection[str] = (),
     plugins: Sequence[type[Plugin] | Path | str] = (),
 ) -> ServableRun:
-    """Read a bundle; only the plugins that it names are loaded, unless `registry` is given in their place.
+    """Read a bundle and restore its pipelines.
 
-    Those without packaging are handed over in `plugins`; those named in `block` are not loaded.
+    registry: the registry for its plugins; by default one that loads only the plugins that the bundle names
+    block: names of plugins that are not loaded
+    plugins: the plugins without packaging that the bundle needs
 
     Raises DataError if the file does not exist, StoreError if it is damaged, not a bundle, or holds a state that the
     installed version of a component does not read, and PluginError if a plugin is not installed or cannot be loaded.
@@ -206,14 +209,20 @@ def read_bundle(
 
 
 def bundle_of(folder: Path) -> Path:
-    """Return the checked path of the bundle in the folder of a run; raises DataError if it was only evaluated."""
+    """Return the path of the bundle in the folder of a run, verified by its checksum.
+
+    Raises DataError if the run was only evaluated.
+    """
     if not has_file(folder, BUNDLE):
         raise DataError(f"{folder} was only evaluated: set `refit: all` in its config and run it again to serve it")
     return checked_file(folder, BUNDLE)
 
 
 def bundle_path(run_or_bundle: Run | Path | str) -> Path:
-    """Return the path of a bundle: the file itself, or that of a run; raises the errors of `bundle_of`."""
+    """Return the path of a bundle, given a run, the folder of a run, or the bundle itself.
+
+    Raises the errors of `bundle_of`, and DataError for a path that does not exist.
+    """
     if not isinstance(run_or_bundle, (Path, str)):
         return bundle_of(run_or_bundle.folder)
     path = Path(run_or_bundle)
@@ -225,10 +234,11 @@ def bundle_path(run_or_bundle: Run | Path | str) -> Path:
 
 
 def copy_bundle(run_or_bundle: Run | Path | str, to: Path, *, users: bool = True) -> Path:
-    """Copy a bundle, with or without its users; return the path of the copy.
+    """Copy a bundle with or without its users, and return the path of the copy; no plugin is loaded.
 
-    No plugin is loaded for it. The learned state of components stays, also where it was learned from users. Raises
-    ConfigError if the copy cannot be written, DataError if users are wanted that are not in the bundle.
+    Without users, their ids, histories, titles and features are left out, but components keep what they learned from
+    the users. Raises ConfigError if the copy cannot be written, and DataError if users are asked for that are not in
+    the bundle.
     """
     path = bundle_path(run_or_bundle)
     description = _description(path)
@@ -254,7 +264,7 @@ def copy_bundle(run_or_bundle: Run | Path | str, to: Path, *, users: bool = True
 
 
 def _description(path: Path) -> _Description:
-    """Return the JSON of a bundle, checked to be of the format that this version reads."""
+    """Read the JSON of a bundle; raises StoreError unless it has the format that this version reads."""
     if not path.is_file():
         raise DataError(f"{path}: no such file; `hybridrec bundle RUN` writes one")
     try:
@@ -274,7 +284,7 @@ def _description(path: Path) -> _Description:
 
 
 def _check_plugins(path: Path, sources: tuple[PluginSource, ...], registry: Registry) -> None:
-    """Raise PluginError, with a remedy, if an installed plugin that a bundle names is missing."""
+    """Raise PluginError, with a hint, if a plugin that a bundle needs is not installed, blocked or broken."""
     installed = {provider.module: provider for provider in registry.providers}
     for source in sources:
         if source.file:
@@ -294,7 +304,7 @@ def _check_plugins(path: Path, sources: tuple[PluginSource, ...], registry: Regi
 
 
 def _check_loose_plugins(path: Path, sources: tuple[PluginSource, ...], registry: Registry) -> None:
-    """Raise PluginError if a plugin without packaging that a bundle names is missing, or differs from what it was."""
+    """Raise PluginError if a plugin without packaging that a bundle needs was not passed, or has changed since."""
     handed = {provider.name: provider for provider in registry.providers if provider.file}
     for source in sources:
         if not source.file:
@@ -311,7 +321,7 @@ def _check_loose_plugins(path: Path, sources: tuple[PluginSource, ...], registry
 
 
 class _Reader:
-    """A maker of components and pipelines from the content of a bundle."""
+    """A maker of the components and pipelines of a bundle, from its arrays and descriptions."""
 
     def __init__(self, path: Path, state: State, sources: tuple[PluginSource, ...], registry: Registry) -> None:
         self.path = path
@@ -321,11 +331,14 @@ class _Reader:
         self.origins: dict[type[Plugin], str] = {}
 
     def below(self, place: str) -> State:
-        """Return the arrays below a place, by their names there."""
+        """Return the arrays of the bundle whose names begin with `place/`, by the rest of their names."""
         return _part(self.state, place)
 
     def components(self, entries: Mapping[str, _Component]) -> dict[str, Component]:
-        """Return all components; base models are made before the components that use them."""
+        """Restore all components, by label; base models are made before the components that use them.
+
+        Raises StoreError if a base model is missing.
+        """
         made: dict[str, Component] = {}
         waiting = dict(entries)
         while waiting:
@@ -339,7 +352,7 @@ class _Reader:
         return {label: made[label] for label in entries}
 
     def pipeline(self, name: str, entry: _Pipeline, components: Mapping[str, Component], data: Dataset) -> Pipeline:
-        """Return one pipeline on these components."""
+        """Restore a pipeline with its re-rankers and filters, on these restored components."""
         rerankers: dict[Target, tuple[Reranker, ...]] = {}
         for target, chain in entry.rerankers.items():
             made = []
@@ -363,12 +376,16 @@ class _Reader:
         )
 
     def filter(self, pipeline: str, index: int, entry: _Component) -> Filter:
-        """Return a filter of a pipeline."""
+        """Restore the filter at an index of a pipeline."""
         place, key = f"pipelines.{pipeline}.filters.{index}", f"filter/{pipeline}/{index}"
         return cast(Filter, self.restored(self.component(place, entry, "filters"), place, key))
 
     def component(self, place: str, entry: _Component, kind: str = "components") -> Component:
-        """Return an instance with the options of the bundle, of a version that reads its state."""
+        """Make an instance with the options in the bundle, without its state.
+
+        Raises PluginError if no plugin has its class, and StoreError if the installed version does not read the state
+        or the options.
+        """
         try:
             cls = _BUILT_IN.get((kind, entry.name)) or self.registry.get(kind, entry.name)
         except ConfigError as error:
@@ -389,7 +406,10 @@ class _Reader:
             ) from None
 
     def segmenter(self, entry: _Segmenter) -> Segmenter:
-        """Return the segmenter with the options of the bundle, of the version that named the segments."""
+        """Make the segmenter with the options in the bundle.
+
+        Raises StoreError if the installed version is not the one that named the segments.
+        """
         try:
             cls = self.registry.get("segmenters", entry.use)
         except ConfigError as error:
@@ -408,14 +428,17 @@ class _Reader:
             ) from None
 
     def restored(self, component: Component, place: str, key: str, base_model: Component | None = None) -> Component:
-        """Return the component with its base model and the state that it had when the bundle was written."""
+        """Give a component its base model and its state from the bundle, and return it."""
         with calling(component, f"while restoring {place} of {self.path}"):
             if base_model is not None:
                 check_self(component, "use", component.use(base_model))
             return check_self(component, "restore", component.restore(self.below(key)))
 
     def way_out(self, cls: type[Plugin] | None = None) -> str:
-        """Format how to install the plugins with which the bundle was written, as the end of an error message."""
+        """Return the end of an error message: how to install the versions of plugins that wrote the bundle.
+
+        With `cls`, only the plugin of that class is named.
+        """
         provider = None if cls is None else self.registry.provider_of(cls)
         modules = {source.module for source in self.sources} if provider is None else {provider.module}
         hints = dict.fromkeys(source.install_hint for source in self.sources if source.module in modules)
@@ -436,7 +459,7 @@ def _described(pipeline: Pipeline, servable: ServableRun) -> _Pipeline:
 
 
 def _used_by(reranker: Reranker) -> str | None:
-    """Return the label of the component that an option of a re-ranker refers to."""
+    """Return the label of the component that an option of a re-ranker refers to; None if there is none."""
     reference = used_component(reranker.config)
     return None if reference is None else reference.label
 
@@ -453,6 +476,6 @@ def _below(place: str, state: Mapping[Any, Any]) -> State:
 
 
 def _part(state: State, place: str) -> State:
-    """Return the arrays below a place, by their names there."""
+    """Return the arrays whose names begin with `place/`, by the rest of their names."""
     start = f"{place}/"
     return {name.removeprefix(start): array for name, array in state.items() if name.startswith(start)}

@@ -1,4 +1,4 @@
-"""Comparison of finished runs with the first of them."""
+"""Comparison of the pipelines of several finished runs with a pipeline of the first run."""
 
 from __future__ import annotations
 
@@ -16,20 +16,23 @@ from hybridrec.runs.run import MORE_SEGMENTS, Run
 
 @dataclass(frozen=True, slots=True)
 class RunsCompared:
-    """Runs in comparison with the first of them."""
+    """The comparison of finished runs with the first of them."""
 
     rows: list[Comparison]
     left_out: list[str]
-    """A sentence for each run that cannot be compared with the first, with the reason."""
+    """A sentence for each run that cannot be compared with the first run, with the reason."""
 
 
 def compare_runs(
     folders: Sequence[Path | str], *, control: str | None = None, metrics: Sequence[str] = ()
 ) -> RunsCompared:
-    """Compare the blends of finished runs with one blend of the first run, paired by query.
+    """Compare the pipelines of finished runs with one pipeline of the first run, paired by query.
 
-    Runs that cannot be read, or did not answer the queries of the first over the same candidates, are left
-    out. Raises DataError if no other run or no shared metric is left, ConfigError for unknown names.
+    control: that pipeline, by default the last one of the first run
+    metrics: the metrics to compare, by default all that the runs share
+
+    A run that cannot be read, or that did not answer the same queries over the same candidates as the first, is left
+    out. Raises DataError if no other run or no shared metric is left, and ConfigError for unknown names.
     """
     runs, left_out = _comparable(folders)
     sample = runs[0].sample()  # all segments are those of the first run
@@ -52,7 +55,10 @@ def compare_runs(
 
 
 def _comparable(folders: Sequence[Path | str]) -> tuple[list[Run], list[str]]:
-    """Return the first run and those that answered the same queries, and the reasons why the others did not."""
+    """Open the runs: (the first run and those comparable with it, a sentence on each other run with the reason).
+
+    Raises DataError if only the first run is left.
+    """
     first = Run.open(folders[0])
     runs, left_out = [first], []
     for folder in folders[1:]:
@@ -72,7 +78,10 @@ def _comparable(folders: Sequence[Path | str]) -> tuple[list[Run], list[str]]:
 
 
 def _difference(first: Run, other: Run) -> str:
-    """Return the reason why two runs cannot be paired, "" if they can; ids are compared, as codes may differ."""
+    """Return the reason why two runs cannot be compared query by query; "" if they can.
+
+    External ids are compared, since the codes of the same ids may differ between runs.
+    """
     asked, others = first.queries(), other.queries()
     if first.lock["sample"] != other.lock["sample"] or not asked.equals(others):
         return f"it was not asked the same queries ({len(others)}, not {len(asked)}); use the same data, split and seed"
@@ -82,7 +91,10 @@ def _difference(first: Run, other: Run) -> str:
 
 
 def _arms(run: Run, sample: Sample) -> dict[str, EvaluatedArm]:
-    """Return the blends of a run with their measured values; `sample` holds the queries that it answered."""
+    """Return the pipelines of a run with their values per query, by name; single components are left out.
+
+    `sample` is that of the queries that the run answered.
+    """
     import polars as pl
 
     frame = run.per_query()

@@ -1,4 +1,4 @@
-"""Slates and truth for other evaluators: TREC files for trec_eval, ranx and ir_measures, or Parquet."""
+"""Exporters of slates and truth for other evaluators: TREC files for trec_eval, ranx and ir_measures, or Parquet."""
 
 from __future__ import annotations
 
@@ -18,34 +18,37 @@ if TYPE_CHECKING:
 class TrecExporter(Exporter):
     """The slates of all pipelines and the truth of all targets as TREC files, for trec_eval, ranx and ir_measures.
 
-    They are named `<pipeline>.<target>.run` and `<target>.qrels`. Ids are percent-encoded, because the format
-    separates by blanks. The score of a place is the length of the slate minus the places before it: evaluators sort
-    by score, and so keep the order, ties included.
+    The files are named `<pipeline>.<target>.run` and `<target>.qrels`. Ids are percent-encoded, because blanks separate
+    the columns of the format. The score of an id is the length of the slate minus the number of places before it, so
+    that evaluators, which sort by score, keep the order of the slate even where scores are equal.
     """
 
     name = "trec"
 
     def export(self, run: Run, folder: Path) -> list[Path]:
-        """Write a file for each pipeline and target, and one for each target; raises StoreError for a damaged run."""
+        """Write the slates of each pipeline and target and the truth of each target; raises StoreError if damaged."""
         return [_write_trec(frame, folder, name) for name, frame in _frames(run, for_trec=True).items()]
 
 
 class ParquetExporter(Exporter):
     """The slates of all pipelines and the truth of all targets as Parquet files, with the ids of the data.
 
-    They are named `<pipeline>.<target>.run.parquet` (query, id, rank, score of the pipeline, run) and
-    `<target>.qrels.parquet` (query, id, relevant).
+    The files are named `<pipeline>.<target>.run.parquet`, with the columns `query`, `id`, `rank`, `score` (of the
+    pipeline) and `run`, and `<target>.qrels.parquet`, with `query`, `id` and `relevant`.
     """
 
     name = "parquet"
 
     def export(self, run: Run, folder: Path) -> list[Path]:
-        """Write a file for each pipeline and target, and one for each target; raises StoreError for a damaged run."""
+        """Write the slates of each pipeline and target and the truth of each target; raises StoreError if damaged."""
         return [_write_parquet(frame, folder, name) for name, frame in _frames(run, for_trec=False).items()]
 
 
 def _frames(run: Run, *, for_trec: bool) -> dict[str, pl.DataFrame]:
-    """Return the slates and the truth by the names of their files, with ids for TREC files or as in the run."""
+    """Return frames of the slates and of the truth, by the names of their files without an ending for Parquet.
+
+    With `for_trec`, they have the columns and encoded ids of TREC files; otherwise the ids of the run.
+    """
     import polars as pl
 
     targets, queries = list(next(iter(run.report.pipelines.values())).candidate_recall), run.queries()

@@ -1,4 +1,4 @@
-"""Exporters: the content of a finished run as files of another format."""
+"""Exporters, which write the content of a finished run as files in the format of another tool."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ if TYPE_CHECKING:
 
 
 class Exporter(Plugin):
-    """A writer of a finished run's content in a format for other tools: `hybridrec export RUN --format NAME`."""
+    """Base class of exporters: they write a run for other tools with `hybridrec export RUN --format NAME`."""
 
     @abstractmethod
     def export(self, run: Run, folder: Path) -> Sequence[Path]:
-        """Write files into a folder that exists, and only there; return their paths.
+        """Write files into `folder`, which exists, and nowhere else; return the paths of the files.
 
-        `run` has the slates, queries and report; `hybridrec.load(run)` returns its recommender.
-        Raises DataError if the run lacks something that the format needs, ConfigError if an option does not fit it.
+        `run` has the slates, queries and report; `hybridrec.load(run)` returns its recommender. Raises DataError if the
+        run lacks something that the format needs, and ConfigError if an option of the exporter does not suit the run.
         """
 
     def notes(self) -> list[str]:
-        """Return important remarks on the last export for its user; none by default."""
+        """Return remarks on the last export that its user should read; none by default."""
         return []
 
 
 def export(exporter: Exporter, run: Run, folder: Path) -> list[Path]:
-    """Write the output of an exporter into a folder, completely or not at all; return the paths.
+    """Call an exporter and put its files into `folder`; return their paths there.
 
-    The exporter works in an empty folder next to it, whose files are moved when all are written. Raises
-    PluginError if the returned paths are not exactly the written files.
+    The exporter writes into an empty temporary folder beside `folder`, and its files are moved once all are written; if
+    it fails, `folder` is not touched. Raises PluginError if the returned paths are not exactly the written files.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as place:

@@ -16,25 +16,26 @@ from hybridrec.evaluation.report import MetricReport
 from hybridrec.runs.run import REPORT, Run
 
 Config: TypeAlias = Mapping[str, str]
-"""Key path -> value (JSON)."""
+"""The values of a config as JSON, by key path."""
 
 
 @dataclass(frozen=True, slots=True)
 class LeaderboardRow:
-    """One run of a leaderboard."""
+    """A run in a leaderboard, with its best pipeline."""
 
     run: Run
     pipeline: str
-    """The best of its blends in the metric; "" if none has it."""
+    """The pipeline of the run that is best in the metric; "" if none has a value of it."""
     result: MetricReport | None
+    """The value of the metric for that pipeline."""
     differences: dict[str, str]
-    """Key path of the config -> value (JSON), for the keys in which the runs of its group differ; absent
-    keys are left out."""
+    """Key path of the config -> value (JSON), for the keys in which the runs of its group differ; keys that the run
+    does not have are left out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """The runs on the same queries, best first: only they can be ranked."""
+    """The runs that answered the same queries, best first; only such runs can be ranked."""
 
     queries: str
     """Digest of the queries."""
@@ -47,7 +48,10 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Leaderboard:
-    """The runs of a folder by their queries; `unreadable` has a message for each run that could not be read."""
+    """The runs of a folder in groups with the same queries.
+
+    `unreadable` has a message for each run that could not be read.
+    """
 
     metric: str
     groups: list[Group]
@@ -55,10 +59,10 @@ class Leaderboard:
 
 
 def leaderboard(folder: Path | str, metric: str | None = None) -> Leaderboard:
-    """Return all runs below a folder, grouped by their queries, the group of the latest run first.
+    """Rank the finished runs in a folder, in groups that answered the same queries.
 
-    Within a group they are sorted best first by a metric; by default the first one of the latest run.
-    Raises DataError if there are none and ConfigError if none of them has the metric.
+    The group of the latest run comes first. In a group, runs are sorted by the metric, best first; by default it is the
+    first metric of the latest run. Raises DataError if there are no runs, and ConfigError if no run has the metric.
     """
     places = sorted((path.parent for path in Path(folder).glob(f"*/{REPORT}")), key=lambda p: p.stat().st_mtime)
     runs: list[tuple[Run, str, Config]] = []
@@ -95,7 +99,7 @@ def _group(asked: str, members: Sequence[tuple[Run, Config]], differs: dict[str,
 
 
 def _common(configs: Sequence[Config]) -> dict[str, str]:
-    """Return the keys on which all configs agree."""
+    """Return the keys, with their values, on which all configs agree."""
     return {key: value for key, value in configs[0].items() if all(config.get(key) == value for config in configs)}
 
 
@@ -104,7 +108,7 @@ def _metrics(run: Run) -> list[str]:
 
 
 def _best(run: Run, metric: str) -> tuple[str, MetricReport | None]:
-    """Return the blend of a run that is best in the metric."""
+    """Return (name, value) of the pipeline of a run that is best in the metric; ("", None) if none has a value."""
     sign = 1 if metric in run.report.statistics.lower_is_better else -1
     means = [
         (sign * arm.metrics[metric].mean, name)  # type: ignore[operator]
@@ -118,7 +122,7 @@ def _best(run: Run, metric: str) -> tuple[str, MetricReport | None]:
 
 
 def _order(row: LeaderboardRow, metric: str) -> tuple[bool, float]:
-    """Return a sort key: best first, runs without the metric last."""
+    """Return a sort key that puts the best run first, and runs without the metric last."""
     if row.result is None or row.result.mean is None:
         return True, 0.0
     lower = metric in row.run.report.statistics.lower_is_better
@@ -126,7 +130,10 @@ def _order(row: LeaderboardRow, metric: str) -> tuple[bool, float]:
 
 
 def _differences(configs: Sequence[Config]) -> list[dict[str, str]]:
-    """Return for each config the keys whose value is not the same in all, those that all have before the others."""
+    """Return for each config its values of those keys whose values differ between the configs.
+
+    Keys that all configs have come before the others.
+    """
     keys = dict.fromkeys(key for config in configs for key in config)
     differing = [key for key in keys if len({config.get(key) for config in configs}) > 1]
     differing.sort(key=lambda key: any(key not in config for config in configs))
@@ -134,7 +141,7 @@ def _differences(configs: Sequence[Config]) -> list[dict[str, str]]:
 
 
 def _leaves(content: Any, path: KeyPath = ()) -> Iterator[tuple[str, str]]:
-    """Yield (key path, JSON value) of each value of a config; a list of plain values is one value."""
+    """Yield (key path, value as JSON) for each value of a config; a list of plain values counts as one value."""
     if isinstance(content, dict) and content:
         for key, value in content.items():
             yield from _leaves(value, (*path, key))

@@ -1,4 +1,4 @@
-"""The manifest of a run: size and checksum of each of its files, so that only unchanged files are read."""
+"""The manifest of a run, which lists size and checksum of each file, so that changed files are never read."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ FORMAT = 1
 
 
 class _Entry(BaseModel, extra="forbid"):
-    """The size and checksum of a written file."""
+    """The size and checksum of a file of a run."""
 
     bytes: int
     blake2b: str
-    """Its BLAKE2b digest of 16 bytes."""
+    """BLAKE2b digest (16 bytes) of the file's content, in hex."""
 
     @classmethod
     def of(cls, path: Path) -> _Entry:
@@ -30,27 +30,27 @@ class _Entry(BaseModel, extra="forbid"):
 
 
 class _Manifest(BaseModel, extra="forbid"):
-    """The content of the manifest."""
+    """The content of `manifest.json`: an entry for each file of the run, by its name."""
 
     format: int
     files: dict[str, _Entry]
     replacing: dict[str, _Entry] = {}
-    """New versions of files that are about to be replaced, by name."""
+    """By name, the entry of the new version of a file that is about to be replaced."""
 
 
 def write_manifest(folder: Path) -> None:
-    """Write the manifest of a run again, for all files that are in its folder now."""
+    """Write the manifest of a run for all files that are in its folder now."""
     names = {path.relative_to(folder).as_posix(): path for path in sorted(folder.rglob("*")) if path.is_file()}
     names.pop(MANIFEST, None)
     _write(folder, {name: _Entry.of(path) for name, path in names.items()})
 
 
 def replace_file(folder: Path, name: str, write: Callable[[Path], object]) -> Path:
-    """Replace a file of a run, and return its path; `write` is called with the path of a temporary file.
+    """Replace a file of a run, and return its path; `write` is called with the path of a temporary file to write.
 
-    Whenever the process ends, the file is the old or the new one, and the manifest has its checksum: the new
-    checksum is added beside the old one before the file is moved. A link is replaced and not followed. Raises
-    StoreError if something other than a file has its name.
+    Whenever the process is killed, the file is either the old or the new one, and the manifest has its checksum: the
+    new checksum is added beside the old one before the file is moved. A link is replaced rather than followed. Raises
+    StoreError if something other than a file has this name.
     """
     files, path = _read(folder).files, _within(folder, name)
     if path.exists() and not path.is_file() and not path.is_symlink():
@@ -70,7 +70,7 @@ def replace_file(folder: Path, name: str, write: Callable[[Path], object]) -> Pa
 
 
 def checked_file(folder: Path, name: str) -> Path:
-    """Return the path of a file of a run, checked to be unchanged.
+    """Return the path of a file of a run, after checking by its size and checksum that it is unchanged.
 
     Raises DataError if the folder does not belong to a run, and StoreError if the file, or the manifest, is missing or
     damaged.
@@ -93,14 +93,17 @@ def checked_file(folder: Path, name: str) -> Path:
 
 
 def not_a_run(folder: Path) -> DataError:
-    """Return the error about a folder without a manifest; it names the newest run of that name, if any."""
+    """Return, but do not raise, the error about a folder that is not a run.
+
+    Its message proposes the newest run whose name begins like the folder's, if there is one.
+    """
     runs = [path.parent for path in folder.parent.glob(f"{glob.escape(folder.name)}-[0-9]*/{MANIFEST}")]
     hint = f"; did you mean {max(runs)}?" if runs else ""
     return DataError(f"{folder} is not a run: it has no {MANIFEST}{hint}")
 
 
 def has_file(folder: Path, name: str) -> bool:
-    """Return True if a run lists a file of this name; raises the errors of `checked_file` on the manifest."""
+    """Return True if the manifest of a run lists a file of this name; raises the errors of `checked_file` about it."""
     return name in _read(folder).files
 
 
@@ -133,7 +136,10 @@ def _write(folder: Path, files: dict[str, _Entry], replacing: dict[str, _Entry] 
 
 
 def _within(folder: Path, name: str) -> Path:
-    """Return the path of a file in a folder; names that lead out of it are refused, since runs are sent around."""
+    """Return the path of a file in the folder of a run; raises StoreError for a name that leads out of the folder.
+
+    Runs come from other people, too.
+    """
     *below, file = name.split("/")
     for step in below:
         folder = subfolder(folder, step)

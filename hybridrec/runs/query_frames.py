@@ -1,4 +1,4 @@
-"""Queries and slates of a run as frames in external ids, made in pieces as they are written to files."""
+"""Queries and slates of a run as Parquet files in external ids, written in pieces to bound the memory."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from hybridrec.data.vocabulary import Vocabulary
 
 PIECE = 1 << 17
-"""Number of ids, of queries or of slates, that are decoded to text at a time."""
+"""Number of ids that are decoded to text at a time."""
 
 
 def write_queries(file: Path, folds: Sequence[FoldQueries], data: Dataset) -> None:
-    """Write the queries of all folds below one another, with the numbering of the whole run.
+    """Write the queries of all folds as one table; its column `query` counts through all folds.
 
-    Their ids become text in pieces: the text of millions is never in memory at once.
+    Ids are decoded to text piece by piece, so that the text of millions of ids is never in memory at once.
     """
     import polars as pl
 
@@ -54,17 +54,17 @@ def write_slates(file: Path, folds: Sequence[Slate]) -> None:
 
 
 def item_names(data: Dataset) -> pl.DataFrame:
-    """Return one row per item: its id, and its readable name."""
+    """Return a frame with one row per item: its `id`, and its `name` for people."""
     import polars as pl
 
     return pl.DataFrame({"id": data.items.vocabulary.ids, "name": pl.Series(data.items.names(), dtype=pl.String)})
 
 
 def _query_pieces(fold: FoldQueries, size: int, data: Dataset) -> Iterator[pl.LazyFrame]:
-    """Yield frames of `size` queries with one row per query.
+    """Yield frames of `size` queries each, with one row per query.
 
-    Columns: fold, unit (the user behind it), the visible items (oldest first) and entities of each other kind as
-    lists of ids, text, and the hidden relevant_items, relevant_tags, ...
+    Their columns are `fold`, `unit` (the user behind the query), the visible `items` (oldest first) and entities of
+    each other kind as lists of ids, `text`, and the hidden ids, `relevant_items`, `relevant_tags`, ...
     """
     import polars as pl
 
@@ -94,20 +94,20 @@ def _query_pieces(fold: FoldQueries, size: int, data: Dataset) -> Iterator[pl.La
 
 @dataclass(frozen=True, slots=True)
 class _Lists:
-    """Rows of codes, `codes[offsets[r]:offsets[r + 1]]`, to be decoded to a column of lists of external ids."""
+    """Lists of codes, row r being `codes[offsets[r]:offsets[r + 1]]`, to be decoded to lists of external ids."""
 
     codes: Ints
     offsets: Longs
     vocabulary: Vocabulary
 
     def ends(self, rows: slice) -> pl.Series:
-        """Return the first and last offset of each of these rows."""
+        """Return the place of each of these rows in `codes`: a struct column (`start`, `stop`), `stop` exclusive."""
         import polars as pl
 
         return pl.DataFrame({"start": self.offsets[:-1][rows], "stop": self.offsets[1:][rows]}).to_struct()
 
     def texts(self, column: str) -> pl.Expr:
-        """Return the rows whose offsets are in this column, as text."""
+        """Return an expression that decodes the rows whose ends (see `ends`) are in this column: lists of ids."""
         import polars as pl
 
         def decoded(places: pl.Series) -> pl.Series:

@@ -1,4 +1,4 @@
-"""Interleaving of two pipelines of a finished run, replayed on its hidden truth."""
+"""Interleaving of two pipelines of a finished run, replayed with the relevant ids as choices."""
 
 from __future__ import annotations
 
@@ -32,11 +32,12 @@ def interleave_run(
     rounds: int = ROUNDS,
     seed: int = 0,
 ) -> list[Comparison]:
-    """Compare two pipelines by interleaving their stored slates: a row for all queries and one for each segment.
+    """Compare two pipelines of a run by interleaving their stored slates.
 
-    The metric is named, for example, `team-draft@20`; the mean of a pipeline is the share of interleavings that it won,
-    and `delta` the share by which the variant won more. Raises ConfigError for an unknown pipeline or target
-    and StoreError if the run is damaged.
+    Returns a row for all queries and one for each segment. The metric is named after the method, such as
+    `team-draft@20`; its mean for a pipeline is the share of interleavings that the pipeline won, and `delta` the
+    difference of these shares. Raises ConfigError for an unknown pipeline or target, and StoreError if the run is
+    damaged.
     """
     for name in (control, variant):
         if name not in run.report.pipelines:
@@ -55,7 +56,10 @@ def interleave_run(
 
 
 def stored_slates(run: Run, pipelines: list[str], target: Target) -> tuple[list[Ints], Sparse]:
-    """Return the slates of pipelines, int32 [Q, longest] each, and the truth, csr [Q, N], in codes of their own."""
+    """Read the slates of pipelines and the truth of a run: (int32 [Q, longest] for each pipeline, csr [Q, N]).
+
+    The ids are coded by a vocabulary made here, which has only ids that occur in them.
+    """
     import polars as pl
 
     relevant = run.queries().select("query", id=f"relevant_{target}").explode("id").drop_nulls()
@@ -70,7 +74,7 @@ def stored_slates(run: Run, pipelines: list[str], target: Target) -> tuple[list[
 
 
 def _slates(frame: pl.DataFrame, vocabulary: Vocabulary, queries: int) -> Ints:
-    """Return the stored slates, int32 [Q, n], from a frame with one row for each place of a query."""
+    """Convert a frame with a row for each place of a slate to an array of slates: int32 [Q, n], -1 as padding."""
     places = frame["rank"].to_numpy() - 1
     ids = np.full((queries, int(places.max(initial=0)) + 1), PADDING, np.int32)
     ids[frame["query"].to_numpy(), places] = vocabulary.encode(frame["id"])

@@ -1,4 +1,4 @@
-"""A finished run on disk."""
+"""A finished run on disk: open its folder, and read its files after checking that they are unchanged."""
 
 from __future__ import annotations
 
@@ -36,19 +36,23 @@ QUERIES, NAMES, SLATES = "queries.parquet", "names.parquet", "slates"
 MAPS = "maps"
 MAP_COLUMNS = {"id", "name", "count", "x", "y", "group"}
 _LEGEND = "hybridrec.legend"
-"""Key in the metadata of the file of a map."""
+"""Key of the legend in the metadata of a map's file."""
 
 
 RELEVANT = "relevant_"
-"""The start of the columns of queries with what they hide, by target."""
+"""Prefix of the columns of `queries.parquet` with the hidden ids; the target follows."""
 
 
 MORE_SEGMENTS = "segment/"
-"""The start of the columns with the segments of all segmenters but the first, in the values by query."""
+"""Prefix of the columns of `per_query.parquet` with the segments of all segmenters but the first."""
 
 
 class _Lock(BaseModel, extra="allow"):
-    """The checked keys of lock.json: the fits of the report, place -> key; other keys are not checked."""
+    """The keys of `lock.json` that are checked; others are read as they are.
+
+    fits: place of each fit of the report -> its key in the store
+    sample: digest of the queries
+    """
 
     fits: dict[str, Key]
     sample: str
@@ -64,8 +68,8 @@ _REPORT, _LOCK = TypeAdapter(Report), TypeAdapter(_Lock)
 class HeldOutQuery:
     """A test query of a run, in external ids.
 
-    query: what it shows, without its user: nothing else about them is known
-    hidden: target -> ids that it hides
+    query: the visible part of the query, without its user, so that serving knows nothing else about the user
+    hidden: target -> the relevant ids that the split hides from the query
     """
 
     fold: str
@@ -75,14 +79,14 @@ class HeldOutQuery:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A finished run: its folder and its report."""
+    """A finished run: its folder and its report; its methods read the other files of the folder."""
 
     folder: Path
     report: Report
 
     @classmethod
     def open(cls, folder: Path | str) -> Run:
-        """Open the folder of a run; raises DataError if it is not one, StoreError if it is damaged."""
+        """Open the folder of a run; raises DataError if it is not a run, and StoreError if the run is damaged."""
         path = Path(folder)
         if path.is_file():
             raise DataError(f"{path} is a file, and a run is a folder; a bundle is for `load`, and to recommend from")
@@ -91,7 +95,10 @@ class Run:
         return cls(path, _checked(_REPORT, checked_file(path, REPORT)))
 
     def file(self, name: str) -> Path:
-        """Return the path of one of its files, checked; raises StoreError if it is missing or damaged."""
+        """Return the path of a file of the run, verified by its checksum.
+
+        Raises StoreError if the file is missing or damaged.
+        """
         return checked_file(self.folder, name)
 
     @property
@@ -105,26 +112,27 @@ class Run:
         return _text(self.file(CONFIG))
 
     def bundle(self, path: Path | str, *, users: bool = True) -> Path:
-        """Write a copy of its bundle, which `load` accepts instead of the run on any machine; return the path.
+        """Write a copy of the run's bundle and return its path; `load` takes it in place of the run, on any machine.
 
-        Without `users` their ids, histories, tags, titles, features and times are left out: queries must bring
-        them. Raises DataError if the run was only evaluated, and ConfigError if the file cannot be written.
+        With `users=False`, the users' ids, histories, tags, titles, features and times are left out, and queries have
+        to carry them. Raises DataError if the run was only evaluated, and ConfigError if the file cannot be written.
         """
         return copy_bundle(self, Path(path), users=users)
 
     def _repr_html_(self) -> str:
-        """Return the HTML for a notebook."""
+        """Return the report as HTML, which notebooks show for the run."""
         return html(self.report)
 
     def per_query(self) -> pl.DataFrame:
-        """Return one row per query and pipeline: unit, weight, segment, served_by and every metric.
+        """Return a frame with one row per query and pipeline.
 
-        The column `segment` is of the first segmenter, `segment/NAME` of each further one.
+        Its columns are `pipeline`, `query`, `unit`, `weight`, `segment`, `served_by` and every metric. The column
+        `segment` has the segments of the first segmenter, and `segment/NAME` those of each further one.
         """
         return self._frame(PER_QUERY)
 
     def sample(self) -> Sample:
-        """Return the queries with units, weights and segments, for the statistics."""
+        """Return the sample of the run for the statistics: units, weights and segments of its queries."""
         import polars as pl
 
         rows = self.per_query().filter(pl.col("pipeline") == pl.col("pipeline").first())
@@ -140,14 +148,18 @@ class Run:
         )
 
     def queries(self) -> pl.DataFrame:
-        """Return one row per query: fold, unit, visible items, tags and text, and the hidden truth (relevant_...)."""
+        """Return a frame with one row per query.
+
+        Its columns are `fold`, `unit`, the visible `items`, entities of other kinds (`tags`, ...) and `text`, and the
+        hidden ids of each target (`relevant_items`, ...).
+        """
         return self._frame(QUERIES)
 
     def held_out(self, unit: str) -> list[HeldOutQuery]:
-        """Return the test queries of a user (a list), in the order of the run.
+        """Return the test queries of the user `unit`, in the order of the run.
 
-        What serves has learned from all data, what the queries hide included: figures come from the report alone.
-        Raises DataError if the run holds out nobody of this id.
+        They serve to look at examples, never to measure: the run's recommender has learned from all data, including
+        what these queries hide. Raises DataError if no test query is of this user.
         """
         import polars as pl
 
@@ -168,18 +180,24 @@ class Run:
         ]
 
     def names(self) -> pl.DataFrame:
-        """Return one row per item: id and name."""
+        """Return a frame with one row per item: `id` and `name`."""
         return self._frame(NAMES)
 
     def slates(self, pipeline: str, target: Target = "items") -> pl.DataFrame:
-        """Return one row per recommendation of a pipeline: query, rank (from 1), id, score, served_by."""
+        """Return a frame of a pipeline's slates, with one row per recommended id.
+
+        Its columns are `query`, `rank` (from 1), `id`, `score` and `served_by`.
+        """
         return self._frame(f"{SLATES}/{pipeline}.{target}.parquet")
 
     def add_map(self, label: str, frame: pl.DataFrame, legend: MapLegend, figures: Sequence[Figure] = ()) -> Path:
-        """Write a map of items into its folder, shown by its page under this label; return the path.
+        """Write a map of items into the folder of the run, for its page, and return the path.
 
-        frame: one row per item, the best-known first: id, name, count, x, y, and group, from 0, or -1 for none
-        figures: what stands below the map
+        label: the component whose vectors the map shows
+        frame: one row per item, the best-known first, with `id`, `name`, `count`, `x`, `y`, and `group`, which counts
+            from 0 and is -1 for an item without a group
+        figures: figures that the page shows below the map
+
         Raises StoreError for a label that cannot be the name of a file.
         """
         file = inside(self.folder / MAPS, f"{label}.parquet").name
@@ -188,7 +206,10 @@ class Run:
         return replace_file(self.folder, f"{MAPS}/{file}", lambda path: frame.write_parquet(path, metadata=metadata))
 
     def item_map(self, label: str) -> tuple[pl.DataFrame, MapLegend]:
-        """Return a map of items as it was added; raises StoreError if there is none, or if it is damaged."""
+        """Return (frame, legend) of the map that was added under a label.
+
+        Raises StoreError if there is none, or if it is damaged.
+        """
         import polars as pl
 
         file = self.file(f"{MAPS}/{inside(self.folder / MAPS, f'{label}.parquet').name}")
@@ -203,11 +224,11 @@ class Run:
 
     @property
     def maps(self) -> list[str]:
-        """The labels of its maps of items, in order."""
+        """The sorted labels of the maps of items that were added to the run."""
         return sorted(path.stem for path in (self.folder / MAPS).glob("*.parquet"))
 
     def _through_items(self) -> list[str]:
-        """Return the kinds that follow from the items of a query, which need not say them."""
+        """Return the kinds that users have through their items, which queries therefore need not carry."""
         data = (yaml.safe_load(self.config) or {}).get("data") or {}
         return [str(kind) for kind in data.get("through_items") or ()]
 
@@ -216,7 +237,7 @@ class Run:
 
 
 def read_frame(file: Path) -> pl.DataFrame:
-    """Read one Parquet file of a run; raises StoreError if it is damaged or missing."""
+    """Read a Parquet file of a run; raises StoreError if it is damaged or missing."""
     import polars as pl
 
     if not file.is_file():
@@ -229,7 +250,7 @@ def read_frame(file: Path) -> pl.DataFrame:
 
 
 def _checked(kind: TypeAdapter[_Content], file: Path) -> _Content:
-    """Read a JSON file of a run; raises StoreError with the file and the first invalid key."""
+    """Read a JSON file of a run and validate it as `kind`; raises StoreError with the file and first invalid key."""
     if not file.is_file():
         raise StoreError(f"{file} cannot be read: it is missing, or not a file")
     try:

@@ -1,4 +1,4 @@
-"""Files of a run, written completely or not at all."""
+"""The writer of runs, which writes the folder of a run completely or not at all."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
 
 def writable(folder: Path) -> None:
-    """Create a folder for results, before hours are spent on them; raises ConfigError if that is impossible."""
+    """Create a folder for results and check that it can be written to; raises ConfigError if it cannot.
+
+    It is called before hours are spent on the results.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -37,7 +40,7 @@ def writable(folder: Path) -> None:
 
 
 def write(runs: Path, result: RunResult) -> Run:
-    """Write all files of a run into a new folder below `runs`; return the run."""
+    """Write all files of a run into a new folder below `runs`, and return the run."""
     report = result.report
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     name = f"{report.name}-{stamp}-{report.config_hash[:6]}"
@@ -55,13 +58,13 @@ def write(runs: Path, result: RunResult) -> Run:
 
 
 def write_report(run: Run) -> None:
-    """Write `report.json` again, after something was added to the report of the run."""
+    """Write `report.json` of a run again, after something was added to the report."""
     text = run.report.model_dump_json(indent=1)
     replace_file(run.folder, REPORT, lambda path: path.write_text(text, encoding="utf-8"))
 
 
 def free(runs: Path, name: str) -> Path:
-    """Return a folder name that is not taken."""
+    """Return a path below `runs` that does not exist: the name itself, or the name with a number."""
     candidates = (runs / (name if not number else f"{name}-{number}") for number in range(1_000))
     return next(path for path in candidates if not path.exists())
 
@@ -95,7 +98,7 @@ def _write_files(folder: Path, result: RunResult) -> None:
 
 
 def _per_query(result: RunResult) -> pl.DataFrame:
-    """Return the measured values of all pipelines, concatenated."""
+    """Return the content of `per_query.parquet`: the values of all pipelines, with a row per pipeline and query."""
     import polars as pl
 
     return pl.concat(_frame(name, arm, result.data.users.vocabulary) for name, arm in result.arms.items())
