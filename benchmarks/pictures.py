@@ -13,7 +13,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -34,9 +34,12 @@ def main(folder: str, picture: Path = PICTURE) -> None:
     import matplotlib.pyplot as plt
 
     run = Run.open(folder)
+    if VECTORS not in run.maps:
+        raise SystemExit(f"{folder} has no map: hybridrec map {folder} {VECTORS} --clusters {CLUSTERS} --drawn 10")
     plt.rcParams["svg.hashsalt"] = "hybridrec"  # makes the SVG the same for the same numbers
     sketch = plt.figure(figsize=(11, 5.8), layout="constrained")
-    grid = sketch.add_gridspec(2, 3, height_ratios=[1, 1.1])
+    sketch.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
+    grid = sketch.add_gridspec(2, 3, height_ratios=[1, 1.1], width_ratios=[1, 1, 1.25])
     draw_loss(sketch.add_subplot(grid[0, 0]), run)
     draw_curve(sketch.add_subplot(grid[0, 1]), of_kind(CurveReport, run.report.figures.get(CLUSTERS, [])))
     draw_stripes(sketch.add_subplot(grid[1, :2]), of_kind(StripesReport, run.report.figures.get(VECTORS, [])))
@@ -59,7 +62,7 @@ def draw_loss(axes: Axes, run: Run) -> None:
     fits = [fit.progress for fit in run.report.fits if (fit.label, fit.level) == (VECTORS, "full")]
     for progress in [progress for progress in fits if progress is not None][:1]:
         axes.plot(progress.steps, progress.numbers["loss"], color="#c2410c")
-    axes.set(title="loss by epoch", xlabel="epoch")
+    _name(axes, "Loss by epoch", xlabel="epoch", ylabel="loss per play")
     _plain(axes)
 
 
@@ -70,7 +73,7 @@ def draw_curve(axes: Axes, curve: CurveReport) -> None:
     if curve.chosen is not None:
         axes.plot(x[curve.chosen], y[curve.chosen], "o", color="#c2410c", markersize=9)
         axes.annotate(f"{x[curve.chosen]:g}", (x[curve.chosen], y[curve.chosen]), (8, 6), textcoords="offset points")
-    axes.set(title=f"{curve.y} against {curve.x}", xlabel=curve.x)
+    _name(axes, curve.title, xlabel=curve.x, ylabel=curve.y)
     _plain(axes)
 
 
@@ -85,7 +88,7 @@ def draw_stripes(axes: Axes, stripes: StripesReport) -> None:
         )  # fmt: skip
         axes.text(0, row + 0.34, stripes.names[row], fontsize=9)
         axes.text(len(vector), row + 0.34, stripes.texts[row], fontsize=9, ha="right", color="#5b6270")
-    axes.set(title=stripes.title, xlim=(0, vectors.shape[1]), ylim=(len(vectors), 0))
+    _name(axes, stripes.title, xlim=(0, vectors.shape[1]), ylim=(len(vectors), 0))
     axes.axis("off")
 
 
@@ -93,11 +96,16 @@ def draw_map(axes: Axes, run: Run) -> None:
     """Draw the map of the songs, those of no group in grey."""
     frame, legend = run.item_map(VECTORS)
     x, y, groups = (frame[name].to_numpy() for name in ("x", "y", "group"))
-    axes.scatter(x[groups < 0], y[groups < 0], s=5, color="#c9cdd4")
-    axes.scatter(x[groups >= 0], y[groups >= 0], s=14, c=groups[groups >= 0] % 10, cmap="tab10", vmin=0, vmax=9)
-    axes.set_title(legend.colours.replace(", ", ",\n"), fontsize=10)
+    axes.scatter(x[groups < 0], y[groups < 0], s=8, color="#c9cdd4")
+    axes.scatter(x[groups >= 0], y[groups >= 0], s=26, c=groups[groups >= 0] % 10, cmap="tab10", vmin=0, vmax=9)
+    _name(axes, legend.colours.capitalize())
     axes.set_aspect("equal")
     axes.axis("off")
+
+
+def _name(axes: Axes, title: str, **more: Any) -> None:
+    axes.set_title(title, fontsize=10, loc="left")
+    axes.set(**more)
 
 
 def _plain(axes: Axes) -> None:

@@ -2,13 +2,16 @@
 
     pip install -e '.[word2vec,docs]'
     python -m benchmarks.word2vec                  # ten minutes on one core
+    python -m benchmarks.word2vec rates            # two minutes; takes rock radio where it is
 
 One run with a component for each variant of the settings of `word2vec` in configs/song2vec-setlists.yaml: all answer
-the same queries, so every variant is compared with those settings pair by pair.
+the same queries, so every variant is compared with those settings pair by pair. `rates` measures the learning rates of
+gensim that may stand for the rate of Adam in configs/published/spotify-skip-gram.yaml, by validation and test queries.
 """
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -17,8 +20,10 @@ import numpy as np
 import yaml
 
 from benchmarks.readme import ROOT, markdown, write
+from benchmarks.systems.data import CONFIGS
 from hybridrec import Run, run
 from hybridrec.engine.store import Store
+from hybridrec.evaluation.report import MetricReport
 from hybridrec.evaluation.summary import cell
 
 CONFIG = ROOT / "configs" / "song2vec-setlists.yaml"
@@ -41,6 +46,14 @@ VARIED: dict[str, list[Any]] = {
 }
 
 
+SKIP_GRAM = ROOT / "configs" / "published" / "spotify-skip-gram.yaml"
+RATES = (0.001, 0.005, 0.025, 0.05, 0.1, 0.2)
+"""Learning rates of gensim: Adam's published one, that of `word2vec` for skip-gram in the middle, and more."""
+RATED_METRIC = "ndcg@100"
+LISTS = {"concerts": CONFIGS / "setlists.yaml", "rock radio": CONFIGS / "radio.yaml"}
+"""Configs whose data are the lists on which rates are compared."""
+
+
 def main() -> None:
     """Run the sweep and rewrite the page and the picture."""
     experiment = sweep(yaml.safe_load(CONFIG.read_text(encoding="utf-8")))
@@ -51,6 +64,51 @@ def main() -> None:
         base = experiment["components"][BASE]
         write(PAGE, {"word2vec sweep": table(finished, base, list(experiment["components"]))})
         draw(finished, Store.default())
+
+
+def main_of_rates() -> None:
+    """Run the rates on all lists that are there, and rewrite their table."""
+    experiment = yaml.safe_load(SKIP_GRAM.read_text(encoding="utf-8"))
+    means: dict[str, list[MetricReport]] = {}
+    for name, config in LISTS.items():
+        data = yaml.safe_load(config.read_text(encoding="utf-8"))["data"]
+        if "folder" in data:
+            data["folder"] = str(config.parent / data["folder"])
+            if not Path(data["folder"]).exists():
+                print(f"{name}: skipped, {data['folder']} is not there")
+                continue
+        document = rates(experiment, data)
+        for validation in (True, False):
+            report = run(document, validation=validation).report
+            heading = f"{name}, {'validation' if validation else 'test'}"
+            means[heading] = [arm.metrics[RATED_METRIC] for arm in report.pipelines.values()]
+    write(PAGE, {"word2vec rates": rate_table(means)})
+
+
+def rates(experiment: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+    """Return the experiment on other lists, with a component and a pipeline for popularity and for each rate."""
+    base = {"use": "word2vec", **experiment["components"]["word2vec"]}
+    components = {"popularity": {}} | {str(rate): base | {"alpha": rate} for rate in RATES}
+    pipelines = {label: {"generators": [{"from": label, "k": 100}], "fallback": []} for label in components}
+    return experiment | {
+        "name": "word2vec-rates",
+        "data": data,
+        "split": experiment["split"] | {"test": 0.2, "validation": 0.2},
+        "components": components,
+        "pipelines": pipelines,
+        "compare": {"control": "popularity", "metrics": [RATED_METRIC]},
+        "refit": "none",
+    }
+
+
+def rate_table(means: dict[str, list[MetricReport]]) -> str:
+    """Render one row for popularity and for each rate; the best of each column is bold. `means` are by column."""
+    rows = [["`alpha`", *means], ["---", *["---:"] * len(means)]]
+    best = {name: max(column, key=lambda metric: metric.mean or 0) for name, column in means.items()}
+    for place, label in enumerate(("popularity", *RATES)):
+        cells = [(cell(column[place]), column[place] is best[name]) for name, column in means.items()]
+        rows.append([str(label), *(f"**{text}**" if is_best else text for text, is_best in cells)])
+    return markdown(rows)
 
 
 def variants() -> list[tuple[str, str, Any]]:
@@ -115,4 +173,4 @@ def draw(finished: Run, store: Store) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main_of_rates() if sys.argv[1:] == ["rates"] else main()

@@ -118,13 +118,16 @@ def write_yes(folder: Path, lists: int = 400) -> Path:
     return folder
 
 
-def write_spotify(path: Path, lists: int = 60) -> Path:
-    """Write playlists of two kinds of 30 tracks each, all in quotes, twelve rows each; the last line is broken."""
+def write_spotify(path: Path, lists: int = 60, capitals: bool = False) -> Path:
+    """Write playlists of two kinds of 30 tracks each, all in quotes, twelve rows each; the last line is broken.
+
+    With `capitals` every third user of the first kind writes it so.
+    """
     rng = np.random.default_rng(0)
     rows = ['"user_id", "artistname", "trackname", "playlistname"']
     for user in range(lists):
         for track in rng.choice(30, 12, replace=False):
-            kind = ("Night", "Day")[user % 2]
+            kind = ("NIGHT" if capitals and user % 6 == 0 else "Night", "Day")[user % 2]
             rows.append(f'"u{user}","The {kind}s","{kind} Song {track}, Pt. 1","{kind} drive"')
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join([*rows, '"broken', ""]), encoding="utf-8")
@@ -156,3 +159,11 @@ def write_million_song(folder: Path, users: int = 200) -> Path:
         lines += [f"{name}\t{ids[song]}\t{rng.geometric(0.4)}" for song in played]
     (folder / "triplets.txt").write_text("\n".join(lines) + "\n")
     return folder
+
+
+def write_later_plays(folder: Path, path: Path) -> None:
+    """Write the triplets of `folder`, and of 40 users one more each: of a song of their theme that nobody had."""
+    catalogue = (folder / "songs.csv").read_text(encoding="utf-8").splitlines()[1:]
+    ids = [line.partition(",")[0] for line in catalogue]
+    later = [f"{hashlib.sha1(str(user).encode()).hexdigest()}\t{ids[136 - user % 2]}\t1" for user in range(40)]
+    path.write_text((folder / "triplets.txt").read_text(encoding="utf-8") + "\n".join(later) + "\n")

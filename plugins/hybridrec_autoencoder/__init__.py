@@ -1,4 +1,4 @@
-"""Autoencoders with one hidden layer, trained in numpy: of items and tags, and of items' audio and tags."""
+"""Autoencoders trained in numpy: of items and tags, and of items' audio and tags."""
 
 from collections.abc import Sequence
 

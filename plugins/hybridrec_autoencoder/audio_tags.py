@@ -28,8 +28,10 @@ LENGTH = 4.0
 
 
 class AudioTagOptions(TrainingOptions):
-    """Options of `audio-tag-autoencoder`; `hidden` is the width of the latent space."""
+    """Options of `audio-tag-autoencoder`."""
 
+    hidden: int = Field(200, ge=1)
+    """Width of the hidden layer, which is the latent space."""
     tag_dim: int = Field(32, ge=1)
     """Dimensions of the Word2Vec space of tags."""
     tag_epochs: int = Field(20, ge=1)
@@ -75,7 +77,7 @@ class AudioTagAutoencoder(VectorModel):
         rows = np.hstack((audio, tagged))
         has_half = np.column_stack((audio.any(axis=1), tagged.any(axis=1)))
         some = has_half.any(axis=1)
-        network = Network.random(rows.shape[1], self.config.hidden, rows.shape[1], rng)
+        network = Network.random((rows.shape[1], self.config.hidden, rows.shape[1]), rng)
         halves = _Halves(rows[some], has_half[some], audio.shape[1], self.config.hide_half, rng)
         epochs = self.config.epochs
         losses = train(network, int(some.sum()), halves.damaged, halves.squares, self.config, epochs, rng)

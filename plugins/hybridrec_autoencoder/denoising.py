@@ -1,8 +1,9 @@
-"""`denoising-autoencoder`: completes a query's items and tags by a network with one hidden layer."""
+"""`denoising-autoencoder`: completes a query's items and tags by a network with hidden layers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Self
 
 import numpy as np
@@ -21,21 +22,31 @@ from hybridrec import (
     Target,
     VectorModel,
 )
-from hybridrec_autoencoder.network import Network, reported, train
-from hybridrec_autoencoder.rows import DenoisingOptions, Hiding, Multinomial, log_shares, rows_of, unit
+from hybridrec_autoencoder.network import Loss, Network, reported, train
+from hybridrec_autoencoder.rows import (
+    CrossEntropy,
+    DenoisingOptions,
+    Hiding,
+    Multinomial,
+    log_odds,
+    log_shares,
+    rows_of,
+    unit,
+)
 
 
 class DenoisingAutoencoder(VectorModel):
     """Autoencoder from items and tags to items and tags, trained on rows with entries missing.
 
-    A row x of a user's items and tags is corrupted, scaled to length 1 and sent through the network; the loss is the
-    multinomial one, -sum x log softmax(y), of the whole row, over items and tags separately (Liang et al., Variational
-    autoencoders for collaborative filtering, WWW 2018: Mult-DAE; whole fields are hidden as in the autoencoders of the
-    Melon playlist challenge 2020). A query is a row without corruption. The score is y, the inner product of (h, 1)
-    with a column of (W, b).
+    A row x of a user's items and tags is corrupted, scaled to length 1 and sent through the network. The loss is by
+    default the multinomial one, -sum x log softmax(y), of the whole row, over items and tags separately (Liang et al.,
+    Variational autoencoders for collaborative filtering, WWW 2018: Mult-DAE; whole fields are hidden as in the
+    autoencoders of the Melon playlist challenge 2020). A query is a row without corruption. The score is y, the inner
+    product of (h, 1), h being the last hidden layer, with a column of (W, b).
     """
 
     name = "denoising-autoencoder"
+    version = "2"
     folds_in = True
     Config = DenoisingOptions
     config: DenoisingOptions
@@ -71,12 +82,16 @@ class DenoisingAutoencoder(VectorModel):
             raise DataError(
                 f"{self.name}: no item or tag of the training part has as many users as `min_users` asks for"
             )
-        self._network = Network.random(len(self._ids), self.config.hidden, len(self._ids), rng)
+        self._network = Network.random((len(self._ids), *self.config.widths, len(self._ids)), rng)
         parts = [span for target in self._kinds if (span := self._part(target)).stop > span.start]
         for span in parts:
-            self._network.bias[span] = log_shares(rows[:, span])
-        hiding = Hiding(rows, self._part("items").stop, self.config, rng)
-        loss = Multinomial(rows, parts)
+            initial = log_shares if self.config.loss == "multinomial" else log_odds
+            self._network.biases[-1][span] = initial(rows[:, span])
+        n_items = self._part("items").stop
+        hiding = Hiding(rows, n_items, self.config, rng)
+        loss: Loss = Multinomial(rows, parts)
+        if self.config.loss == "bce":
+            loss = CrossEntropy(rows, n_items, self.config.tag_weight)
         for mean in train(self._network, rows.shape[0], hiding, loss, self.config, epochs, rng):
             self._outputs = {target: self._vectors(target) for target in self._kinds}
             yield mean
@@ -84,7 +99,9 @@ class DenoisingAutoencoder(VectorModel):
     def memory(self, data: Dataset) -> int:
         """Estimate the bytes of weights, gradients, Adam's means and a temporary, and of three outputs of a batch."""
         outputs = len(self._training_rows(data)[1])
-        return 4 * outputs * (5 * 2 * self.config.hidden + 3 * self.config.batch)
+        widths = (outputs, *self.config.widths, outputs)
+        weights = sum(above * below for above, below in pairwise(widths))
+        return 4 * (5 * weights + 3 * outputs * self.config.batch)
 
     def _training_rows(self, data: Dataset) -> tuple[Sparse, Ints]:
         """Return the users' non-empty rows, csr [R, C], and each column's id, int32 [C]: items, then other kinds."""
@@ -138,6 +155,7 @@ class DenoisingAutoencoder(VectorModel):
     def _vectors(self, target: Target) -> Floats:
         columns, network = self._part(target), self._network
         first, stop = self._range(target)
-        result = np.full((stop - first, self.config.hidden + 1), np.nan, np.float32)
-        result[self._ids[columns] - first] = np.column_stack((network.decoder.T[columns], network.bias[columns]))
+        result = np.full((stop - first, self.config.widths[-1] + 1), np.nan, np.float32)
+        decoder, bias = network.weights[-1], network.biases[-1]
+        result[self._ids[columns] - first] = np.column_stack((decoder.T[columns], bias[columns]))
         return result

@@ -1,6 +1,6 @@
-"""A network of one hidden layer, and its training by Adam in mini-batches.
+"""A network with hidden layers, and its training by Adam in mini-batches.
 
-    h = tanh(x V + c)        hidden, H wide; x is dense or sparse
+    h = tanh(x V + c)        hidden, H wide, as often as there are layers; the first x is dense or sparse
     y = h W + b              outputs
 
 Gradients are those of a loss averaged over the rows of a batch. Adam (Kingma and Ba 2015) with decoupled
@@ -9,9 +9,9 @@ weight decay (Loshchilov and Hutter 2019), which shrinks V and W, not the biases
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields
-from itertools import islice
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice, pairwise
 from typing import Self, TypeAlias
 
 import numpy as np
@@ -28,8 +28,6 @@ Loss: TypeAlias = Callable[[Floats, Longs], float]
 class TrainingOptions(Options):
     """Options for training a network."""
 
-    hidden: int = Field(200, ge=1)
-    """Width of the hidden layer."""
     epochs: int = Field(60, ge=1)
     """Passes over the training rows."""
     batch: int = Field(64, ge=1)
@@ -42,61 +40,73 @@ class TrainingOptions(Options):
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """Parameters of a network.
+    """Parameters of L hidden layers and the outputs.
 
-    encoder: V, float32 [inputs, H]
-    shift: c, float32 [H]
-    decoder: W, float32 [H, outputs]
-    bias: b, float32 [outputs]
+    weights: float32 [inputs, H1] · [H1, H2] · ... · [HL, outputs]
+    biases: float32 [H1] · ... · [outputs]
     """
 
-    encoder: Floats
-    shift: Floats
-    decoder: Floats
-    bias: Floats
+    weights: tuple[Floats, ...]
+    biases: tuple[Floats, ...]
 
     @classmethod
-    def random(cls, inputs: int, hidden: int, outputs: int, rng: np.random.Generator) -> Self:
-        """Draw weights uniformly within the bounds of Glorot and Bengio (2010); biases are 0."""
-        bounds = np.sqrt(6 / (inputs + hidden)), np.sqrt(6 / (hidden + outputs))
-        shapes = (inputs, hidden), (hidden, outputs)
-        encoder, decoder = (
-            (rng.random(shape, dtype=np.float32) * 2 - 1) * np.float32(bound)
-            for shape, bound in zip(shapes, bounds, strict=True)
+    def random(cls, widths: Sequence[int], rng: np.random.Generator) -> Self:
+        """Draw weights from inputs to outputs uniformly within the bounds of Glorot and Bengio (2010); biases are 0.
+
+        `widths` are those of the inputs, of each hidden layer, and of the outputs.
+        """
+        weights = tuple(
+            (rng.random(shape, dtype=np.float32) * 2 - 1) * np.float32(np.sqrt(6 / sum(shape)))
+            for shape in pairwise(widths)
         )
-        return cls(encoder, np.zeros(hidden, np.float32), decoder, np.zeros(outputs, np.float32))
+        return cls(weights, tuple(np.zeros(width, np.float32) for width in widths[1:]))
+
+    def layers(self, rows: Sparse | Floats) -> list[Floats]:
+        """Compute the values of each hidden layer, float32 [rows, H], the first one first."""
+        values: list[Floats] = []
+        for weights, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
+            values.append(np.tanh((values[-1] if values else rows) @ weights + bias))
+        return values
 
     def hidden(self, rows: Sparse | Floats) -> Floats:
-        """Compute h of each row: float32 [rows, H]."""
-        return np.tanh(rows @ self.encoder + self.shift)
+        """Compute the last hidden layer of each row: float32 [rows, HL]."""
+        return self.layers(rows)[-1]
 
     def outputs(self, hidden: Floats) -> Floats:
-        """Compute y of each row of hidden values: float32 [rows, outputs]."""
-        result = hidden @ self.decoder
-        result += self.bias
+        """Compute y of each row of the last hidden layer: float32 [rows, outputs]."""
+        result = hidden @ self.weights[-1]
+        result += self.biases[-1]
         return result
 
-    def gradients(self, inputs: Sparse | Floats, hidden: Floats, slopes: Floats) -> list[Floats]:
+    def gradients(self, inputs: Sparse | Floats, layers: Sequence[Floats], slopes: Floats) -> list[Floats]:
         """Return the gradients of the loss with respect to the parameters, in their order.
 
-        `slopes`, float32 [B, outputs], is the gradient with respect to the outputs.
+        `layers` are the values of the hidden layers, float32 [B, H] each; `slopes`, float32 [B, outputs], is the
+        gradient with respect to the outputs.
         """
-        before = (slopes @ self.decoder.T) * (1 - hidden**2)
-        return [inputs.T @ before, before.sum(axis=0), hidden.T @ slopes, slopes.sum(axis=0)]
+        weights, biases = [], []
+        for below, weight in zip([*layers[::-1], inputs], self.weights[::-1], strict=True):
+            weights.append(below.T @ slopes)
+            biases.append(slopes.sum(axis=0))
+            if below is not inputs:
+                slopes = (slopes @ weight.T) * (1 - below**2)
+        return [*weights[::-1], *biases[::-1]]
 
     @property
     def parameters(self) -> list[Floats]:
-        """The four arrays themselves, not copies."""
-        return [getattr(self, field.name) for field in fields(self)]
+        """The arrays themselves, not copies: all weights, then all biases."""
+        return [*self.weights, *self.biases]
 
     def state(self) -> State:
-        """Return the four arrays by name."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        """Return the arrays by name and layer."""
+        named = {"weights": self.weights, "biases": self.biases}
+        return {f"{name}.{layer}": array for name, arrays in named.items() for layer, array in enumerate(arrays)}
 
     @classmethod
     def restore(cls, state: State) -> Self:
-        """Rebuild the network from the four arrays of `state`."""
-        return cls(**{field.name: state[field.name] for field in fields(cls)})
+        """Rebuild the network from the arrays of `state`."""
+        layers = range(sum(name.startswith("weights.") for name in state))
+        return cls(*(tuple(state[f"{name}.{layer}"] for layer in layers) for name in ("weights", "biases")))
 
 
 class Adam:
@@ -149,11 +159,11 @@ def train(
         for start in range(0, rows, options.batch):
             here = order[start : start + options.batch]
             inputs = corrupt(here)
-            hidden = network.hidden(inputs)
-            slopes = network.outputs(hidden)
+            layers = network.layers(inputs)
+            slopes = network.outputs(layers[-1])
             mean += loss(slopes, here) / rows
             slopes /= len(here)
-            adam.step(network.gradients(inputs, hidden, slopes), rate)
+            adam.step(network.gradients(inputs, layers, slopes), rate)
         yield mean
 
 

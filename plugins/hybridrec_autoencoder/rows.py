@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Literal, TypeAlias
 
 import numpy as np
 from pydantic import Field
 from scipy.sparse import csr_matrix, hstack
+from scipy.special import expit
 
 from hybridrec import Floats, Longs, QueryBatch, Sparse, Target, Values, kernels, valued
 from hybridrec_autoencoder.network import TrainingOptions
+
+Width: TypeAlias = Annotated[int, Field(ge=1)]
+"""The number of units of a layer."""
 
 
 class DenoisingOptions(TrainingOptions):
     """Options of `denoising-autoencoder`."""
 
+    hidden: Width | Annotated[tuple[Width, ...], Field(min_length=1)] = 200
+    """Width of the hidden layer, or of each of several from the input on, `[100, 50]`; candidates are compared with
+    queries in the last one."""
+    loss: Literal["multinomial", "bce"] = "multinomial"
+    """Loss of a row: multinomial, so that items compete with each other for a share of it; or binary cross-entropy, so
+    that each item and each tag is a yes or no of its own."""
     weights: Values = "binary"
     """Value of an item in a history: 1, log(1 + weight), or its weight; the latter two are divided by the mean of the
     row."""
@@ -32,6 +42,11 @@ class DenoisingOptions(TrainingOptions):
     min_users: Annotated[int, Field(ge=1)] | dict[Target, Annotated[int, Field(ge=1)]] = 2
     """Smallest number of users of an item or tag; those with fewer are neither read nor recommended. A mapping gives
     kinds a number of their own, `{items: 10, tags: 1}`; kinds that it does not name have 2."""
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """The widths of the hidden layers, from the input on."""
+        return (self.hidden,) if isinstance(self.hidden, int) else self.hidden
 
     def fewest_users(self, kind: Target) -> int:
         """Return the smallest number of users with which an entity of a kind is read and recommended."""
@@ -61,6 +76,12 @@ def log_shares(rows: Sparse) -> Floats:
     """
     counts = rows.getnnz(axis=0) + 1.0
     return np.log(counts / counts.sum()).astype(np.float32)
+
+
+def log_odds(rows: Sparse) -> Floats:
+    """Return the log odds that a row has each column, one added to either side: good initial biases of a yes or no."""
+    counts = rows.getnnz(axis=0) + 1.0
+    return np.log(counts / (rows.shape[0] + 2.0 - counts)).astype(np.float32)
 
 
 class Hiding:
@@ -104,4 +125,31 @@ class Multinomial:
             loss += float(total @ np.log(norm) - x.data @ predicted) if x.nnz else 0.0
             y *= (total / norm)[:, None]
             y[at] -= x.data
+        return loss
+
+
+class CrossEntropy:
+    """Binary cross-entropy of whole rows: -x log p where x is not 0, -w log(1 - p) elsewhere, p = 1 / (1 + exp(-y)).
+
+    w is 1 for items and the weight of a tag for all others.
+    """
+
+    def __init__(self, rows: Sparse, n_items: int, tag_weight: float) -> None:
+        """Take the rows, csr [R, C], whose first `n_items` columns are items."""
+        self._rows = rows
+        self._weights = np.where(np.arange(rows.shape[1]) < n_items, 1, tag_weight).astype(np.float32)
+
+    def __call__(self, outputs: Floats, places: Longs) -> float:
+        """Return the sum over the rows at these places; overwrite `outputs`, float32 [B, C], with its gradient."""
+        x = self._rows[places]
+        at = kernels.csr_rows(x), x.indices
+        y = outputs[at]
+        absent = self._weights[x.indices]
+        # log(1 + exp(y)) is the loss of an absent entry; a present one loses log(1 + exp(-y)) = that - y instead.
+        every = float((np.logaddexp(0, outputs) @ self._weights).sum())
+        loss = every + float((x.data * np.logaddexp(0, -y) - absent * np.logaddexp(0, y)).sum())
+        expit(outputs, out=outputs)
+        present = x.data * (outputs[at] - 1)
+        outputs *= self._weights
+        outputs[at] = present
         return loss

@@ -18,6 +18,7 @@ from hybridrec import (
     Floats,
     Options,
     QueryBatch,
+    SimilarityOptions,
     Sparse,
     State,
     Target,
@@ -37,8 +38,9 @@ _NEEDS: dict[UserField, Field] = {
 }
 
 
-class LightFMOptions(Options):
-    """Options of `lightfm`."""
+class LightFMOptions(SimilarityOptions):
+    """Options of `lightfm`. Biases, of which an item's is its popularity, belong to the inner product alone: other
+    similarities leave them out."""
 
     loss: Literal["warp", "bpr", "logistic", "warp-kos"] = "warp"
     """Loss of training; `warp` optimizes the top of the ranking, `logistic` draws one random negative for each
@@ -200,6 +202,7 @@ class LightFM(VectorModel):
 
     def _become(self, space: UserSpace, features: Floats, items: Floats) -> Self:
         self._space, self._features, self._items = space, features, items
+        self._places = items if self.config.is_plain else self.config.places(items[:, :-2])
         return self
 
     def memory(self, data: Dataset) -> int:
@@ -211,12 +214,20 @@ class LightFM(VectorModel):
         return 8 * columns * (self.config.dim + 1) + 16 * views * entries
 
     def vectors(self, target: Target) -> Floats:
-        """Return embedding, 1 and bias of each item, float32 [I, dim + 2]; NaN rows without a trained feature."""
-        return self._items
+        """Return embedding, 1 and bias of each item, float32 [I, dim + 2]; NaN rows without a trained feature.
+
+        For a similarity other than the inner product it is the embedding alone, scaled for that similarity.
+        """
+        return self._places
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return embedding, bias and 1 of each query, float32 [Q, dim + 2]; NaN rows without a trained feature."""
+        """Return embedding, bias and 1 of each query, float32 [Q, dim + 2]; NaN rows without a trained feature.
+
+        For a similarity other than the inner product it is the embedding alone, as wide as `vectors`.
+        """
         sums = _sums(self._space.rows(queries), self._features)
+        if not self.config.is_plain:
+            return self.config.probes(sums[:, :-1])
         return np.column_stack((sums, np.where(np.isnan(sums[:, 0]), np.float32(np.nan), np.float32(1))))
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 
 import numpy as np
 from pydantic import Field as Option
+from pydantic import model_validator
 
 from hybridrec import (
     EVERY_KIND,
@@ -16,18 +17,19 @@ from hybridrec import (
     Doubles,
     Figure,
     Options,
+    SimilarityOptions,
     State,
     StripesFigure,
     Target,
     Tokenizer,
 )
 from hybridrec_word2vec.space import SentenceField, Sentences, Space
-from hybridrec_word2vec.trained_space import Average, QueryEncoder, Score, SpaceModel, TrainedSpace
+from hybridrec_word2vec.trained_space import COSINE_ALONE, Average, QueryEncoder, Score, SpaceModel, TrainedSpace
 from hybridrec_word2vec.training import INSTALL_HINT, train
 
 
-class Word2VecOptions(Options):
-    """Options of `word2vec`."""
+class Word2VecOptions(SimilarityOptions):
+    """Options of `word2vec`; `similarity` and `norm_exponent` are those of the score `input-output`."""
 
     fields: tuple[SentenceField, ...] | None = Option(None, min_length=1)
     """Fields that form a user's sentence: `items`, `tags` or any other kind that users carry, `title` (its words),
@@ -76,6 +78,12 @@ class Word2VecOptions(Options):
     """Mean that represents a query: with `tokens` the mean of all its tokens; with `fields` the mean of its fields,
     each the mean of its own tokens."""
 
+    @model_validator(mode="after")
+    def _similarity_of_outputs(self) -> Self:
+        if self.score == "cosine" and not self.is_plain:
+            raise ValueError(COSINE_ALONE)
+        return self
+
 
 class Word2Vec(SpaceModel):
     """Joint embedding of items, other entities, title words and users.
@@ -113,7 +121,7 @@ class Word2Vec(SpaceModel):
     def encoder(self) -> QueryEncoder:
         """The trained space, with the options that turn queries into vectors."""
         config = self.config
-        return QueryEncoder(self._trained, config.score, config.context, config.weights, config.average)
+        return QueryEncoder(self._trained, config.score, config.context, config.weights, config.average, config)
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Train on one sentence per user; return self."""

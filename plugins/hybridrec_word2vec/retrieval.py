@@ -11,11 +11,13 @@ from typing import Annotated, Literal, Self
 
 import numpy as np
 from pydantic import Field as Option
+from pydantic import model_validator
 from scipy.sparse import csr_matrix, vstack
 
 from hybridrec import (
     Component,
     ComponentRef,
+    ConfigError,
     Dataset,
     DenseModel,
     Floats,
@@ -23,6 +25,7 @@ from hybridrec import (
     Longs,
     Options,
     QueryBatch,
+    SimilarityOptions,
     Sparse,
     State,
     Target,
@@ -32,7 +35,7 @@ from hybridrec import (
 )
 from hybridrec_word2vec.clusters import cluster, interleaved
 from hybridrec_word2vec.space import SentenceField
-from hybridrec_word2vec.trained_space import Average, QueryEncoder, Score, SpaceModel, normalised
+from hybridrec_word2vec.trained_space import COSINE_ALONE, Average, QueryEncoder, Score, SpaceModel, normalised
 
 _CELLS = 1 << 23
 """Number of similarities held in memory at a time."""
@@ -91,8 +94,14 @@ class Asking(Component):
         return self
 
 
-class MeanOptions(AskingOptions):
-    """Options of `word2vec-mean`."""
+class MeanOptions(AskingOptions, SimilarityOptions):
+    """Options of `word2vec-mean`; `similarity` and `norm_exponent` are its own, those of the other component apart."""
+
+    @model_validator(mode="after")
+    def _similarity_of_outputs(self) -> Self:
+        if self.score == "cosine" and not self.is_plain:
+            raise ValueError(COSINE_ALONE)
+        return self
 
 
 class Mean(Asking, SpaceModel):
@@ -100,6 +109,18 @@ class Mean(Asking, SpaceModel):
 
     name = "word2vec-mean"
     Config = MeanOptions
+    config: MeanOptions
+
+    @property
+    def encoder(self) -> QueryEncoder:
+        """The trained space, with the options of queries and the similarity of its own."""
+        return replace(super().encoder, similarity=self.config)
+
+    def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
+        """Learn nothing; raises ConfigError for a similarity beside the `score: cosine` of the other component."""
+        if self.encoder.score == "cosine" and not self.config.is_plain:
+            raise ConfigError(f"{self.name}: '{self.config.uses}' has score: cosine; {COSINE_ALONE}")
+        return self
 
     @property
     def dim(self) -> int:

@@ -17,6 +17,8 @@ from hybridrec import (
     Floats,
     Longs,
     QueryBatch,
+    Similarity,
+    SimilarityOptions,
     Sparse,
     Target,
     VectorModel,
@@ -27,6 +29,8 @@ from hybridrec_word2vec.space import SentenceField, Space
 
 Score: TypeAlias = Literal["input-output", "cosine"]
 Average: TypeAlias = Literal["tokens", "fields"]
+COSINE_ALONE = "similarity and norm_exponent need score: input-output; score: cosine compares by the cosine"
+"""The message to whoever asks for two similarities at once."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,6 +47,7 @@ class TrainedSpace:
     outputs: Mapping[Target, Floats]
     counts: Longs
     _directions: dict[SentenceField, Floats] = field(default_factory=dict, init=False, repr=False)
+    _places: dict[tuple[Target, Similarity, float], Floats] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def learned(self) -> Bools:
@@ -64,6 +69,13 @@ class TrainedSpace:
             self._directions[name] = self.units[self.space.range_of(name)]
         return self._directions[name]
 
+    def places_of(self, target: Target, similarity: SimilarityOptions) -> Floats:
+        """Return the output vectors as a similarity compares them, float32 [N, D]: the same array in every call."""
+        key = target, similarity.similarity, similarity.norm_exponent
+        if key not in self._places:
+            self._places[key] = similarity.places(self.outputs[target])
+        return self._places[key]
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class QueryEncoder:
@@ -72,8 +84,8 @@ class QueryEncoder:
     score: the vectors that candidates are compared by: output vectors, or input vectors by cosine
     context: number of the last items of a query that count, None for all
     weights: field -> weight of its tokens, 1 for fields that are not named
-    average: `tokens` if a query is the mean of all its tokens, `fields` if it is the mean of its fields, each the mean
-        of its own tokens
+    average: what is averaged, all tokens of a query or its fields, each the mean of its tokens
+    similarity: of the mean and an output vector
     """
 
     trained: TrainedSpace
@@ -81,6 +93,7 @@ class QueryEncoder:
     context: int | None
     weights: Mapping[SentenceField, float]
     average: Average
+    similarity: SimilarityOptions = field(default_factory=SimilarityOptions)
 
     @property
     def inputs(self) -> Floats:
@@ -97,6 +110,17 @@ class QueryEncoder:
         mean: Floats = seeds @ self.inputs  # tokens without a vector are no seeds, so their NaN are not met
         mean[np.diff(seeds.indptr) == 0] = np.nan
         return normalised(mean) if self.score == "cosine" else mean
+
+    def places(self, target: Target) -> Floats:
+        """Return the vectors of a target's ids as the similarity compares them: the same array in every call."""
+        if self.score == "cosine":
+            return self.vectors(target)
+        return self.trained.places_of(target, self.similarity)
+
+    def probes(self, queries: QueryBatch) -> Floats:
+        """Return the vectors of queries, float32, as wide as `places`; NaN as in `query_vectors`."""
+        vectors = self.query_vectors(queries)
+        return vectors if self.score == "cosine" else self.similarity.probes(vectors)
 
     def seeds(self, queries: QueryBatch) -> Sparse:
         """Return the weight of each token in the mean of its query: csr float32 [Q, tokens].
@@ -133,15 +157,15 @@ class SpaceModel(VectorModel):
         raise NotImplementedError
 
     def vectors(self, target: Target) -> Floats:
-        """Return the vectors of a target's ids, float32 [N, dim]; NaN rows for ids without a vector.
+        """Return float32 [N, dim]: output vectors, or unit input vectors with `score: cosine`; NaN rows if unseen.
 
-        They are output vectors, or with `score: cosine` input vectors of length 1.
+        Output vectors are scaled for the similarity, and 2 wider for `euclidean`.
         """
-        return self.encoder.vectors(target)
+        return self.encoder.places(target)
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return the vectors of queries, float32 [Q, dim]; NaN rows for queries without a token that has a vector."""
-        return self.encoder.query_vectors(queries)
+        """Return float32, as wide as `vectors`; NaN for queries without a token that has a vector."""
+        return self.encoder.probes(queries)
 
     def embeddings(self, data: Dataset) -> dict[str, Embedding]:
         """Return the input vectors of the tokens of all fields: items, other kinds, users, features and words."""

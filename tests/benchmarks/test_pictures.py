@@ -45,11 +45,18 @@ def test_all_parts_are_drawn_the_same_each_time(shown, tmp_path):
     pictures.main(str(shown.folder), second)
     assert first.read_bytes() == second.read_bytes()
     text = first.read_text(encoding="utf-8")
-    for words in ("loss by epoch", "within against clusters", "Dark Star", "1 of 2 clusters"):
+    for words in ("Loss by epoch", "Within-cluster curve", "Dark Star", "1 of 2 clusters"):
         assert f"<!-- {words}" in text
 
 
-def test_a_run_without_the_figures_is_refused(experiment, tmp_path):
+def test_a_run_without_a_map_is_refused_with_the_command_that_draws_it(experiment, tmp_path):
     run = hybridrec.run(experiment())
+    with pytest.raises(SystemExit, match=r"has no map: hybridrec map .* song2vec --clusters cluster-draw --drawn 10"):
+        pictures.main(str(run.folder), tmp_path / "none.svg")
+
+
+def test_a_run_without_the_figures_is_refused(shown, tmp_path):
+    run = Run(shown.folder, shown.report.model_copy(update={"figures": {}}))
+    write_report(run)
     with pytest.raises(SystemExit, match="no CurveReport of song2vec or cluster-draw"):
         pictures.main(str(run.folder), tmp_path / "none.svg")

@@ -9,21 +9,23 @@ from __future__ import annotations
 import importlib.util
 import re
 import shutil
+from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from hybridrec import HybridrecError
 from hybridrec.config.load import load_experiment
 from hybridrec.registry.discovery import Registry
 from tests.docs.markdown import ROOT, call, words_of
-from tests.founding_files import write_melon, write_million_song, write_spotify, write_yes
+from tests.founding_files import write_later_plays, write_melon, write_million_song, write_spotify, write_yes
 
 PAGE = ROOT / "docs" / "systems.md"
 HEAD = "| ability | command | result |\n|---|---|---|\n"
 DATA = {
     "MelonRec-W2V": lambda data: write_melon(data / "melon"),
     "Melon autoencoder, with audio": lambda data: write_melon(data / "melon", audio=True),
-    "Skip-gram over Spotify playlists": lambda data: write_spotify(data / "spotify_dataset.csv"),
+    "Skip-gram over Spotify playlists": lambda data: write_spotify(data / "spotify_dataset.csv", capitals=True),
     "Song2Vec on radio": lambda data: write_yes(data / "yes_small"),
     "Three stages, as taught": lambda data: write_million_song(data / "million-song"),
 }
@@ -61,6 +63,7 @@ SMALL = {
 }
 """Config -> what makes it small enough for data that is."""
 RATINGS = "item,rating\nRainy Song 2,1\nRainy Song 4,0.5\nHighway Song 3,0\n"
+TOO_HIGH = "item,rating\nRainy Song 2,1.4\n"
 
 
 class Row(NamedTuple):
@@ -119,13 +122,23 @@ def test_every_command_of_a_system_shows_what_the_page_says(system, tmp_path, mo
     shutil.copytree(ROOT / "configs", tmp_path / "configs")
     DATA[system](tmp_path / "data")
     (tmp_path / "ratings.csv").write_text(RATINGS)
+    (tmp_path / "above-one.csv").write_text(TOO_HIGH)
+    if (tmp_path / "data" / "million-song").exists():
+        write_later_plays(tmp_path / "data" / "million-song", tmp_path / "plays-of-today.txt")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("HYBRIDREC_STORE", raising=False)
     for row in tables()[system]:
         words = small([*words_of(row.command.strip("`"))])
         if words[0] == "hybridrec":
-            hybridrec.main(words[1:], standalone_mode=False)
+            refused = ""
+            try:
+                hybridrec.main(words[1:], standalone_mode=False)
+            except HybridrecError as error:
+                refused = str(error)
             told = "".join(capsys.readouterr())
+            pages = [Path(line) for line in told.splitlines() if line.endswith("report.html")]
+            told += refused + "".join(page.read_text(encoding="utf-8") for page in pages)
+            assert not refused or "refused" in row.ability, f"{row.command}: {refused}"
         else:
             assert words[:2] == ["python", "-m"], row.command
             told = call(*words[2:], cwd=tmp_path)

@@ -9,7 +9,7 @@ import hybridrec_autoencoder
 from hybridrec.testing import ComponentContract, toy_dataset
 from hybridrec_autoencoder.denoising import DenoisingAutoencoder
 from hybridrec_autoencoder.network import Adam, Network
-from hybridrec_autoencoder.rows import DenoisingOptions, Hiding, Multinomial
+from hybridrec_autoencoder.rows import CrossEntropy, DenoisingOptions, Hiding, Multinomial
 
 
 class TestDenoisingAutoencoder(ComponentContract):
@@ -27,6 +27,7 @@ class TestDenoisingAutoencoder(ComponentContract):
             "dropout": 0,
         },
         {"hidden": 16, "epochs": 60, "batch": 16, "patience": 20},
+        {"hidden": [24, 16], "epochs": 60, "batch": 8, "loss": "bce"},
     ]
     learns_the_checkerboard = ("items", "tags")
 
@@ -50,19 +51,30 @@ def rows(seed=0, users=30, items=12, tags=6):
     return csr_matrix(values)
 
 
-def test_the_gradient_is_that_of_the_loss():
+LOSSES = {
+    "multinomial": lambda x: Multinomial(x, [slice(0, 12), slice(12, 18)]),
+    "bce": lambda x: CrossEntropy(x, 12, 0.5),
+}
+
+
+@pytest.mark.parametrize("widths", [(5,), (7, 5, 6)], ids=str)
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_gradient_is_that_of_the_loss(name, widths):
     x, rng = rows(), np.random.default_rng(1)
     places = np.array([3, 0, 29])
-    network = Network(*(weights.astype(np.float64) for weights in Network.random(18, 5, 18, rng).parameters))
-    loss = Multinomial(x, [slice(0, 12), slice(12, 18)])
+    random = Network.random((18, *widths, 18), rng)
+    network = Network(*(tuple(array.astype(np.float64) for array in side) for side in (random.weights, random.biases)))
+    loss = LOSSES[name](x)
 
     def value():
         return loss(network.outputs(network.hidden(x[places])), places)
 
-    hidden = network.hidden(x[places])
-    slopes = network.outputs(hidden)
+    layers = network.layers(x[places])
+    slopes = network.outputs(layers[-1])
     loss(slopes, places)
-    for parameter, gradient in zip(network.parameters, network.gradients(x[places], hidden, slopes), strict=True):
+    assert len(network.parameters) == 2 * (len(widths) + 1)
+    for parameter, gradient in zip(network.parameters, network.gradients(x[places], layers, slopes), strict=True):
+        assert gradient.shape == parameter.shape
         for place in rng.integers(0, parameter.size, 5):
             kept, step = parameter.flat[place], 1e-5
             parameter.flat[place] = kept + step
@@ -70,6 +82,24 @@ def test_the_gradient_is_that_of_the_loss():
             parameter.flat[place] = kept - step
             assert (above - value()) / (2 * step) == pytest.approx(gradient.flat[place], abs=1e-4)
             parameter.flat[place] = kept
+
+
+def test_the_cross_entropy_is_that_of_each_entry():
+    x = rows()
+    outputs = np.random.default_rng(2).normal(size=(2, 18)).astype(np.float32)
+    wanted = 0.0
+    for y, row in zip(outputs, x[[4, 25]].toarray(), strict=True):
+        p = 1 / (1 + np.exp(-y))
+        field = np.where(np.arange(18) < 12, 1, 0.5)
+        wanted -= np.where(row > 0, row * np.log(p), field * np.log(1 - p)).sum()
+    assert CrossEntropy(x, 12, 0.5)(outputs, np.array([4, 25])) == pytest.approx(wanted, rel=1e-5)
+
+
+def test_a_sure_mistake_costs_much_but_not_everything():
+    x = csr_matrix(np.array([[1.0, 0.0]], np.float32))
+    outputs = np.array([[-200.0, 200.0]], np.float32)
+    assert CrossEntropy(x, 2, 1)(outputs, np.array([0])) == pytest.approx(400)
+    assert outputs.tolist() == [[-1, 1]]
 
 
 def test_the_loss_is_the_multinomial_one_of_each_field():
@@ -142,3 +172,24 @@ def test_items_and_tags_have_thresholds_of_their_own():
     for target, counts, threshold in (("items", items, fewest), ("tags", tags, 1)):
         assert (np.isnan(model.vectors(target)[:, 0]) == (counts < threshold)).all()
     assert 0 < (items < fewest).sum() < len(items)
+
+
+def test_candidates_lie_in_the_last_of_several_layers():
+    data = toy_dataset()
+    deep = DenoisingAutoencoder(DenoisingOptions(hidden=(9, 5), epochs=2, min_users=1)).fit(
+        data, np.random.default_rng(0)
+    )
+    queries = data.queries(np.arange(4, dtype=np.int32))
+    assert deep.vectors("items").shape == (len(data.items), 6)
+    assert deep.query_vectors(queries, "items").shape == (4, 6)
+    assert np.isfinite(deep.query_vectors(queries, "items")).all()
+
+
+def test_one_width_and_a_list_of_it_are_the_same_network():
+    data = toy_dataset()
+    single, listed = (
+        DenoisingAutoencoder(DenoisingOptions(hidden=hidden, epochs=2)).fit(data, np.random.default_rng(0)).state()
+        for hidden in (6, (6,))
+    )
+    assert single.keys() == listed.keys()
+    assert all((single[name] == listed[name]).all() for name in single)

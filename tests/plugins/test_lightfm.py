@@ -45,6 +45,24 @@ class TestLightFM(ComponentContract):
     learns_the_checkerboard = ("tags", "title", "items", "user")
 
 
+class TestLightFMByCosine(ComponentContract):
+    component = LightFM
+    configs = ({"dim": 8, "epochs": 20, "similarity": "cosine"},)
+    learns_the_checkerboard = ("tags", "title", "items", "user")
+
+
+@pytest.mark.parametrize("options", [{"similarity": "euclidean"}, {"norm_exponent": 0.5}])
+def test_other_similarities_compare_embeddings_without_biases(options):
+    data = toy_dataset()
+    plain = LightFM(LightFM.Config(dim=8, epochs=3)).fit(data, np.random.default_rng(0))
+    other = LightFM(LightFM.Config(dim=8, epochs=3, **options)).restore(plain.state())
+    q, v = plain.query_vectors(everybody(data), "items")[:, :8], plain.vectors("items")[:, :8]
+    distance = -((q[:, None] - v) ** 2).sum(axis=2)
+    expected = distance if "similarity" in options else q @ v.T / np.linalg.norm(v, axis=1) ** 0.5
+    scores = other.query_vectors(everybody(data), "items") @ other.vectors("items").T
+    np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-4)
+
+
 def everybody(data):
     return data.queries(np.arange(len(data.users), dtype=np.int32))
 

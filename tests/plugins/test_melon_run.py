@@ -110,13 +110,11 @@ def test_too_few_are_told(run, monkeypatch, tmp_path):
 
 def test_one_space_of_all_fields_is_asked_in_four_ways(melon, tmp_path):
     pytest.importorskip("gensim")
-    pytest.importorskip("kiwipiepy")
-    ways = ("mean", "voting", "clusters", "playlists")
-    small = [f"components.{way}.{key}" for way in ways for key in ("dim=8", "epochs=1", "min_count=2", "repeat.user=2")]
-    config = CONFIG.with_name("melon-w2v.yaml")
-    sets = (f"data.folder={melon}", "k_core.items=1", *SMALL[1:], *small)
+    small = ("dim=8", "epochs=1", "min_count=2", "repeat.user=2", "tokenizer.use=words")
+    config = CONFIG.parent / "published" / "melonrec-w2v.yaml"
+    sets = (f"data.folder={melon}", *SMALL[1:], *(f"components.space.{option}" for option in small), "refit=none")
     run = hybridrec.run(config, sets, runs=tmp_path / "runs", store=tmp_path / "store")
-    assert list(run.report.pipelines) == [f"by-{way}" for way in ways]
+    assert list(run.report.pipelines) == [f"by-{way}" for way in ("mean", "voting", "clusters", "playlists")]
     for arm in run.report.pipelines.values():
         assert {"items+title", "items+tags+title", "tags+title", "title"} <= arm.segments.keys()
         assert 0 < arm.metrics["melon"].mean < 1

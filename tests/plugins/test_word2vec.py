@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 from scipy.sparse import csr_matrix
 
 from hybridrec import Exclude, Query, Ragged, Tokenizer, tokens
@@ -40,11 +41,34 @@ class TestWord2Vec(ComponentContract):
         },
         {"dim": 8, "fields": ["items", "title", "features"], "repeat": {"features": 2}, "average": "fields"},
         {"dim": 8, "tokenizer": {"use": "char-ngrams"}},
+        {"dim": 8, "similarity": "euclidean"},
     )
     learns_the_checkerboard = ("items", "tags", "title")
 
 
 FIELDS = ("user", "items", "tags", "title")
+
+
+@pytest.mark.parametrize("options", [{"similarity": "cosine"}, {"similarity": "euclidean"}, {"norm_exponent": 0.5}])
+def test_output_vectors_are_compared_by_any_similarity(options):
+    data = toy_dataset()
+    plain = Word2Vec(Word2Vec.Config(dim=8, epochs=5)).fit(data, np.random.default_rng(0))
+    other = Word2Vec(Word2Vec.Config(dim=8, epochs=5, **options)).restore(plain.state())
+    queries = data.queries(np.arange(6, dtype=np.int32))
+    q, v = plain.query_vectors(queries, "items"), plain.vectors("items")
+    length = np.linalg.norm(v, axis=1)
+    expected = {
+        "cosine": q @ v.T / np.linalg.norm(q, axis=1)[:, None] / length,
+        "euclidean": -((q[:, None] - v) ** 2).sum(axis=2),
+        "dot": q @ v.T / length**0.5,
+    }[options.get("similarity", "dot")]
+    scores = other.query_vectors(queries, "items") @ other.vectors("items").T
+    np.testing.assert_allclose(scores, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_the_score_cosine_has_no_other_similarity():
+    with pytest.raises(ValidationError, match="score: cosine compares by the cosine"):
+        Word2Vec.Config(score="cosine", norm_exponent=0.5)
 
 
 def sentences(data, *, shuffle=True, fields=FIELDS):

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 from scipy.sparse import csr_matrix
 
-from hybridrec import Exclude, Query
+from hybridrec import ConfigError, Exclude, Query
 from hybridrec.testing import ComponentContract, encode, toy_dataset
 from hybridrec_word2vec.clusters import cluster, interleaved
 from hybridrec_word2vec.embedding import Word2Vec
@@ -100,6 +100,38 @@ def test_the_mean_of_a_lent_space_is_that_of_its_own_component():
         for target in ("items", "tags"):
             np.testing.assert_array_equal(lent.query_vectors(queries, target), own.query_vectors(queries, target))
             np.testing.assert_array_equal(lent.vectors(target), own.vectors(target))
+
+
+@pytest.mark.parametrize("options", [{"similarity": "cosine"}, {"similarity": "euclidean"}, {"norm_exponent": 0.5}])
+def test_the_mean_compares_by_a_similarity_of_its_own(options):
+    """It is that of `word2vec` with the same options, and what the lender has does not reach it."""
+    data, model = trained(norm_exponent=0.25)
+    queries = data.queries(np.arange(len(data.users), dtype=np.int32))
+    own = Word2Vec(Word2Vec.Config(dim=8, epochs=5, **options)).restore(model.state())
+    plain = Word2Vec(Word2Vec.Config(dim=8, epochs=5)).restore(model.state())
+    for changes, alike in ((options, own), ({}, plain)):
+        lent = asking(Mean, model, data, **changes)
+        np.testing.assert_array_equal(lent.query_vectors(queries, "items"), alike.query_vectors(queries, "items"))
+        np.testing.assert_array_equal(lent.vectors("items"), alike.vectors("items"))
+        assert lent.vectors("items") is lent.vectors("items"), "the same array in every call"
+
+
+def test_other_ways_ask_the_space_as_it_was_trained():
+    """Votes and clusters are of what training predicts, whatever the similarity of the component that is asked."""
+    data, model = trained(norm_exponent=0)
+    plain = Word2Vec(Word2Vec.Config(dim=8, epochs=5)).restore(model.state())
+    queries = data.queries(np.arange(len(data.users), dtype=np.int32))
+    for cls in (Voting, Clusters, Playlists):
+        ways = [asking(cls, lender, data).scores(queries, "items") for lender in (model, plain)]
+        np.testing.assert_array_equal(*ways)
+
+
+def test_a_similarity_beside_the_cosine_is_refused():
+    with pytest.raises(ValidationError, match="norm_exponent need score: input-output"):
+        Mean.Config(uses="w2v", score="cosine", similarity="euclidean")
+    data, model = trained(score="cosine")
+    with pytest.raises(ConfigError, match="'w2v' has score: cosine; similarity"):
+        asking(Mean, model, data, norm_exponent=0.5)
 
 
 def test_no_way_of_asking_draws_a_number_or_copies_the_space():
