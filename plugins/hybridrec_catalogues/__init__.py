@@ -5,7 +5,7 @@ from hybridrec import Reader, hookimpl
 
 @hookimpl
 def hybridrec_readers() -> list[type[Reader]]:
-    """MovieLens, HetRec Last.fm, and lines of features."""
+    """Readers: `movielens`, `hetrec-lastfm` and `feature-lines`."""
     from hybridrec_catalogues.feature_lines import FeatureLinesReader
     from hybridrec_catalogues.hetrec import HetRecLastfmReader
     from hybridrec_catalogues.movielens import MovieLensReader

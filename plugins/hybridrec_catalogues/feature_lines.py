@@ -1,4 +1,4 @@
-"""Reader `feature-lines`: interactions, and a line of features per item and per user, in the form LightFM takes."""
+"""Reader `feature-lines`: interactions, and a line of features for each item and user, in the form of LightFM."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ WEIGHTED = r"^(?<feature>.+?)(?::(?<weight>-?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?))?$"
 
 
 class FeatureLinesOptions(text_files.BadLineOptions):
-    """Input files; all are UTF-8, their fields separated by blanks or tabs."""
+    """Options of `feature-lines`: text files in UTF-8, with fields between blanks or tabs."""
 
     interactions: InputPath = Field(examples=["interactions.txt"])
-    """File with a line per interaction: user, item, and optionally weight, and time in seconds since 1970."""
+    """File with a line for each interaction: user, item, and optionally weight, and time in seconds since 1970."""
 
     item_features: InputPath | None = None
-    """File with a line per item: its id, and its features, each as `name` or `name:weight`."""
+    """File with a line for each item: its id, and its features, each as `name` or `name:weight`."""
 
     user_features: InputPath | None = None
-    """File with a line per user, in the same form."""
+    """File with a line for each user, in the same form."""
 
     weight: WeightOptions = WeightOptions()
-    """Transformation of the weights of lines to those of interactions."""
+    """Transformation of the weights in the file to the weights of interactions."""
 
 
 class FeatureLinesReader(Reader):
@@ -46,7 +46,7 @@ class FeatureLinesReader(Reader):
     config: FeatureLinesOptions
 
     def read(self) -> Dataset:
-        """Read the whole data; raises DataError if a file is missing."""
+        """Read all files; raises DataError if a file is missing, or has no interaction."""
         self.bad_lines = text_files.BadLines(strict=self.config.strict)
         items, item_features = self._features(self.config.item_features, "item")
         users, user_features = self._features(self.config.user_features, "user")
@@ -60,7 +60,7 @@ class FeatureLinesReader(Reader):
         )
 
     def _interactions(self, path: Path) -> pl.DataFrame:
-        """Read the columns user, item, weight, and time if the lines have one."""
+        """Read a frame with `user`, `item`, `weight`, and `time` if any line has one."""
         import polars as pl
 
         assert self.bad_lines is not None
@@ -82,7 +82,7 @@ class FeatureLinesReader(Reader):
         return rows.drop("time") if rows["time"].is_nan().all() else rows
 
     def _features(self, path: Path | None, owner: str) -> tuple[pl.DataFrame | None, pl.DataFrame | None]:
-        """Read the ids of the lines, and a frame of id, feature, weight."""
+        """Read a frame with the `id` of each line, and one with `id`, `feature`, `weight`; both None without a file."""
         import polars as pl
 
         if path is None:

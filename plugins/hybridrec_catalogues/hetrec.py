@@ -1,4 +1,4 @@
-"""Reader `hetrec-lastfm`: the Last.fm set of HetRec 2011, listening counts with tags and friends."""
+"""Reader `hetrec-lastfm`: the Last.fm data of HetRec 2011, listening counts with tags and friends."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ FRIENDS = Layout("user_friends.dat", rf"^(?<user>{_ID})\t(?<friend>{_ID})$", "us
 
 
 class HetRecLastfmOptions(text_files.BadLineOptions):
-    """Folder of the files, and selection of their contents."""
+    """Options of `hetrec-lastfm`: the folder of the files, and the parts of them that are read."""
 
     folder: InputPath = Field(examples=["hetrec2011-lastfm-2k"])
-    """The unpacked data set: artists.dat, tags.dat, user_artists.dat, user_taggedartists.dat, user_friends.dat."""
+    """Folder of artists.dat, tags.dat, user_artists.dat, user_taggedartists.dat, user_friends.dat."""
 
     friends: bool = True
     """Read a user's friends as features ("friend:275")."""
@@ -64,12 +64,12 @@ class HetRecLastfmReader(Reader):
 
     @classmethod
     def recognises(cls, files: Sequence[Path]) -> dict[str, Any] | None:
-        """Return the options for these files if they are those of the data set."""
+        """Return the options if one folder has all files of this data set, else None."""
         folder = text_files.folder_of(files, *(layout.file for layout in (COUNTS, ARTISTS, TAGS, TAGGED, FRIENDS)))
         return None if folder is None else {"folder": folder}
 
     def read(self) -> Dataset:
-        """Read the whole data; raises DataError if a file is missing."""
+        """Read all files; raises DataError if a file is missing."""
         import polars as pl
 
         folder = self.config.folder
@@ -94,7 +94,7 @@ class HetRecLastfmReader(Reader):
         )
 
     def _assignments(self, tags: pl.DataFrame) -> pl.DataFrame:
-        """Read the columns user, item, id."""
+        """Read a frame with `user`, `item` and `id` (the tag) of each assignment."""
         assert self.bad_lines is not None
         path = self.config.folder / TAGGED.file
         rows = text_files.only_known(
@@ -103,7 +103,7 @@ class HetRecLastfmReader(Reader):
         return rows.join(tags, on="id", maintain_order="left").select("user", "item", id="tag")
 
     def _friends(self) -> pl.DataFrame:
-        """Read the columns user, feature."""
+        """Read a frame with `id` (the user) and `feature` ("friend:275"), a row for each friend of a user."""
         import polars as pl
 
         assert self.bad_lines is not None

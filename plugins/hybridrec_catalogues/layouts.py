@@ -1,4 +1,4 @@
-"""Layouts of the lines of files, and reading by layout."""
+"""Layouts of the lines of text files, by which readers parse them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 class Layout:
     """File of a data set and the layout of its lines.
 
+    file: the name of the file
     fields: a regular expression with a named group for each field that is used
     shown: the layout as error messages show it
-    header: True if the first line may hold names
+    header: true if the first line may hold names
     """
 
     file: str
@@ -29,13 +30,16 @@ class Layout:
     header: bool = False
 
     def blocks(self, folder: Path, bad_lines: text_files.BadLines) -> Iterator[pl.DataFrame]:
-        """Yield the file in blocks: the column `line`, and a text column for each field."""
+        """Yield the lines of the file in blocks: frames with `line`, the number, and a text column for each field."""
         return text_files.parse_lines(
             folder / self.file, self.fields, self.shown, bad_lines, encoding=self.encoding, header=self.header
         )
 
     def whole(self, folder: Path, bad_lines: text_files.BadLines, key: str | None = None) -> pl.DataFrame:
-        """Read the whole file; with `key`, keep each value of this field once."""
+        """Read the whole file as one frame like those of `blocks`.
+
+        With `key`, the name of a field, only the first line with each value of this field is kept.
+        """
         path = folder / self.file
         rows = text_files.parse_whole(
             path, self.fields, self.shown, bad_lines, encoding=self.encoding, header=self.header

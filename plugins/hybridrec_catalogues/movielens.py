@@ -1,4 +1,4 @@
-"""Reader `movielens`: ratings, films, tags and users in the three formats published by GroupLens."""
+"""Reader `movielens`: ratings, films, tags and users in the formats that GroupLens has published."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ ORIGIN = (
 
 @dataclass(frozen=True, slots=True)
 class Edition:
-    """Files of one format; `films` has the genres as one text, or as a flag for each line of `genres`."""
+    """Layouts of the files of one format.
+
+    films: the genres are one text, or a flag for each line of `genres` if that is not None
+    """
 
     ratings: Layout
     films: Layout
@@ -33,7 +36,7 @@ class Edition:
 
     @property
     def files(self) -> list[str]:
-        """Names of all files."""
+        """The names of all files of the format."""
         parts = (self.ratings, self.films, self.tags, self.users, self.genres)
         return [layout.file for layout in parts if layout is not None]
 
@@ -88,30 +91,31 @@ EDITIONS = (
         ),
     ),
 )
-"""Formats of 100k, of 1M and 10M, and the CSV of latest, 20M, 25M and 32M."""
+"""Formats of the data sets 100k, 1M and 10M, and the CSV of latest, 20M, 25M and 32M."""
 HEADER = "userId,movieId,rating,timestamp"
 """First line of ratings.csv."""
 
 
 class MovieLensOptions(text_files.BadLineOptions):
-    """Selection of ratings, and the weight of each."""
+    """Options of `movielens`: the folder of the files, and the ratings that are read, with their weights."""
 
     folder: InputPath = Field(examples=["ml-latest-small"])
-    """The unpacked data set. Its files determine the format: `u.data` and others (100k), `ratings.dat` and others (1M,
-    10M), or `ratings.csv` and others (latest, 20M, 25M, 32M)."""
+    """Folder of the unpacked files, which determine the format: `u.data` and others (100k), `ratings.dat` and others
+    (1M, 10M), or `ratings.csv` and others (latest, 20M, 25M, 32M)."""
 
     min_rating: float = Field(default=0, ge=0, le=5)
-    """Lower ratings are dropped, while films without any are kept. Ratings range from 0.5 or 1 to 5."""
+    """Lowest rating that is read; films of which no rating is left are kept. Ratings range from 0.5 or 1 to 5."""
 
     weight: WeightOptions = WeightOptions()
     """Transformation of ratings to weights; `transform: binary` makes all ratings count the same."""
 
 
 class MovieLensReader(Reader):
-    """Films as items under their MovieLens numbers, with the title as text and the release (or 1 January) as time.
+    """Films as items under their MovieLens numbers, with the title as text and the release as time.
 
-    Genres are tags ("genre:Drama"); genres, year ("year:1999") and decade ("decade:1990s") are features; so are age,
-    gender and occupation of the users of 100k and 1M. Tags that users gave to films are assignments.
+    The release is 1 January of the year in the title if no date is known. Genres are tags ("genre:Drama"); genres, year
+    ("year:1999") and decade ("decade:1990s") are features of films, and age, gender and occupation are features of the
+    users of 100k and 1M. Tags that users gave to films are assignments.
     """
 
     name = "movielens"
@@ -120,7 +124,10 @@ class MovieLensReader(Reader):
 
     @classmethod
     def recognises(cls, files: Sequence[Path]) -> dict[str, Any] | None:
-        """Return the options if the names are those of a format; names of CSV are common, so check a line, too."""
+        """Return the options if one folder has the files of a format, else None.
+
+        The names of the CSV files are common, so that their first line is checked, too.
+        """
         for edition in EDITIONS:
             folder = text_files.folder_of(files, *edition.files)
             if folder is not None:
@@ -129,7 +136,7 @@ class MovieLensReader(Reader):
         return None
 
     def read(self) -> Dataset:
-        """Read the ratings of at least `min_rating`; raises DataError if a file is missing."""
+        """Read films, users, tags and ratings of at least `min_rating`; raises DataError if a file is missing."""
         import polars as pl
 
         edition, folder = self._edition(), self.config.folder
@@ -156,7 +163,7 @@ class MovieLensReader(Reader):
         )
 
     def _edition(self) -> Edition:
-        """Return the first format whose files all exist."""
+        """Return the first format whose files are all in the folder; raises DataError if there is none."""
         folder = self.config.folder
         for edition in EDITIONS:
             if all((folder / file).is_file() for file in edition.files):
@@ -167,7 +174,7 @@ class MovieLensReader(Reader):
         )
 
     def _ratings(self, edition: Edition, films: pl.Series) -> pl.DataFrame:
-        """Read the columns user, item, time, weight."""
+        """Read a frame with `user`, `item`, `time` and `weight` of each rating; raises DataError if none is left."""
         import polars as pl
 
         assert self.bad_lines is not None
@@ -187,7 +194,7 @@ class MovieLensReader(Reader):
         return pl.concat(parts)
 
     def _films(self, edition: Edition) -> pl.DataFrame:
-        """Read the columns item, text, time, genres (a list)."""
+        """Read a frame with `item`, `text`, `time` and `genres` (a list) of each film."""
         import polars as pl
 
         assert self.bad_lines is not None
@@ -211,7 +218,7 @@ class MovieLensReader(Reader):
         return films.select("item", "genres", text="title", time=time)
 
     def _assignments(self, edition: Edition, films: pl.Series) -> pl.DataFrame | None:
-        """Read the columns user, item, id."""
+        """Read a frame with `user`, `item` and `id` (the tag) of each assignment; None if the format has no tags."""
         if edition.tags is None:
             return None
         assert self.bad_lines is not None
@@ -223,7 +230,7 @@ class MovieLensReader(Reader):
 
 
 def _years(films: pl.DataFrame) -> pl.DataFrame:
-    """Derive the features year and decade."""
+    """Return a frame with `id` and `feature`: "year:1999" and "decade:1990s" of each film with a known year."""
     import polars as pl
 
     year = pl.from_epoch(pl.col("time").cast(pl.Int64)).dt.to_string("%Y")
@@ -232,7 +239,7 @@ def _years(films: pl.DataFrame) -> pl.DataFrame:
 
 
 def _about(users: pl.DataFrame) -> pl.DataFrame:
-    """Derive the features age, gender and occupation."""
+    """Return a frame with `id` and `feature`: age, gender and occupation of each user."""
     import polars as pl
 
     return pl.concat(

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def hybridrec_observers() -> list[type[Observer]]:
-    """Offer the export to MLflow."""
+    """`mlflow`, an observer that sends finished runs to MLflow."""
     from hybridrec_mlflow.observer import MLflow
 
     return [MLflow]

@@ -20,15 +20,16 @@ if TYPE_CHECKING:
 EXPERIMENT_NAME = "MLFLOW_EXPERIMENT_NAME"
 FILES = ("report.html", "report.json", "config.yaml", "lock.json")
 _MOST_PARAMETERS = 100
-"""MLflow's limit of parameters per batch."""
+"""MLflow's limit for the number of parameters in a batch."""
 _LONGEST = 500
-"""Length of a value, in characters, that every backend accepts."""
+"""Largest number of characters of a value that every backend of MLflow accepts."""
 
 
 def send(report: Mapping[str, Any], folder: str, *, uri: str | None = None, experiment: str | None = None) -> str:
-    """Send the run in this folder; return the id of its MLflow run.
+    """Send the run in this folder to MLflow, and return the id of its MLflow run.
 
-    Raises MissingDependencyError if MLflow is not installed; errors raised by MLflow propagate.
+    `uri` and `experiment` are the options of `mlflow`. Raises MissingDependencyError if MLflow is not installed; errors
+    raised by MLflow propagate.
     """
     import yaml
 
@@ -84,7 +85,10 @@ def _log(client: MlflowClient, run: str, parameters: Mapping[str, str], metrics:
 
 
 def _metrics(pipeline: Mapping[str, Any]) -> dict[str, float]:
-    """Return means with the ends of their intervals: plain over all queries, prefixed `SEGMENT/` for a segment."""
+    """Return a pipeline's means and the ends of their intervals by name, for all queries and for each segment.
+
+    Names of a segment begin with `SEGMENT/`. The recall of candidates comes last.
+    """
     metrics: dict[str, float] = {}
     for segment, by_metric in pipeline["segments"].items():
         prefix = "" if segment == "all" else f"{segment}/"
@@ -105,7 +109,7 @@ def _seconds(report: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _verdicts(report: Mapping[str, Any]) -> dict[str, str]:
-    """Return `verdict.VARIANT against CONTROL.METRIC` -> the verdict over all queries; guardrails alike."""
+    """Return `verdict.VARIANT against CONTROL.METRIC` -> the verdict on all queries, and `guardrail. ...` alike."""
     rows = [("verdict", row) for row in report["comparison"] if row["segment"] == "all"]
     rows += [("guardrail", row) for row in report["guardrails"]]
     return {
@@ -114,7 +118,7 @@ def _verdicts(report: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Yield (dotted path, text) of every config value that is neither a mapping nor a list of mappings."""
+    """Yield (dotted path, text) of every value of a config that contains no other values, except plain lists."""
     if isinstance(value, dict) and value:
         for key, below in value.items():
             yield from _leaves(below, f"{path}.{key}" if path else str(key))
@@ -126,5 +130,5 @@ def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _name(text: str) -> str:
-    """Replace the characters that MLflow's names may not contain."""
+    """Return the text without the characters that MLflow's names may not contain."""
     return re.sub(r"[^\w\-. :/]", "_", text.replace("@", "_at_").replace("+", "_and_"))

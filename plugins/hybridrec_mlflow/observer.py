@@ -1,4 +1,4 @@
-"""`mlflow`: finished runs as runs of an MLflow experiment."""
+"""`mlflow`: sends finished runs to an MLflow experiment."""
 
 from __future__ import annotations
 
@@ -12,14 +12,15 @@ class MLflowOptions(Options):
     """Options of `mlflow`."""
 
     uri: str | None = None
-    """The tracking server or store; by default `MLFLOW_TRACKING_URI`, or what else MLflow is told."""
+    """The tracking server or store; by default the variable `MLFLOW_TRACKING_URI`, or MLflow's own default."""
     experiment: str | None = None
-    """The experiment there; by default `MLFLOW_EXPERIMENT_NAME`, or the name in the config."""
+    """The experiment in MLflow; by default the variable `MLFLOW_EXPERIMENT_NAME`, or the name in the config."""
 
 
 class MLflow(Observer):
-    """Each finished run as one MLflow run, with its config, metrics, verdicts and files, and a nested run for each
-    pipeline; needs `hybridrec[mlflow]`.
+    """Observer that sends each finished run to MLflow, as one run with a nested run for each pipeline.
+
+    The run has the config, metrics, verdicts and files. Needs `hybridrec[mlflow]`.
     """
 
     name = "mlflow"
@@ -27,7 +28,7 @@ class MLflow(Observer):
     config: MLflowOptions
 
     def observe(self, event: Event) -> None:
-        """Send a finished run; errors raised by MLflow propagate."""
+        """Send the run of a `RunFinished` event to MLflow; errors raised by MLflow propagate."""
         if isinstance(event, RunFinished):
             from hybridrec_mlflow.client import send
 

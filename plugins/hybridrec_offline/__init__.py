@@ -1,4 +1,4 @@
-"""Questions of live experiments, answered from finished runs and logs."""
+"""Estimates of the outcome of live experiments from finished runs and logs: interleaving, off-policy evaluation."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def hybridrec_commands() -> list[Command]:
-    """`interleave`: the preference between two pipelines; `off-policy`: the reward of a policy from another's log."""
+    """`interleave`, for a preference between two pipelines, and `off-policy`, for a reward by another policy's log."""
     from hybridrec_offline.interleaving import interleave
     from hybridrec_offline.off_policy import off_policy
 
@@ -23,7 +23,7 @@ def hybridrec_commands() -> list[Command]:
 
 @hookimpl
 def hybridrec_exporters() -> list[type[Exporter]]:
-    """Logs of a run's policies, as `off-policy` reads them."""
+    """`off-policy`, an exporter of logs of a run's policies for the command of this name."""
     from hybridrec_offline.policy_logs import OffPolicyExporter
 
     return [OffPolicyExporter]

@@ -1,4 +1,4 @@
-"""The command `interleave`."""
+"""`hybridrec interleave`: count whose items of two pipelines' interleaved slates are in the truth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `off-policy`."""
+"""`hybridrec off-policy`: estimate the reward of a target policy from the log of another policy."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ def off_policy(log: Path, clips: tuple[float, ...], seed: int) -> None:
 
 
 def describe_estimates(rows: Sequence[OffPolicyEstimate]) -> str:
-    """Summarize all estimates of a log in words; the doubly robust one decides, else snips.
+    """Summarize all estimates of a log in a sentence; its verdict is that of the doubly robust one, else of snips.
 
-    "the target policy is better than the logging policy: +0.0120 (dr 0.1520, 95 % interval of the difference
-    +0.0041 ... +0.0199); effective sample size 1,203 of 5,000 actions; no clipping changes the verdict"
+    For example: "the target policy is better than the logging policy: +0.0120 (dr 0.1520, 95 % interval of the
+    difference +0.0041 ... +0.0199); effective sample size 1,203 of 5,000 actions; no clipping changes the verdict".
     """
     chosen = rows[-1].estimator if rows[-1].estimator == "dr" else "snips"
     whole, *clipped = [row for row in rows if row.estimator == chosen]

@@ -1,4 +1,4 @@
-"""Logs of a run for off-policy evaluation: what one pipeline drew, and how probable that was under another one."""
+"""Logs of a run for off-policy evaluation: the ids that a pipeline drew, and their probability under another one."""
 
 from __future__ import annotations
 
@@ -20,23 +20,24 @@ class OffPolicyOptions(Options):
     """Options of `off-policy`."""
 
     logged: str | None = None
-    """Pipeline that drew the slates of the log; by default each one that draws."""
+    """Pipeline that drew the slates of the log; by default there is a log for each pipeline that draws."""
     policy: str | None = None
-    """Pipeline whose reward is to be estimated from the log; by default each of the others."""
+    """Pipeline whose reward is to be estimated from the log; by default each of the other pipelines."""
     target: Target = "items"
     """Target of the slates."""
     places: int = Field(1, ge=1)
-    """First places of a slate that make the log, each a row. The propensity of a row is that of the slate up to its
-    place: with many places few slates have a chance under both pipelines."""
+    """Number of first places of a slate that are logged, each as a row. The propensity of a row is that of the slate up
+    to its place, so that with many places few slates have a chance under both pipelines."""
 
 
 class OffPolicyExporter(Exporter):
-    """Logs for `hybridrec off-policy`: what a pipeline drew, how probable that was under another one, and the reward.
+    """Logs for `hybridrec off-policy`: the ids that a pipeline drew, their probability under another, and the reward.
 
-    A file for each pair, `<logged>.<policy>.<target>.log.parquet`, with the columns query, unit, place, action (the
-    id), propensity, target_propensity and reward: 1 for an id that is in the hidden truth, else 0. An action is a
-    slate up to a place, so its probability is the product over its places, and a mean weighted by them is that of the
-    other pipeline (Precup, Sutton and Singh 2000, "Eligibility traces for off-policy policy evaluation": per decision).
+    Each pair of pipelines has a file, `<logged>.<policy>.<target>.log.parquet`, with the columns `query`, `unit`,
+    `place`, `action` (the id), `propensity`, `target_propensity` and `reward`: 1 for an id that is in the hidden truth,
+    else 0. A propensity is that of the slate up to the place, the product of the probabilities at its places; weighted
+    by the ratio of the two propensities, rewards have the expectation of the other pipeline's rewards (Precup, Sutton
+    and Singh 2000, "Eligibility traces for off-policy policy evaluation": per decision).
     """
 
     name = "off-policy"
@@ -48,7 +49,10 @@ class OffPolicyExporter(Exporter):
         self._notes: list[str] = []
 
     def export(self, run: Run, folder: Path) -> list[Path]:
-        """Write a file for each pair; raises ConfigError for an unknown pipeline, DataError if nothing was drawn."""
+        """Write a file for each pair of pipelines, and return the paths.
+
+        Raises ConfigError for an unknown pipeline or target, and DataError if no pipeline drew.
+        """
         self._notes = []
         for name in (self.config.logged, self.config.policy):
             if name is not None and name not in run.report.pipelines:
@@ -66,11 +70,11 @@ class OffPolicyExporter(Exporter):
         return paths
 
     def notes(self) -> list[str]:
-        """Count the queries that were left out, by pair."""
+        """Return a sentence for each pair of which queries were left out, with their number."""
         return self._notes
 
     def _logs(self, run: Run) -> Iterator[tuple[str, pl.DataFrame]]:
-        """Yield the name of a file and its log for each pair of pipelines."""
+        """Yield the name of the file and the log for each pair of pipelines."""
         target, queries = self.config.target, run.queries()
         targets = next(iter(run.report.pipelines.values())).candidate_recall
         if target not in targets:
@@ -85,7 +89,10 @@ class OffPolicyExporter(Exporter):
                     yield f"{logged}.{policy}.{target}.log.parquet", self._supported(log, f"{logged}, {policy}")
 
     def _supported(self, log: pl.DataFrame, pair: str) -> pl.DataFrame:
-        """Return the log without queries for which only one action could be drawn, where the other shows another."""
+        """Return the log without queries that it cannot tell about, and note their number.
+
+        For these the pipeline could draw one action only, and the other pipeline may show another one.
+        """
         import polars as pl
 
         beyond = log.filter((pl.col("propensity") == 1) & (pl.col("target_propensity") < 1))["query"].unique()
@@ -98,7 +105,7 @@ class OffPolicyExporter(Exporter):
 
 
 def _log(slates: pl.DataFrame, queries: pl.DataFrame, policy: str, target: Target, places: int) -> pl.DataFrame:
-    """Return one row per query and place, in the columns of `BanditLog.read`."""
+    """Return the log of a pair, a row for each query and place, with the columns that `BanditLog.read` takes."""
     import polars as pl
 
     relevant = queries.select("query", "unit", relevant=f"relevant_{target}")

@@ -1,4 +1,4 @@
-"""Slates of any system: judged by a file of relevant ids, compared, and blended like those of components."""
+"""Slates of any system, which are judged by a file of relevant ids, compared, and blended like those of components."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def hybridrec_components() -> Sequence[type[Component]]:
-    """`slate-file`: candidates from a file."""
+    """`slate-file`, a component that takes candidates from a file."""
     from hybridrec_slates.component import Slates
 
     return [Slates]
@@ -23,7 +23,7 @@ def hybridrec_components() -> Sequence[type[Component]]:
 
 @hookimpl
 def hybridrec_readers() -> Sequence[type[Reader]]:
-    """`qrels`: queries and their relevant ids."""
+    """`qrels`, a reader of queries and their relevant ids."""
     from hybridrec_slates.qrels import QrelsReader
 
     return [QrelsReader]
@@ -31,7 +31,7 @@ def hybridrec_readers() -> Sequence[type[Reader]]:
 
 @hookimpl
 def hybridrec_splitters() -> Sequence[type[Splitter]]:
-    """`judged`: every query of reader `qrels`."""
+    """`judged`, a splitter that asks every query of the reader `qrels`."""
     from hybridrec_slates.judged import Judged
 
     return [Judged]
@@ -39,7 +39,7 @@ def hybridrec_splitters() -> Sequence[type[Splitter]]:
 
 @hookimpl
 def hybridrec_segmenters() -> Sequence[type[Segmenter]]:
-    """`context`: a column of the request."""
+    """`context`, a segmenter by a column of the request."""
     from hybridrec_slates.context import ContextSegmenter
 
     return [ContextSegmenter]
@@ -47,7 +47,7 @@ def hybridrec_segmenters() -> Sequence[type[Segmenter]]:
 
 @hookimpl
 def hybridrec_commands() -> list[Command]:
-    """`evaluate`: the verdict on slates of any systems."""
+    """`evaluate`, which compares slates of any systems."""
     from hybridrec_slates.evaluate import evaluate
 
     return [evaluate]

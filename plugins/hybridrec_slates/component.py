@@ -1,4 +1,4 @@
-"""Component `slate-file`: candidates that another system chose, from a file."""
+"""Component `slate-file`: takes the candidates that another system chose from a file."""
 
 from __future__ import annotations
 
@@ -15,15 +15,16 @@ from hybridrec_slates.qrels import QUERIES
 
 
 class SlatesOptions(Options):
-    """Options of `slates`."""
+    """Options of `slate-file`."""
 
     path: InputPath = Field(examples=["ours.run"])
-    """Slates of one system: TREC text (query, Q0, id, rank, score, name), ordered by score, or a table with the columns
-    query, id, and rank or score."""
+    """File with the slates of one system: TREC text (query, Q0, id, rank, score, name), ordered by score, or a table
+    with the columns `query`, `id`, and `rank` or `score`."""
     scores: Literal["rank", "file"] = "rank"
-    """Score by the place from the end, or by the score of the file, for fusions that add scores."""
+    """Score of an id: with `rank` its place counted from the end of the slate; with `file` the score in the file, for
+    fusions that add scores."""
     digest: str = Field("", validate_default=True)
-    """Digest of the file, made when the config is read: a changed file is another component."""
+    """Digest of the file, computed when the config is read, so that a changed file makes another fit."""
 
     @field_validator("digest", mode="after")
     @classmethod
@@ -32,7 +33,7 @@ class SlatesOptions(Options):
 
 
 def digest_of(path: Path) -> str:
-    """Return the digest of a file; empty if it cannot be read, which is told when it is."""
+    """Return the digest of a file; an empty text if it cannot be read, which `fit` reports."""
     try:
         with path.open("rb") as file:
             digest = blake2b(digest_size=16)
@@ -44,10 +45,10 @@ def digest_of(path: Path) -> str:
 
 
 class Slates(DenseModel):
-    """Slates of another system, for the queries of reader `qrels`; a query without a slate gets nothing.
+    """Slates of another system for the queries of the reader `qrels`; a query without a slate gets no candidates.
 
-    They are ranked as in the file, and can be blended (`rrf`, `weighted`), filtered and re-ranked like the candidates
-    of any generator.
+    Ids are ranked as in the file, and can be blended (`rrf`, `weighted`), filtered and re-ranked like the candidates of
+    any generator.
     """
 
     name = "slate-file"
@@ -56,7 +57,7 @@ class Slates(DenseModel):
     config: SlatesOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Read the file; raises DataError for data without queries, and for ids that it does not have."""
+        """Read the file and return self; raises DataError if the data lacks queries, or one of the file's ids."""
         if QUERIES not in data.entities:
             raise DataError("component 'slate-file': the data has no queries; use it with the reader `qrels`")
         frame = read_slates(self.config.path)
@@ -81,7 +82,7 @@ class Slates(DenseModel):
         )
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return float32 [Q, I]: the scores of the ids in the slate of each query, NaN for all others."""
+        """Return the scores of the ids in each query's slate, NaN for all others: float32 [Q, I]."""
         scores = np.full((len(queries), int(self._state["items"])), np.nan, np.float32)
         rows = np.array([self._rows.get(name, -1) for name in queries.ids or [""] * len(queries)])
         answered = np.flatnonzero(rows >= 0)
@@ -93,11 +94,11 @@ class Slates(DenseModel):
         return scores
 
     def state(self) -> State:
-        """Return the slates as arrays, with the ids of their queries."""
+        """Return the ids of the queries, and the ids and scores of their slates."""
         return self._state
 
     def restore(self, state: State) -> Self:
-        """Restore the slates from `state`."""
+        """Take the slates and the ids of their queries from `state`; return self."""
         self._state = state
         self._rows = {str(name): row for row, name in enumerate(state["queries"].tolist())}
         return self

@@ -1,4 +1,4 @@
-"""Segmenter `context`: a column of the request."""
+"""Segmenter `context`: segments of queries by a column of the request."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ class ContextOptions(Options):
     """Options of `context`."""
 
     column: str = Field(examples=["device"])
-    """The column of the request."""
+    """Column of the request whose values are the segments."""
 
 
 class ContextSegmenter(Segmenter):
-    """Each value of a column of the request (device, shop, ...) is a segment; a missing one is `unknown`."""
+    """Segmenter by a column of the request (device, shop, ...): each value is a segment, a missing one is `unknown`."""
 
     name = "context"
     Config = ContextOptions
     config: ContextOptions
 
     def segment(self, queries: QueryBatch, data: Dataset) -> NDArray[np.str_]:
-        """Return str [Q]; raises DataError if the requests do not have the column."""
+        """Return str [Q]: the value of each query; raises DataError if the requests do not have the column."""
         name = self.config.column
         columns = {} if queries.context is None else queries.context.columns
         if name not in columns:

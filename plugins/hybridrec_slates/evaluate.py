@@ -1,4 +1,4 @@
-"""The command `evaluate`, and its function: the verdict on slates of any systems."""
+"""`hybridrec evaluate`: compare slates of any systems; and the function behind the command."""
 
 from __future__ import annotations
 
@@ -28,11 +28,15 @@ def evaluate_slates(
     name: str = "evaluation",
     runs: Path | str = "runs",
 ) -> Run:
-    """Judge the slates of several systems by the relevant ids of their queries, and write a run with the verdict.
+    """Compare the slates of several systems by the relevant ids of their queries, and return the run that is written.
 
     slates: name of a system -> file of its slates
-    queries: a table with the unit of each query, and columns to divide the report by
+    qrels: file of the relevant ids of the queries
+    queries: a table with the unit of each query, and columns whose values become segments
+    items: a table of the items that may be recommended
     control: the system that the others are compared with; by default the first one
+    guardrails: metric -> largest relative loss that is accepted
+    runs: folder in which the run is written
 
     A query without a slate counts as one with an empty slate. Raises DataError for unknown queries and ids, repeats and
     files that cannot be read.
@@ -63,7 +67,7 @@ def evaluation_config(
     seed: int = 1,
     name: str = "evaluation",
 ) -> dict[str, Any]:
-    """Return the experiment that judges slates, as a config that `hybridrec run` takes."""
+    """Return the config, as `hybridrec run` takes it, of the experiment that `evaluate_slates` runs."""
     files = {system: str(Path(path).resolve()) for system, path in slates.items()}
     data: dict[str, Any] = {"reader": "qrels", "qrels": str(Path(qrels).resolve()), "slates": list(files.values())}
     data |= {
@@ -95,7 +99,7 @@ def _longest(path: str) -> int:
 
 
 def _deepest(metrics: Sequence[str | Mapping[str, Any]]) -> int:
-    """Return the largest cut-off of the metrics."""
+    """Return the largest cut-off of the metrics, 1 if none has one."""
     cut_offs = [
         metric.rpartition("@")[2] if isinstance(metric, str) else str(metric.get("at", 1)) for metric in metrics
     ]
@@ -103,7 +107,10 @@ def _deepest(metrics: Sequence[str | Mapping[str, Any]]) -> int:
 
 
 def named(paths: Sequence[str]) -> dict[str, Path]:
-    """Map the name of each system, as in NAME=FILE or else that of the file, to its file; no name may repeat."""
+    """Return name of a system -> file, from texts NAME=FILE or FILE, which has the name of the file.
+
+    Raises ConfigError if two systems have the same name.
+    """
     systems: dict[str, Path] = {}
     for text in paths:
         name, equals, path = text.partition("=")

@@ -1,4 +1,4 @@
-"""Files of slates, relevant ids and queries: TREC text, or tables with columns of known names."""
+"""Files of slates, relevant ids, queries and items: TREC text, or tables with columns of known names."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ UNIT = ("unit", "user", "user_id")
 
 
 def read_slates(path: Path) -> pl.DataFrame:
-    """Read slates: query, id, score; in each query the best first, as many rows as places.
+    """Read slates: a frame with `query`, `id` and `score` (null if the file has none), the best ids of a query first.
 
-    TREC text has six fields a line (query, Q0, id, rank, score, name) and is ordered by score; a table by `rank` if it
-    has one, else by `score`, else as it is. Equal ones keep the order of the file. Raises DataError for a file that is
-    neither, for missing values, and for an id that a query has twice.
+    TREC text has six fields in a line (query, Q0, id, rank, score, name) and is ordered by score. A table is ordered by
+    `rank` if it has this column, else by `score`, else as it is. Ties keep the order of the file. Raises DataError for
+    a file that is neither, for missing values, and for an id that a query has twice.
     """
 
     frame = _trec(path, ("query", "iteration", "id", "rank", "score", "name")) if _is_trec(path) else _table(path)
@@ -45,9 +45,10 @@ def read_slates(path: Path) -> pl.DataFrame:
 
 
 def read_qrels(path: Path) -> pl.DataFrame:
-    """Read relevant ids: query, id, relevance (1 where the file has none); rows of relevance 0 or less are left out.
+    """Read relevant ids: a frame with `query`, `id` and `relevance`, which is 1 if the file has no such column.
 
-    TREC text has four fields a line: query, iteration, id, relevance. Raises DataError as `read_slates` does.
+    Rows with a relevance of 0 or less are left out. TREC text has four fields in a line: query, iteration, id,
+    relevance. Raises DataError as `read_slates` does, and if no row is left.
     """
     import polars as pl
 
@@ -67,7 +68,7 @@ def read_qrels(path: Path) -> pl.DataFrame:
 
 
 def read_queries(path: Path) -> pl.DataFrame:
-    """Read queries: query, unit (the query where the file has none), and every other column.
+    """Read queries: a frame with `query`, `unit` (the query itself if the file has no unit), and every other column.
 
     Raises DataError for a missing query, and for one that occurs twice.
     """
@@ -84,7 +85,7 @@ def read_queries(path: Path) -> pl.DataFrame:
 
 
 def read_ids(path: Path) -> pl.DataFrame:
-    """Read a catalogue: id, and text where the file has a column `title`, `name` or `text`."""
+    """Read a catalogue: a frame with `id`, and with `text` if the file has a column `title`, `name` or `text`."""
     frame = _table(path)
     text = _find(frame, ("title", "name", "text"))
     columns = [_text(_column(path, frame, ID)).alias("id"), *([] if text is None else [_text(text).alias("text")])]
@@ -98,7 +99,10 @@ def _is_trec(path: Path) -> bool:
 
 
 def _trec(path: Path, names: Sequence[str]) -> pl.DataFrame:
-    """Read lines of fields between blanks."""
+    """Read lines of fields between blanks: a frame with the columns `names`.
+
+    Raises DataError for a line with another number of fields.
+    """
     import polars as pl
 
     _check_file(path)
@@ -147,7 +151,7 @@ def _check_file(path: Path) -> None:
 
 
 def _find(frame: pl.DataFrame, names: Sequence[str]) -> str | None:
-    """Return the first column that has one of the names, in any case."""
+    """Return the column that has the first possible one of these names, in upper or lower case; None if none has."""
     columns = {name.lower(): name for name in reversed(frame.columns)}
     return next((columns[name] for name in names if name in columns), None)
 

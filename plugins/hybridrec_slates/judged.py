@@ -1,4 +1,4 @@
-"""Split `judged`: every query of reader `qrels`, with its relevant ids as the truth."""
+"""Splitter `judged`: every query of the reader `qrels`, with its relevant ids as the truth."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from hybridrec_slates.qrels import PLACE, QUERIES
 
 
 class Judged(Splitter):
-    """All queries of reader `qrels`, in the order of their file; nothing is known of them but their columns.
+    """All queries of the reader `qrels`, in the order of their file; nothing but their columns is known of them.
 
-    The gain of an id is its relevance. Nothing is left to train on: only slates from files can be compared.
+    The gain of an id is its relevance. Nothing is left to train on, so only slates from files can be compared.
     """
 
     name = "judged"
@@ -52,7 +52,7 @@ class Judged(Splitter):
         )
 
     def validation_split(self, train: Dataset, rng: np.random.Generator) -> Fold:
-        """Refuse: raises ConfigError, as nothing is left to learn from."""
+        """Refuse to split: raises ConfigError, as nothing is left to learn from."""
         raise ConfigError("split judged has no training part: a blend of slates cannot learn, use `rrf` or `weighted`")
 
 

@@ -1,4 +1,4 @@
-"""Reader `qrels`: queries with their relevant ids, to judge slates that other systems made."""
+"""Reader `qrels`: queries with their relevant ids, by which slates of other systems are judged."""
 
 from __future__ import annotations
 
@@ -14,36 +14,36 @@ if TYPE_CHECKING:
     import polars as pl
 
 QUERIES = "queries"
-"""The kind of entities whose vocabulary holds the ids of the queries."""
+"""Name of the kind of entities whose vocabulary has the ids of the queries."""
 PLACE = "place"
-"""The feature of a query that says its place in the file: reports keep its order."""
+"""Name of the feature of a query that is its place in the file, whose order reports keep."""
 
 
 class QrelsOptions(Options):
-    """Files of relevant ids, queries, items and slates."""
+    """Options of `qrels`: the files of relevant ids, queries, items and slates."""
 
     qrels: InputPath = Field(examples=["qrels.txt"])
-    """The relevant ids: TREC text (query, iteration, id, relevance), or a table with the columns query, id and, where
-    relevance is graded, relevance. Ids of relevance 0 or less are not relevant."""
+    """File of the relevant ids: TREC text (query, iteration, id, relevance), or a table with the columns `query`, `id`
+    and, if relevance is graded, `relevance`. Ids with a relevance of 0 or less are not relevant."""
     queries: InputPath | None = None
-    """A table with a row for each query: query, unit (who asked; the unit of all statistics), and any columns to
-    divide the report by. Without it, each query of `qrels` is a unit."""
+    """A table with a row for each query: `query`, `unit` (the user who asked, which statistics resample), and any
+    columns whose values become segments. Without it, each query of `qrels` is a unit."""
     items: InputPath | None = None
-    """A table with a row for each item that may be recommended: id and, where known, title. With it an id that is not
-    in it is an error; without it the items are those of the other files."""
+    """A table with a row for each item that may be recommended: `id` and, if known, `title`. Ids of other files that it
+    does not have are errors. Without it the items are those of the other files."""
     slates: tuple[InputPath, ...] = ()
     """Files of slates, whose ids are items, too."""
 
 
 class QrelsReader(Reader):
-    """Queries and their relevant ids as data that the split `judged` asks for; nothing else is known of them."""
+    """Queries and their relevant ids as data for the splitter `judged`; nothing else is known of them."""
 
     name = "qrels"
     Config = QrelsOptions
     config: QrelsOptions
 
     def read(self) -> Dataset:
-        """Read all files; raises DataError for a query or an id that is not known, with the first of them."""
+        """Read all files; raises DataError, which names it, for an unknown query or id."""
         import polars as pl
 
         relevant = read_qrels(self.config.qrels)
@@ -75,7 +75,7 @@ class QrelsReader(Reader):
         )
 
     def _queries(self, relevant: pl.DataFrame) -> pl.DataFrame:
-        """Return query, unit, place and the columns of the file; only queries with something relevant are asked."""
+        """Return a frame with `query`, `unit`, `place` and the other columns of the queries that have a relevant id."""
         import polars as pl
 
         asked = relevant.select("query").unique(maintain_order=True)
