@@ -1,1 +1,1 @@
-"""Pipelines on fitted components, and batches of queries through them."""
+"""Inference: assemble pipelines on fitted components, and send batches of queries through them."""

@@ -24,14 +24,14 @@ from hybridrec.types import State
 FORMAT = 1
 _ALIGNED = 64
 _MAPPED = 1 << 20
-"""Bytes from which a file is mapped into memory instead of read: below, a mapping costs more than the copy."""
+"""Files of at least this many bytes are mapped into memory; for smaller ones a mapping costs more than reading."""
 
 
 def write_artifact(path: Path, key: str, state: State, about: dict[str, Any]) -> None:
-    """Write named arrays, and their metadata `about`, to a new file.
+    """Write named arrays to a new file, under a key and with metadata `about`.
 
-    Arrays keep their order in memory (C or Fortran), so that a stored state behaves as the one that was written.
-    Arrays of another byte order are written as little-endian ones. Raises StoreError for arrays of objects.
+    Arrays keep their order in memory (C or Fortran), so that they behave alike after they were read. Big-endian arrays
+    are converted to little-endian ones. Raises StoreError for arrays of Python objects or records.
     """
     arrays: dict[str, dict[str, Any]] = {}
     pieces: list[memoryview] = []
@@ -57,9 +57,9 @@ def write_artifact(path: Path, key: str, state: State, about: dict[str, Any]) ->
 
 
 def read_artifact(path: Path) -> State:
-    """Return the arrays, checked.
+    """Read the named arrays of a file, after verifying its checksum.
 
-    Raises OSError if the file cannot be read (FileNotFoundError if there is none), StoreError if it is damaged.
+    Raises OSError if the file cannot be read (FileNotFoundError if there is none), and StoreError if it is damaged.
     """
     with path.open("rb") as file:
         line = file.readline()
@@ -77,13 +77,13 @@ def read_artifact(path: Path) -> State:
 
 
 def manifest_of(path: Path) -> dict[str, Any]:
-    """Return the checked content of the manifest; raises the same errors as `read_artifact`."""
+    """Read the manifest of a file, after verifying its checksum; raises the same errors as `read_artifact`."""
     with path.open("rb") as file:
         return _checked(path, file.readline())
 
 
 def _checked(path: Path, line: bytes) -> dict[str, Any]:
-    """Return the content of a manifest whose format and checksum are right."""
+    """Parse a manifest and return its content; raises StoreError if its format or checksum is wrong."""
     try:
         whole = json.loads(line)
         version, checksum, content = (whole[name] for name in ("format", "checksum", "content"))
@@ -97,6 +97,6 @@ def _checked(path: Path, line: bytes) -> dict[str, Any]:
 
 
 def _array(data: NDArray[np.uint8], entry: dict[str, Any]) -> NDArray[Any]:
-    """Return the array of an entry as a view of the data."""
+    """Return the array that an entry of the manifest describes, as a view of `data`, where its bytes begin."""
     dtype, shape = np.dtype(entry["dtype"]), entry["shape"]
     return data[: dtype.itemsize * math.prod(shape)].view(dtype).reshape(shape, order=entry["order"])

@@ -1,4 +1,4 @@
-"""Batches of queries through pipelines, in blocks on all workers, with earlier results reused."""
+"""The batch runner, which sends batches of queries through pipelines, in blocks on all workers, and caches results."""
 
 from __future__ import annotations
 
@@ -29,35 +29,36 @@ T = TypeVar("T")
 
 
 class Cache(Protocol):
-    """A place where pools and results are kept from run to run, under keys of everything that decides them."""
+    """A store in which pools and results are kept from run to run, under digests of everything that decides them."""
 
     def find(self, key: str) -> State | None:
-        """Return the arrays under a key; None if there are none."""
+        """Return the arrays stored under a key; None if there are none."""
         ...
 
     def put(self, key: str, state: State, about: dict[str, Any] | None = None) -> None:
-        """Keep arrays under a key; `about` is for people who inspect them."""
+        """Store arrays under a key; `about` is metadata for people who inspect the store."""
         ...
 
 
 class BlockMapper(Protocol):
-    """Workers for blocks of queries."""
+    """A pool of workers for blocks of queries."""
 
     @property
     def workers(self) -> int:
-        """Number of blocks in work at a time."""
+        """Number of blocks that are in work at the same time."""
         ...
 
     def map(self, work: Callable[[T], R], blocks: Sequence[T]) -> Iterator[R]:
-        """Yield `work(block)` for each block, in their order."""
+        """Yield `work(block)` for each block, in the order of the blocks."""
         ...
 
 
 class KeyedPipeline(Protocol):
-    """A pipeline with the keys of everything that decides its output.
+    """A pipeline with digests (keys) of everything that decides its output.
 
-    filters_key is the key of the filters, pool_key that of generators, scorers and filters, order_key
-    that of the re-rankers and the fallback.
+    filters_key: digest of the filters
+    pool_key: digest of the generators, scorers and filters
+    order_key: digest of the re-rankers and the fallback
     """
 
     filters: Filters
@@ -67,33 +68,33 @@ class KeyedPipeline(Protocol):
 
     @property
     def name(self) -> str:
-        """Its name."""
+        """The name of the pipeline."""
         ...
 
     @property
     def single(self) -> bool:
-        """True for a component alone, ranked as it is: its pool is not worth a place in a cache."""
+        """True if the pipeline is a component alone, without re-rankers; then its pool is not cached."""
         ...
 
     def draws(self, target: Target) -> bool:
-        """Return True if it draws the slates for the target at random."""
+        """Return True if the pipeline draws the slates for this target at random."""
         ...
 
     @property
     def pipeline(self) -> Pipeline:
-        """The stages, ready for queries; used only where the cache has no results."""
+        """The assembled stages, ready for queries; used only if the cache does not have the results."""
         ...
 
 
 @dataclass(slots=True)
 class Clock:
-    """Seconds spent per (stage, pipeline), summed over workers."""
+    """A clock that adds up the seconds spent in each (stage, pipeline), over all workers."""
 
     seconds: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     @contextmanager
     def timing(self, stage: str, pipeline: str) -> Iterator[None]:
-        """Count the duration of the block."""
+        """Add the duration of the `with` block to a stage of a pipeline."""
         started = time.perf_counter()
         yield
         self.seconds[stage, pipeline] += time.perf_counter() - started  # type: ignore[assignment]
@@ -101,10 +102,10 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class EvalQueries:
-    """A batch of queries for one target, with the answers that they should get.
+    """A batch of Q queries for one target and slates of n places, with their truth.
 
-    truth: csr [Q, N], the relevant ids
-    candidate_items: bool[I], the items that may be recommended, or None
+    truth: csr [Q, N], the relevant ids of each query
+    candidate_items: bool [N], the ids that may be recommended; None for all
     """
 
     queries: QueryBatch
@@ -117,12 +118,15 @@ class EvalQueries:
         return len(self.queries)
 
     def take(self, rows: slice) -> EvalQueries:
-        """Return some of the queries."""
+        """Return a batch of the queries in these rows."""
         return EvalQueries(self.queries.take(rows), self.target, self.n, self.truth[rows], self.candidate_items)
 
 
 class QueryBlock:
-    """Some rows of a batch of queries. They are taken out by the worker, and pickled without the rest of the batch."""
+    """A block: some rows of a batch of queries.
+
+    The rows are copied out of the batch only by the worker, or when the block is pickled, without the other rows.
+    """
 
     def __init__(self, batch: EvalQueries, rows: slice) -> None:
         self.batch = batch
@@ -135,7 +139,7 @@ class QueryBlock:
         return len(range(*self.rows.indices(len(self.batch))))
 
     def take(self) -> EvalQueries:
-        """Return the rows as a batch of their own."""
+        """Return the rows of the block as a batch of their own."""
         return self.batch.take(self.rows)
 
 
@@ -144,9 +148,9 @@ class BatchResults:
     """The results of a pipeline for Q queries.
 
     slate: the final ranking
-    candidate_recall: float64 [Q], the share of the relevant ids that are in the pool, NaN where nothing is
-        relevant: the upper bound of re-ranking
-    n_scored: for each column of the pool, the number of queries with a score for any candidate
+    candidate_recall: float64 [Q], the share of the relevant ids that are in the pool, an upper bound for re-ranking;
+        NaN for queries without relevant ids
+    n_scored: column of the pool -> number of queries for which it has a score of any candidate
     """
 
     slate: Slate
@@ -154,7 +158,7 @@ class BatchResults:
     n_scored: Counter[str]
 
     def state(self) -> State:
-        """Return the results as named arrays."""
+        """Return the results as named arrays, from which `restore` makes them again."""
         n_scored = {
             "n_scored": np.array(list(self.n_scored.values()), np.int64),
             "columns": np.array(list(self.n_scored), np.str_),
@@ -163,13 +167,13 @@ class BatchResults:
 
     @classmethod
     def restore(cls, target: Target, state: State) -> BatchResults:
-        """Return the results whose `state` this is."""
+        """Make the results for a target again from the named arrays that `state` returned."""
         n_scored = dict(zip(state["columns"].tolist(), state["n_scored"].tolist(), strict=True))
         return cls(Slate.restore(target, state), state["candidate_recall"], Counter(n_scored))
 
     @classmethod
     def stack(cls, results: Sequence[BatchResults]) -> BatchResults:
-        """Concatenate the results of several batches."""
+        """Concatenate the results of several batches, in their order."""
         n_scored: Counter[str] = Counter()
         for block in results:
             n_scored.update(block.n_scored)  # adding two counters would drop columns with no score
@@ -180,7 +184,7 @@ class BatchResults:
 
 @dataclass(frozen=True, slots=True)
 class CandidateBlock:
-    """A block of queries with the candidates of a pipeline for them, to be ordered by its re-rankers."""
+    """A block of queries with the pool of a pipeline for it, before its re-rankers."""
 
     block: EvalQueries
     exclude: Exclude
@@ -189,8 +193,9 @@ class CandidateBlock:
 
 @dataclass(frozen=True, slots=True)
 class BatchRunner:
-    """A sender of batches of queries through pipelines; a cache keeps pools and results from run to run.
+    """A runner that sends batches of queries through pipelines, in blocks on the workers of `mapper`.
 
+    cache: keeps pools and results from run to run
     memory: the budget in bytes; the blocks in work take a quarter of it
     clock: adds up the seconds of all stages
     """
@@ -203,11 +208,10 @@ class BatchRunner:
     def results(
         self, pipelines: Sequence[KeyedPipeline], batch: EvalQueries, advance: Advance = lambda _: None
     ) -> dict[str, BatchResults]:
-        """Return the results of each pipeline; pipelines that ask a generator for the same share its candidates.
+        """Return the results of each pipeline for a batch of queries, by the pipeline's name.
 
-        A slate that was drawn says in `extras` also how probable it would have been from each of the other pipelines,
-        under `propensity.NAME`.
-
+        Pipelines that ask a generator for the same candidates share them. The `extras` of slates that a pipeline drew
+        at random also hold, under `propensity.NAME`, the propensities that each other pipeline would have given them.
         `advance` is called with the number of finished queries, counted once for each pipeline.
         """
         asked = fingerprint(batch)
@@ -234,7 +238,7 @@ class BatchRunner:
         return {each.name: results[each.name] for each in pipelines}
 
     def pool(self, pipeline: KeyedPipeline, batch: EvalQueries) -> Pool:
-        """Return one pool for all queries, for a re-ranker to learn on."""
+        """Return the pool of a pipeline for all queries of a batch, for a re-ranker to learn on."""
         return Pool.stack([candidates.pool for candidates in self.candidates(pipeline, batch)])
 
     def candidates(self, pipeline: KeyedPipeline, batch: EvalQueries) -> list[CandidateBlock]:
@@ -242,7 +246,7 @@ class BatchRunner:
         return [made for _, made in self._map(partial(_candidates, pipeline, self.cache), self._blocks(batch))]
 
     def slate(self, pipeline: KeyedPipeline, candidates: Sequence[CandidateBlock]) -> Slate:
-        """Run only the last stage: the slates of all blocks, as the re-rankers of this pipeline order them."""
+        """Run only the last stage: re-rank the pools of all blocks by this pipeline, and return the slates."""
         return Slate.stack([made for _, made in self._map(partial(_slate, pipeline), candidates)])
 
     def _blocks(self, batch: EvalQueries) -> list[QueryBlock]:
@@ -250,14 +254,14 @@ class BatchRunner:
         return [QueryBlock(batch, some) for some in rows]
 
     def _map(self, work: Callable[[T, Clock], R], blocks: Sequence[T]) -> Iterator[tuple[T, R]]:
-        """Yield each block with the result of `work` on it; the seconds of its stages are added to the clock."""
+        """Yield (block, result of `work` on it) for each block, and add the seconds of its stages to the clock."""
         for block, (made, clock) in zip(blocks, self.mapper.map(partial(_timed, work), blocks), strict=True):
             self.clock.seconds.update(clock.seconds)
             yield block, made
 
 
 def _timed(work: Callable[[T, Clock], R], block: T) -> tuple[R, Clock]:
-    """Return the result of `work` on a block, and the seconds of its stages; runs on a worker."""
+    """Return (result of `work` on a block, clock with the seconds of its stages); called on a worker."""
     clock = Clock()
     with one_thread_per_library():
         return work(block, clock), clock
@@ -266,7 +270,10 @@ def _timed(work: Callable[[T, Clock], R], block: T) -> tuple[R, Clock]:
 def _results(
     pipelines: Sequence[KeyedPipeline], arms: Sequence[KeyedPipeline], cache: Cache, queries: QueryBlock, clock: Clock
 ) -> list[BatchResults]:
-    """Return the results of some of the arms."""
+    """Compute the results of each of `pipelines` for a block of queries.
+
+    `arms` are all pipelines of the experiment: drawn slates also carry the propensities that each of them gives.
+    """
     block = queries.take()
     memo: Memo = {}
     excludes: dict[str, Exclude] = {}
@@ -319,7 +326,7 @@ def _slate(pipeline: KeyedPipeline, candidates: CandidateBlock, clock: Clock) ->
 def _pool(
     pipeline: KeyedPipeline, cache: Cache, block: EvalQueries, exclude: Exclude, memo: Memo, clock: Clock
 ) -> Pool:
-    """Return the pool of a block, from the cache if it has one of the same generators and scorers."""
+    """Return the pool of a block, from the cache if it has the pool of the same generators, scorers and filters."""
     if pipeline.single:  # its results are kept, that is enough
         return _make_pool(pipeline, block, exclude, memo, clock)
     key = fingerprint("pool 2", pipeline.pool_key, block.target, block.queries, exclude)
@@ -339,5 +346,5 @@ def _make_pool(pipeline: KeyedPipeline, block: EvalQueries, exclude: Exclude, me
 
 
 def _heard(pool: Pool) -> Counter[str]:
-    """Return for each column the number of queries with a score for any candidate."""
+    """Count for each column of a pool the queries for which it has a score of any candidate."""
     return Counter({label: int((~np.isnan(own)).any(axis=1).sum()) for label, own in pool.columns.items()})

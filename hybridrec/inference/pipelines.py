@@ -1,4 +1,4 @@
-"""Pipelines put together from a plain description and fitted components."""
+"""The assembly of pipelines from a plain description and fitted components."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class PipelineLayout:
 
     @property
     def labels(self) -> list[str]:
-        """The components that it needs, in order of first mention."""
+        """The labels of the components that the pipeline needs, in order of first mention."""
         return list(dict.fromkeys([*(use.label for use in self.generators), *self.scorers, *self.fallback]))
 
 
@@ -41,9 +41,11 @@ def assemble(
     rerankers: Mapping[Target, tuple[Reranker, ...]],
     filters: Filters,
 ) -> Pipeline:
-    """Return the pipeline of a layout on these components, all fitted on the same training part.
+    """Build the pipeline that a layout describes.
 
-    `rerankers` are fitted chains by target.
+    components: fitted components by label, all on the same training part
+    rerankers: target -> fitted re-rankers, in order
+    filters: fitted filters
     """
     return Pipeline(
         name=layout.name,

@@ -1,4 +1,4 @@
-"""Everything that a run serves: pipelines trained on all of its data, and the data of all entities."""
+"""The servable part of a run: pipelines trained on all data, and the data that queries need."""
 
 from __future__ import annotations
 
@@ -22,7 +22,11 @@ from hybridrec.types import USERS, Target
 
 @dataclass(frozen=True, slots=True)
 class PluginSource:
-    """A plugin that provides classes: its entry point and its distribution, or its file and the digest of that."""
+    """The origin of a plugin that serving needs.
+
+    For an installed plugin it is the entry point and the distribution; for a plugin without packaging, its file and
+    the digest of its source.
+    """
 
     name: str
     module: str
@@ -38,7 +42,7 @@ class PluginSource:
 
     @property
     def install_hint(self) -> str:
-        """The way to the version in use: a command, or the option that takes the file."""
+        """The way to get the plugin in this version, in words: a command, or the option that takes its file."""
         if self.file:
             where = "as a class" if self.file == "notebook" else f"from {self.file}"
             return f"hand it over {where}, as it was then, with `--plugin FILE.py` or `plugins=[...]`"
@@ -49,16 +53,16 @@ class PluginSource:
 class ServableRun:
     """Pipelines trained on the whole data, with everything that they need to answer queries.
 
-    name: of the experiment
-    targets: the targets, with the length of their slates
-    pipelines: by name, in the order of the config
-    default: the name of the pipeline that answers unless another is asked for: the winner of the run
-    components: by label, those that the pipelines need
+    name: name of the experiment
+    targets: target -> length of its slates
+    pipelines: the pipelines by name, in the order of the config
+    default: the name of the pipeline that answers if none is named: the winner of the run
+    components: by label, the components that the pipelines need
     uses: label -> label of the component's base model
     data: users, items and other entities, as far as queries need them (`served_data`)
     trained_on: fingerprint of the data that everything was trained on
     plugins: the plugins that provide the classes of components, re-rankers, the segmenter, and their options
-    memory: bytes that the queries in work may take
+    memory: memory budget in bytes for the queries in work
     origins: class -> distribution that provides it, for components and re-rankers
     users: True if the data holds its users; without them a query must bring everything about the user
     segmenter: the first segmenter of the experiment, by whose segments re-rankers may have learned
@@ -80,10 +84,10 @@ class ServableRun:
 
 
 def served_data(data: Dataset) -> Dataset:
-    """Return the part of the data that answering queries needs.
+    """Return the part of the data that is needed to answer queries.
 
-    What users and items carry has the assignments counted in, once for all queries; content vectors and impressions,
-    which only training reads, and the groups, which only splits read, are dropped.
+    Assignments (of tags to items by users) are added into the matrices of users and items, once for all queries.
+    Content vectors and impressions, which only training reads, and groups, which only splits read, are dropped.
     """
     stated = [kind for kind in data.targets[1:] if kind not in data.through_items]
     return replace(
@@ -98,7 +102,7 @@ def served_data(data: Dataset) -> Dataset:
 
 
 def without_users(data: Dataset) -> Dataset:
-    """Return served data without its users: no ids, histories, entities, titles, features and times of users."""
+    """Return served data without ids, histories, entities, titles, features and times of users."""
     nobody = np.empty(0, np.int32)
     users, context = data.users, data.interactions.context
     return replace(
@@ -119,7 +123,7 @@ def without_users(data: Dataset) -> Dataset:
 
 
 def plugin_classes(value: object) -> Iterator[type[Plugin]]:
-    """Yield the class of a plugin, and recursively those of all plugins among its options."""
+    """Yield the class of a plugin and those of all plugins among its options, at any depth."""
     if isinstance(value, Plugin):
         yield type(value)
         yield from plugin_classes(value.config)

@@ -1,4 +1,4 @@
-"""The threads of the process: one pool for all parallel work, with each library limited to one thread."""
+"""The threads of the process: one pool for all parallel work, while each library is limited to one thread."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 class _Here(threading.local):
-    """Facts about the current thread."""
+    """The state of the current thread: `works` is True on a thread of a pool."""
 
     works: bool = False
 
@@ -28,9 +28,9 @@ _pools: dict[int, ThreadPoolExecutor] = {}
 
 
 def _pool(workers: int) -> ThreadPoolExecutor:
-    """Return the pool of so many threads, which is kept: its threads keep the memory into which they write scores.
+    """Return the pool with this number of threads, always the same one.
 
-    Fresh pages would cost as much as the scores.
+    Its threads keep the memory into which they write scores: new memory pages would cost as much as the scores.
     """
     if workers not in _pools:
         _pools[workers] = ThreadPoolExecutor(workers, "hybridrec", initializer=lambda: setattr(_here, "works", True))
@@ -38,9 +38,10 @@ def _pool(workers: int) -> ThreadPoolExecutor:
 
 
 def end_threads() -> None:
-    """End the threads of all pools as soon as their running work is done; the next work starts others.
+    """End the threads of all pools, each once its running work is done; later work starts new threads.
 
-    An executor does not know of a thread whose start was interrupted: without this the process waits for it forever.
+    It is called after an interruption: a pool does not know of a thread whose start was interrupted, and the process
+    would wait for that thread forever.
     """
     while _pools:
         _pools.popitem()[1].shutdown(cancel_futures=True)
@@ -54,19 +55,19 @@ class ThreadPool:
 
     @property
     def threads(self) -> ThreadPoolExecutor | None:
-        """The threads to hand work to; None where the caller does it.
+        """The executor of the threads; None if the caller has to do the work itself.
 
-        That is so with one worker, and on a thread of the pool: a worker that waits for workers might deadlock.
+        The caller does it with one worker, and on a thread of the pool, where waiting for other threads might deadlock.
         """
         return _pool(self.workers) if self.workers > 1 and not _here.works else None
 
     def map(self, work: Callable[[T], R], blocks: Sequence[T]) -> Iterator[R]:
-        """Yield the result of `work` for each block, in their order; raises the first error of a block."""
+        """Yield `work(block)` for each block, in the order of the blocks; raises the error of the first that fails."""
         yield from map(work, blocks) if self.threads is None else self.threads.map(work, blocks)
 
 
 class _Limit:
-    """The thread limit of the libraries, with the number of its holders."""
+    """The thread limit of the libraries, with the number of contexts that hold it."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
@@ -79,9 +80,10 @@ _limit = _Limit()
 
 @contextmanager
 def one_thread_per_library() -> Iterator[None]:
-    """Limit BLAS and similar libraries to one thread: the first context sets the limit, the last one lifts it.
+    """Limit BLAS and similar libraries to one thread while the context is open.
 
-    The limit belongs to the process, so two threads that each set and restored it would restore each other's.
+    The limit belongs to the process. Therefore, if several threads open the context, the first one sets the limit and
+    the last one lifts it: if each restored what it found, a thread could restore another thread's limit.
     """
     with _limit.lock:
         if not _limit.holders:

@@ -1,1 +1,1 @@
-"""Observers of runs, searches and served requests: their base class, the events, and how they are told."""
+"""Observers of runs, searches and served requests: their base class, the events, and the dispatch of events."""

@@ -1,4 +1,4 @@
-"""The base class of observers, and the events that they are told."""
+"""The base class of observers, and the events of which they are told."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from hybridrec.plugin import Plugin
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """The base of all events: plain values, without scores and without data.
+    """Base class of all events, which consist of plain values and never hold scores or data.
 
-    run: id of the run, the search or the recommender that it belongs to
+    run: id of the run, search or recommender to which the event belongs
     """
 
     run: str
@@ -22,9 +22,9 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted(Event):
-    """A run or a search begins; its config is valid.
+    """The event that a run or a search begins; its config is valid.
 
-    name: of the experiment
+    name: name of the experiment
     config: the content of the `config.yaml` of the run
     """
 
@@ -34,28 +34,28 @@ class RunStarted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFinished(Event):
-    """A run is complete; `folder` holds all its files."""
+    """The event that a run is complete; `folder` holds all its files."""
 
     folder: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunFailed(Event):
-    """A run or a search ended with an error, or was interrupted; `error` is its class and message."""
+    """The event that a run or a search failed or was interrupted; `error` is the error's class and message."""
 
     error: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitFinished(Event):
-    """A component of the fit plan is ready: just fitted, or loaded from the store (`cached`).
+    """The event that a component of the fit plan was fitted, or found in the store (`cached`).
 
-    A search tells a fit once, however many of its trials use it.
+    In a search it occurs once for each fit, however many trials use the fit.
 
-    label, component: its label in the config, and the name of its class
+    label, component: the component's label in the config, and the name of its class
     level: "full" (evaluated and served) or "out_of_fold" (blends learn on its predictions)
-    repeat: from 1
-    seconds: duration of the fit, 0 if it was loaded
+    repeat: number of the training, from 1
+    seconds: duration of the fit, 0 if the store had it
     """
 
     label: str
@@ -69,10 +69,10 @@ class FitFinished(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FitProgressed(Event):
-    """A component reports while it is fitted (`Component.report`).
+    """The event that a component reports its progress while it is fitted (`Component.report`).
 
-    step, of: the steps that are done, and all of them
-    numbers: such as a loss; None for one that is not finite
+    step, of: number of steps that are done, and of all steps
+    numbers: numbers by name, such as a loss; None for one that is not finite
     """
 
     label: str
@@ -87,7 +87,7 @@ class FitProgressed(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StageFinished(Event):
-    """A pipeline finished a stage ("generate", "score", "rerank") for all queries of a fold."""
+    """The event that a pipeline finished a stage ("generate", "score", "rerank") for all queries of a fold."""
 
     stage: str
     pipeline: str
@@ -98,12 +98,12 @@ class StageFinished(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialFinished(Event):
-    """A search measured one trial, or failed to.
+    """The event that a trial of a search ended.
 
     values: the values that were tried, by key path
-    state: "complete", "infeasible" (it breaks a bound) or "failed"
-    metrics: by name in reports; empty if it failed
-    problem: the error of a failed trial
+    state: "complete", "infeasible" (the trial breaks a bound) or "failed"
+    metrics: the metrics by their names in reports; empty for a failed trial
+    problem: the error of a failed trial, else empty
     """
 
     number: int
@@ -116,7 +116,7 @@ class TrialFinished(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchFinished(Event):
-    """A search is complete; `folder` holds its files, and `best` is the number of the chosen trial."""
+    """The event that a search is complete; `folder` holds its files, and `best` is the number of the chosen trial."""
 
     folder: str
     best: int
@@ -124,10 +124,10 @@ class SearchFinished(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SlatesServed(Event):
-    """A recommender answered a call.
+    """The event that a recommender answered a call.
 
-    name: of the experiment
-    requests: id of the request of each slate: that of its query, or a fresh one
+    name: name of the experiment
+    requests: for each slate, the id of its request: that of its query, or a fresh one
     ids: external ids of each slate, best first
     """
 
@@ -140,15 +140,15 @@ class SlatesServed(Event):
 
 
 class Observer(Plugin):
-    """A listener to runs: named under `observe` in a config, made once for each run, and told every event of it.
+    """Base class of observers. An observer is named under `observe` in a config and told every event of a run.
 
-    What it is told decides nothing: its options enter no key of a fit or a result, and if it fails, the run goes on
-    and a note names it. It is called by one thread at a time.
+    One instance is made for each run. An observer changes no result: its options are in no key of a fit or a result,
+    and if it fails, the run goes on, and a note in the report names it. It is called by one thread at a time.
     """
 
     @abstractmethod
     def observe(self, event: Event) -> None:
-        """Take note of an event; ignore those of unknown classes, as later versions may tell more.
+        """Take note of an event; ignore events of classes that you do not know, since later versions may add classes.
 
-        The first error ends the events of this class for the observer: it is named in a note of the report.
+        After an error the observer is told no more events of that class, and a note in the report names the error.
         """

@@ -1,4 +1,4 @@
-"""The dispatch of events: an observer that fails is named, and stops neither the run nor the others."""
+"""The dispatch of events to observers; an observer that fails stops neither the run nor the other observers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hybridrec.tracing import origin, traced, tracing
 
 
 class Observers:
-    """The observers of one run; `failures` describes those that failed, in sentences."""
+    """The observers of one run; `failures` has a sentence for each failure of an observer."""
 
     def __init__(self, observers: Iterable[Observer] = ()) -> None:
         """Begin a run with a fresh id."""
@@ -28,7 +28,10 @@ class Observers:
         self._lock = threading.Lock()
 
     def tell(self, kind: type[Event], **fields: Any) -> None:
-        """Tell an event to every observer that has not failed at one of its class before."""
+        """Make an event of this class with these fields, and tell it to every observer.
+
+        An observer that failed at an event of the same class before is left out.
+        """
         if not self.observers:
             return
         event = kind(run=self.run, **fields)
@@ -39,7 +42,7 @@ class Observers:
 
     @contextmanager
     def told_of_failure(self) -> Iterator[None]:
-        """Tell the observers if what is done here ends with an error, or is interrupted."""
+        """Tell the observers of a `RunFailed` if the `with` block ends with an error or is interrupted."""
         try:
             yield
         except BaseException as error:
@@ -62,7 +65,10 @@ class Observers:
                 print(redacted(traceback.format_exc()), file=sys.stderr, end="")
 
     def warn(self) -> None:
-        """Warn of the failures, where no report can hold them, and forget them."""
+        """Warn of each of `failures` by a RuntimeWarning, then clear them.
+
+        It is for callers that write no report into which the failures could go: searches and serving.
+        """
         for failure in self.failures:
             warnings.warn(failure, RuntimeWarning, stacklevel=3)
         self.failures.clear()

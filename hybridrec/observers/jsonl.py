@@ -1,4 +1,4 @@
-"""`jsonl`: the events of a run as lines of JSON."""
+"""Observer `jsonl`, which writes the events of a run as lines of JSON."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ class JsonLinesOptions(Options):
 
 
 class JsonLines(Observer):
-    """A line of JSON for each event, written when it happens: `event`, its class, `time` in UTC, `run` and its values.
+    """An observer that writes a line of JSON for each event at once, with `event` (its class), `time` (in UTC), `run`.
 
-    `tail -f` shows a long run; lines of several runs in one file are told apart by `run`.
+    The values of the event follow. `tail -f` shows the progress of a long run; several runs may write into one file,
+    where `run` tells their lines apart.
     """
 
     name = "jsonl"
@@ -32,7 +33,7 @@ class JsonLines(Observer):
     config: JsonLinesOptions
 
     def observe(self, event: Event) -> None:
-        """Add a line to the file, and close it: what was told stays, whatever ends the process."""
+        """Append a line to the file and close the file, so that the line is kept even if the process is killed."""
         content = {"event": type(event).__name__, "time": datetime.now(UTC).isoformat(), **asdict(event)}
         path = self.config.path.expanduser()
         path.parent.mkdir(parents=True, exist_ok=True)

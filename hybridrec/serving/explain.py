@@ -1,4 +1,4 @@
-"""Explanations of the items of a slate: sources, scores, contributions and moves."""
+"""Explanations of the places of a slate: sources, scores by model, contributions to the blend, and moves."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from hybridrec.types import PADDING, Floats, Ints, Target
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """The effect of a re-ranker after the fusion on one candidate: ranks from 1, None while it had no score."""
+    """The change of a candidate's rank by a re-ranker after the fusion.
+
+    Ranks count from 1; a rank is None if the candidate had no score at that point.
+    """
 
     rule: str
     """Name of the re-ranker."""
@@ -26,27 +29,30 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """One place of a slate with its explanation."""
+    """One place of a slate, with the reasons why the id stands there."""
 
     rank: int
     id: str
     name: str
     score: float | None
-    """The score of the fusion, or of a re-ranker that gave a new one; None where there is none (the fallback)."""
+    """The score by the fusion, or by a later re-ranker that gave a new one; None for an id from the fallback."""
     served_by: str
     """The generator or fallback that served the query."""
     sources: tuple[str, ...]
-    """Generators that proposed the id; "fallback" if none did."""
+    """Labels of the generators that proposed the id; ("fallback",) if none did."""
     opinions: dict[str, tuple[float, int]]
-    """Label -> (score, rank among the candidates, from 1), for the models with a score for it."""
+    """Label of a model -> (its score of the id, its rank among the candidates, from 1), for models that scored it."""
     contributions: dict[str, float]
-    """Label -> its part of the score of the last fusion that is a sum; the parts add up to that score."""
+    """Label of a model -> its summand in the score by the last fusion that is a sum; they add up to that score."""
     moves: tuple[Move, ...]
-    """The moves by the re-rankers after the fusion, in their order; re-rankers that did not move it are left out."""
+    """The moves by re-rankers after the fusion, in their order; re-rankers that did not move the id are left out."""
 
 
 def explain(pipeline: Pipeline, query: QueryBatch, target: Target, n: int, data: Dataset) -> list[Explanation]:
-    """Explain the slate of one query, place by place, through the same stages that made it."""
+    """Explain the slate of n places for one query: an explanation for each place, best first.
+
+    The slate is made by the same stages as when it is served.
+    """
     exclude = pipeline.filters.exclude(query, target)
     pool = pipeline.score(query, pipeline.generate(query, target, exclude))
     slate = pipeline.complete(query, pipeline.rank(query, pool, n), n, exclude)
@@ -77,7 +83,10 @@ def explain(pipeline: Pipeline, query: QueryBatch, target: Target, n: int, data:
 
 
 def _contributions(pipeline: Pipeline, query: QueryBatch, pool: Pool) -> dict[str, Floats]:
-    """Return the summands of the fusion; in a chain with several sums those of the last one."""
+    """Return the summands of the fusion's scores by label, float32 [1, K] each.
+
+    If several re-rankers of the chain sum scores, the summands are those of the last one; {} if none does.
+    """
     parts: dict[str, Floats] = {}
     for reranker in pipeline.rerankers.get(pool.target, ()):
         parts = reranker.contributions(query, pool) or parts
@@ -85,7 +94,10 @@ def _contributions(pipeline: Pipeline, query: QueryBatch, pool: Pool) -> dict[st
 
 
 def _steps(pipeline: Pipeline, query: QueryBatch, pool: Pool, n: int) -> list[tuple[str, Floats, Floats]]:
-    """Return (rule, ranks before, ranks after), float32 [1, K], of each re-ranker that was given an order."""
+    """Return (name, ranks before, ranks after) for each re-ranker that changes an existing order.
+
+    The ranks are float32 [1, K], from 1, NaN for candidates without a score.
+    """
     steps = []
     for reranker in pipeline.rerankers.get(pool.target, ()):
         only = pool.final is None and len(pool.columns) == 1
@@ -97,7 +109,7 @@ def _steps(pipeline: Pipeline, query: QueryBatch, pool: Pool, n: int) -> list[tu
 
 
 def _moves(steps: list[tuple[str, Floats, Floats]], place: int) -> tuple[Move, ...]:
-    """Return the moves of the candidate at this column, one for each step that changed its rank."""
+    """Return the moves of the candidate in column `place` of the pool, one for each step that changed its rank."""
     moves = (Move(rule, _rank(before, place), _rank(after, place)) for rule, before, after in steps)
     return tuple(move for move in moves if move.before != move.after)
 
@@ -107,7 +119,7 @@ def _rank(ranks: Floats, place: int) -> int | None:
 
 
 def _places(candidates: Ints, ids: Ints) -> list[int]:
-    """Return the column of each id among the candidates, -1 if it is not among them."""
+    """Return for each id its column among the candidates, which are sorted; -1 if it is not among them."""
     insertions = np.searchsorted(candidates[candidates != PADDING], ids)
     return [
         int(place) if place < len(candidates) and candidates[place] == wanted else PADDING

@@ -1,4 +1,4 @@
-"""Typed names resolved to ids: an id is exact, a title may be typed loosely."""
+"""The lookup of entities by what people type: an exact id, or a title that may be typed loosely."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from hybridrec.paths import printable
 from hybridrec.types import EntityKind
 
 LIKENESS = 75.0
-"""The least likeness of each typed word to a word of the title, of 100: `rapidfuzz.fuzz.ratio`, twice the letters that
-both have in the same order, in percent of the letters of both. A word with a digit must be the same."""
+"""The least similarity, 0 to 100, that each typed word must have to a word of the title. It is `rapidfuzz.fuzz.ratio`:
+twice the number of letters that both have in the same order, in percent of the letters of both. A word with a digit
+must be equal."""
 AHEAD = 10.0
-"""The lead, of 100, of the likeness of the whole title over that of the second: with less, a name is ambiguous."""
+"""The best title must be more similar than the second best by this much, of 100; otherwise the name is ambiguous."""
 _NEAREST = 3
-"""The most suggestions of a message."""
+"""The largest number of suggestions in a message."""
 _CANDIDATES = 1_000
-"""The most titles whose words are compared: those nearest as a whole."""
+"""The largest number of titles whose words are compared: those most similar as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,14 +32,14 @@ class Match:
     id: str
     name: str
     score: float
-    """The likeness of the title to the typed text, 0 to 100; 100 for an id, and for a title that is the same."""
+    """The similarity of the title to the typed text, 0 to 100; 100 for an id and for an equal title."""
 
 
 def find(text: str, data: Dataset, kind: EntityKind, hint: str = "") -> Match:
-    """Find the entity of a kind meant by `text`: by its id, which is exact, else by its title, typed loosely.
+    """Find the entity of a kind that `text` means: the one with this exact id, else the one with a similar title.
 
-    Raises DataError for a kind that the data does not have, for what is neither an id nor like a title, and for a title
-    that may be several; `hint` ends the message about what is neither.
+    Raises DataError for a kind that the data does not have, for a text that is neither an id nor similar to a title
+    (this message ends with `hint`), and for a text that may mean several titles.
     """
     if kind not in data.entities:
         raise DataError(f"unknown kind '{kind}': {did_you_mean(kind, data.entities)}")
@@ -46,7 +47,7 @@ def find(text: str, data: Dataset, kind: EntityKind, hint: str = "") -> Match:
 
 
 def find_among(text: str, ids: Vocabulary, kind: str, titles: Sequence[str] = (), hint: str = "") -> Match:
-    """Find the one of these ids, all of a kind, that is meant by `text`, as `find` does; `titles` stand beside ids."""
+    """Find the id that `text` means among `ids`, as `find` does; `titles` holds the title of each id, or nothing."""
     if text in ids:
         code = int(ids.encode([text])[0])
         return Match(text, (titles[code] if titles else "") or text, 100.0)
@@ -66,7 +67,7 @@ def find_among(text: str, ids: Vocabulary, kind: str, titles: Sequence[str] = ()
 
 
 def unknown_id(text: str, ids: Vocabulary, kind: str, titles: Sequence[str] = (), hint: str = "") -> DataError:
-    """Return the error about an unknown id of a kind, with the nearest ids and titles."""
+    """Return, but do not raise, the error about an unknown id, which proposes the nearest ids and titles."""
     from rapidfuzz import fuzz, process
 
     near: dict[int, float] = {}
@@ -84,9 +85,9 @@ def unknown_id(text: str, ids: Vocabulary, kind: str, titles: Sequence[str] = ()
 
 
 def _alike(typed: str, titles: Sequence[str]) -> list[tuple[float, int]]:
-    """Return the titles that have a word like each typed one: (likeness of the whole, code), the likest first.
+    """Return (similarity of the whole title, code) for each title that has a word similar to every typed word.
 
-    Where some have the typed words in a row, only these.
+    The most similar comes first. If some titles have exactly the typed words in a row, only these are returned.
     """
     from rapidfuzz import fuzz, process
 
@@ -104,7 +105,7 @@ def _alike(typed: str, titles: Sequence[str]) -> list[tuple[float, int]]:
 
 
 def _has_like(typed: Sequence[str], title: Sequence[str]) -> bool:
-    """Return True if each typed word is like a word of the title, and those with digits are in it."""
+    """Return True if every typed word is similar to a word of the title; words with digits must be equal to one."""
     from rapidfuzz import fuzz
 
     return all(
@@ -129,12 +130,12 @@ def _ambiguous(text: str, matches: Sequence[tuple[str, str]]) -> DataError:
 
 
 def _named(external: str, title: str) -> str:
-    """Return an id, behind its title where it has another one."""
+    """Format an id for a message: "TITLE (ID)", or the id alone if it has no other title."""
     return f"{printable(title)} ({external})" if title and title != external else printable(external)
 
 
 def read_context(texts: Mapping[str, str], data: Dataset) -> dict[str, FeatureValue]:
-    """Read typed columns of a request from texts, as a command line gives them.
+    """Convert the texts that a command line gives for columns of the request to values of the columns' types.
 
     Raises DataError for a column that the data does not have, and for a text that does not suit its type.
     """

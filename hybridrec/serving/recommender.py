@@ -1,4 +1,4 @@
-"""Recommendations from a bundle, through the same pipelines that were evaluated."""
+"""The recommender, which answers queries from a bundle through the same pipelines that were evaluated."""
 
 from __future__ import annotations
 
@@ -38,25 +38,25 @@ if TYPE_CHECKING:
     from hybridrec.runs.run import Run
 
 UnknownIds = Literal["refuse", "skip"]
-"""What becomes of a query that states an unknown id."""
+"""Treatment of a query with an unknown id: raise an error, or answer as if the id was not there."""
 
 
 class Recommender:
-    """Pipelines trained on the whole data; they run the code that was evaluated.
+    """A recommender that answers queries by pipelines trained on the whole data, with the code that was evaluated.
 
-    name: of the experiment
+    name: name of the experiment
     data: users, items and other entities, as far as queries need them
-    pipelines: by name
-    default: the name of the pipeline that answers unless another is asked for, the winner of the run: the best of those
-        that beat the control in the first metric over all queries and break no guardrail, else the control
-    components: the fitted ones, by label
-    targets: the targets, with the length of their slates unless a query sets it
+    pipelines: the pipelines by name
+    default: the name of the pipeline that answers if none is named. It is the winner of the run: the best of those that
+        beat the control in the first metric over all queries and break no guardrail, else the control
+    components: the fitted components by label
+    targets: target -> default length of its slates
     """
 
     def __init__(
         self, servable: ServableRun, observers: Sequence[Observer] = (), *, unknown: UnknownIds = "refuse"
     ) -> None:
-        """Serve the pipelines of a run; tell observers of every answer."""
+        """Serve the pipelines of a run; `observers` are told of every answer, and `unknown` is explained in `load`."""
         self._unknown = unknown
         self.name = servable.name
         self.data = servable.data
@@ -80,11 +80,14 @@ class Recommender:
         pipeline: str | None = None,
         target: Target = "items",
     ) -> Slate:
-        """Return the best n for each query; by default n is that of the experiment, and the pipeline its winner.
+        """Return the slates of n places for these queries; `Slate.to_frame` gives them in external ids.
 
-        Raises ConfigError for an unknown pipeline or target, and DataError for a query with a user id if the bundle
-        holds no users. `Slate.to_frame` returns external ids. A pipeline that draws names the request of each slate in
-        `Slate.requests`: the `id` of the query, or a fresh one; asked again by it, the same query gets the same slate.
+        n: by default the length that the experiment sets for the target
+        pipeline: name of the pipeline that answers, by default the winner of the run
+
+        A pipeline that draws its slates at random returns in `Slate.requests` a name for each request: the `id` of the
+        query, or a fresh one. The same query with this `id` gets the same slate again. Raises ConfigError for an
+        unknown pipeline or target, and DataError for a query with a user id if the bundle holds no users.
         """
         started = time.perf_counter()
         batch = self.encode([queries] if isinstance(queries, Query) else queries)
@@ -98,7 +101,7 @@ class Recommender:
         return slate
 
     def _tell(self, slate: Slate, batch: QueryBatch, pipeline: str, started: float) -> None:
-        """Tell the observers which slates were served; warn of those that fail."""
+        """Tell the observers which slates were served; issue a warning for each observer that fails."""
         vocabulary = self.data.vocabulary(slate.target)
         self._observers.tell(
             SlatesServed,
@@ -114,39 +117,44 @@ class Recommender:
     def explain(
         self, query: Query, n: int | None = None, *, pipeline: str | None = None, target: Target = "items"
     ) -> list[Explanation]:
-        """Return the slate of one query with sources, ranks and contributions of each item."""
+        """Return the slate of one query with an explanation of each place: sources, scores, contributions, moves.
+
+        `n` and `pipeline` have the defaults of `recommend`.
+        """
         chosen, batch, length = self.pipeline(pipeline), self.encode([query]), self._length(n, target)
         with self._one_thread():
             return explain(chosen, batch, target, length, self.data)
 
     def embeddings(self, component: str) -> dict[str, Embedding]:
-        """Return all vectors that a component learned, by kind, with the counts of what they are of.
+        """Return the vectors that a component learned, by kind of entity, with the count of each entity.
 
-        Empty if it has none. Raises ConfigError for an unknown component.
+        The mapping is empty if the component has no vectors. Raises ConfigError for an unknown component.
         """
         return embeddings(self, component)
 
     def similar(
         self, component: str, asked: str | Query, *, by: str = "items", target: str = "items", n: int = 10
     ) -> list[Neighbour]:
-        """Return the n nearest of the kind `target` to what is asked, in the space of a component, by its label.
+        """Return the n entities of the kind `target` that are nearest to `asked` in the space of a component.
 
-        `asked` is the id of an entity of the kind `by`, free words if `by` is "text", or a query; it is left out. Kinds
-        are those of the data, users included, and `words` and `features` of items where the component has vectors of
-        them. Similarity is the cosine of vectors: those that were learned, else those that a query of the entity has.
-        A component without vectors gives its own scores.
+        component: label of the component
+        asked: the id of an entity of the kind `by`, free words if `by` is "text", or a query; entities that it names
+            are not among the neighbours
+        by, target: kinds of the data, including users, or `words` and `features` of items if the component has
+            vectors of them
 
-        Raises ConfigError for an unknown component, for one whose scores are drawn at random, and for a kind of which
-        it has no vectors, and DataError for an unknown id.
+        Similarity is the cosine of vectors: of an entity's learned vector, or else of the vector of a query for it. A
+        component without vectors gives its own scores. Raises ConfigError for an unknown component, for one that draws
+        its scores at random and for a kind of which it has no vectors, and DataError for an unknown id.
         """
         with self._one_thread():
             return similar(self, component, asked, by, target, n)
 
     def encode(self, queries: Sequence[Query]) -> QueryBatch:
-        """Return queries as arrays, with their segments by the first segmenter of the experiment.
+        """Convert queries to arrays, with their segments by the first segmenter of the experiment.
 
-        A user named without history, entities or text gets those of the training data. Raises DataError for an unknown
-        id other than that of a user, unless the recommender skips such ids.
+        A query that names only a user gets the history, entities and text of that user in the training data. Raises
+        DataError for an unknown id other than a user's, unless the recommender skips such ids.
         """
         if self._unknown == "refuse":
             self._refuse_unknown(queries)
@@ -156,7 +164,10 @@ class Recommender:
         return replace(batch, segment=segments_of(self._segmenter, batch, self.data))
 
     def _profiled(self, queries: Sequence[Query]) -> QueryBatch:
-        """Return queries as arrays; a user named without history, entities or text gets those of the training data."""
+        """Convert queries to arrays; a query that names only a user gets what the training data has of that user.
+
+        Raises DataError for a query with a user if the bundle was written without users.
+        """
         if not self.knows_users and (named := next((q.user for q in queries if q.user is not None), None)) is not None:
             raise DataError(
                 f"user '{named}' cannot be asked for: this bundle was written without users; say in the query what is "
@@ -184,7 +195,7 @@ class Recommender:
         return both.take(np.argsort(np.concatenate([profiled, others])))
 
     def _refuse_unknown(self, queries: Sequence[Query]) -> None:
-        """Raise DataError for the first stated id that the data does not have; kinds are checked elsewhere."""
+        """Raise DataError for the first id in a query that the data does not have; kinds are checked elsewhere."""
         entities = self.data.entities
         for place, query in enumerate(queries):
             stated = ((ITEMS, query.items), (ITEMS, query.disliked), (TAGS, query.tags), *query.entities.items())
@@ -197,25 +208,25 @@ class Recommender:
                     raise DataError(f"query {place}: {error}; `load(..., unknown='skip')` passes over unknown ids")
 
     def find(self, text: str, kind: EntityKind = ITEMS) -> Match:
-        """Return the item, or the entity of another kind, that is meant: by its id, else by its title, typed loosely.
+        """Return the item, or entity of another kind, that `text` means: an exact id, else a title typed loosely.
 
-        Raises DataError for a kind that the data does not have, for what is neither an id nor like a title, and for a
-        title that may be several; the message has the nearest ones.
+        Raises DataError for a kind that the data does not have, for a text that is neither an id nor similar to a
+        title, and for one that may mean several titles; the message names the nearest ones.
         """
         return find(text, self.data, kind)
 
     def pipeline(self, name: str | None = None) -> Pipeline:
-        """Return a pipeline by name, by default the winner of the run."""
+        """Return the pipeline of a name, by default the winner of the run; raises ConfigError for an unknown name."""
         name = self.default if name is None else name
         if name not in self.pipelines:
             raise ConfigError(unknown_pipeline(name, self.pipelines))
         return self.pipelines[name]
 
     def _one_thread(self) -> AbstractContextManager[object]:
-        """Limit the libraries under the components to one thread: several would wait for each other longer than a query
-        takes.
+        """Return a context manager that limits the libraries under the components to one thread.
 
-        Finding the libraries takes longer still, so that is repeated only after something was imported.
+        Several threads would wait for each other for longer than a query takes. Finding the libraries takes even
+        longer, so it is repeated only after something was imported.
         """
         if len(sys.modules) != self._modules:
             self._libraries, self._modules = ThreadpoolController(), len(sys.modules)
@@ -238,19 +249,21 @@ def load(
     observers: Sequence[Observer] = (),
     unknown: UnknownIds = "refuse",
 ) -> Recommender:
-    """Load a bundle, or a finished run that has one (made with `refit: all`), ready to recommend.
+    """Load a bundle, or a finished run that has one (made with `refit: all`), and return its recommender.
 
-    Nothing is split or trained, and no data file, reader, metric or store of the experiment is needed: it works from
-    any folder, also where only hybridrec and the plugins that the bundle names are installed. Only these are
-    loaded, unless `registry` is given in their place. Those without packaging, which it names as well, are handed over
-    in `plugins`, as they were for the run; plugins named in `block` are not loaded. `observers` are told of every
-    answer (`SlatesServed`); those of the run's config are not. A query with an unknown id of an item or another entity
-    is refused with the nearest ones; with `unknown="skip"` it is answered as if it did not state that id. An unknown
-    user is new, and is answered as well.
+    Nothing is split or trained, and no data file, reader, metric or store of the experiment is needed: it works in any
+    folder, and wherever hybridrec and the plugins that the bundle names are installed.
+
+    registry: the plugins to use; by default only the plugins that the bundle names are loaded
+    block: names of plugins that are not loaded
+    plugins: the plugins without packaging that the bundle names, as they were for the run
+    observers: observers to tell of every answer (`SlatesServed`); those of the run's config are not told
+    unknown: "refuse" to raise DataError, with the nearest ids, for a query with an unknown id of an item or another
+        entity; "skip" to answer as if the id was not there. An unknown user is always answered as a new one
 
     Raises DataError if the bundle is missing, StoreError if it is damaged, or if the installed version of a component
-    does not read its state (`Component.reads_versions`), and PluginError if a plugin is missing or blocked, or if one
-    without packaging differs from what it was.
+    does not read its state (`Component.reads_versions`), and PluginError if a plugin is missing or blocked, or if a
+    plugin without packaging has changed since.
     """
     with threadpool_limits(limits=1):
         servable = read_bundle(bundle_path(run_or_bundle), registry, block=block, plugins=plugins)

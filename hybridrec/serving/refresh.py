@@ -1,4 +1,4 @@
-"""Update of a run's bundle with new data: components that can be updated are not fitted again."""
+"""The refresh of a run's bundle with new data, which updates components that can be updated and fits the others."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from hybridrec.types import ITEMS, Ints, Target
 
 @dataclass(frozen=True, slots=True)
 class Refreshed:
-    """An updated component: `how` is "refreshed" or "fitted again"; 0 seconds if the store had it."""
+    """A component of a refreshed run, and how it took up the new data; `seconds` is 0 if the store had its fit."""
 
     label: str
     component: str
@@ -61,13 +61,13 @@ def refresh(
     """Update a finished run so that it recommends from its data as it is now, with new users, items and interactions.
 
     The data is read again, from the place in the config or in `assignments` (`data.path=value`); the frames of a run
-    that was made from frames are passed again, as `data`. Components with `refreshes` are updated with the new data;
-    the others are fitted again, and re-rankers keep their learned state. The bundle of the run is replaced; the report
-    is not, since it measures full fits. `store` keeps fits, `block` and `plugins` choose plugins, as for `run`; where
-    several plugins provide a name, it is that of the one with which the run was made.
+    that was made from frames are passed again, as `data`. Components that can be updated (`Component.refreshes`) are
+    updated with the new data, the others are fitted again, and re-rankers keep what they learned. The bundle of the run
+    is replaced; its report stays, since it measures full fits. `store`, `block` and `plugins` are those of `run`; if
+    several plugins provide a name, the plugin that the run was made with is used.
 
-    Returns nothing if the data did not change. Raises the errors of `load`, and ConfigError if an assignment changes
-    anything other than the data.
+    Returns one entry for each component, or an empty list if the data did not change. Raises the errors of `load`, and
+    ConfigError if an assignment changes anything other than the data.
     """
     run = run if isinstance(run, Run) else Run.open(run)
     for assignment in assignments:
@@ -96,13 +96,13 @@ def refresh(
 
 
 def _registry(run: Run, block: Collection[str], plugins: Sequence[type[Plugin] | Path | str]) -> Registry:
-    """Return the plugins for the config of a run, those with which it was made before others of their names."""
+    """Return the registry for the config of a run; if several plugins provide a name, it prefers the run's own."""
     prefer = preferred(run.report.environment.plugins)
     return registry_for(run.file(CONFIG), (), block=block, plugins=plugins, prefer=prefer)
 
 
 class _Update:
-    """The components and pipelines of a bundle while they are updated with new data."""
+    """The update of a bundle's components and pipelines with new data; `fitted` has the new components by label."""
 
     def __init__(self, experiment: CheckedExperiment, before: ServableRun, train: Dataset, fitter: Fitter) -> None:
         self.experiment = experiment
@@ -112,7 +112,10 @@ class _Update:
         self.fitted: dict[str, Component] = {}
 
     def components(self) -> Iterator[Refreshed]:
-        """Refresh the components that can be refreshed, and fit the others again; base models come first."""
+        """Refresh the components that can be refreshed, fit the others again, and yield each when it is done.
+
+        Base models come before the components that use them.
+        """
         specs = [self.experiment.components[label] for label in self.before.components]
         refreshing = {label for label, component in self.before.components.items() if component.refreshes}
         on_refreshed = {spec.label for spec in specs if refreshing & {below.label for below in spec.base_models}}
@@ -141,7 +144,7 @@ class _Update:
             return check_self(component, "refresh", refreshed)
 
     def _fitted(self, spec: ComponentSpec, training_part: TrainingPart) -> Component:
-        """Fit on top of a refreshed component; it is not stored, since no run could find it by its key."""
+        """Fit a component whose base model was refreshed; the fit is not stored, since it has no key."""
         self.fitter.within_budget(spec, training_part)
         component = spec.create()
         with calling(spec.cls, f"while fitting components.{spec.label}"):
@@ -154,7 +157,7 @@ class _Update:
             check_self(component, "use", component.use(self.fitted[spec.base_model.label]))
 
     def pipeline(self, pipeline: PipelineSpec) -> Pipeline:
-        """Return a pipeline on the new components, whose re-rankers keep their learned state."""
+        """Return the pipeline on the new components; its re-rankers keep what they learned."""
         use, before = pipeline.use, self.before.pipelines[pipeline.name]
         filters = filters_of(pipeline, self.train)
         for note in filter_notes(pipeline, filters):
@@ -176,7 +179,7 @@ class _Update:
         )
 
     def _reranker(self, spec: ComponentSpec, reranker: Reranker) -> Reranker:
-        """Return the re-ranker with the statistics of the new data: `fit` never changes the learned state."""
+        """Fit a re-ranker on the new data and return it; `fit` never changes what it learned from predictions."""
         with calling(spec.cls, f"while fitting {spec.label} again"):
             if spec.uses is not None:
                 check_self(reranker, "use", reranker.use(self.fitted[spec.uses]))

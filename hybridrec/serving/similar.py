@@ -1,4 +1,4 @@
-"""Nearest neighbours in the space of a fitted component."""
+"""Nearest neighbours of an entity, of words or of a query, in the space of a fitted component."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ if TYPE_CHECKING:
     from hybridrec.serving.recommender import Recommender
 
 TEXT = "text"
-"""The kind of what is typed in free words."""
+"""The value of `by` for free words."""
 WORDS, FEATURES = "words", "features"
-"""Kinds of which a component may have vectors though the data does not have them as entities."""
+"""Kinds of which a component may have vectors, though they are not kinds of entities in the data."""
 _USERS = 4_096
-"""Users whose vectors are computed at a time."""
+"""Number of users whose vectors are computed at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Neighbour:
-    """One neighbour, with its place in the data.
+    """A neighbour, with its similarity and its frequency in the data.
 
-    similarity: cosine of the vectors, higher is nearer; of a component without vectors its own score
-    count: number of training users who have it, or of a user the number of items; None if nobody knows
-    position: its place by the count among all of its kind, from 1 for the most frequent; None without counts
+    similarity: cosine of the vectors, higher is nearer; for a component without vectors, its own score
+    count: number of training users who have the entity, or for a user the number of its items; None if unknown
+    position: rank by count among all entities of the kind, 1 for the most frequent; None if counts are unknown
     """
 
     id: str
@@ -49,14 +49,7 @@ class Neighbour:
 def similar(
     recommender: Recommender, label: str, asked: str | Query, by: str, target: Target, n: int
 ) -> list[Neighbour]:
-    """Return the n nearest of the kind `target` to what is asked, in the space of the component `label`.
-
-    `asked` is the id of an entity of the kind `by`, words if `by` is "text", or a query; what it names itself is left
-    out. Kinds are those of the data, users included, and `features` and `words` where the component has them.
-
-    Raises ConfigError for an unknown component, for one whose scores are drawn at random, and for a kind of which it
-    has no vectors, and DataError for an unknown id.
-    """
+    """Return the n entities of the kind `target` nearest to `asked`, as `Recommender.similar` does and documents."""
     component = _component(recommender, label)
     learned = embeddings(recommender, label)
     query, own = asked if isinstance(asked, Query) else _query(recommender, label, learned, asked, by), None
@@ -83,7 +76,10 @@ def similar(
 
 
 def embeddings(recommender: Recommender, label: str) -> dict[str, Embedding]:
-    """Return all vectors that a component learned, by kind, with the counts of what they are of."""
+    """Return the vectors that a component learned, by kind of entity, with the count of each entity.
+
+    Raises ConfigError for an unknown component.
+    """
     component = _labelled(recommender, label)
     learned = component.embeddings(recommender.data) if isinstance(component, VectorModel) else {}
     return {
@@ -99,7 +95,7 @@ def _labelled(recommender: Recommender, label: str) -> Component:
 
 
 def _component(recommender: Recommender, label: str) -> Component:
-    """Return the component, which can tell what is alike."""
+    """Return the component of this label; raises ConfigError if it is unknown or draws its scores at random."""
     component = _labelled(recommender, label)
     if component.stochastic:
         raise ConfigError(
@@ -110,7 +106,7 @@ def _component(recommender: Recommender, label: str) -> Component:
 
 
 def _without_vectors(recommender: Recommender, label: str, kind: str) -> ConfigError:
-    """Return the error for a kind of which a component has neither vectors nor candidates."""
+    """Return, but do not raise, the error for a kind of which a component has neither vectors nor candidates."""
     name = recommender.components[label].name
     kinds = embeddings(recommender, label)
     if not kinds and kind not in (WORDS, FEATURES, USERS):
@@ -124,9 +120,10 @@ def _proposes(component: Component, data: Dataset, target: Target) -> TypeGuard[
 
 
 def _query(recommender: Recommender, label: str, learned: Mapping[str, Embedding], asked: str, by: str) -> Query | None:
-    """Return a query that knows nothing but this id or text; None for words and features, which no query names.
+    """Return a query with only this id or text; None for words and features, which no query can have.
 
-    Raises an error for a kind that neither the data nor the component has, and for an unknown id.
+    Raises DataError or ConfigError for a kind that neither the data nor the component has, and DataError for an
+    unknown id.
     """
     data = recommender.data
     if by == TEXT:
@@ -147,7 +144,10 @@ def _query(recommender: Recommender, label: str, learned: Mapping[str, Embedding
 def _vector(
     recommender: Recommender, component: VectorModel, own: Floats | None, batch: QueryBatch | None, target: Target
 ) -> Floats | None:
-    """Return the vector of what is asked, float32 [D]: the learned one, else that of a query; None without a query."""
+    """Return the vector whose neighbours are sought, float32 [D]: `own`, or if that is None the query's vector.
+
+    Returns None without a query, too.
+    """
     if own is not None or batch is None:
         return own
     return component.query_vectors(batch, _served(component, recommender.data, target))[0]
@@ -156,7 +156,11 @@ def _vector(
 def _embedding(
     recommender: Recommender, label: str, component: VectorModel, learned: Mapping[str, Embedding], target: Target
 ) -> Embedding:
-    """Return the vectors of a kind; those of users that were not learned follow from what the users have."""
+    """Return the vectors of all entities of a kind.
+
+    If the component learned none for users, they are computed from queries with the users' histories. Raises
+    ConfigError for any other kind without vectors.
+    """
     data = recommender.data
     if target in learned:
         return learned[target]
@@ -169,14 +173,14 @@ def _embedding(
 
 
 def _served(component: VectorModel, data: Dataset, target: Target) -> Target:
-    """Return the target, or if the component does not recommend it the first one that it does."""
+    """Return `target` if the component recommends it, else the first target of the data that it recommends."""
     if target in data.targets and component.recommends(target):
         return target
     return next((other for other in data.targets if component.recommends(other)), ITEMS)
 
 
 def _named(asked: str | Query, by: str, target: Target, vocabulary: Vocabulary, batch: QueryBatch | None) -> Ints:
-    """Return the codes of what is asked among the kind of the neighbours, which must not be its own neighbour."""
+    """Return the codes of the entities of the kind `target` that `asked` names: they must not be neighbours."""
     if isinstance(asked, str) and by == target:
         codes = vocabulary.encode([asked])
     elif isinstance(asked, str) and by == TEXT and target == WORDS:
@@ -189,7 +193,10 @@ def _named(asked: str | Query, by: str, target: Target, vocabulary: Vocabulary, 
 
 
 def _counts(recommender: Recommender, kind: str) -> Longs | None:
-    """Return int64 [N], the users who have each, or the items of each user; None if the bundle does not know them."""
+    """Count the training users who have each entity of a kind, or the distinct items of each user: int64 [N].
+
+    Returns None if the bundle holds no users, or the kind is none that users have.
+    """
     data = recommender.data
     if not recommender.knows_users:
         return None
@@ -203,7 +210,7 @@ def _counts(recommender: Recommender, kind: str) -> Longs | None:
 def _neighbours(
     data: Dataset, kind: str, vocabulary: Vocabulary, counts: Longs | None, ids: Ints, values: Floats
 ) -> Iterator[Neighbour]:
-    """Yield the neighbours with these codes."""
+    """Yield the neighbours with these codes and similarities, with their names, counts and positions."""
     places = None if counts is None else positions(counts)
     texts = [data.entities[kind].text[code] for code in ids] if kind in data.entities else [""] * len(ids)
     for code, name, text, value in zip(ids, vocabulary.texts(ids), texts, values, strict=True):

@@ -1,4 +1,4 @@
-"""A person's own ratings in a small file, as part of a query."""
+"""A person's own ratings, read from a small file to become part of a query."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HEADER = ["item", "rating"]
 
 @dataclass(frozen=True, slots=True)
 class UserRating:
-    """An item as typed, the item it was resolved to, and its rating."""
+    """A row of the file: an item as typed, the item of the data that was found for it, and the rating."""
 
     typed: str
     match: Match
@@ -24,10 +24,10 @@ class UserRating:
 
 
 def read_ratings(path: Path, data: Dataset) -> list[UserRating]:
-    """Read the rows of a CSV file `item,rating`, with or without that header; items by id, or loosely by title.
+    """Read a CSV file of rows `item,rating`, with or without that header; an item is an id, or a title typed loosely.
 
-    A rating is a number from 0; 0 is a dislike. It goes to 1 where the data has no weights, whose scale it could be on.
-    Raises DataError with the line if one cannot be used.
+    A rating is a number of 0 or more, where 0 is a dislike; it is at most 1 if the data has no weights to give it a
+    scale. Raises DataError with the number of the line if a row cannot be used.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines(keepends=True)

@@ -1,1 +1,1 @@
-"""The search for options and weights on validation queries."""
+"""Tuning: search for the best values of options and weights, measured on validation queries."""

@@ -1,4 +1,4 @@
-"""The objective of a search: variants measured on validation queries, with everything unchanged kept in memory."""
+"""The objective of a search: measure variants on validation queries, keeping in memory all that does not change."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ V = TypeVar("V")
 
 @dataclass(slots=True)
 class LRUCache(Generic[V]):
-    """Values by key; beyond a budget of bytes the least recently used ones are dropped."""
+    """A cache of values by key that drops the least recently used values if they exceed a budget of bytes."""
 
     budget: int
     _values: OrderedDict[Hashable, tuple[V, int]] = field(default_factory=OrderedDict)
 
     def get(self, key: Hashable) -> V | None:
-        """Return the value under a key, if it is still there."""
+        """Return the value under a key; None if it was dropped or never there."""
         if key not in self._values:
             return None
         self._values.move_to_end(key)
         return self._values[key][0]
 
     def put(self, key: Hashable, value: V, size: int) -> None:
-        """Keep a value of `size` bytes."""
+        """Keep a value that takes `size` bytes, and drop others if the budget is exceeded."""
         self._values[key] = (value, size)
         while sum(taken for _, taken in self._values.values()) > self.budget:
             self._values.popitem(last=False)
@@ -63,7 +63,7 @@ class CachingFitter(Fitter):
         self._kept: LRUCache[Fitted] = LRUCache(memory // 4)
 
     def fit(self, jobs: Iterable[PlannedFit], done: Done = lambda _: None) -> list[Fitted]:
-        """Return the fits of all jobs, in their order: from memory, from the store, or fitted."""
+        """Return the fits of all jobs, in their order; fit only what is neither in memory nor in the store."""
         planned = {_job(spec, training_part): (spec, training_part) for spec, training_part in jobs}
         fits = {job: self._kept.get(job) for job in planned}
         missing = {job: planned[job] for job, fitted in fits.items() if fitted is None}
@@ -76,15 +76,15 @@ class CachingFitter(Fitter):
 
 
 class Objective:
-    """The metrics of variants of one experiment on the validation queries of all its folds.
+    """The objective of a search, which measures variants of one experiment on the validation queries of all folds.
 
-    The data is read and split once. Fitted components and pools stay in memory, so that a variant which
-    differs only in its re-rankers is only re-ranked. Neither pools nor slates are written to the store. The observers
-    of `work` are told of fits, once of those that stay in memory.
+    The data is read and split once. Fitted components and pools stay in memory, so that for a variant that differs only
+    in its re-rankers only the re-ranking is repeated. Neither pools nor slates are written to the store. The observers
+    of `work` are told of each fit, but only once of a fit that stays in memory.
     """
 
     def __init__(self, experiment: CheckedExperiment, data: Dataset, work: ExperimentRunner, store: Store) -> None:
-        """Split `data` into folds as `work` would, inside the training parts."""
+        """Split `data` into folds, and each training part once more, for the validation queries."""
         config = experiment.config
         self.work = work
         self.fitter = CachingFitter(
@@ -104,7 +104,10 @@ class Objective:
     def measure(
         self, variant: CheckedExperiment, pipeline: str, metric_specs: Mapping[str, MetricSpec]
     ) -> dict[str, float]:
-        """Return the means of the metrics of one pipeline over all validation queries, by their names in reports."""
+        """Measure one pipeline of a variant: the mean of each metric over all validation queries, by name in reports.
+
+        Raises DataError if a metric is not defined for any query.
+        """
         variant = replace(variant, pipelines={pipeline: variant.pipelines[pipeline]}, curves=())
         trainer = self._preparer(variant)
         eval_batch: dict[Target, list[EvalBatch]] = {metric_spec.target: [] for metric_spec in metric_specs.values()}
@@ -123,7 +126,7 @@ class Objective:
         return FoldTrainer(variant, self.fitter, self.runner)
 
     def _splits(self, trainer: FoldTrainer) -> list[FoldSplits]:
-        """Return the folds, split again if this variant is the first that learns on a part inside them."""
+        """Return the split folds; split them again if this variant is the first one in which a blend learns."""
         if self.splits[0].validation is None and any(
             pipeline.learns for pipeline in trainer.experiment.pipelines.values()
         ):
@@ -152,12 +155,12 @@ class Objective:
 
 
 def _job(spec: ComponentSpec, training_part: TrainingPart) -> tuple[str, ...]:
-    """Return a key of a fit within one search, in which data, seed and libraries do not change."""
+    """Return a key of a fit that is unique within one search, in which data, seed and libraries do not change."""
     below = () if spec.base_model is None else _job(spec.base_model, training_part)
     return training_part.fold, training_part.level, spec.label, spec.cls.name, spec.options.model_dump_json(), *below
 
 
 def _size(pooled: CandidateBlock) -> int:
-    """Return the bytes of a pool and of the arrays that re-rankers keep with it: about one for each of its columns."""
+    """Estimate the bytes of a pool with the arrays that re-rankers keep for it, which take about as many again."""
     state: dict[str, Any] = pooled.pool.state()
     return 2 * sum(array.nbytes for array in state.values())

@@ -1,4 +1,4 @@
-"""The sampler of a search: Optuna proposes values, and computes afterwards which options mattered."""
+"""The sampler of a search, by which Optuna proposes values and afterwards computes how much each option mattered."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 class Sampler:
-    """A source of proposals, made from the trials so far.
+    """A sampler that proposes the values of the next trial from the trials so far.
 
-    Every proposal has its own random generator, made from the seed and the number of the trial, so that an
-    interrupted search continues exactly as it would have.
+    Every proposal has a random generator of its own, made from the seed and the number of the trial, so that an
+    interrupted search continues exactly as it would have without the interruption.
     """
 
     def __init__(self, tuning: Tuning, method: Literal["tpe", "random"], seed: int) -> None:
-        """Create the study. Raises MissingDependencyError without Optuna."""
+        """Create an Optuna study of the space of `tuning`; raises MissingDependencyError without Optuna."""
         try:
             import optuna
         except ImportError:
@@ -48,7 +48,7 @@ class Sampler:
             self.study.add_trial(self._frozen(trial))
 
     def ask(self, number: int) -> dict[str, Any]:
-        """Return the values of a trial, by key path; those of the config itself for the first."""
+        """Propose the values of the trial of this number, by key path; trial 0 has the values of the config itself."""
         if number == 0:
             return {dimension.path: dimension.start for dimension in self.tuning.space}
         import optuna
@@ -60,12 +60,11 @@ class Sampler:
         return {d.path: _value(d, asked.params[d.path]) for d in self.tuning.space}
 
     def importance(self, trials: Sequence[Trial]) -> dict[str, float]:
-        """Return key path -> importance: its share in separating the best tenth of the trials from all, largest first.
+        """Return the importance of each option by key path, the most important first; the values sum to 1.
 
-        The shares sum to 1.
-
-        By PED-ANOVA (Watanabe, Bansal and Hutter 2023). Empty where it cannot be computed: fewer than two
-        different values.
+        The importance of an option is its share in what separates the best tenth of the trials from all trials
+        (PED-ANOVA; Watanabe, Bansal and Hutter 2023). The result is empty if the metric has fewer than two different
+        values.
         """
         import optuna
 
@@ -83,7 +82,7 @@ class Sampler:
         return RandomSampler(seed=seed) if self.method == "random" else TPESampler(seed=seed)
 
     def _frozen(self, trial: Trial) -> FrozenTrial:
-        """Return a trial in Optuna's form."""
+        """Convert a trial to Optuna's type."""
         import optuna
 
         return optuna.trial.create_trial(
@@ -97,7 +96,7 @@ class Sampler:
 
 
 def _distribution(dimension: Dimension) -> BaseDistribution:
-    """Return a dimension in Optuna's form; choices are represented by their texts, as they may be lists."""
+    """Convert a dimension to Optuna's type; choices become texts, since they may be lists."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     values = dimension.values

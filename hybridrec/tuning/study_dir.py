@@ -1,4 +1,4 @@
-"""The folder of a search: its config, its trials, and its result."""
+"""The folder of a search, with its config, its trials and its result."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _BUDGETS = ("trials", "seconds")
 
 @dataclass(frozen=True, slots=True)
 class Tuned:
-    """A finished search.
+    """The result of a finished search.
 
-    folder: holds trials.csv, importance.json, config.yaml (the original) and best.yaml
-    trials: in order; the first one is the config as it was written
-    best: those that satisfy all bounds, best first
-    importance: key path -> share in separating the best trials from the others
+    folder: holds trials.csv, importance.json, config.yaml (the original config) and best.yaml (the tuned one)
+    trials: all trials in order; the first one is the config as it was written
+    best: the trials that satisfy all bounds, best first
+    importance: key path -> share of the option in what separates the best trials from the others
     """
 
     folder: Path
@@ -39,12 +39,12 @@ class Tuned:
 
     @property
     def config(self) -> Path:
-        """The experiment with the chosen values, for `run`."""
+        """Path of the config with the chosen values, for `run`."""
         return self.folder / BEST
 
 
 def begin(runs: Path, experiment: CheckedExperiment) -> Path:
-    """Create a new folder for a search below `runs`."""
+    """Create a new folder for a search below `runs`, write its config there, and return the folder."""
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     writable(runs)
     folder = free(runs, f"{experiment.config.name}-tune-{stamp}-{experiment.hash[:6]}")
@@ -55,7 +55,11 @@ def begin(runs: Path, experiment: CheckedExperiment) -> Path:
 
 
 def resume(folder: Path, experiment: CheckedExperiment) -> Path:
-    """Return the folder of an earlier search of the same experiment, whose budgets may differ."""
+    """Check that `folder` holds an earlier search of the same experiment, and return it.
+
+    Raises ConfigError if it does not, where only the budgets `trials` and `seconds` may differ, and StoreError if its
+    config cannot be read.
+    """
     try:
         began = yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
     except OSError:
@@ -70,13 +74,16 @@ def resume(folder: Path, experiment: CheckedExperiment) -> Path:
 
 
 def finish(folder: Path, report: TuningReport, config_hash: str) -> None:
-    """Write the summary that `run` copies into the report of the tuned experiment."""
+    """Write the summary of a search, which `run` copies into the report of the tuned experiment."""
     content = {"config_hash": config_hash, "tuning": report.model_dump(mode="json")}
     write_whole(folder / TUNING, json.dumps(content, indent=1, ensure_ascii=False))
 
 
 def tuned_report(config: Path, config_hash: str) -> TuningReport | None:
-    """Return the summary of the search that made a config, if it is a best.yaml that was not edited since."""
+    """Return the summary of the search that wrote a config; None if the config is not an unedited `best.yaml`.
+
+    Raises StoreError if the summary cannot be read.
+    """
     path = config.with_name(TUNING)
     if config.name != BEST or not path.exists():
         return None
@@ -89,6 +96,6 @@ def tuned_report(config: Path, config_hash: str) -> TuningReport | None:
 
 
 def _lasting(resolved: Any) -> Any:
-    """Return a resolved config without the budgets of its search, and without its observers."""
+    """Return a resolved config without its observers and the budgets of its search, which may differ on resuming."""
     tune = {key: value for key, value in resolved["tune"].items() if key not in _BUDGETS}
     return {key: value for key, value in resolved.items() if key != OBSERVE} | {"tune": tune}

@@ -1,4 +1,4 @@
-"""The trials of a search, and their table, written line by line, so that nothing is lost."""
+"""The trials of a search, and the table to which each trial is written when it ends, so that none is lost."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from hybridrec.errors import StoreError
 from hybridrec.paths import append, write_whole
 
 State = Literal["complete", "infeasible", "failed"]
-"""A trial that violates a bound is infeasible, one whose values could not be fitted has failed."""
+"""The state of a trial: one that violates a bound is infeasible, one that ended with an error has failed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One set of values, and its metrics on the validation queries."""
+    """A trial of a search: a set of values, and the metrics on the validation queries."""
 
     number: int
     values: dict[str, Any]
-    """Key path -> value."""
+    """The values that were tried, by key path."""
     state: State
     metrics: dict[str, float] = field(default_factory=dict)
-    """The metric, and those of the bounds; empty if it failed."""
+    """The tuned metric and those of the bounds, by names in reports; empty if the trial failed."""
     seconds: float = 0.0
     problem: str = ""
-    """The reason why it failed."""
+    """The error of a failed trial, else empty."""
 
 
 def best_of(trials: Sequence[Trial], tuning: Tuning) -> list[Trial]:
-    """Return the trials that satisfy all bounds, best first; of equals the earlier one goes first."""
+    """Return the trials that satisfy all bounds, best first; of equally good trials the earlier comes first."""
     sign = -1 if tuning.metric_spec.measure.metric.higher_is_better else 1
     complete = [trial for trial in trials if trial.state == "complete"]
     return sorted(complete, key=lambda trial: sign * trial.metrics[tuning.metric_spec.key])
 
 
 class TrialTable:
-    """trials.csv: a line for each trial, in order."""
+    """The table `trials.csv` of a search, with a line for each trial, in order."""
 
     def __init__(self, path: Path, tuning: Tuning) -> None:
         """Use the table at this path, which may not exist yet."""
@@ -49,9 +49,9 @@ class TrialTable:
         self.columns = ["number", "state", *tuning.metric_specs, "seconds", *(d.path for d in tuning.space), "problem"]
 
     def read(self) -> list[Trial]:
-        """Read all trials; an incomplete last line, from an interruption, is removed.
+        """Read all trials, and remove an incomplete last line that an interruption left.
 
-        Raises StoreError if the file is not a table of this search.
+        A table that does not exist is created. Raises StoreError if the file is not a table of this search.
         """
         if not self.path.exists():
             self._append(self.columns)
@@ -68,7 +68,7 @@ class TrialTable:
             raise StoreError(f"{self.path} cannot be read: {error}") from None
 
     def add(self, trial: Trial) -> None:
-        """Write one line."""
+        """Append the line of a trial to the table."""
         row = {"number": trial.number, "state": trial.state, "seconds": f"{trial.seconds:.3f}", **trial.metrics}
         row |= {d.path: d.text(trial.values[d.path]) for d in self.tuning.space}
         row["problem"] = " ".join(trial.problem.split())

@@ -1,4 +1,4 @@
-"""A search from beginning to end: propose, measure, record; then write the best."""
+"""The search of `tune`: propose values, measure and record each trial, and write the config with the best values."""
 
 from __future__ import annotations
 
@@ -36,16 +36,16 @@ class TuneCallback(Protocol):
     """A listener to a search; the command line prints its progress."""
 
     def began(self, folder: Path, tuning: Tuning, trials: int) -> None:
-        """Note the start: results go into this folder; `trials` is the most trials that will run."""
+        """Note that the search begins; its results go into `folder`, and at most `trials` trials will run."""
         ...
 
     def tried(self, trial: Trial, best: Trial | None) -> None:
-        """Note a finished trial; `best` is the best so far that satisfies all bounds."""
+        """Note a finished trial; `best` is the best trial so far that satisfies all bounds, None if none does."""
         ...
 
 
 class NullTuneCallback:
-    """A callback that ignores everything."""
+    """A `TuneCallback` that ignores everything."""
 
     def began(self, folder: Path, tuning: Tuning, trials: int) -> None:
         """Ignore the start."""
@@ -68,14 +68,17 @@ def tune(
     block: Collection[str] = (),
     plugins: Sequence[type[Plugin] | Path | str] = (),
 ) -> Tuned:
-    """Search the space of a config's section `tune` on validation queries from inside the training parts.
+    """Search for the best values of the options in a config's section `tune`, and return the result of the search.
 
-    `trials` and `seconds` override the budgets of the file: the total number of trials, and the seconds of this call
-    after which none begins. `resume_from` is the folder of an earlier search
-    to be continued. The other arguments are those of `run`, which takes the result: `run(tuned.config)`.
+    Trials are measured on validation queries inside the training parts, never on test queries. The other arguments are
+    those of `run`, which takes the result: `run(tuned.config)`.
 
-    Raises ConfigError if the config has no such section, or no trial satisfies the bounds, and
-    MissingDependencyError without Optuna.
+    trials: total number of trials, in place of that in the config
+    seconds: no trial begins after this many seconds of this call, in place of the number in the config
+    resume_from: folder of an earlier search to be continued
+
+    Raises ConfigError if the config has no section `tune` or no trial satisfies the bounds, and MissingDependencyError
+    without Optuna.
     """
     registry = registry_for(config, assignments, block=block, plugins=plugins)
     opened = open_config(config, registry, tuple(assignments), data)
@@ -110,7 +113,7 @@ def tune(
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """One call of `tune`."""
+    """The search of one call of `tune`, with all that it needs."""
 
     experiment: CheckedExperiment
     variants: Variants
@@ -135,7 +138,7 @@ class _Work:
         return TrialTable(self.folder / TRIALS, self.tuning)
 
     def run(self, budget: int, seconds: float | None) -> None:
-        """Run trials until one of the budgets is used up."""
+        """Run trials until there are `budget` of them, or `seconds` have passed; earlier trials are read first."""
         began = time.perf_counter()
         done = self.table.read()
         for trial in done:
@@ -166,7 +169,10 @@ class _Work:
             self.callback.tried(trial, next(iter(best_of(done, self.tuning)), None))
 
     def trial(self, number: int, bench: Objective) -> Trial:
-        """Run one trial. Values that cannot be fitted make a failed trial; the config as it is written must work."""
+        """Run the trial of this number and return it.
+
+        If it ends with an error it is a failed trial; but an error of trial 0, the config as written, is raised.
+        """
         started = time.perf_counter()
         values = self.search.ask(number)
         try:
@@ -183,7 +189,10 @@ class _Work:
         return Trial(number, values, state, metrics, time.perf_counter() - started)
 
     def finish(self, text: str, assignments: Sequence[str]) -> Tuned:
-        """Write the importance of the options, and the best trial as a config."""
+        """Write the importance of the options, the config with the best values and the summary; return the result.
+
+        `text` is the config as its author wrote it. Raises ConfigError if no trial satisfies the bounds.
+        """
         trials = self.table.read()
         importance = self.search.importance(trials)
         write_whole(self.folder / IMPORTANCE, json.dumps(importance, indent=1, ensure_ascii=False))
@@ -201,7 +210,7 @@ class _Work:
         return Tuned(self.folder, trials, best, importance)
 
     def header(self, trials: Sequence[Trial], chosen: Trial) -> str:
-        """Return comments for best.yaml on the origin of its values."""
+        """Return the comment at the top of `best.yaml`, on the origin of its values."""
         key = self.tuning.metric_spec.key
         return (
             f"# Chosen by `hybridrec tune` on validation queries inside the training parts: trial {chosen.number} of\n"
@@ -209,7 +218,7 @@ class _Work:
         )
 
     def infeasible(self, trials: Sequence[Trial]) -> str:
-        """Return the message for a search in which no trial satisfies the bounds: it names the nearest one."""
+        """Return the message for a search in which no trial satisfies the bounds; it names the nearest trial."""
         bounds = self.tuning.bounds
         measured = [trial for trial in trials if trial.metrics]
         nearest = min(
@@ -223,7 +232,7 @@ class _Work:
         )
 
     def report(self, trials: Sequence[Trial], chosen: Trial, importance: dict[str, float]) -> TuningReport:
-        """Return the summary for the report of a run with the chosen values."""
+        """Return the summary of the search, for the report of a run with the chosen values."""
         values: list[Any] = [trial.metrics.get(self.tuning.metric_spec.key) for trial in trials]
         return TuningReport(
             metric=self.tuning.metric_spec.key,

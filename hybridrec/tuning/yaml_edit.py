@@ -1,4 +1,4 @@
-"""best.yaml: an experiment file with the chosen values inserted, and otherwise as its author wrote it."""
+"""The text of `best.yaml`: the experiment file with the chosen values, otherwise as its author wrote it."""
 
 from __future__ import annotations
 
@@ -19,10 +19,11 @@ from hybridrec.errors import ConfigError
 def tuned_text(
     variants: Variants, text: str, values: Mapping[str, Any], chosen: CheckedExperiment, folder: Path
 ) -> str:
-    """Return the experiment file `text` with other values and without its section `tune`, for a file in `folder`.
+    """Insert values into the experiment file `text`, remove its section `tune`, and return the text.
 
-    `chosen` is the experiment that it must resolve to; where the text cannot be edited to that end (for example, an
-    alias is used in several places), it is the resolved config instead.
+    The result is meant for a file in `folder` and must resolve to the experiment `chosen`. If the text cannot be edited
+    so (for example, because a value stands behind an alias that is used in several places), the resolved config of
+    `chosen` is returned instead.
     """
     edits = {tuple(path.split(".")): value for path, value in values.items()}
     edits |= _absolute(variants.document.content, chosen.resolved)
@@ -36,7 +37,10 @@ def tuned_text(
 
 
 def _absolute(content: Any, resolved: Any, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], str]:
-    """Return the paths of files that are relative in the document, as the absolute ones of the resolved config."""
+    """Return, by key path, the absolute path of each file that the document names by a relative path.
+
+    `resolved` is the resolved config, in which paths are absolute.
+    """
     if isinstance(content, str):
         moved = isinstance(resolved, str) and content != resolved and Path(resolved).is_absolute()
         return {path: resolved} if moved else {}
