@@ -117,7 +117,7 @@ class QueryBatch:
     derived: tuple[EntityKind, ...] = ()
     ids: tuple[str, ...] | None = None
     segment: NDArray[np.str_] | None = None
-    _known: dict[Hashable, tuple[object, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _cache: dict[Hashable, tuple[object, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Freeze the arrays: every holder of the object shares them."""
@@ -153,9 +153,9 @@ class QueryBatch:
         For example, candidates and scores of one model both need the vectors of the queries; `depends` is then the
         array that the model learned.
         """
-        entry = self._known.get(name)
+        entry = self._cache.get(name)
         if entry is None or entry[0] is not depends:
-            entry = self._known[name] = (depends, make())
+            entry = self._cache[name] = (depends, make())
         return cast(T, entry[1])
 
     def take(self, rows: NDArray[np.integer] | slice) -> QueryBatch:

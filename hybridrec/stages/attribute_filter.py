@@ -1,4 +1,4 @@
-"""`attribute`: what may be shown, as a condition in SQL on attributes of entities and columns of the request."""
+"""Filter `attribute`: a condition in SQL on attributes of entities and columns of the request."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
     import polars as pl
 
 REQUEST = "request"
-"""The name under which the columns of the request stand in a condition."""
+"""The name before that of a column of the request in a condition: `request.budget`."""
 
 
 def condition(text: str) -> str:
-    """Return the text of a condition that Polars can read; raises ValueError for what it cannot, and for subqueries."""
+    """Return the text of a condition unchanged; raises ValueError if Polars cannot read it or it holds a subquery."""
     _parsed(text)
     return text
 
@@ -48,7 +48,7 @@ def _parsed(text: str) -> pl.Expr:
 
 
 class AttributeOptions(Options):
-    """Options of `attribute`."""
+    """The condition under which ids may be shown, and the entities that it is about."""
 
     where: Annotated[str, AfterValidator(condition)] = Field(examples=["price <= request.budget"])
     """The condition under which an id may be shown: SQL on its attributes, and on columns of the request under
@@ -56,7 +56,8 @@ class AttributeOptions(Options):
     target: Target = ITEMS
     """The kind of entities whose attributes are compared: `items`, or another one that is recommended."""
     unknown: Literal["exclude", "allow"] = "exclude"
-    """Ids for which the condition is neither true nor false, because an attribute or the request is unknown."""
+    """`exclude` or `allow` ids for which the condition is neither true nor false, because an attribute of theirs or a
+    column of the request is unknown."""
 
 
 class AttributeFilter(Filter):
@@ -76,13 +77,16 @@ class AttributeFilter(Filter):
     _columns: dict[str, FeatureColumn]
     """The attributes that the condition names."""
     _lists: frozenset[str]
-    """Those that are other kinds: an entity that has none has the empty list, which is not unknown."""
+    """The names of attributes that are other kinds; an entity without any has the empty list, which is not unknown."""
     _size: int
     _request: dict[str, FeatureColumn]
-    """The columns of the request that it names, without rows."""
+    """The columns of the request that the condition names, without rows."""
 
     def fit(self, data: Dataset) -> Self:
-        """Take the attributes that the condition names; raises DataError for unknown ones, and for wrong types."""
+        """Take the attributes that the condition names from the data; return self.
+
+        Raises DataError for unknown attributes, and for a condition whose types do not fit.
+        """
         target = self.config.target
         if target not in data.entities:
             raise DataError(f"the data has no {target}: {did_you_mean(target, data.entities)}")
@@ -103,7 +107,7 @@ class AttributeFilter(Filter):
         return self
 
     def exclude(self, queries: QueryBatch, target: Target) -> Exclude:
-        """Exclude the ids for which the condition is not true, group by group of requests with the same values."""
+        """Exclude the ids for which the condition is not true, by groups of requests with the same values."""
         if target != self.config.target:
             return Exclude()
         if not self._request:
@@ -122,7 +126,7 @@ class AttributeFilter(Filter):
         return {**_packed("column", self._columns), **_packed("request", self._request), **lists}
 
     def restore(self, state: State) -> Self:
-        """Restore the fit from `state`."""
+        """Take the attributes and the columns of the request from `state`; return self."""
         self._columns, self._request = _unpacked("column", state), _unpacked("request", state)
         self._lists, self._size = frozenset(state["lists"].tolist()), int(state["size"])
         return self
@@ -133,7 +137,7 @@ class AttributeFilter(Filter):
 
     @cached_property
     def _frame(self) -> pl.DataFrame:
-        """The attributes as a frame, made once; racing threads make equal ones."""
+        """The attributes as a frame, made once; threads that race to make it make equal frames."""
         import polars as pl
 
         columns = {name: _series(column, name in self._lists) for name, column in self._columns.items()}
@@ -141,11 +145,11 @@ class AttributeFilter(Filter):
 
     @cached_property
     def _everyone(self) -> Bools:
-        """The exclusion for every request: bool[N]."""
+        """The mask of ids that are excluded for every request: bool[N]."""
         return self._barred({})
 
     def _barred(self, request: Mapping[str, Any]) -> Bools:
-        """Return bool[N]: true for ids for which the condition is not true, given the values of a request."""
+        """Return bool[N]: true for ids that are excluded for a request with these values."""
         import polars as pl
 
         frame = self._frame
@@ -161,7 +165,10 @@ class AttributeFilter(Filter):
         return np.array(np.broadcast_to(~may.to_numpy(), self._size))
 
     def _require_types(self) -> None:
-        """Refuse a condition that cannot be computed, with nothing known of the request; some need values to fail."""
+        """Raise DataError if the condition cannot be computed for a request of which no column is known.
+
+        Some conditions fail only for certain values of the request, which `exclude` reports.
+        """
         import polars as pl
 
         try:
@@ -175,13 +182,13 @@ class AttributeFilter(Filter):
             raise DataError(f"where: gives {kind}, not true or false: {self.config.where}")
 
     def _failed(self, error: Exception) -> DataError:
-        """Return the error of a condition that cannot be computed, with the types of its columns."""
+        """Return the error for a condition that cannot be computed; its message has the types of the columns."""
         reason = " ".join(str(error).partition("\n")[0].split())
         columns = ", ".join(f"{name} {_shown(column)}" for name, column in self._columns.items())
         return DataError(f"where: cannot be computed: {reason} ({columns})")
 
     def _reads(self, name: str) -> bool:
-        """Return True if the condition reads this column of the request: it cannot be computed without it."""
+        """Return True if the condition reads this column of the request, so that it cannot be computed without it."""
         import polars as pl
 
         try:
@@ -191,7 +198,7 @@ class AttributeFilter(Filter):
         return False
 
     def _dry(self, frame: pl.DataFrame, request: Mapping[str, FeatureColumn]) -> pl.DataType:
-        """Return the type of the condition, computed for a request of which nothing is known."""
+        """Return the type of the condition, computed for a request in which the value of every column is unknown."""
         import polars as pl
 
         if request:
@@ -201,9 +208,9 @@ class AttributeFilter(Filter):
 
 
 def _attributes(data: Dataset, target: Target) -> tuple[dict[str, FeatureColumn], set[str]]:
-    """Return the columns of the entities of a kind by name, and the names of those that are other kinds.
+    """Return the columns of the entities of a kind by name, and the names of the columns that are other kinds.
 
-    A feature goes before an own column of the same name.
+    A feature takes precedence over the columns `id`, `time` and the other kinds if it has the same name.
     """
     entities = data.entities[target]
     ids = entities.vocabulary.ids.to_list()
@@ -244,10 +251,10 @@ def _frame_of_requests(queries: QueryBatch, columns: Mapping[str, FeatureColumn]
 
 
 def _series(column: FeatureColumn, is_list: bool | None = False) -> pl.Series:
-    """Return a column with null where it is unknown; a category as text, or as a list of texts.
+    """Return a feature column as a polars column, null where it is unknown.
 
-    A category is a list if `is_list`, or if an entity has several, and then null for an entity that has none; it is
-    a text, the first of several, if `is_list` is None.
+    Categories become texts, or lists of texts if an entity has several. With `is_list` they are always lists, empty and
+    not null for an entity that has none; with None they are always texts, the first of several.
     """
     import polars as pl
 
@@ -269,7 +276,7 @@ def _series(column: FeatureColumn, is_list: bool | None = False) -> pl.Series:
 
 
 def _type(column: FeatureColumn) -> pl.DataType:
-    """Return the type of a column of the request: a category is a text."""
+    """Return the polars type of a column of the request; a category is a text."""
     import polars as pl
 
     types = {"category": pl.String(), "flag": pl.Boolean(), "time": pl.Datetime("ms"), "number": pl.Float32()}
@@ -281,13 +288,13 @@ def _hashable(row: tuple[Any, ...]) -> Hashable:
 
 
 def _shown(column: FeatureColumn) -> str:
-    """Return the type of a column for a message."""
+    """Return the type of a column as a message shows it."""
     several = column.type == "category" and bool((np.diff(column.values.indptr) > 1).any())
     return "list: array_contains(NAME, 'value')" if several else column.type
 
 
 def _packed(place: str, columns: Mapping[str, FeatureColumn]) -> State:
-    """Return columns as named arrays."""
+    """Return columns as named arrays whose names begin with `place`."""
     state: State = {f"{place}s": np.array(list(columns), np.str_)}
     state[f"{place}_types"] = np.array([column.type for column in columns.values()], np.str_)
     for name, column in columns.items():
@@ -300,7 +307,7 @@ def _packed(place: str, columns: Mapping[str, FeatureColumn]) -> State:
 
 
 def _unpacked(place: str, state: State) -> dict[str, FeatureColumn]:
-    """Return the columns that `_packed` packed."""
+    """Return the columns that `_packed` turned into arrays under this `place`."""
     columns: dict[str, FeatureColumn] = {}
     for name, kind in zip(state[f"{place}s"].tolist(), state[f"{place}_types"].tolist(), strict=True):
         key = f"{place}.{name}"

@@ -22,9 +22,9 @@ class Exclude:
     ids: bool[N], ids excluded for every query, or None
     released, times: float64[N] and float64[Q], release times of ids and times of queries: ids released after the
         time of the query are excluded; NaN is neither before nor after. Both or neither are None
-    groups, group: bool[G, N], ids excluded for a group of queries, and int32[Q], the group of each query, -1 for
-        none: a rule that excludes most of a large vocabulary takes a byte per id, once for all queries that it treats
-        alike. Both or neither are None
+    groups, group: bool[G, N], ids excluded for each group of queries, and int32[Q], the group of each query, -1 for
+        none. They suit a rule that excludes most of a large vocabulary, as they take a byte per id and group, not per
+        query. Both or neither are None
 
     Equal only to itself, so that it can be part of a cache key.
     """
@@ -50,7 +50,10 @@ class Exclude:
         )
 
     def arranged(self, order: Ints, places: Ints) -> Exclude:
-        """Return the exclusion with id `order[j]` at place j; `places` is the inverse, N for ids not in `order`."""
+        """Return the exclusion for places: at place j is id `order[j]`.
+
+        `places` is the inverse of `order`, with N for ids that are not in it.
+        """
         rows = self.rows
         if rows is not None:
             rows = csr_matrix((rows.data, places[rows.indices], rows.indptr), (rows.shape[0], len(places) + 1))
@@ -60,9 +63,9 @@ class Exclude:
         return replace(self, rows=rows, ids=ids, released=released, groups=groups)
 
     def also(self, other: Exclude) -> Exclude:
-        """Return the exclusion, for the same queries, of what this one or the other one excludes.
+        """Return the exclusion of all ids that this one or `other`, for the same queries, excludes.
 
-        Raises ValueError if both have release times, for different times of the queries.
+        Raises ValueError if both have release times, but different times of the queries.
         """
         rows = (
             self.rows if other.rows is None else other.rows if self.rows is None else (self.rows + other.rows).tocsr()
@@ -80,9 +83,9 @@ class Exclude:
         return Exclude(rows, ids, released, times, groups, group)
 
     def narrow(self, most: int) -> Iterator[tuple[Longs, Ints]]:
-        """Yield queries, int64, with the at most `most` ids that their group leaves them, int32, both ascending.
+        """Yield the queries, int64, and the ids, int32, of each group that leaves its queries at most `most` ids.
 
-        Groups that leave more are not yielded.
+        The ids are those that neither the group nor `ids` excludes; both arrays are ascending.
         """
         if self.groups is None or self.group is None:
             return
@@ -92,7 +95,7 @@ class Exclude:
                 yield np.flatnonzero(self.group == number), np.flatnonzero(left).astype(np.int32)
 
     def mask(self, scores: Floats, start: int = 0) -> None:
-        """Set excluded entries of the scores of ids `start` to `start` + n, float32 [Q, n], to -inf in place."""
+        """Set the scores of excluded ids to -inf, in place: float32 [Q, n] for the n ids from `start` on."""
         stop = start + scores.shape[1]
         if self.rows is not None:
             rows, ids = kernels.csr_rows(self.rows), self.rows.indices
@@ -109,7 +112,7 @@ class Exclude:
                 np.copyto(scores[row], -np.inf, where=self.groups[self.group[row], start:stop])
 
     def holds(self, ids: Ints) -> Bools:
-        """Return bool, shape of `ids` [Q, K]: true if the id is excluded; false at padding."""
+        """Return bool in the shape of `ids`, [Q, K]: true if the id is excluded for the query; false at padding."""
         valid = ids != PADDING
         if not valid.any():
             return valid
@@ -124,7 +127,7 @@ class Exclude:
 
 
 def _joined(first_rule: Exclude, other: Exclude) -> tuple[Bools | None, Ints | None]:
-    """Return groups and group of two exclusions: a group for each pair of groups in use."""
+    """Return `groups` and `group` for two exclusions together: one group for each pair of groups that a query has."""
     if first_rule.groups is None or first_rule.group is None:
         return other.groups, other.group
     if other.groups is None or other.group is None:
@@ -151,5 +154,5 @@ class Candidates:
 
     @classmethod
     def empty(cls, queries: int, k: int) -> Candidates:
-        """Return no candidates for any query."""
+        """Return padding only: no candidates for any query."""
         return cls(np.full((queries, k), PADDING, np.int32), np.full((queries, k), np.nan, np.float32))

@@ -30,15 +30,15 @@ from hybridrec.types import PADDING, Bools, Floats, Ints, State
 
 C = TypeVar("C", bound=Component | Filter)
 TOLERANCE = 1e-5
-"""The most by which a score may exceed the one before it, relative to the largest of its row."""
+"""The largest excess of a score over the one before it, relative to the largest score of the row."""
 
 
 def check_candidates(candidates: object, queries: int, k: int, n: int) -> None:
     """Refuse candidates that break the contract of generators.
 
-    Required for `queries` queries, a length of `k` and a vocabulary of size `n`: ids int32 [queries, k] from 0 to
-    n - 1, distinct in each row, followed by padding (-1); scores float32 of the same shape, finite at ids, NaN at
-    padding, best first.
+    For `queries` queries, k candidates each and a vocabulary of size `n` they must have ids int32 [queries, k] from 0
+    to n - 1, distinct in each row, followed by padding (-1), and scores float32 of the same shape, finite at ids, NaN
+    at padding, best first.
     """
     if not isinstance(candidates, Candidates):
         raise PluginError(f"candidates must return Candidates, not {type(candidates).__name__}")
@@ -56,10 +56,11 @@ def check_candidates(candidates: object, queries: int, k: int, n: int) -> None:
 
 
 def check_exclude(exclude: object, queries: int, n: int) -> None:
-    """Refuse an exclusion of a filter that breaks the contract, for `queries` queries and a vocabulary of size `n`.
+    """Refuse an exclusion that breaks the contract of filters.
 
-    Required: rows csr [queries, n]; ids bool[n]; released float64[n] with times float64[queries]; groups bool[G, n]
-    with group int32[queries] from -1 to G - 1.
+    For `queries` queries and a vocabulary of size `n`, its fields must be None or have these types and shapes: rows csr
+    [queries, n]; ids bool[n]; released float64[n] with times float64[queries]; groups bool[G, n] with group
+    int32[queries] from -1 to G - 1.
     """
     if not isinstance(exclude, Exclude):
         raise PluginError(f"exclude must return an Exclude, not {type(exclude).__name__}")
@@ -82,16 +83,16 @@ def check_exclude(exclude: object, queries: int, n: int) -> None:
 
 
 def check_excluded(candidates: Candidates, exclude: Exclude) -> None:
-    """Refuse well-formed candidates with an excluded id."""
+    """Refuse candidates with an excluded id; `check_candidates` must have accepted them."""
     _refuse("candidates: id {0} of query {1} is excluded", exclude.holds(candidates.ids), candidates.ids)
 
 
 def check_scores(scores: Floats, ids: Ints, columns: Sequence[str] = (), proposed: Floats | None = None) -> None:
     """Refuse scores that break the contract of scorers.
 
-    Required: float32 in the shape of `ids`, NaN at padding, never infinite; with `columns`, valid and distinct names,
-    as much for each of them, [C, Q, K]. NaN at an id is "no opinion", which a component has on no candidate that it
-    proposed itself: `proposed` are its scores as a generator, NaN at what it did not propose.
+    They must be float32 in the shape of `ids`, [Q, K], or with C `columns`, whose names must be valid and distinct,
+    [C, Q, K]; NaN at padding, and never infinite. NaN at an id is "no opinion", which a component may not have on a
+    candidate that it proposed itself: `proposed` has its scores as a generator, NaN at all other candidates.
     """
     if columns:
         _check_names(columns)
@@ -116,13 +117,13 @@ def _check_names(columns: Sequence[str]) -> None:
 
 
 RESERVED = frozenset(("query", "rank", "id", "score", "served_by", "request", "place", PROPENSITY))
-"""Columns of slates that have a meaning of their own."""
+"""Names that `extras` may not have, since frames of slates use them."""
 
 
 def check_propensities(propensities: Floats, ids: Ints) -> None:
     """Refuse propensities that break the contract of policies.
 
-    Required: float32 in the shape of the slates `ids`, from 0 to 1 at every id.
+    They must be float32 in the shape of the slates `ids`, and from 0 to 1 at every id.
     """
     check_array("propensities", propensities, np.float32, ids.shape)
     # Sums of many small probabilities may exceed 1 by rounding.
@@ -131,10 +132,10 @@ def check_propensities(propensities: Floats, ids: Ints) -> None:
 
 
 def check_ranked(ranked: Pool, pool: Pool) -> None:
-    """Refuse a result that breaks the contract of re-rankers, given the pool that they received.
+    """Refuse a pool, `ranked`, that breaks the contract of re-rankers; `pool` is the pool that the re-ranker received.
 
-    Required: the same candidates, and `final` None or float32 in the shape of the ids, finite at every candidate, NaN
-    at padding; `extras` float32 in that shape, under names that mean nothing else in a slate.
+    It must have the same candidates; `final` None or float32 in the shape of the ids, finite at every candidate, NaN at
+    padding; and `extras` float32 in that shape, under names that no column of slates has.
     """
     if not isinstance(ranked, type(pool)):
         raise PluginError(f"rerank must return a Pool, not {type(ranked).__name__}")
@@ -160,7 +161,7 @@ def check_ranked(ranked: Pool, pool: Pool) -> None:
 
 
 def check_self(component: C, method: str, returned: object) -> C:
-    """Return the component from a method that must return itself; refuse any other result."""
+    """Return the component if that is the result of its `method`, as it must be; refuse any other result."""
     if returned is not component:
         kind = "None" if returned is None else type(returned).__name__
         raise PluginError(f"{method} returned {kind}; it must return self")
@@ -177,7 +178,7 @@ def check_state(state: State) -> None:
 
 
 def check_figures(figures: object) -> None:
-    """Refuse figures that the report cannot hold: of another type, empty, too large, or with parts that do not fit."""
+    """Refuse figures that the report cannot hold: of a wrong type, empty, too large, or of sizes that do not agree."""
     if not isinstance(figures, Sequence):
         raise PluginError(f"figures must return a list, not {type(figures).__name__}")
     for figure in figures:
@@ -189,7 +190,7 @@ def check_figures(figures: object) -> None:
 
 
 def _misfit(figure: Figure) -> str:
-    """Return the reason why the report cannot hold a figure, empty if it can."""
+    """Return the reason why the report cannot hold a figure, "" if it can."""
     if isinstance(figure, CurveFigure):
         sizes = [("points", len(figure.points), MOST_POINTS)]
         reason = "" if all(len(point) == 2 for point in figure.points) else "a point is a pair (x, y)"
@@ -212,28 +213,31 @@ def _misfit(figure: Figure) -> str:
 
 
 def _refuse(message: str, wrong: Bools, values: NDArray[np.generic]) -> None:
-    """Raise PluginError for the first true entry of `wrong`, bool [Q, K]; {0} is the value there, {1} its row."""
+    """Raise PluginError if any entry of `wrong`, bool [Q, K], is true.
+
+    In `message` {0} is replaced by the value at the first such entry, and {1} by its row.
+    """
     if wrong.any():
         row, column = np.argwhere(wrong)[0]
         raise PluginError(message.format(values[row, column], row))
 
 
 def _fell(flags: Bools) -> Bools:
-    """Mark entries where a row changes from true to false."""
+    """Mark false entries that directly follow a true one in their row: bool, in the shape of `flags`."""
     result = np.zeros(flags.shape, bool)
     result[:, 1:] = flags[:, :-1] & ~flags[:, 1:]
     return result
 
 
 def _repeats(ascending: Ints) -> Bools:
-    """Mark entries of sorted rows that repeat the id before them, padding aside."""
+    """Mark entries of sorted rows that repeat the id before them, except for padding: bool, in the same shape."""
     result = np.zeros(ascending.shape, bool)
     result[:, 1:] = (ascending[:, 1:] == ascending[:, :-1]) & (ascending[:, 1:] != PADDING)
     return result
 
 
 def _rises(scores: Floats) -> Bools:
-    """Mark scores that exceed the one before them by more than rounding."""
+    """Mark scores that exceed the one before them by more than rounding can explain: bool, in the same shape."""
     slack = TOLERANCE * np.fmax(np.abs(scores).max(axis=1, keepdims=True, initial=0, where=~np.isnan(scores)), 1e-30)
     result = np.zeros(scores.shape, bool)
     result[:, 1:] = scores[:, 1:] > scores[:, :-1] + slack

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 CPU = "cpu"
 """The device that every machine has."""
 _SCORES = 1 << 22
-"""Scores of a dense model computed at once: they stay in the processor's outermost cache."""
+"""The number of scores of a dense model computed at once: they stay in the processor's outermost cache."""
 
 
 class Component(Plugin):
@@ -34,20 +34,22 @@ class Component(Plugin):
     targets: the kinds it can recommend: "items", other kinds by name, or `EVERY_KIND` for items and every kind that
         users carry (`Dataset.targets`)
     needs: query fields: "user", "items", "title", other kinds by name, or `EVERY_KIND` for items and every other
-        kind; at least one must be known for the component to have an opinion. Empty if it serves every query
+        kind; the component has an opinion only on a query that has at least one. Empty if it serves every query
     folds_in: true if it serves users that are not in training from the history in the query
     refreshes: true if `refresh` updates it to grown data without a full fit
-    validation: given to a class that `validates` before `fit` and taken from it after; None outside of runs
+    validation: queries out of its own training part, which a run gives to a class that `validates` for the time of
+        `fit`; otherwise None
     threads: the number of threads that `fit` may use if its result does not depend on it; the engine raises it when
         cores are idle
-    validates: true if `fit` wants `validation`, queries out of its own training part, for choices of its own
-    prepares: the options that decide what `prepare` makes of the catalogue; None, as for most, if it makes nothing
+    validates: true if `fit` needs `validation` for choices of its own
+    prepares: the names of the options on which the result of `prepare` depends; None, as for most, if it prepares
+        nothing
     uses_device: true if it computes on `device`, which is then part of the key of its fits
-    device: where it may compute, as the config says: "cpu", "cuda", "cuda:1"; "cpu" where it is served
-    ended_by_clock: set it to true in `fit` if a limit of time ended it: the same fit would then learn something else
-        elsewhere. The report says so, and no other run takes the fit from the store
-    stochastic: true if it draws: a generator its scores, which then tell nothing about likeness; a re-ranker, called a
-        policy, the slate
+    device: the device on which it may compute, as the config says: "cpu", "cuda", "cuda:1"; "cpu" when it is served
+    ended_by_clock: set it to true in `fit` if a time limit ended the fit, which would then learn something else on
+        another machine. The report says so, and no other run takes the fit from the store
+    stochastic: true if it draws at random: a generator its scores, which then say nothing about similarity; a
+        re-ranker, which is called a policy, the slate
     reads_versions: earlier versions of the class whose state `restore` accepts with the same meaning
     requires: import names of optional libraries that it needs, checked before any fit
     install_hint: the remedy if one of them is missing, for example "pip install 'hybridrec[implicit]'"
@@ -78,25 +80,26 @@ class Component(Plugin):
         """Learn from a training part, with `rng` as the only source of randomness; return self."""
 
     def prepare(self, catalogue: Dataset) -> State:
-        """Return named arrays that depend on the catalogue alone; made once for all fits of a run, and of later runs.
+        """Return named arrays that depend on the catalogue alone, made once for all fits of this and later runs.
 
-        `catalogue` is `Dataset.catalogue`: what no split hides. Called if `prepares` is not None, on an instance whose
-        options beside those that `prepares` names have their defaults: what they decide belongs in `fit`. There are no
-        random numbers.
+        `catalogue` is `Dataset.catalogue`, the part that no split hides. `prepare` is called if `prepares` is not None,
+        on an instance in which all options that `prepares` does not name have their defaults: their effects belong in
+        `fit`. It must not use random numbers.
         """
         raise NotImplementedError(f"{self.name} prepares nothing")
 
     def prepared(self, data: Dataset) -> State:
-        """Return the result of `prepare` for the catalogue of a training part; for `fit`, which must not write to it.
+        """Return the result of `prepare` for the catalogue of a training part, to which `fit` must not write.
 
-        A run makes it once and keeps it in the store; outside of runs it is made here.
+        A run prepares it once and keeps it in the store; outside of runs each call prepares it.
         """
         return self.preparer().prepare(data.catalogue) if self._from_catalogue is None else self._from_catalogue
 
     def preparer(self) -> Self:
-        """Return an unfitted instance for `prepare`: options that `prepares` does not name have their defaults.
+        """Return an unfitted instance for `prepare`.
 
-        Options without a default keep their values. Raises PluginError if `prepares` names an unknown option.
+        Options that `prepares` does not name have their defaults there; those without a default keep their values.
+        Raises PluginError if `prepares` names an unknown option.
         """
         fields, named = type(self.config).model_fields, self.prepares or ()
         if isinstance(named, str) or not fields.keys() >= set(named):
@@ -108,7 +111,7 @@ class Component(Plugin):
 
     @abstractmethod
     def state(self) -> State:
-        """Return everything learned as named arrays, for `restore` of a new instance with the same config."""
+        """Return everything that was learned as named arrays, for `restore` of a new instance with the same config."""
 
     @abstractmethod
     def restore(self, state: State) -> Self:
@@ -146,31 +149,31 @@ class Component(Plugin):
     def figures(self, data: Dataset) -> Sequence[Figure]:
         """Return figures of the fit for the report: curves, tables, stripes; none by default.
 
-        `data` is the training part that it was fitted on. A run asks every generator and scorer once: those that were
-        fitted on all data, which recommend (`refit: all`), else those of the first fold. A restored instance must give
-        the same as the fitted one, so what they show is part of the state; keep them cheap.
+        `data` is the training part that it was fitted on. A run calls it once for every generator and scorer: for those
+        fitted on all data with `refit: all`, else for those of the first fold. A restored instance must return the same
+        figures as the fitted one, so their content is part of the state. They should cost little.
         """
         return []
 
     def clusters(self, target: Target) -> Ints | None:
-        """Return the cluster of each id of the target, int32 [N], from 0, -1 for none; None by default: no clusters.
+        """Return the cluster of each id of the target, int32 [N] from 0, -1 for ids in none.
 
-        Maps of items are coloured by them.
+        None, the default, means that there are no clusters. Maps of items are coloured by clusters.
         """
         return None
 
     def report(self, step: int, of: int, /, **numbers: float) -> None:
-        """Tell from `fit` that `step` of `of` steps are done, with numbers such as a loss, for those who wait for it.
+        """Report from `fit` that `step` of `of` steps are done, with numbers such as a loss.
 
-        A run shows it on the terminal, tells its observers, and keeps the numbers in its report, thinned to 200 steps,
-        where the page draws them; outside a run nothing happens. What is told decides nothing. Call it once for each
+        A run shows them on the terminal, passes them to its observers, and keeps them, thinned to 200 steps, for the
+        curves in its report; outside a run nothing happens. They have no influence on results. Call it once for each
         epoch, not for each batch.
         """
         if self._reporter is not None:
             self._reporter(step, of, numbers)
 
     def memory(self, data: Dataset) -> int:
-        """Return the estimated peak bytes of fitting on `data`; `check` prints them, the memory budget bounds them."""
+        """Return the estimated peak memory of a fit on `data` in bytes, which `check` prints and a budget bounds."""
         return 0
 
 
@@ -179,7 +182,7 @@ class Generator(Component):
 
     @abstractmethod
     def candidates(self, queries: QueryBatch, k: int, target: Target, exclude: Exclude) -> Candidates:
-        """Return the best k ids for each query that are not excluded, ties broken by the lower id."""
+        """Return the k best ids for each query that are not excluded; ties go to the lower id."""
 
 
 class Scorer(Component):
@@ -195,15 +198,15 @@ class Scorer(Component):
     def score(self, queries: QueryBatch, ids: Ints, target: Target) -> Floats:
         """Return scores, float32 [Q, K], of ids, int32 [Q, K]: NaN at padding (-1) and for "no opinion".
 
-        With C `columns` return them one after the other: float32 [C, Q, K].
+        A scorer with C `columns` returns the scores of all its columns: float32 [C, Q, K].
         """
 
 
 class Reranker(Component):
     """A component that orders a pool: it fuses the columns into `final`, or reorders a fused pool.
 
-    One that is `stochastic` is a policy: it draws the slate, and `propensities` tells how probable a slate is. It must
-    be the last of its chain: what comes after it would show another slate than the one that was drawn.
+    A re-ranker that is `stochastic` is a policy: it draws the slate, and `propensities` gives the probabilities of
+    slates. It must be the last of its chain, since a re-ranker after it would show another slate than was drawn.
     """
 
     learns: bool = False
@@ -219,26 +222,27 @@ class Reranker(Component):
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
         """Return the same pool with `final` set, a number for every candidate; the best n by it become the slate.
 
-        Columns of its own, by candidate, go into `extras`; they stand in the slate by place. A policy draws by
-        `kernels.keyed_draws` from `queries.ids` and a seed that it took from the `rng` of `fit`: the same request gets
-        the same slate, in any batch.
+        Further columns, with a value for each candidate, go into `extras`, and from there into the slate. A policy
+        draws by `kernels.keyed_draws` from `queries.ids` and a seed that it took from the `rng` of `fit`, so that the
+        same request gets the same slate in any batch.
         """
 
     def propensities(self, queries: QueryBatch, pool: Pool, ids: Ints) -> Floats:
-        """Return float32 [Q, n] for slates, int32 [Q, n]: the probability of the id at place k given those before.
+        """Return the probability of each id of Q slates at its place, given the ids before it: float32 [Q, n].
 
-        Their product is the probability of the slate. `pool` is the one that `rerank` is given. An id that it would
-        not show there, or does not know, has probability 0; places at padding, and those after all candidates of the
-        pool, are not read. Called if `stochastic` is true, also with slates that another policy drew.
+        `ids`, int32 [Q, n], are the slates, and `pool` is the pool that `rerank` is given. The product over the places
+        is the probability of the slate. An id that the policy would not show at its place, or that is not in the pool,
+        has probability 0. Values at padding, and at places after all candidates of the pool, are not read. It is called
+        if `stochastic` is true, also with slates that another policy drew.
         """
         raise NotImplementedError(f"{self.name} draws nothing")
 
     def fit_on_predictions(self, queries: QueryBatch, pool: Pool, truth: Sparse, weights: Doubles, units: Ints) -> Self:
         """Learn from the scores of components that were not fitted on `truth`, csr [Q, N]; return self.
 
-        `weights`, float64[Q], are those of the queries. `units`, int32[Q], is the user behind each query, even if
-        the query does not show it: queries of one user must not be split between learning and validation. Called
-        once before `rerank` if `learns` is true; positives that are not in the pool count as missed.
+        `weights`, float64[Q], are the weights of the queries. `units`, int32[Q], is the user behind each query, even if
+        the query does not show it: queries of one user must not be split between learning and validation. It is called
+        once before `rerank` if `learns` is true. Relevant ids that are not in the pool count as missed.
 
         `fit` is called before with the training part of those components, and again afterwards with that of the
         components whose candidates it re-ranks: it must keep what was learned.
@@ -246,17 +250,17 @@ class Reranker(Component):
         raise NotImplementedError(f"{self.name} learns nothing")
 
     def contributions(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
-        """Return label -> float32 [Q, K], summands of `final` by column; empty if `final` is not a sum."""
+        """Return the summands of `final`: label of a column -> float32 [Q, K]; empty if `final` is not a sum."""
         return {}
 
     def summary(self) -> dict[str, Any]:
-        """Return a summary of what was learned, as JSON for the report; empty by default."""
+        """Return a summary of what was learned, in values that JSON can hold, for the report; empty by default."""
         return {}
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Compute statistics of the training part, none by default, and return self.
+        """Compute statistics of the training part, by default none; return self.
 
-        What `fit_on_predictions` learned is kept.
+        It must keep what `fit_on_predictions` has learned.
         """
         return self
 
@@ -265,24 +269,24 @@ class Reranker(Component):
         return {}
 
     def restore(self, state: State) -> Self:
-        """Restore from `state`; nothing to restore by default. Return self."""
+        """Restore what was learned from `state`, by default nothing; return self."""
         return self
 
 
 class DenseModel(Generator, Scorer):
     """A generator and scorer for models that score the whole vocabulary at once.
 
-    A subclass implements `scores`; candidates and scores of pairs follow from it.
+    A subclass implements `scores`, from which the candidates and the scores of given candidates follow.
     """
 
     targets: tuple[Target, ...] = (EVERY_KIND,)
 
     @abstractmethod
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return scores, float32 [Q, N], a new array (callers write to it); NaN rows for "no opinion"."""
+        """Return the scores of all ids: float32 [Q, N], NaN rows for "no opinion". Callers write to the array."""
 
     def candidates(self, queries: QueryBatch, k: int, target: Target, exclude: Exclude) -> Candidates:
-        """Return the exact top k of `scores`."""
+        """Return the exact top k of `scores` without excluded ids."""
         proposed = Candidates.empty(len(queries), k)
         for rows, batch in self._parts(queries, target):
             scores = self.scores(batch, target)
@@ -291,7 +295,7 @@ class DenseModel(Generator, Scorer):
         return proposed
 
     def score(self, queries: QueryBatch, ids: Ints, target: Target) -> Floats:
-        """Return the entries of `scores` at `ids`."""
+        """Return the entries of `scores` at `ids`: float32 [Q, K], NaN at padding."""
         picked = np.empty(ids.shape, np.float32)
         for rows, batch in self._parts(queries, target):
             picked[rows] = kernels.pick(self.scores(batch, target), ids[rows])
@@ -312,7 +316,7 @@ class DenseModel(Generator, Scorer):
 class VectorModel(Generator, Scorer):
     """A generator and scorer for models whose score is an inner product of two vectors.
 
-    A subclass returns a vector per query and per id; `hybridrec similar` also uses the latter.
+    A subclass implements `query_vectors` and `vectors`; `hybridrec similar` uses the latter, too.
     """
 
     def __init__(self, config: Options | None = None) -> None:
@@ -325,22 +329,22 @@ class VectorModel(Generator, Scorer):
 
     @abstractmethod
     def vectors(self, target: Target) -> Floats:
-        """Return the vectors of the target's ids, float32 [N, D]: the same array in every call, as it is a cache key.
+        """Return the vectors of the target's ids, float32 [N, D]; biases are a column of the vectors.
 
-        Biases are a column of the vectors.
+        Every call must return the same array object, by which results are cached.
         """
 
     def embeddings(self, data: Dataset) -> dict[str, Embedding]:
-        """Return all vectors that it learned, by kind, for `similar` and exports; `data` has the ids of entities.
+        """Return all vectors that it learned, by kind, for `hybridrec similar` and exports.
 
-        Beside kinds of the data, users included, a component may have `words` and `features` (those of items, by
-        name). By default the vectors of the targets that it recommends.
+        `data` has the ids of entities. Beside kinds of the data, users included, a component may return `words` and
+        `features` (the features of items, by name). By default these are the vectors of the targets that it recommends.
         """
         served = [target for target in data.targets if self.recommends(target)]
         return {target: Embedding(data.vocabulary(target), self.vectors(target)) for target in served}
 
     def candidates(self, queries: QueryBatch, k: int, target: Target, exclude: Exclude) -> Candidates:
-        """Return the exact top k by inner product."""
+        """Return the exact top k by inner product, without excluded ids."""
         asked, vectors = self.factors(queries, target)
         kept = self._by_length.get(target)
         if kept is None or kept[0] is not vectors:
@@ -348,14 +352,14 @@ class VectorModel(Generator, Scorer):
         return Candidates(*kernels.top_products(asked, vectors, k, exclude, kept[1]))
 
     def forget(self) -> None:
-        """Drop what is kept for the vectors: for a model that has learned since, in the same arrays."""
+        """Drop what `candidates` has cached about the vectors; call it after learning has changed them in place."""
         self._by_length.clear()
 
     def score(self, queries: QueryBatch, ids: Ints, target: Target) -> Floats:
-        """Return the inner products of each query with its own candidates."""
+        """Return the inner product of each query and each of its own candidates: float32 [Q, K], NaN at padding."""
         return kernels.gather_dot(*self.factors(queries, target), ids)
 
     def factors(self, queries: QueryBatch, target: Target) -> tuple[Floats, Floats]:
-        """Return `query_vectors` and `vectors`; the former are computed once per batch, as folding in can be costly."""
+        """Return `query_vectors`, computed once per batch as folding in can be costly, and `vectors`."""
         vectors = np.asarray(self.vectors(target), np.float32)
         return queries.cached((self, target), vectors, lambda: self.query_vectors(queries, target)), vectors

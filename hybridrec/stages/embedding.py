@@ -1,4 +1,4 @@
-"""Vectors that a component learned, with the entities that they are of."""
+"""Vectors that a component learned, with the ids of their entities."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from hybridrec.types import Floats, Longs
 
 @dataclass(frozen=True, slots=True)
 class Embedding:
-    """The vectors of all entities of one kind, in the space of queries: what a query of one of them alone would be.
+    """The vectors of all entities of one kind, in the space of queries: each is that of a query with one entity alone.
 
     vocabulary: the ids of N entities
-    vectors: float32 [N, D], NaN rows for those without a vector
-    counts: int64 [N], number of training users who have each; None if the component does not tell
+    vectors: float32 [N, D], NaN rows for entities without a vector
+    counts: int64 [N], the number of training users who have each entity; None if the component does not count them
     """
 
     vocabulary: Vocabulary
@@ -24,7 +24,7 @@ class Embedding:
     counts: Longs | None = None
 
     def vector(self, name: str) -> Floats | None:
-        """Return the vector of an id, float32 [D]; None if it has none."""
+        """Return the vector of the entity with this id, float32 [D]; None if it has none."""
         if name not in self.vocabulary:
             return None
         vector: Floats = self.vectors[int(self.vocabulary.encode([name])[0])]
@@ -32,7 +32,7 @@ class Embedding:
 
 
 def positions(counts: Longs) -> Longs:
-    """Return the place of each by its count, int64 [N], from 1 for the most frequent; ties are in the order of ids."""
+    """Return the position of each entity by its count: int64 [N], 1 for the largest; ties are in the order of ids."""
     places = np.empty(len(counts), np.int64)
     places[np.argsort(-counts, kind="stable")] = np.arange(1, len(counts) + 1)
     return places

@@ -1,4 +1,4 @@
-"""Figures that a fitted component gives for the report, as plain values; the page of a run draws them."""
+"""Figures that a fitted component returns for the report, as plain values, which the page of a run draws."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hybridrec.stages import kernels
 from hybridrec.types import PADDING, Floats
 
 NEIGHBOURS = 5
-"""Number of neighbours whose vectors stand beside that of an entity."""
+"""The number of neighbours whose vectors are shown below that of an entity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +70,10 @@ class StripesFigure:
 
     @classmethod
     def of_neighbours(cls, entities: Entities, vectors: Floats, code: int, n: int = NEIGHBOURS) -> Self:
-        """Return the vector of an entity above those of the n nearest by cosine, of all of them, float32 [N, D].
+        """Return a figure of an entity's vector, above those of the n entities that are nearest by cosine.
 
-        All are scaled to length 1, as the cosine compares directions.
+        `vectors`, float32 [N, D], has those of all `entities`; `code` is the code of the entity. The vectors shown are
+        scaled to length 1, as the cosine compares directions.
         """
         cosines = kernels.cosines(vectors, vectors[code])[None]
         cosines[0, code] = np.nan

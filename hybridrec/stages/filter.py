@@ -1,4 +1,4 @@
-"""The contract of filters: they say what may not be shown, before anything is proposed."""
+"""The contract of filters, which exclude ids before generators propose any."""
 
 from __future__ import annotations
 
@@ -15,26 +15,27 @@ from hybridrec.types import State, Target
 class Filter(Plugin):
     """A rule for what may not be shown; a pipeline names it under `filters`.
 
-    What it excludes is proposed by no generator and no fallback of the pipeline, so no slate ever holds it: where too
-    little is left, slates stay short.
+    No generator and no fallback of the pipeline proposes an id that it excludes, so no slate ever has one; if too few
+    ids are left, slates stay short.
     """
 
     def fit(self, data: Dataset) -> Self:
-        """Take what the rule needs of a training part, nothing by default; return self.
+        """Take from a training part the data that the rule needs, by default nothing; return self.
 
-        It is called before anything is fitted, also by `check`. Raises DataError if the data lack what it needs.
+        It is called before components are fitted, also by `hybridrec check`. Raises DataError if the data lacks
+        something that the rule needs.
         """
         return self
 
     def notes(self) -> list[str]:
-        """Return notes for `check` and the report on the data it was fitted on, such as ids that these do not have."""
+        """Return notes for `check` and the report, such as listed ids that the data does not have; none by default."""
         return []
 
     @abstractmethod
     def exclude(self, queries: QueryBatch, target: Target) -> Exclude:
-        """Return the exclusion for Q queries; `Exclude()` for targets that it says nothing about.
+        """Return the ids that Q queries may not be shown; `Exclude()` for a target that the rule does not concern.
 
-        A rule that treats many queries alike excludes `groups`; the cost of `rows` is an entry per query and id.
+        A rule that is the same for many queries states it as `groups`, since `rows` cost an entry per query and id.
         """
 
     def state(self) -> State:
@@ -42,5 +43,5 @@ class Filter(Plugin):
         return {}
 
     def restore(self, state: State) -> Self:
-        """Restore from `state`; nothing to restore by default. Return self."""
+        """Take the data that the rule needs from `state`, by default nothing; return self."""
         return self

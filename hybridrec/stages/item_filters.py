@@ -20,7 +20,7 @@ from hybridrec.types import ITEMS, PADDING, Bools, Doubles, Ints, State, Target
 
 
 class ListOptions(Options):
-    """Options of `allow` and `block`."""
+    """A list of ids, from the options or from a file or both."""
 
     ids: list[str] = Field([])
     """External ids."""
@@ -42,10 +42,10 @@ class _ListFilter(Filter):
 
     @abstractmethod
     def excluded(self, listed: Ints, n: int) -> Bools:
-        """Return bool[n]: true for the ids that may not be shown, given the codes of the listed ones."""
+        """Return bool[n]: true for the ids that may not be shown; `listed` has the codes of the listed ids."""
 
     def fit(self, data: Dataset) -> Self:
-        """Read the list; ids that are not in the data are noted: lists are kept elsewhere, and data change.
+        """Read the list. Ids that are not in the data are only noted, since lists are kept elsewhere and data changes.
 
         Raises DataError for an unreadable file, and if none of the ids is in the data.
         """
@@ -77,7 +77,7 @@ class _ListFilter(Filter):
         return {"excluded": self._excluded}
 
     def restore(self, state: State) -> Self:
-        """Restore the fit from `state`."""
+        """Take the mask of excluded ids from `state`; return self."""
         self._excluded = state["excluded"]
         return self
 
@@ -88,7 +88,7 @@ class AllowFilter(_ListFilter):
     name = "allow"
 
     def excluded(self, listed: Ints, n: int) -> Bools:
-        """Return all but the listed ids."""
+        """Return bool[n]: true for all but the listed ids."""
         excluded = np.ones(n, bool)
         excluded[listed] = False
         return excluded
@@ -100,14 +100,14 @@ class BlockFilter(_ListFilter):
     name = "block"
 
     def excluded(self, listed: Ints, n: int) -> Bools:
-        """Return the listed ids."""
+        """Return bool[n]: true for the listed ids."""
         excluded = np.zeros(n, bool)
         excluded[listed] = True
         return excluded
 
 
 class ReleasedFilter(Filter):
-    """Only items may be shown that were out at the time of the query.
+    """Only items that are released by the time of the query may be shown.
 
     Items and queries without a time are not restricted.
     """
@@ -117,14 +117,14 @@ class ReleasedFilter(Filter):
     _released: Doubles
 
     def fit(self, data: Dataset) -> Self:
-        """Take the times of items; raises DataError if they have none."""
+        """Take the release times of items; raises DataError if the data has none."""
         if data.items.times is None:
             raise DataError("the items of the data have no times; leave `released` out")
         self._released = data.items.times
         return self
 
     def exclude(self, queries: QueryBatch, target: Target) -> Exclude:
-        """Exclude what is released after the time of the query."""
+        """Exclude items that are released after the time of the query."""
         if target != ITEMS or queries.times is None:
             return Exclude()
         return Exclude(released=self._released, times=queries.times)
@@ -134,7 +134,7 @@ class ReleasedFilter(Filter):
         return {"released": self._released}
 
     def restore(self, state: State) -> Self:
-        """Restore the fit from `state`."""
+        """Take the release times from `state`; return self."""
         self._released = state["released"]
         return self
 

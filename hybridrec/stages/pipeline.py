@@ -1,4 +1,4 @@
-"""Pipelines: generate and merge candidates, score, re-rank, then cut the slate and fill it from the fallback."""
+"""Pipelines, which generate and merge candidates, score and re-rank them, cut the slate and fill it by a fallback."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ from hybridrec.tracing import calling
 from hybridrec.types import ITEMS, PADDING, Bools, Field, Floats, Ints, Target
 
 BLEND = "blend"
-"""`served_by` of a query that the pipeline's own generators served without using any of its fields.
+"""The `served_by` of a query that the pipeline's own generators served without using any of its fields.
 
 Otherwise "blend:user", "blend:items", ...: the first field, in the order of `served_fields`, that the query has and
 that a generator which proposed candidates for it `needs`.
 """
 FEW = "few-items"
-"""The field in `served_by` that stands for generators of short histories only."""
+"""The field in `served_by` for generators that serve short histories only."""
 NOBODY = "none"
-"""`served_by` of a query without any recommendation (no generator or fallback has any for it)."""
+"""The `served_by` of a query without any recommendation (no generator and no fallback has any for it)."""
 
 Memo: TypeAlias = dict[object, Candidates]
 """Candidates already generated for a block of queries, shared by pipelines with the same generators."""
@@ -57,14 +57,17 @@ class Source:
     when: tuple[str, ...] = ()
 
     def active(self, queries: QueryBatch, served: Bools) -> Bools:
-        """Return bool[Q]: true for queries that pass all gates; `served`, bool[Q], have a candidate already."""
+        """Return bool[Q]: true for queries that pass all gates.
+
+        `served`, bool[Q], is true for queries that have a candidate of an earlier source.
+        """
         active = np.ones(len(queries), bool)
         for gate in self.when:
             active &= ~served if gate == "cold" else _open(gate, queries)
         return active
 
     def serves_by(self, name: str) -> bool:
-        """Return True if its generator uses this field of `served_fields`."""
+        """Return True if the generator uses this field of queries, one of `served_fields`."""
         if name in (ITEMS, FEW):
             few = any(gate.startswith("items<") for gate in self.when)
             return self.generator.reads(ITEMS) and few == (name == FEW)
@@ -72,7 +75,10 @@ class Source:
 
 
 def _open(gate: str, queries: QueryBatch) -> Bools:
-    """Return bool[Q] for a gate: `has-tags` requires a field, `items<5` and `items>=5` bound the history's length."""
+    """Return bool[Q]: true for queries that pass a gate.
+
+    `has-tags` requires a field of the query; `items<5` and `items>=5` bound the length of its history.
+    """
     if gate.startswith("has-"):
         return queries.has(gate.removeprefix("has-"))
     number = int(gate.partition("=" if ">=" in gate else "<")[2])
@@ -85,9 +91,9 @@ class Filters(tuple[Filter, ...]):
     __slots__ = ()
 
     def exclude(self, queries: QueryBatch, target: Target, candidate_items: Bools | None = None) -> Exclude:
-        """Return the exclusion of everything that a query may not be shown: by all filters together.
+        """Return the exclusion of all ids that any of the filters excludes.
 
-        Of `candidate_items`, bool[I], the others are excluded, too.
+        For the target items, all items but the `candidate_items`, bool[I], are excluded, too.
         """
         exclude = Exclude(ids=~candidate_items if target == ITEMS and candidate_items is not None else None)
         for each in self:
@@ -127,7 +133,7 @@ class Pipeline:
         return Pool(target, ids, labels, bits, columns, places=places)
 
     def score(self, queries: QueryBatch, pool: Pool) -> Pool:
-        """Score every candidate by every scorer (second stage); several columns of one are called `label.name`."""
+        """Score every candidate by every scorer (second stage); scorers of several columns add `label.name` each."""
         columns, places = dict(pool.columns), dict(pool.places)
         for label, scorer in self.scorers:
             if scorer.recommends(pool.target):
@@ -146,15 +152,15 @@ class Pipeline:
     def slate(
         self, queries: QueryBatch, target: Target, n: int, exclude: Exclude | None = None, memo: Memo | None = None
     ) -> Slate:
-        """Run all stages, from generators to fallback: the best n for each query."""
+        """Run all stages, from generators to fallback, and return the n best ids for each query."""
         exclude = self.filters.exclude(queries, target) if exclude is None else exclude
         pool = self.score(queries, self.generate(queries, target, exclude, memo))
         return self.complete(queries, self.rank(queries, pool, n), n, exclude)
 
     def rank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
-        """Rank the pool by the chain of re-rankers (third stage); without any, the only column is the final score.
+        """Rank the pool by the chain of re-rankers (third stage); without any, its only column is the final score.
 
-        Raises ConfigError if nothing fuses several columns.
+        Raises ConfigError if there are several columns and no re-ranker fuses them.
         """
         if not pool.columns:  # only the fallback recommends the target: there is nothing to order
             return pool.ranked(np.empty(pool.ids.shape, np.float32))
@@ -166,7 +172,7 @@ class Pipeline:
         return pool.ranked(pool.fused())
 
     def reranked(self, queries: QueryBatch, pool: Pool, n: int, chain: Sequence[Reranker]) -> Pool:
-        """Apply a chain of re-rankers to the pool."""
+        """Apply a chain of re-rankers to the pool, one after the other; a policy also adds `propensity` to `extras`."""
         for reranker in chain:
             if reranker.stochastic and queries.ids is None:
                 raise ConfigError(f"pipeline '{self.name}' draws its slates: give the batch of queries `ids`")
@@ -189,11 +195,11 @@ class Pipeline:
         return any(reranker.stochastic for reranker in self.rerankers.get(target, ()))
 
     def propensities(self, queries: QueryBatch, pool: Pool, own: Slate, ids: Ints) -> Floats:
-        """Return float32 [Q, n] for any slates, int32 [Q, n]: the probability of each place given those before it.
+        """Return the probability of each id of any slates at its place, given the ids before it: float32 [Q, n].
 
-        `pool` is the scored one of this pipeline, and `own` its slate from it. What is not drawn has probability 1
-        where it is the same as in `own`, else 0: places of the fallback, and all places of a pipeline that draws
-        nothing. NaN at padding.
+        `ids`, int32 [Q, n], are the slates; `pool` is the scored pool of this pipeline, and `own` its slate from it.
+        Places of the fallback, and all places of a pipeline without a policy, are not drawn: an id there has
+        probability 1 if it is the same as in `own`, else 0. NaN at padding.
         """
         certain = (ids == own.ids).astype(np.float32)
         if self.draws(pool.target):
@@ -207,7 +213,7 @@ class Pipeline:
         return np.where(ids == PADDING, np.float32(np.nan), certain)
 
     def complete(self, queries: QueryBatch, pool: Pool, n: int, exclude: Exclude) -> Slate:
-        """Cut the slate and fill short rows from the fallback generators, in their order."""
+        """Return the n best of a ranked pool as a slate, with short rows filled by the fallback generators in order."""
         slate = self._named(queries, pool, slate_of(pool, n))
         for label, generator in self.fallback:
             short = np.flatnonzero((slate.ids == PADDING).any(axis=1))
@@ -229,7 +235,7 @@ class Pipeline:
         short: NDArray[np.integer],
         exclude: Exclude,
     ) -> Candidates:
-        """Return candidates of a fallback generator for the short rows of a slate, other than those already in them."""
+        """Return candidates of a fallback for the `short` rows of a slate, without the ids already in them."""
         n, size = slate.ids.shape[1], queries.width(slate.target)
         taken = _also(exclude.take(short), slate.ids[short], size)
         with self._note("fallback", label, generator):
@@ -239,14 +245,17 @@ class Pipeline:
         return more
 
     def _named(self, queries: QueryBatch, pool: Pool, slate: Slate) -> Slate:
-        """Return the slate with servers that name the field of the query by which the generators served it."""
+        """Return the slate with `served_by` and `servers` that name the field by which generators served each query."""
         servers = (*slate.servers, *(f"{BLEND}:{name}" for name in served_fields(queries)))
         # A row of a slate is empty if that of the pool is, so what served a query does not depend on the order.
         served_by = pool.cached("servers", self.sources, partial(self._served_by, queries, pool, slate))
         return replace(slate, served_by=served_by, servers=servers)
 
     def _served_by(self, queries: QueryBatch, pool: Pool, slate: Slate) -> NDArray[np.int8]:
-        """Return int8[Q], the code of what served each query: codes of `served_fields` follow the slate's own."""
+        """Return the code of the server of each query, int8[Q].
+
+        The codes of the slate's own servers come first; those of `served_fields` follow.
+        """
         served_by = slate.served_by.copy()
         proposed = {source: _served(pool, source.label) for source in self.sources if source.label in pool.generators}
         for code, name in reversed(list(enumerate(served_fields(queries), start=len(slate.servers)))):
@@ -259,7 +268,7 @@ class Pipeline:
     def _candidates(
         self, source: Source, queries: QueryBatch, target: Target, exclude: Exclude, active: Bools, memo: Memo
     ) -> Candidates:
-        """Return the candidates of a source for all queries; rows of queries that are not active are empty."""
+        """Return the candidates of a source; rows of queries that are not `active`, bool[Q], are empty."""
         # The objects, not their id(): the memo keeps them alive, so that no other object can get the same id.
         key = (source.generator, source.k, target, exclude, active.tobytes())
         if key in memo:
@@ -280,7 +289,7 @@ class Pipeline:
         return proposed
 
     def _note(self, stage: str, label: str, component: Component) -> AbstractContextManager[None]:
-        """Add the pipeline and the stage to errors of a component."""
+        """Return a context that adds the pipeline and the stage to errors of a component."""
         return calling(component, f"in pipeline '{self.name}', {stage} '{label}'")
 
 
@@ -291,12 +300,12 @@ def _served(pool: Pool, label: str) -> Bools:
 
 
 def served_fields(queries: QueryBatch) -> tuple[Field, ...]:
-    """Return the fields by which `served_by` distinguishes queries, the most telling first."""
+    """Return the fields by which `served_by` distinguishes queries; of several, the first one is named."""
     return ("user", ITEMS, FEW, *queries.entities, "title")
 
 
 def slate_of(pool: Pool, n: int) -> Slate:
-    """Return the best n of a ranked pool; ties go to the lower id. Raises ValueError for an unranked pool."""
+    """Return the n best of a ranked pool as a slate; ties go to the lower id. Raises ValueError if `final` is None."""
     if pool.final is None:
         raise ValueError("the pool has no final score yet")
     # Padding is NaN, which comes last.
@@ -317,7 +326,10 @@ def slate_of(pool: Pool, n: int) -> Slate:
 
 
 def _with_propensities(policy: Reranker, queries: QueryBatch, pool: Pool, drawn: Pool, n: int) -> Pool:
-    """Add to a pool that a policy drew the probability of its n best at their places, given those before them."""
+    """Return `drawn`, the pool in the order that a policy drew, with `propensity` of its n best ids in `extras`.
+
+    `pool` is the pool that the policy was given.
+    """
     if drawn.final is None or not pool.ids.shape[1]:
         return drawn
     best = kernels.order(drawn.final, n)
@@ -330,7 +342,7 @@ def _with_propensities(policy: Reranker, queries: QueryBatch, pool: Pool, drawn:
 
 
 def _fill(slate: Slate, rows: NDArray[np.integer], more: Ints, label: str) -> Slate:
-    """Append the ids `more` to the given rows of a slate; rows that were empty are then served by `label`."""
+    """Append ids, `more`, to the given rows of a slate until these are full; empty rows are then served by `label`."""
     ids, scores, served_by = slate.ids.copy(), slate.scores.copy(), slate.served_by.copy()
     n = ids.shape[1]
     joined = np.concatenate([ids[rows], more], axis=1)
@@ -347,7 +359,7 @@ def _fill(slate: Slate, rows: NDArray[np.integer], more: Ints, label: str) -> Sl
 
 
 def _also(exclude: Exclude, ids: Ints, width: int) -> Exclude:
-    """Extend `exclude` by the ids, int32 [Q, n]; `width` is the size of the vocabulary."""
+    """Return the exclusion that also excludes these ids, int32 [Q, n]; `width` is the size of the vocabulary."""
     lengths = (ids != PADDING).sum(axis=1)
     ones = np.ones(int(lengths.sum()), np.float32)
     taken = csr_matrix((ones, ids[ids != PADDING], offsets_of(lengths)), shape=(len(ids), width))

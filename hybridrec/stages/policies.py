@@ -1,4 +1,4 @@
-"""Marginal probabilities of policies: how often an id is shown at all, which no propensity tells."""
+"""Marginal probabilities of policies: the probability that an id is shown at any place of a slate."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from hybridrec.types import Floats
 def simulated_marginals(policy: Reranker, queries: QueryBatch, pool: Pool, n: int, draws: int = 1000) -> Floats:
     """Return the share of drawn slates of n places that show each candidate: float32 [Q, K], 0 at padding.
 
-    `pool` is what `policy` is given; each query is asked `draws` times under other names, so the standard error of a
-    share p is sqrt(p (1 - p) / draws). A mean of shares is not the probability of a slate: weights of a log are
-    ratios of `propensities`.
+    `pool` is the pool that the policy re-ranks. It is asked `draws` times for each query, each time under another name
+    of the request, so the standard error of a share p is sqrt(p (1 - p) / draws). The shares do not give the
+    probability of a slate: weights of a log are ratios of `propensities`.
     """
     shown = np.zeros(pool.ids.shape, np.int64)
     names = queries.ids or tuple(str(row) for row in range(len(queries)))

@@ -1,4 +1,4 @@
-"""The merged candidates of a batch."""
+"""Pools: the merged candidates of a batch of queries, with their scores."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class Pool:
     places: label -> float32 [Q, K], the rank of each candidate in the list of a generator whose own scores are
         its column, from 1, infinity if it is not in it; `ranks` returns the ranks of any column
     extras: name -> float32 [Q, K], columns that re-rankers add for those who read the slates; no stage reads them
-    scores: float32 [Q, K], what slates show as scores where `final` tells an order alone (`reordered`): the `final` of
-        before; None where `final` is the score itself
+    scores: float32 [Q, K], the scores that slates show if `final` is an order only (see `reordered`); None if `final`
+        is the score itself
 
     Arrays and columns of a pool are read-only: pipelines share them.
     """
@@ -49,7 +49,7 @@ class Pool:
     places: dict[str, Floats] = field(default_factory=dict)
     extras: dict[str, Floats] = field(default_factory=dict)
     scores: Floats | None = None
-    _known: dict[Hashable, tuple[Hashable, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _cache: dict[Hashable, tuple[Hashable, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         """Freeze the arrays: every holder of the object shares them."""
@@ -63,12 +63,12 @@ class Pool:
 
     @property
     def valid(self) -> Bools:
-        """bool [Q, K]: true where there is a candidate."""
+        """The mask of entries that are candidates, not padding: bool [Q, K]."""
         return self.ids != PADDING
 
     @property
     def padding(self) -> Longs:
-        """int64[P]: flat indices of the entries without a candidate."""
+        """The flat indices of the P entries that are padding: int64[P]."""
         return self.cached("padding", None, lambda: np.flatnonzero(self.ids == PADDING))
 
     def proposed_by(self, generator: str) -> Bools:
@@ -77,16 +77,17 @@ class Pool:
         return (self.sources >> bit & np.uint64(1)).astype(bool)
 
     def ranks(self, label: str) -> Floats:
-        """Rank the candidates by a column, 1 for the best, infinity without an opinion: float32 [Q, K]."""
+        """Return the rank of each candidate by a column: float32 [Q, K], 1 for the best, infinity without a score."""
         if label in self.places:
             return self.places[label]
         return np.nan_to_num(kernels.ranks(self.columns[label]), nan=np.inf)
 
     def matching(self, pattern: str) -> list[str]:
-        """Return the columns that a label or a pattern names, in order: `content.*` names all columns of `content`.
+        """Return the names of the columns that fit a label or a pattern, in the order of the pool.
 
-        In patterns `*` stands for any text and `?` for a character. Raises PluginError if the scorer of a pattern, or
-        of a name with a dot, fills other columns only; none of a label is found for targets that it does not serve.
+        In patterns `*` stands for any text and `?` for a character: `content.*` fits all columns of `content`. Nothing
+        fits if the component of the label does not serve the target. Raises PluginError if no column fits a name with a
+        dot although the component before the dot has columns.
         """
         names = [label for label in self.columns if label == pattern or fnmatchcase(label, pattern)]
         base, dot, _ = pattern.partition(".")
@@ -96,9 +97,9 @@ class Pool:
         return names
 
     def only(self, patterns: Sequence[str]) -> Pool:
-        """Return the same pool with only the columns that one of the patterns names, in their order; all for none.
+        """Return the same pool with only the columns that fit any of the patterns, in their order.
 
-        Raises the error of `matching`, and PluginError if no column is left.
+        Without patterns all columns stay. Raises PluginError as `matching` does, and if no column is left.
         """
         if not patterns or not self.columns:
             return self
@@ -110,7 +111,7 @@ class Pool:
         if len(named) == len(self.columns):
             return self
         pool = replace(self, columns={label: values for label, values in self.columns.items() if label in named})
-        object.__setattr__(pool, "_known", self._known)  # results of `cached` depend on single columns
+        object.__setattr__(pool, "_cache", self._cache)  # results of `cached` depend on single columns
         return pool
 
     def cached(self, name: Hashable, depends: Hashable, make: Callable[[], T]) -> T:
@@ -120,15 +121,15 @@ class Pool:
         orders one pool thousands of times with different weights: results that do not depend on them, such as a
         normalised column, are computed once.
         """
-        entry = self._known.get(name)
+        entry = self._cache.get(name)
         if entry is None or entry[0] != depends:
-            entry = self._known[name] = (depends, make())
+            entry = self._cache[name] = (depends, make())
         return cast(T, entry[1])
 
     def fused(self) -> Floats:
-        """Return the order so far, float32 [Q, K]: `final`, or the only column while nothing is fused.
+        """Return the scores that order the pool so far, float32 [Q, K]: `final`, or before any fusion the only column.
 
-        It is what a re-ranker reorders. Raises PluginError if there are several columns and no `final`.
+        Re-rankers that change an order start from them. Raises PluginError if there are several columns and no `final`.
         """
         if self.final is not None:
             return self.final
@@ -192,22 +193,22 @@ class Pool:
         )
 
     def reordered(self, order: Floats, **extras: Floats) -> Pool:
-        """Return the same pool in another order, float32 [Q, K], which is not a score: slates keep those of before.
+        """Return the same pool with `order`, float32 [Q, K], as `final`; slates still show the scores from before.
 
-        Places from the best on, 0, -1, -2, ..., are an order; a sum of scores is not, and belongs to `ranked`.
+        It is for numbers that are only an order, such as 0, -1, -2, ... from the best place on. New scores, such as a
+        sum of scores, are for `ranked`.
         """
         scores = self.fused() if self.scores is None else self.scores
         pool = self.ranked(order, **extras)
         again = replace(pool, scores=scores)
-        object.__setattr__(again, "_known", self._known)
+        object.__setattr__(again, "_cache", self._cache)
         return again
 
     def ranked(self, final: Floats, **extras: Floats) -> Pool:
-        """Return the same pool with `final`, float32 [Q, K], whose padding becomes NaN, and with more `extras`.
+        """Return the same pool with `final`, float32 [Q, K], which slates show as scores, and with further `extras`.
 
-        `final` are the scores of the slates.
-
-        An array of `final` that already has NaN there is not copied, so the caller must not write to it afterwards.
+        Padding becomes NaN. An array that has NaN there already is not copied, so the caller must not write to it
+        afterwards.
         """
         final = np.ascontiguousarray(final, np.float32)
         if not np.isnan(final.reshape(-1)[self.padding]).all():
@@ -215,6 +216,6 @@ class Pool:
             final.reshape(-1)[self.padding] = np.nan
         pool = replace(self, final=final, extras={**self.extras, **extras}, scores=None)
         object.__setattr__(
-            pool, "_known", self._known
-        )  # the candidates and columns are the same: share the cache of `once`
+            pool, "_cache", self._cache
+        )  # the candidates and columns are the same: share the results of `cached`
         return pool

@@ -1,4 +1,4 @@
-"""Filters by what a query shows and by what it dislikes, which every pipeline has unless it says otherwise."""
+"""Filters by the history and the dislikes of a query, which every pipeline has unless its config says otherwise."""
 
 from __future__ import annotations
 
@@ -14,24 +14,25 @@ from hybridrec.types import DAY, ITEMS, Target
 
 
 class SeenOptions(Options):
-    """Options of `seen`."""
+    """The part of the history whose items are not recommended again; by default all of it."""
 
     last: int | None = Field(None, ge=1)
-    """Only the last so many items of the history are left out: those before may be recommended again."""
+    """Number of the latest items of the history that are left out; the items before may be recommended again."""
     days: float | None = Field(None, gt=0)
-    """Only items of the last so many days before the query are left out, and those whose time, or that of the query, is
-    unknown."""
+    """Number of days before the query whose items are left out; earlier items may be recommended again. Items are also
+    left out if their time or that of the query is unknown."""
 
     @property
     def everything(self) -> bool:
-        """True if nothing that the query shows may be recommended."""
+        """True if none of the history may be recommended again."""
         return self.last is None and self.days is None
 
 
 class SeenFilter(Filter):
     """Entities of the target that the query shows already are not recommended.
 
-    Of items that is the history, of another kind the entities that the query has, which know neither order nor time.
+    For the target items these are the items of the history. For another kind they are the entities that the query has;
+    since these have neither order nor time, the options make no difference to them.
     """
 
     name = "seen"
@@ -39,13 +40,13 @@ class SeenFilter(Filter):
     config: SeenOptions
 
     def exclude(self, queries: QueryBatch, target: Target) -> Exclude:
-        """Exclude the entities of the query."""
+        """Exclude the entities of the target that the query has, of items those that the options leave out."""
         if target != ITEMS or self.config.everything:
             return Exclude(queries.matrix(target))
         return Exclude(self._recent(queries).matrix(binary=True))
 
     def _recent(self, queries: QueryBatch) -> Ragged:
-        """Return the histories without what may be recommended again."""
+        """Return the histories without the items that may be recommended again."""
         history = queries.history if self.config.last is None else queries.history.last(self.config.last)
         if self.config.days is None or history.times is None or queries.times is None:
             return history
@@ -66,4 +67,4 @@ class DislikedFilter(Filter):
 
 
 QUERY_FILTERS: tuple[type[Filter], ...] = (SeenFilter, DislikedFilter)
-"""The filters that a pipeline has without listing them; serving knows them without a plugin."""
+"""The filters that a pipeline has without listing them; serving has them without loading a plugin."""

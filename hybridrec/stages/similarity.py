@@ -1,4 +1,4 @@
-"""Similarity of a query and an id by their vectors: inner product, cosine or distance, and anything between."""
+"""Similarity of a query and an id by their vectors: inner product, cosine, a score between these two, or distance."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Similarity: TypeAlias = Literal["dot", "cosine", "euclidean"]
 
 
 class SimilarityOptions(Options):
-    """Options of vector models whose vectors may be compared otherwise than they were trained.
+    """Options of vector models whose vectors may be compared in another way than they were trained.
 
-    Every similarity is an inner product of other vectors: `places` makes those of ids, `probes` those of queries. A
-    distance is therefore exact to float32's precision of |q|² + |v|², not of itself.
+    Every similarity is computed as an inner product of transformed vectors: `places` transforms those of ids, `probes`
+    those of queries. The error of a distance is therefore relative to |q|² + |v|², not to the distance itself.
     """
 
     similarity: Similarity = "dot"
@@ -35,13 +35,13 @@ class SimilarityOptions(Options):
 
     @property
     def is_plain(self) -> bool:
-        """True for the inner product of the vectors as they are."""
+        """True if the similarity is the inner product of the vectors as they are."""
         return self.similarity == "dot" and self.norm_exponent == 1
 
     def places(self, vectors: Floats) -> Floats:
-        """Return the vectors of ids, float32 [N, D], or [N, D + 2] for `euclidean`: v, |v|², 1.
+        """Return the vectors of ids, transformed: float32 [N, D], or for `euclidean` [N, D + 2] of v, |v|² and 1.
 
-        The same array for the plain inner product; rows of NaN stay.
+        For the plain inner product that is the same array. Rows of NaN stay NaN.
         """
         if self.is_plain:
             return vectors
@@ -52,7 +52,7 @@ class SimilarityOptions(Options):
         return np.asarray(vectors / np.where(length > 0, length, 1) ** np.float32(1 - exponent), np.float32)
 
     def probes(self, vectors: Floats) -> Floats:
-        """Return the vectors of queries, as wide as `places`, from float32 [Q, D]; rows of NaN stay."""
+        """Return the vectors of queries, float32 [Q, D], transformed to the width of `places`; rows of NaN stay NaN."""
         if self.similarity == "dot":
             return vectors
         length = np.linalg.norm(vectors, axis=1, keepdims=True)

@@ -1,4 +1,4 @@
-"""The final ranking of a batch."""
+"""Slates: the final rankings of a batch of queries."""
 
 from __future__ import annotations
 
@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 class Slate:
     """The final ranking: ids int32 [Q, n], best first, padded with -1 if fewer than n ids can be recommended.
 
-    scores: float32 [Q, n], of the fusion (NaN for ids from the fallback); where re-rankers moved ids, not descending
-    extras: name -> float32 [Q, n], more columns by place, NaN where a column says nothing: those of the pool, and of a
-        pipeline that draws its slates `propensity`, the probability of the id at its place given those before
-    requests: the ids of the requests, if the pipeline draws: the same id gets the same slate again
+    scores: float32 [Q, n], the scores of the fusion, NaN for ids from the fallback; they are not descending if a
+        re-ranker has moved ids
+    extras: name -> float32 [Q, n], the `extras` of the pool by place, NaN without a value; for a pipeline that draws
+        its slates also `propensity`, the probability of the id at its place given the ids before it
+    requests: the ids of the requests if the pipeline draws its slates, else None; the same id gets the same slate again
     served_by: int8 [Q], index into `servers`, the source that served the query; "none" if no id could be recommended
     vocabulary: the external ids of the target; None inside the engine, which passes arrays only
     """
@@ -80,11 +81,11 @@ class Slate:
         return cls(first.target, ids, scores, np.concatenate(codes), servers, first.vocabulary, extras, requests)
 
     def extra(self, name: str) -> Floats:
-        """Return a column of `extras`; NaN everywhere if there is none of this name."""
+        """Return the column of `extras` of this name, float32 [Q, n]; NaN everywhere if there is none."""
         return self.extras[name] if name in self.extras else np.full(self.ids.shape, np.nan, np.float32)
 
     def take(self, rows: slice) -> Slate:
-        """Return the slates of some of the queries."""
+        """Return the slates of the queries in these rows."""
         return replace(
             self,
             ids=self.ids[rows],
@@ -97,14 +98,14 @@ class Slate:
     def to_frame(self) -> pl.DataFrame:
         """Return a Polars frame with one row per recommendation.
 
-        Columns: query (row number), rank (from 1), id (external), score, served_by, those of `extras`, and request if
-        the slates were drawn. Its `to_pandas()` returns a pandas
-        frame. Raises ValueError if the slate has no vocabulary.
+        Its columns are `query` (row number), `rank` (from 1), `id` (external), `score`, `served_by`, those of `extras`,
+        and `request` if the slates were drawn. Its method `to_pandas` returns a pandas frame. Raises ValueError if the
+        slate has no vocabulary.
         """
         return self.lazy_frame().collect()
 
     def lazy_frame(self) -> pl.LazyFrame:
-        """Return the frame of `to_frame` lazily: streamed in batches, it never holds the texts of all rows at once."""
+        """Return the frame of `to_frame` as a lazy one, which if streamed never holds the texts of all rows at once."""
         import polars as pl
 
         if self.vocabulary is None:

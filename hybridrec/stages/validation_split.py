@@ -1,4 +1,4 @@
-"""Queries with known answers out of a component's own training part, for early stopping and other choices."""
+"""Queries with known truth out of a component's own training part, for early stopping and other choices."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from hybridrec.stages.component import Generator, VectorModel
 from hybridrec.types import Target
 
 _BLOCK = 2048
-"""Queries answered at once."""
+"""The number of queries for which candidates are asked at once."""
 
 
 @dataclass(frozen=True, slots=True)
 class ValidationSplit:
     """A fold inside the training part of a component, made by the splitter of the experiment.
 
-    fold: what to learn from (`train`), the queries, and their truth, which is in the training part as well
-    exclude: for each target of the truth, what all pipelines of the experiment exclude
+    fold: the data to learn from (`fold.train`), the queries, and their truth, which is in the training part as well
+    exclude: for each target of the truth, the ids that all pipelines of the experiment exclude
     """
 
     fold: Fold
@@ -31,7 +31,7 @@ class ValidationSplit:
 
     @property
     def train(self) -> Dataset:
-        """The training part without what the queries ask for."""
+        """The component's training part without the truth of the queries."""
         return self.fold.train
 
     def target(self, generator: Generator) -> Target | None:
@@ -40,9 +40,10 @@ class ValidationSplit:
         return next(asked, None)
 
     def ndcg(self, generator: Generator, k: int = 20) -> float:
-        """Return the mean nDCG@k of the candidates of a generator, which was taught `train` alone; NaN without queries.
+        """Return the mean nDCG@k of the candidates of a generator that has learned from `train` alone.
 
-        Gains are binary, queries have the weights of the fold, and the target is the first that is asked for.
+        Gains are binary, queries have the weights of the fold, and the target is the one that `target` returns. NaN if
+        that is None.
         """
         target = self.target(generator)
         if target is None:
@@ -61,10 +62,11 @@ class ValidationSplit:
         return float(np.average(values, weights=self.fold.weights[asked]))
 
     def best_step(self, generator: Generator, steps: Iterable[object], of: int, patience: int, k: int = 20) -> int:
-        """Return the number of the step, from 1, after which a generator ranks best; of equal ones the first.
+        """Return the number, from 1, of the first step after which the nDCG@k of a generator is highest.
 
-        Each of `steps`, `of` of them at most, teaches the generator more of `train`; they end once `patience` in a row
-        brought nothing better. The nDCG@k of each is reported. Without steps, or queries to rank, all `of` are best.
+        Iterating over `steps`, at most `of` of them, makes the generator learn more of `train`. It ends after
+        `patience` steps in a row without a higher nDCG@k; that of each step is reported. The result is `of` if there
+        are no steps, or no queries with a target of the generator.
         """
         if self.target(generator) is None:
             return of

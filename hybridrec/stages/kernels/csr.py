@@ -1,4 +1,4 @@
-"""Rows of sparse matrices."""
+"""Rows of csr matrices: the row of each entry, and the largest entries of each row."""
 
 from __future__ import annotations
 

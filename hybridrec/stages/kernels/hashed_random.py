@@ -1,4 +1,4 @@
-"""Random numbers that depend on a query, by its content or its id, not on its batch."""
+"""Random numbers that depend on the content or the id of a query, but not on the batch that it is in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The union of candidate lists, with the rank of every candidate in each of them."""
+"""Merging of candidate lists into their union, with the rank of every candidate in each list."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def merge(lists: Sequence[tuple[Ints, Floats]]) -> tuple[Ints, NDArray[np.uint64
 
 
 def _placed(values: Floats, slots: Longs, shape: tuple[int, int], fill: float) -> Floats:
-    """Return an array of this shape with the values at their slots of `_union` and `fill` elsewhere."""
+    """Return float32 of this shape, with the values at their slots (see `_union`) and `fill` in all other places."""
     flat = np.full(shape[0] * shape[1] + 1, fill, np.float32)  # the extra last entry takes the padding
     flat[slots] = values
     return flat[:-1].reshape(shape)
@@ -44,8 +44,8 @@ def _placed(values: Floats, slots: Longs, shape: tuple[int, int], fill: float) -
 def _union(ids: Ints) -> tuple[Ints, Longs]:
     """Return the distinct ids of each row, int32 [Q, K], ascending and padded with -1 at the end, and their slots.
 
-    The slot of a given id is its flat index into the former, int64 in the shape of `ids`; the slot of padding is
-    the index after the last, Q K.
+    The slots are int64 in the shape of `ids`: the flat index of each id in the first result, or for padding the index
+    after its last entry, Q K.
     """
     queries, width = ids.shape
     # One sort of numbers that hold the id in their upper bits and the position in the row in the lower ones replaces

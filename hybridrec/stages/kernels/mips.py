@@ -1,4 +1,4 @@
-"""Exact maximum inner product search: long vectors first, until no shorter one can be among the best."""
+"""Exact maximum inner product search: longer vectors first, until no shorter vector can be among the best."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from hybridrec.stages.kernels.topk import best_keys
 from hybridrec.types import Doubles, Floats, Ints, Longs
 
 _HEAD = 6 << 10
-"""Vectors multiplied with every query: few enough for the cache, enough for a bound that rules out most others."""
+"""The number of vectors multiplied with every query: they fit the cache, and their bound rules out most others."""
 _PIECE = 32 << 10
-"""The most vectors to take next: they are copied, as they are not contiguous."""
+"""The largest number of vectors taken next: they are copied, as they are not contiguous."""
 _PRODUCTS = 1 << 20
-"""Inner products computed at once: they stay in cache while the best are selected."""
+"""The number of inner products computed at once: they stay in the cache while the best are selected."""
 _ASKED = 16
-"""Queries sampled to decide if the search pays; with fewer than eight times as many it always does."""
+"""The number of queries sampled to decide if the search pays; fewer than eight times as many are searched anyway."""
 _PAYS = 0.5
-"""Share of all vectors up to which the search pays: merging the best of each piece costs time, too."""
+"""The search pays if it needs at most this share of all vectors: merging the best of each piece costs time, too."""
 _ROUNDING = 4 * float(np.finfo(np.float32).eps)
 """Bound per dimension on the rounding error of an inner product, relative to the product of the lengths."""
 _NOTHING = np.uint64(np.iinfo(np.uint64).max)
@@ -31,28 +31,31 @@ _NOTHING = np.uint64(np.iinfo(np.uint64).max)
 
 
 class Exclusion(Protocol):
-    """Ids excluded for each of Q queries."""
+    """The ids that are excluded for each of Q queries, as the kernels use them; `Exclude` implements it."""
 
     def take(self, rows: NDArray[np.integer] | slice) -> Self:
         """Return the exclusion for the given queries."""
         ...
 
     def arranged(self, order: Ints, places: Ints) -> Self:
-        """Return the exclusion with id `order[j]` at place j; `places` is the inverse, N or more for ids not in it."""
+        """Return the exclusion for places: at place j is id `order[j]`.
+
+        `places` is the inverse of `order`, with N or more for ids that are not in it.
+        """
         ...
 
     def narrow(self, most: int) -> Iterator[tuple[Longs, Ints]]:
-        """Yield queries, int64, with the at most `most` ids that their group leaves them, int32, both ascending."""
+        """Yield the queries, int64, and the ids, int32, of each group that leaves its queries at most `most` ids."""
         ...
 
     def mask(self, scores: Floats, start: int = 0) -> None:
-        """Set excluded entries of the scores of places `start` to `start` + n, float32 [Q, n], to -inf in place."""
+        """Set the scores of excluded ids to -inf, in place: float32 [Q, n] for the n places from `start` on."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Longest:
-    """Vectors ordered by length.
+    """Vectors ordered by length, for the search of the best inner products with queries.
 
     The inner product of a query q and a vector v is at most |q| |v| (Cauchy-Schwarz). Once k products are known,
     vectors too short to reach the k-th best are skipped, and the result stays exact. Factorizations produce
@@ -84,7 +87,10 @@ class Longest:
         return cls(vectors, order, places, shortness[order], vectors[order[:_HEAD]])
 
     def search(self, queries: Floats, k: int, exclude: Exclusion) -> NDArray[np.uint64] | None:
-        """Return keys of the k best ids for each query, [Q, D], best first: uint64 [Q, k]; None if it does not pay."""
+        """Return keys of the k best ids for each of the queries, [Q, D], best first: uint64 [Q, k].
+
+        None if the search does not pay, so that computing all products is faster.
+        """
         # Lengths and products are rounded: the bound is widened by the error, so that no vector is skipped wrongly.
         reach = np.linalg.norm(queries, axis=1).astype(np.float64) * (1 + _ROUNDING * queries.shape[1])
         rows = np.flatnonzero(reach >= 0)  # not of NaN, which have no results
@@ -127,7 +133,7 @@ def _batches(rows: Longs, width: int) -> Iterator[Longs]:
 
 
 def _merged(keys: NDArray[np.uint64], more: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Return the smallest keys of both, sorted, as many as `keys` has."""
+    """Return the smallest of all keys in each row, sorted: as many as `keys` has."""
     both = np.concatenate((keys, more), axis=1)
     both.sort(axis=1)
     return both[:, : keys.shape[1]]

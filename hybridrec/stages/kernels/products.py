@@ -11,11 +11,11 @@ from hybridrec.stages.kernels.topk import best_keys, ranked
 from hybridrec.types import PADDING, Floats, Ints
 
 _CACHED = 1 << 17
-"""Entries of a block that stays in the processor's innermost cache."""
+"""The number of entries of a block that stays in the processor's innermost cache."""
 _BUFFERED = 1 << 23
-"""Products computed at once: they stay in its outermost cache, and are enough for an efficient matrix product."""
+"""The number of products computed at once: they stay in its outermost cache, and are enough for a fast product."""
 _FEW = 8
-"""Where a group of queries is left at most one id of so many, only the vectors of these are copied and multiplied."""
+"""If at most one id in this many is left to a group of queries, only the vectors of these ids are multiplied."""
 
 
 def top_products(
@@ -23,8 +23,8 @@ def top_products(
 ) -> tuple[Ints, Floats]:
     """Return `top_k` of the inner products of queries, [Q, D], and vectors, [N, D], computed block by block.
 
-    With `longest`, `Longest.of(vectors)`, products that cannot be among the best are skipped; so are those with ids
-    that are excluded for a whole group of queries, if few others are left.
+    With `longest`, the result of `Longest.of(vectors)`, products that cannot be among the best are skipped. If few ids
+    are left to a whole group of queries, only the products with these are computed.
     """
     narrow = list(exclude.narrow(len(vectors) // _FEW))
     if not narrow:
@@ -47,13 +47,13 @@ def top_products(
 def _best_of(
     queries: Floats, vectors: Floats, k: int, exclude: Exclusion, longest: Longest | None
 ) -> NDArray[np.uint64]:
-    """Return keys of the best products, from the longest vectors if that pays, else from all of them."""
+    """Return keys of the k best products of each query, from the longest vectors if that pays, else from all."""
     keys = None if longest is None else longest.search(queries, k, exclude)
     return _of_all(queries, vectors, k, exclude) if keys is None else keys
 
 
 def _of_all(queries: Floats, vectors: Floats, k: int, exclude: Exclusion) -> NDArray[np.uint64]:
-    """Return keys of the best products, uint64 [Q, min(k, N)], from all of them."""
+    """Return keys of the best products, uint64 [Q, min(k, N)], after computing all products."""
     keys = np.empty((len(queries), min(k, len(vectors))), np.uint64)
     step = max(_BUFFERED // max(len(vectors), 1), 64)
     for start in range(0, len(queries), step):
@@ -65,7 +65,7 @@ def _of_all(queries: Floats, vectors: Floats, k: int, exclude: Exclusion) -> NDA
 
 
 def cosines(vectors: Floats, vector: Floats) -> Floats:
-    """Return the cosine of each of the vectors, [N, D], with one of [D]: float32 [N], NaN where either is missing."""
+    """Return the cosine of each of the vectors, [N, D], with `vector`, [D]: float32 [N], NaN if one is 0 or NaN."""
     lengths = np.linalg.norm(vectors, axis=1) * np.linalg.norm(vector)
     return np.asarray(vectors @ vector / np.where(lengths > 0, lengths, np.nan), np.float32)
 

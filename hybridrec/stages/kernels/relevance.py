@@ -1,4 +1,4 @@
-"""Slates and pools compared with the held-out truth."""
+"""Hits and nDCG of ranked ids, by comparison with the held-out truth."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from hybridrec.stages.kernels.topk import best
 from hybridrec.types import Bools, Doubles, Floats, Ints, Sparse
 
 _FLAGGED = 1 << 21
-"""Flags, of one byte each, held at once."""
+"""The number of flags, of one byte each, held at once."""
 
 
 def hits(ids: Ints, truth: Sparse) -> Bools:
-    """Return bool, shape of `ids`: true if `truth[q, ids[q, j]]` is stored; false at padding."""
+    """Return bool in the shape of `ids`: true if row q of the truth, a csr, has `ids[q, j]`; false at padding."""
     width = truth.shape[1] + 1  # padding reads the extra last column, which is never set
     result = np.empty(ids.shape, bool)
     step = max(_FLAGGED // width, 1)
@@ -34,8 +34,9 @@ def hits(ids: Ints, truth: Sparse) -> Bools:
 def ndcg(scores: Floats, relevant: Bools, wanted: NDArray[np.integer], k: int) -> Doubles:
     """Compute nDCG@k of each row whose K candidates are ranked by `scores`: float64 [Q].
 
-    Binary gains, discount 1 / log2(rank + 1), ideal over min(k, wanted); `relevant` is bool [Q, K] and
-    `wanted`, int [Q], counts all relevant ids, including those that are not among the candidates.
+    Gains are binary, the discount is 1 / log2(rank + 1), and the ideal ranking has min(k, wanted) relevant ids.
+    `relevant`, bool [Q, K], marks the relevant candidates; `wanted`, int [Q], is the number of all relevant ids,
+    including those that are not among the candidates.
     """
     discounts = 1 / np.log2(np.arange(2, k + 2))
     ranked = np.take_along_axis(relevant, best(scores, k), axis=1)

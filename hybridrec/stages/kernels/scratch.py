@@ -20,7 +20,7 @@ _own = _Own()
 
 
 def scratch(*shape: int) -> Floats:
-    """Return an uninitialized float32 of this shape; valid until the thread's next request."""
+    """Return an uninitialized float32 array of this shape, which is valid until the next call in the same thread."""
     size = math.prod(shape)
     if len(_own.buffer) < size:
         _own.buffer = np.empty(size, np.float32)

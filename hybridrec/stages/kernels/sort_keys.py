@@ -9,15 +9,15 @@ from hybridrec.stages.kernels.scratch import scratch
 from hybridrec.types import Bools, Floats, Ints
 
 HALF = np.uint64(32)
-"""Bits of the column in a key; the bits of the score are above them."""
+"""The number of bits of the column in a key; the bits of the score are above them."""
 NEVER = np.uint64(0xFF80_0000)
 """The upper half of the key of -inf; that of NaN is larger."""
 _LEAST = np.int32(-0x7FC0_0000)
-"""Less than every short key of a number, greater than those of NaN with the sign bit set."""
+"""A bound below the short keys of all numbers, and above those of NaN with the sign bit set."""
 
 
 def keys_of(scores: Floats, columns: NDArray[np.integer]) -> NDArray[np.uint64]:
-    """Return a key per entry, ascending from best to worst, ties in column order, NaN last.
+    """Return a key for each entry: uint64, ascending from best to worst, ties in column order, NaN last.
 
     The upper half holds the bits of the negated score, the lower half the column. IEEE floats are sign and
     magnitude: with the sign bit flipped for positive numbers, and all bits for negative ones, their bits compare
@@ -34,24 +34,25 @@ def keys_of(scores: Floats, columns: NDArray[np.integer]) -> NDArray[np.uint64]:
 
 
 def columns_of(keys: NDArray[np.uint64]) -> Ints:
-    """Return the columns, the lower halves of keys."""
+    """Return the columns in the lower halves of keys: int32."""
     return keys.astype(np.uint32).view(np.int32)
 
 
 def scores_of(keys: NDArray[np.uint64]) -> Floats:
-    """Return the scores in the upper halves of keys: the inverse of `keys_of`."""
+    """Return the scores in the upper halves of keys, float32: the inverse of `keys_of`."""
     upper = (keys >> HALF).astype(np.uint32)
     negative = np.where(upper >> 31, upper ^ np.uint32(1 << 31), ~upper).view(np.float32)
     return np.subtract(0, negative, dtype=np.float32)
 
 
 def leading(scores: Floats, k: int, step: int) -> tuple[Ints, Bools, Bools]:
-    """Return the k best columns of each row, int32 [Q, k], and flags of rows with certain columns and order, bool [Q].
+    """Return the k best columns of each row, int32 [Q, k], and for each row if these and their order are certain.
 
     A short key, of 32 bits, holds the column in place of the lowest bits of the score, and sorts in a third of the
     time. Neighbours that differ only in those bits may be out of order: if they are the k-th entry and the next,
-    the columns are uncertain, else only their order. `step` rows are ranked at once, in `scratch`: the scores must
-    not be there.
+    the columns are uncertain, else only their order. The second and third result, bool [Q], are true for rows whose
+    columns, and whose order, are certain. `step` rows are ranked at once in the buffer of `scratch`, which must not
+    hold the scores.
     """
     n = scores.shape[1]
     last = np.int32((1 << int(n - 1).bit_length()) - 1)

@@ -1,4 +1,4 @@
-"""The best entries of each row: only entries that can be among them are sorted."""
+"""Selection of the best entries of each row; only entries that can be among the best are sorted."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from hybridrec.stages.kernels.sort_keys import HALF, NEVER, columns_of, keys_of,
 from hybridrec.types import PADDING, Floats, Ints, Longs
 
 _RANKED = 1 << 16
-"""Keys ranked at once: with their temporaries they stay in the processor's innermost cache."""
+"""The number of keys ranked at once: with their temporaries these stay in the processor's innermost cache."""
 _NARROW = 1 << 12
-"""The most columns for short keys: the more bits the column takes, the fewer are left for the score."""
+"""The largest number of columns for short keys: the more bits the column takes, the fewer are left for the score."""
 
 
 def top_k(scores: Floats, k: int) -> tuple[Ints, Floats]:
@@ -43,7 +43,10 @@ def best(scores: Floats, k: int) -> Ints:
 
 
 def order(scores: Floats, k: int | None = None) -> Ints:
-    """Order columns of each row from best to worst, NaN last, ties in column order: int32 [Q, N], or the first k."""
+    """Return the columns of each row from best to worst, or the first k of them: int32 [Q, N] or [Q, k].
+
+    Ties are in column order, and NaN comes last.
+    """
     n = scores.shape[1]
     k = n if k is None else min(k, n)
     if not 0 < 2 * k < n <= _NARROW:
@@ -60,7 +63,7 @@ def order(scores: Floats, k: int | None = None) -> Ints:
 
 
 def _sorted(scores: Floats, k: int) -> Ints:
-    """Return the first k columns of each row, ordered by the full keys of all entries."""
+    """Return the first k columns of `order`, which are found by the full keys of all entries: int32 [Q, k]."""
     n = scores.shape[1]
     best_columns = np.empty((len(scores), k), np.int32)
     step = max(_RANKED // max(n, 1), 1)
