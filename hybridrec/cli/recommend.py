@@ -12,6 +12,7 @@ import click
 from hybridrec.cli._options import BLOCK, HELD_OUT_QUERY, PLUGIN, RUN_OR_BUNDLE, TARGET
 
 if TYPE_CHECKING:
+    from hybridrec.data.features import Features, FeatureValue
     from hybridrec.data.queries import Query
     from hybridrec.serving.explain import Explanation
     from hybridrec.serving.recommender import Recommender
@@ -37,6 +38,14 @@ if TYPE_CHECKING:
     help="An entity of another kind, by id, or loosely by title.",
 )
 @click.option("--context", multiple=True, metavar="COLUMN=VALUE", help="A column of the request, as in the data.")
+@click.option(
+    "--user-feature",
+    "user_features",
+    multiple=True,
+    metavar="COLUMN=VALUE",
+    help="A feature of the user, as in the data; it takes the place of what the data says.",
+)
+@click.option("--time", help="Time of the request: 2024-12-31, 2024-12-31T20:00, or seconds since 1970.")
 @click.option("--text", default="", help="A title in free words.")
 @click.option(
     "--ratings",
@@ -62,6 +71,8 @@ def recommend(
     tags: tuple[str, ...],
     entities: tuple[str, ...],
     context: tuple[str, ...],
+    user_features: tuple[str, ...],
+    time: str | None,
     text: str,
     ratings: Path | None,
     n: int,
@@ -74,8 +85,9 @@ def recommend(
     """Recommend from a RUN (made with `refit: all`) or a bundle for a user, items, tags, free text or ratings."""
     from hybridrec.cli._console import held_out_query, print_table
     from hybridrec.data.queries import Query
-    from hybridrec.serving.lookup import find, read_context, unknown_id
+    from hybridrec.serving.lookup import find, unknown_id
     from hybridrec.serving.recommender import load
+    from hybridrec.serving.typed_values import read_time
     from hybridrec.serving.user_ratings import read_ratings
 
     stated = {"user": user, "item": items, "tag": tags, "entity": entities, "text": text, "ratings": ratings}
@@ -97,7 +109,9 @@ def recommend(
         user=user,
         items=[match.id for match in matched_items] + [rating.match.id for rating in liked],
         entities={kind: [match.id for other, _, match in matched if other == kind] for kind, _, _ in matched},
-        context=read_context(dict(_assigned(pair, "--context") for pair in context), recommender.data),
+        user_features=_columns(user_features, recommender.data.users.features, "--user-feature"),
+        context=_columns(context, recommender.data.interactions.context, "--context"),
+        time=None if time is None else read_time(time, "--time"),
         text=text,
         item_weights=[1.0] * len(matched_items) + [rating.rating for rating in liked] if rated else None,
         disliked=[rating.match.id for rating in rated if not rating.rating],
@@ -105,7 +119,8 @@ def recommend(
     hidden = None
     if held_out is not None:
         test_query = held_out_query(run_or_bundle, held_out, number)
-        query, hidden = replace(test_query.query, context=query.context), test_query.hidden.get(target, [])
+        query = replace(test_query.query, user_features=query.user_features, context=query.context, time=query.time)
+        hidden = test_query.hidden.get(target, [])
     chosen = recommender.pipeline(pipeline)
     for field, text_of_field in _stated_fields(query):
         if not chosen.reads(field, target):
@@ -156,6 +171,13 @@ def _assigned(pair: str, option: str) -> tuple[str, str]:
     if not (name and equals and value):
         raise click.UsageError(f"{option} '{pair}': write NAME=VALUE")
     return name, value
+
+
+def _columns(pairs: tuple[str, ...], columns: Features | None, option: str) -> dict[str, FeatureValue]:
+    """Read columns of the request, or features of the user, from texts NAME=VALUE."""
+    from hybridrec.serving.typed_values import read_columns
+
+    return read_columns(dict(_assigned(pair, option) for pair in pairs), columns, option)
 
 
 def _default(recommender: Recommender) -> str:

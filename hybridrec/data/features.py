@@ -93,10 +93,7 @@ class FeatureColumn:
         for row, value in enumerate(values):
             if value is None:
                 continue
-            names = [value] if isinstance(value, str) else value
-            if not isinstance(names, (list, tuple)) or not all(isinstance(name, str) for name in names):
-                raise DataError(f"{place}: {value!r} is not a text (or a list of texts)")
-            present = [codes[name] for name in names if name in codes]
+            present = [codes[name] for name in _texts(value, place) if name in codes]
             rows += [row] * len(present)
             columns += present
         ones = np.ones(len(rows), np.float32)
@@ -149,6 +146,15 @@ class Features:
         labels = self.columns[LABELS].categories if LABELS in self.columns else ()
         return (*(name for name, column in self.columns.items() if column.type != "category"), *labels)
 
+    @property
+    def types(self) -> dict[str, FeatureType]:
+        """The type of each column by its name; labels such as "genre:jazz" are a category column "genre"."""
+        types: dict[str, FeatureType] = {name: column.type for name, column in self.columns.items() if name != LABELS}
+        labels = self.columns[LABELS].categories if LABELS in self.columns else ()
+        labelled: dict[str, FeatureType]
+        labelled = dict.fromkeys(_prefixes([label for label in labels if ":" in label]), "category")
+        return labelled | types
+
     def numbers(self, name: str) -> Doubles:
         """Return a column of numbers, flags or times, or the weights of a label: float64[N], NaN where unknown.
 
@@ -169,18 +175,28 @@ class Features:
         return Features({name: column.take(rows) for name, column in self.columns.items()})
 
     def encode(self, rows: Sequence[Mapping[str, FeatureValue]], place: str) -> Features:
-        """Return features with the same columns and the given values: for each row a mapping from column to value.
+        """Return features with the same columns and the given values: for each row a mapping from names of `types`.
 
         Raises DataError for an unknown name or a value of another type; `place` begins its message.
         """
-        for values in rows:
-            for name in values:
-                if name not in self.columns or name == LABELS:
-                    named = [column for column in self.columns if column != LABELS]
-                    raise DataError(f"{place}: unknown name '{name}'; {did_you_mean(name, named)}")
+        types = self.types
+        for name in dict.fromkeys(name for values in rows for name in values):
+            if name not in types:
+                raise DataError(f"{place}: unknown name '{name}'; {did_you_mean(name, types)}")
+        labels = [
+            [
+                f"{name}:{text}"
+                for name in values
+                if name not in self.columns
+                for text in _texts(values[name], place, name)
+            ]
+            for values in rows
+        ]
         return Features(
             {
-                name: column.encode([values.get(name) for values in rows], f"{place}.{name}")
+                name: column.encode(
+                    labels if name == LABELS else [values.get(name) for values in rows], f"{place}.{name}"
+                )
                 for name, column in self.columns.items()
             }
         )
@@ -196,14 +212,15 @@ class Features:
         return cls(columns)
 
     def updated(self, others: Features) -> Features:
-        """Return these features with the known values of `others`, which has the same columns, in place of theirs."""
+        """Return these features with the known values of `others`, of the same columns, in their place.
+
+        A label takes the place of those with the same beginning: "genre:jazz" that of "genre:rock" alone.
+        """
         columns = {}
         for name, mine in self.columns.items():
             given = others.columns[name]
             if mine.type == "category":
-                stated = np.diff(given.values.indptr) > 0
-                kept = csr_matrix((~stated).astype(np.float32)[:, None])
-                values: Any = (mine.values.multiply(kept) + given.values).tocsr()
+                values: Any = _replaced(mine, given, by_prefix=name == LABELS)
             else:
                 values = np.where(np.isnan(given.values), mine.values, given.values)
             columns[name] = FeatureColumn(mine.type, values, mine.categories)
@@ -228,6 +245,32 @@ class Features:
         order = sorted(range(len(names)), key=lambda place: names[place].encode())
         matrix = hstack(blocks, format="csr", dtype=np.float32)[:, order]
         return tuple(names[place] for place in order), frozen_csr(matrix)
+
+
+def _texts(value: FeatureValue, *place: str) -> Sequence[str]:
+    """Return the texts of a value of categories, one or several; raises DataError for others."""
+    texts = [value] if isinstance(value, str) else [] if value is None else value
+    if not isinstance(texts, (list, tuple)) or not all(isinstance(text, str) for text in texts):
+        raise DataError(f"{'.'.join(place)}: {value!r} is not a text (or a list of texts)")
+    return texts
+
+
+def _prefixes(labels: Sequence[str]) -> list[str]:
+    """Return the part of each label before its first colon: "genre" of "genre:jazz"."""
+    return [label.partition(":")[0] for label in labels]
+
+
+def _replaced(mine: FeatureColumn, given: FeatureColumn, *, by_prefix: bool) -> Sparse:
+    """Return the categories of `mine`, csr [N, C], but those of `given` in rows (and of prefixes) where it has some."""
+    groups = _prefixes(mine.categories) if by_prefix else [""] * len(mine.categories)
+    names, group = np.unique(np.array(groups, str), return_inverse=True)
+    ones = np.ones(len(group), np.float32)
+    of_group = csr_matrix((ones, (np.arange(len(group)), group)), shape=(len(group), len(names)))
+    stated = (given.values @ of_group).toarray() > 0
+    entries = mine.values.tocoo()
+    kept = ~stated[entries.row, group[entries.col]]
+    rest = csr_matrix((entries.data[kept], (entries.row[kept], entries.col[kept])), shape=entries.shape)
+    return (rest + given.values).tocsr()
 
 
 def _indicators(column: FeatureColumn) -> Sparse:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hybridrec.data.dataset import Dataset
-from hybridrec.data.features import FeatureType, FeatureValue
 from hybridrec.data.vocabulary import Vocabulary
 from hybridrec.errors import DataError, did_you_mean
 from hybridrec.paths import printable
@@ -132,29 +131,3 @@ def _ambiguous(text: str, matches: Sequence[tuple[str, str]]) -> DataError:
 def _named(external: str, title: str) -> str:
     """Format an id for a message: "TITLE (ID)", or the id alone if it has no other title."""
     return f"{printable(title)} ({external})" if title and title != external else printable(external)
-
-
-def read_context(texts: Mapping[str, str], data: Dataset) -> dict[str, FeatureValue]:
-    """Convert the texts that a command line gives for columns of the request to values of the columns' types.
-
-    Raises DataError for a column that the data does not have, and for a text that does not suit its type.
-    """
-    if not texts:
-        return {}
-    columns = data.interactions.context
-    if columns is None:
-        raise DataError("context: the interactions of this data have no columns of requests")
-    return {name: _read_value(text, columns.column(name).type, name) for name, text in texts.items()}
-
-
-def _read_value(text: str, kind: FeatureType, name: str) -> FeatureValue:
-    if kind == "category":
-        return text
-    if kind == "flag":
-        if text.casefold() not in ("true", "false"):
-            raise DataError(f"context {name}: '{text}' is neither true nor false")
-        return text.casefold() == "true"
-    try:
-        return float(text)
-    except ValueError:
-        raise DataError(f"context {name}: '{text}' is not a number") from None

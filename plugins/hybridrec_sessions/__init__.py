@@ -1,4 +1,4 @@
-"""Models of the order of items in sessions, by the successors of items or by sessions with the same items."""
+"""Models of histories in time: successors of items, sessions with the same items, recency and frequency."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ if TYPE_CHECKING:
 
 @hookimpl
 def hybridrec_components() -> list[type[Component]]:
-    """`markov-chain` and `vsknn`."""
+    """`markov-chain`, `vsknn`, `recency-frequency`."""
     from hybridrec_sessions.chain import MarkovChain
     from hybridrec_sessions.neighbours import VSKNN
+    from hybridrec_sessions.recency_frequency import RecencyFrequency
 
-    return [MarkovChain, VSKNN]
+    return [MarkovChain, VSKNN, RecencyFrequency]

@@ -102,3 +102,56 @@ def test_a_slate_of_nothing_is_a_sentence(call, experiment):
     assert out.splitlines() == [
         "'drawn' recommends no items for this: draw propose nothing, and the pipeline has no fallback"
     ]
+
+
+def test_columns_of_the_request_features_of_the_user_and_a_time_are_stated(call, tmp_path):
+    """Nothing above the budget, only what is out at the time, and first what users of the same taste play."""
+    day = [f"1970-01-{n:02}" for n in range(1, 10)]
+    songs = [f"s{n}" for n in range(1, 10)]
+    plays = pl.DataFrame({"user": ["u"] * 7 + ["v"] * 2, "item": songs, "time": day, "budget": [9.0] * 9})
+    items = pl.DataFrame({"id": songs, "price": list(range(1, 10)), "out": day})
+    where = "price <= coalesce(request.budget, 99) and time <= coalesce(request.time, time)"
+    popular = {"generators": [hybridrec.take("popularity")], "seen": "allow", "fallback": []}
+    experiment = hybridrec.Experiment(
+        name="asked",
+        data=hybridrec.use(
+            "table",
+            interactions={"user": "user", "item": "item", "time": "time", "context": {"budget": "number"}},
+            items={"id": "id", "time": "out", "features": {"price": "number"}},
+            users={"id": "id", "features": ["taste"]},
+        ),
+        split=hybridrec.use("leave-one-out"),
+        components={"popularity": hybridrec.use("popularity", by="user-features", smoothing=0.1)},
+        pipelines={"control": hybridrec.PipelineConfig(**popular, filters=[hybridrec.use("attribute", where=where)])},
+        refit="all",
+    )
+    frames = {
+        "interactions": plays,
+        "items": items,
+        "users": pl.DataFrame({"id": ["u", "v"], "taste": ["rock", "jazz"]}),
+    }
+    run = hybridrec.run(experiment, data=frames, store=tmp_path / "store", runs=tmp_path / "runs")
+
+    def shown(*options: str) -> list[str]:
+        status, out, err = call("recommend", run.folder, "--user", "u", *options)
+        assert status == 0, out + err
+        return [line.split()[1] for line in out.splitlines() if line.startswith(tuple("123456789"))]
+
+    assert sorted(shown()) == songs
+    assert set(shown()[-2:]) == {"s8", "s9"}
+    assert set(shown("--user-feature", "taste=jazz")[:2]) == {"s8", "s9"}
+    assert sorted(shown("--context", "budget=4")) == songs[:4]
+    assert sorted(shown("--time", "1970-01-03")) == sorted(shown("--time", "172800")) == songs[:3]
+    for option, value, says in (
+        ("--context", "bugdet=4", "--context: unknown column 'bugdet': did you mean 'budget'? Available: budget"),
+        ("--context", "budget=cheap", "--context budget: 'cheap' is not a number"),
+        (
+            "--user-feature",
+            "tast=jazz",
+            "--user-feature: unknown column 'tast': did you mean 'taste'? Available: taste",
+        ),
+        ("--time", "soon", "--time: 'soon' is not a time"),
+    ):
+        status, _, err = call("recommend", run.folder, option, value)
+        assert status == 2
+        assert says in err

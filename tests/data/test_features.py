@@ -90,6 +90,36 @@ def test_known_values_take_the_place_of_others():
     assert values(updated.column("live")) == values(FEATURES.column("live"))
 
 
+LABELLED = Features(
+    {
+        LABELS: FeatureColumn(
+            "category",
+            csr_matrix(np.array([[1, 0, 2, 1], [0, 1, 0, 0]], np.float32)),
+            ("home:KR", "home:US", "taste:rock", "vip"),
+        ),
+        "age": FeatureColumn("number", np.array([41, NAN], np.float32)),
+    }
+)
+
+
+def test_labels_are_stated_as_a_category_of_the_name_before_the_colon():
+    assert LABELLED.types == {"home": "category", "taste": "category", "age": "number"}
+    told = LABELLED.encode([{"home": "US"}, {"taste": ["rock", "polka"], "age": 3.0}, {"home": None}], "user_features")
+    assert values(told.column(LABELS)) == [[0, 1, 0, 0], [0, 0, 1, 0], [0] * 4]
+    for given, message in (
+        ({"vip": "yes"}, "unknown name 'vip'"),
+        ({"tast": "rock"}, "unknown name 'tast'; did you mean 'taste'"),
+        ({"home": 4}, "user_features.home: 4 is not a text"),
+    ):
+        with pytest.raises(DataError, match=message):
+            LABELLED.encode([given], "user_features")
+
+
+def test_a_label_takes_the_place_of_those_of_its_name_alone():
+    told = LABELLED.encode([{"home": "US"}, {"taste": "rock"}], "user_features")
+    assert values(LABELLED.updated(told).column(LABELS)) == [[0, 1, 2, 1], [0, 1, 1, 0]]
+
+
 def test_an_unknown_column_is_refused_with_the_known_ones():
     with pytest.raises(DataError, match="unknown feature 'prices': did you mean 'price'"):
         FEATURES.column("prices")

@@ -1,0 +1,60 @@
+"""Columns of a request, features of a user and times, read from the texts of a command line."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from hybridrec.data.features import Features, FeatureType, FeatureValue
+from hybridrec.errors import DataError, did_you_mean
+
+
+def read_columns(texts: Mapping[str, str], columns: Features | None, option: str) -> dict[str, FeatureValue]:
+    """Read the values of typed columns from texts, as a command line gives them by an option.
+
+    Raises DataError for a column that the data does not have, and for a text that does not suit its type.
+    """
+    types = {} if columns is None else columns.types
+    for name in texts:
+        if name not in types:
+            raise DataError(f"{option}: unknown column '{name}': {did_you_mean(name, types)}")
+    return {name: _read_value(text, types[name], f"{option} {name}") for name, text in texts.items()}
+
+
+def _read_value(text: str, kind: FeatureType, place: str) -> FeatureValue:
+    if kind == "category":
+        return text
+    if kind == "time":
+        return read_time(text, place)
+    if kind == "flag":
+        if text.casefold() not in ("true", "false"):
+            raise DataError(f"{place}: '{text}' is neither true nor false")
+        return text.casefold() == "true"
+    if (number := _number(text)) is None:
+        raise DataError(f"{place}: '{text}' is not a number")
+    return number
+
+
+def read_time(text: str, place: str) -> float:
+    """Read seconds since 1970 from a number, or from a date or a time in ISO 8601 (without a zone: UTC).
+
+    Raises DataError for other texts; `place` begins its message.
+    """
+    if (seconds := _number(text)) is not None:
+        return seconds
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        right = "2024-12-31, 2024-12-31T20:00 or seconds since 1970"
+        raise DataError(f"{place}: '{text}' is not a time; write {right}") from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _number(text: str) -> float | None:
+    """Return a finite number from its text; None for other texts."""
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
