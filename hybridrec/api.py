@@ -144,11 +144,11 @@ def plan(
         fold_plan = work.trainers[0].plan(fold)
         filter_notes |= dict.fromkeys(fold_plan.notes)
         stacking_queries += 0 if fold_plan.splits.validation is None else len(fold_plan.splits.validation.queries)
-        for spec, training_part in fold_plan.jobs:
+        for spec, training_part in (*fold_plan.choice_jobs, *fold_plan.jobs):
             job = (spec.label, training_part.level)
             keys = {trainer.fitter.key(spec, training_part) for trainer in work.trainers}
             fits[job] += len(keys)
-            stored[job] += sum(key in place for key in keys)
+            stored[job] += 0 if spec.choice is not None else sum(key in place for key in keys)
             memory[job] = max(memory.get(job, 0), work.trainers[0].fitter.within_budget(spec, training_part))
     components = experiment.components
     jobs = [

@@ -18,7 +18,6 @@ SUBJECTS = {
     "tests/cli/test_plugin_commands.py": "commands of plugins beside those of `cli/__init__.py`",
     "tests/data/splits/test_leaks.py": "a promise of all splitters: training does not hold what is asked for",
     "tests/engine/test_catalogue.py": "what depends on the catalogue alone, made once for all fits of all runs",
-    "tests/engine/test_choices.py": "choices of components on queries out of their own training parts",
     "tests/engine/test_segments.py": "segments, from the config to slates, reports and bundles",
     "tests/engine/test_sameness.py": "one experiment gives one result: a promise of the whole engine",
     "tests/registry/test_choice.py": "the choice of plugins: blocks, several providers of a name, classes left out",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel
@@ -34,6 +34,22 @@ OBSERVE = "observe"
 
 
 @dataclass(frozen=True, slots=True)
+class OptionChoice:
+    """An option of a component whose value the data shall decide: `choose` in the config.
+
+    options: the options of the component with each of the values
+    """
+
+    option: str
+    options: tuple[Options, ...]
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """The values to choose from, as plain values."""
+        return tuple(_plain(options)[self.option] for options in self.options)
+
+
+@dataclass(frozen=True, slots=True)
 class ComponentSpec:
     """A component as the config describes it: its label, its class and its validated options."""
 
@@ -50,6 +66,8 @@ class ComponentSpec:
     """False if the source of one of these classes is unknown, so that its fits are not kept for later runs."""
     device: str = CPU
     """The device on which the component may compute."""
+    choice: OptionChoice | None = None
+    """The values of an option among which a run chooses before it fits the component; None once that is decided."""
 
     @classmethod
     def of(
@@ -74,6 +92,20 @@ class ComponentSpec:
     def base_models(self) -> tuple[ComponentSpec, ...]:
         """All components on which it depends: its base model, the base model of that, and so on; the lowest first."""
         return () if self.base_model is None else (*self.base_model.base_models, self.base_model)
+
+    def with_choice(self, place: int) -> ComponentSpec:
+        """Return the component with one of the values to choose from."""
+        assert self.choice is not None
+        return replace(self, options=self.choice.options[place], choice=None)
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """Its entry in a config, with all options filled in but for the one that is chosen."""
+        entry = {"use": self.name, **_plain(self.options)}
+        if self.choice is not None:
+            entry.pop(self.choice.option, None)
+            entry["choose"] = {self.choice.option: list(self.choice.values)}
+        return entry
 
     def create(self) -> Component:
         """Create a new, unfitted instance of the component, with an unfitted base model if it uses one."""
@@ -326,9 +358,7 @@ class CheckedExperiment:
                 for label, segmenter in self.segmenters.items()
             ]
         content["split"] = {"use": self.config.split.use, **_plain(self.splitter.config)}
-        content["components"] = {
-            label: {"use": spec.name, **_plain(spec.options)} for label, spec in self.components.items()
-        }
+        content["components"] = {label: spec.plain for label, spec in self.components.items()}
         if self.observers:
             content["observe"] = {name: _plain(observer.config) for name, observer in self.observers.items()}
         else:

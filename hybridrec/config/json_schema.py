@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
-from hybridrec.config.models import DataUse, ExperimentConfig, MetricUse, SegmenterUse
+from hybridrec.config.models import ComponentUse, DataUse, ExperimentConfig, MetricUse, SegmenterUse
 from hybridrec.plugin import Plugin
 from hybridrec.registry.discovery import Registry
 from hybridrec.stages.component import Reranker
@@ -19,7 +19,7 @@ def experiment_schema(registry: Registry) -> dict[str, Any]:
     classes = list(registry.classes("components"))
     rerankers = [cls for cls in classes if issubclass(cls, Reranker)]
     others = [cls for cls in classes if not issubclass(cls, Reranker)]
-    definitions["Component"] = _choice("use", others, definitions)
+    definitions["Component"] = {"anyOf": [_component(cls, definitions) for cls in others]}
     # A component whose label is its name does not need `use`.
     definitions["Component"]["anyOf"].append({"type": "object", "not": {"required": ["use"]}})
     definitions["Component"]["anyOf"].append({"type": "null"})
@@ -49,6 +49,19 @@ def experiment_schema(registry: Registry) -> dict[str, Any]:
 def _choice(key: str, classes: Iterable[type[Plugin]], definitions: dict[str, Any]) -> dict[str, Any]:
     """Build the schema of a mapping whose `key` names one of these classes and whose other keys are its options."""
     return {"anyOf": [_options(key, cls, definitions) for cls in classes]}
+
+
+def _component(cls: type[Plugin], definitions: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a component with options, or with values of one of them to choose from."""
+    schema = _options("use", cls, definitions)
+    chosen = ComponentUse.model_json_schema(by_alias=True)["properties"]["choose"]
+    # An option that is chosen has no value of its own, even if the class requires one.
+    needed = [key for key in schema["required"] if key != "use"]
+    schema["properties"]["choose"] = chosen
+    if needed:
+        schema["required"] = ["use"]
+        schema["anyOf"] = [{"required": needed}, {"required": ["choose"]}]
+    return schema
 
 
 def _reader(cls: type[Plugin], definitions: dict[str, Any]) -> dict[str, Any]:

@@ -68,6 +68,18 @@ class Use(Options, extra="allow"):
         return dict(self.model_extra or {})
 
 
+class ComponentUse(Use):
+    """A component by name; every other key is one of its own options."""
+
+    use: str
+    """Name of the component (see `hybridrec plugins`)."""
+    choose: dict[str, Annotated[list[Any], Field(min_length=2, max_length=4)]] | None = Field(
+        None, min_length=1, max_length=1
+    )
+    """Two to four values of one option, among which the run chooses by nDCG@20 on queries out of the component's own
+    training part: `choose: {alpha: [3, 1, 10]}`."""
+
+
 class SegmenterUse(Use):
     """A segmenter with options."""
 
@@ -300,7 +312,7 @@ class ExperimentConfig(Options):
     """Removal of rare users and items from the training parts."""
     split: Use
     """The splitter that cuts the data into training and test."""
-    components: dict[Name, Use] = Field(min_length=1)
+    components: dict[Name, ComponentUse] = Field(min_length=1)
     """Label -> component; each is fitted once and shared by all pipelines that name its label."""
     targets: dict[KindName, Annotated[int, Field(ge=1)]] = Field({"items": 100}, min_length=1)
     """The targets of the recommendations, with the length of their slates."""

@@ -11,12 +11,20 @@ from pathlib import Path
 from typing import Any
 
 from hybridrec.config import yaml_document
-from hybridrec.config.experiment import CheckedExperiment, ComponentSpec, FilterSpec, PipelineSpec, TradeoffCurve
+from hybridrec.config.experiment import (
+    CheckedExperiment,
+    ComponentSpec,
+    FilterSpec,
+    OptionChoice,
+    PipelineSpec,
+    TradeoffCurve,
+)
 from hybridrec.config.metrics import metric_specs
-from hybridrec.config.models import ExperimentConfig, Lists, PipelineUse, Tradeoff, Use
+from hybridrec.config.models import ComponentUse, ExperimentConfig, Lists, PipelineUse, Tradeoff, Use
 from hybridrec.config.segments import segmenters
 from hybridrec.config.validation import Validator
 from hybridrec.config.yaml_document import KeyPath, YamlDocument
+from hybridrec.data.fingerprint import json_digest
 from hybridrec.data.splits.base import Splitter
 from hybridrec.errors import (
     ConfigError,
@@ -89,7 +97,8 @@ class Checker(Validator):
             splitter = self.plugin("splitters", config.split.use, config.split.options, ("split",), "use")
         for label, use in config.components.items():
             with _gathered(problems):
-                components[label] = self.component(label, use, ("components", label))
+                spec = self.component(label, use, ("components", label))
+                components[label] = self.with_choice(spec, use, ("components", label))
         with _gathered(problems):
             metrics = metric_specs(self, config)
         with _gathered(problems):
@@ -180,6 +189,28 @@ class Checker(Validator):
             note = f"nothing that '{spec.cls.name}' makes is kept for other runs: its class has no source to know it by"
             self.notes += [note] if note not in self.notes else []
         return spec
+
+    def with_choice(self, spec: ComponentSpec, use: ComponentUse, path: KeyPath) -> ComponentSpec:
+        """Attach the values among which `choose` lets a run choose, validated."""
+        if use.choose is None:
+            return spec
+        ((option, values),) = use.choose.items()
+        place = (*path, "choose", option)
+        if not issubclass(spec.cls, Generator):
+            raise self.fail(place, f"'{spec.cls.name}' generates no candidates by which values could be compared")
+        if option in use.options:
+            raise self.fail(place, f"'{option}' has a value beside `choose`, too: leave one of them out")
+        options = []
+        for index, value in enumerate(values):
+            try:
+                options.append(self.validate(spec.cls.Config, {**use.options, option: value}, path))
+            except ConfigError as error:
+                reason = str(error).partition(": ")[2].partition(": ")[2] or str(error)
+                raise self.fail((*place, index), reason) from None
+        choice = OptionChoice(option, tuple(options))
+        if len({json_digest(value) for value in choice.values}) < len(values):
+            raise self.fail(place, "two of these values are equal")
+        return replace(spec, choice=choice)
 
     def with_base_model(
         self, spec: ComponentSpec, components: dict[str, ComponentSpec], users: tuple[str, ...] = ()

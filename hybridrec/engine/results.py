@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -9,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from hybridrec.config.experiment import CheckedExperiment, TradeoffCurve
+from hybridrec.config.experiment import CheckedExperiment, OptionChoice, TradeoffCurve
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.queries import NOTHING, QueryBatch
 from hybridrec.data.splits.base import Fold
@@ -108,6 +109,7 @@ class ResultBuilder:
         self.fits: list[FitReport] = []
         self.figures: dict[str, list[FigureReport]] = {}
         self.figures_of = ""
+        self.choices_served: list[str] = []
         self.notes = list(experiment.notes)
         self.samples: list[Sample] = []
         self.queries: list[FoldQueries] = []
@@ -127,20 +129,28 @@ class ResultBuilder:
 
         repeat: number of the training, from 1
         """
-        self.fits += [_fit_report(fitted, repeat) for fitted in trained_fold.fits]
+        self.fits += self._fit_reports(trained_fold, repeat)
         if repeat > 1:
             return
         for arm in trained_fold.arms:
             self.identities[arm.name] += (arm.pool_key, arm.order_key)
         if len(self.samples) == 1 and not self.experiment.refitted:
             self.show(fold, trained_fold)
-        self.notes = list(dict.fromkeys((*self.notes, *trained_fold.notes)))  # lists lack the same ids in every fold
+        self.notes = list(
+            dict.fromkeys((*self.notes, *trained_fold.choice_notes, *trained_fold.notes))
+        )  # lists lack the same ids in every fold
         for name, learned in trained_fold.learned.items():
             self.measured[name].learned[fold.name] = learned
 
     def refitted(self, trained_fold: TrainedFold) -> None:
-        """Keep the fits on the whole data."""
-        self.fits += [_fit_report(fitted, 1) for fitted in trained_fold.fits]
+        """Keep the fits on the whole data, and the notes on options that were chosen for them."""
+        self.fits += self._fit_reports(trained_fold, 1)
+        self.choices_served = trained_fold.choice_notes
+
+    def _fit_reports(self, trained_fold: TrainedFold, repeat: int) -> list[FitReport]:
+        """Return the fits of a fold as they stand in the report."""
+        components = self.experiment.components
+        return [_fit_report(fitted, repeat, components[fitted.job.label].choice) for fitted in trained_fold.fits]
 
     def show(self, fold: Fold, trained_fold: TrainedFold) -> None:
         """Keep the figures that the components of a fold show of their fits on the full training part."""
@@ -309,7 +319,8 @@ def _blind(queries: QueryBatch) -> int:
     return int((queries.known_fields() == NOTHING).sum())
 
 
-def _fit_report(fitted: Fitted, repeat: int) -> FitReport:
+def _fit_report(fitted: Fitted, repeat: int, choice: OptionChoice | None) -> FitReport:
+    option = None if choice is None else choice.option
     return FitReport(
         label=fitted.job.label,
         component=fitted.job.component,
@@ -322,4 +333,5 @@ def _fit_report(fitted: Fitted, repeat: int) -> FitReport:
         repeat=repeat,
         progress=progress_report(fitted.outcome.progress),
         ended_by_clock=bool(fitted.outcome.token),
+        chosen={} if option is None else {option: json.loads(fitted.job.options)[option]},
     )

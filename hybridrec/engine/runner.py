@@ -201,7 +201,8 @@ class ExperimentRunner:
                 report.fits = self.results.fits
             report.seconds = self.watch.report()
             report.figures, report.figures_of = self.results.figures, self.results.figures_of
-        report.notes = [redacted(note) for note in (*report.notes, *self.observers.failures)]
+        noted = (*report.notes, *self.results.choices_served, *self.observers.failures)
+        report.notes = [redacted(note) for note in noted]
         return self.results.result(report, data, self.executor.workers, servable)
 
     def evaluate(self, data: Dataset) -> None:
@@ -250,7 +251,8 @@ class ExperimentRunner:
         """
         plan = trainer.plan(fold)
         again = f", repeat {trainer.fitter.repeat}" if len(self.trainers) > 1 else ""
-        with self.watch.timing(stage), self.progress.task(f"fit {fold.name}{again}", len(plan.jobs)) as advance:
+        total = len(plan.choice_jobs) + len(plan.jobs)
+        with self.watch.timing(stage), self.progress.task(f"fit {fold.name}{again}", total) as advance:
 
             def done(fitted: Fitted) -> None:
                 advance(1)

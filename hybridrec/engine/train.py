@@ -15,6 +15,7 @@ from hybridrec.data.fingerprint import fingerprint
 from hybridrec.data.splits.base import Fold
 from hybridrec.data.transforms import k_core
 from hybridrec.engine.blend import StackingSet
+from hybridrec.engine.choices import choice_jobs, choice_part, chosen, decide
 from hybridrec.engine.fit import Fitted
 from hybridrec.engine.fitter import Done, Fitter, PlannedFit, TrainingPart
 from hybridrec.engine.folds import PartSplitter, validation_fold
@@ -80,6 +81,8 @@ class FoldFitPlan:
     jobs: list[PlannedFit]
     notes: list[str]
     """What the filters note of the data."""
+    choice_jobs: list[PlannedFit]
+    """The fits by which options of components are chosen, before the others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +93,8 @@ class TrainedFold:
     fits: list[Fitted]
     learned: Learned
     notes: list[str]
+    choice_notes: list[str]
+    """The values that were chosen for options of components, a note for each."""
 
 
 def full_fold(data: Dataset) -> Fold:
@@ -126,7 +131,9 @@ class FoldTrainer:
             for pipeline in self.experiment.pipelines.values()
             for note in filter_notes(pipeline, filters_of(pipeline, splits.fold.train))
         ]
-        return FoldFitPlan(splits, list(jobs_of(self.experiment, splits.parts)), notes)
+        jobs = list(jobs_of(self.experiment, splits.parts))
+        specs = list({spec.label: spec for spec, _ in jobs}.values())
+        return FoldFitPlan(splits, jobs, notes, choice_jobs(specs, choice_part(splits.parts)))
 
     def prepare(self, plan: FoldFitPlan, done: Done = lambda _: None) -> TrainedFold:
         """Carry out a plan: fit the components, let the blends learn, and assemble the pipelines.
@@ -137,7 +144,9 @@ class FoldTrainer:
         # Points of curves are only measured: a fold without queries needs none.
         pipelines = self.experiment.measured if len(fold.queries) else self.experiment.pipelines
         filters = {name: filters_of(pipeline, fold.train) for name, pipeline in pipelines.items()}
-        fits = self.fitter.fit(plan.jobs, done)
+        specs = list({spec.label: spec for spec, _ in plan.jobs}.values())
+        choices = decide(specs, choice_part(plan.splits.parts), self.fitter, done)
+        fits = self.fitter.fit([(chosen(spec, choices), training_part) for spec, training_part in plan.jobs], done)
         by_level: Fits = {"full": {}, "out_of_fold": {}}
         for (spec, training_part), fit in zip(plan.jobs, fits, strict=True):
             by_level[training_part.level][spec.label] = fit
@@ -145,6 +154,7 @@ class FoldTrainer:
         learned: Learned = {}
         finals = by_level["full"].values()
         fit_notes = [f"{fit.job.label}, {fold.name}: {note}" for fit in finals for note in fit.outcome.notes]
+        choice_notes = [f"{label}, {fold.name}: {choice}" for label, choice in choices.items()]
         notes = [*plan.notes, *fit_notes]
         for name, pipeline in pipelines.items():
             rerankers, summary = self.rerankers(pipeline, plan.splits, by_level)
@@ -155,7 +165,7 @@ class FoldTrainer:
                 learned[name] = summary
             for target, chain in rerankers.chains.items():
                 notes += [f"{name}, {fold.name}, {target}: {note}" for reranker in chain for note in reranker.notes()]
-        return TrainedFold(arms, fits, learned, notes)
+        return TrainedFold(arms, fits, learned, notes, choice_notes)
 
     def apply_k_core(self, fold: Fold) -> Fold:
         """Return the fold without rare users and items in its training part, as `k_core` of the config says."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, cast
 
@@ -116,7 +116,7 @@ class _Update:
 
         Base models come before the components that use them.
         """
-        specs = [self.experiment.components[label] for label in self.before.components]
+        specs = [self._chosen(self.experiment.components[label]) for label in self.before.components]
         refreshing = {label for label, component in self.before.components.items() if component.refreshes}
         on_refreshed = {spec.label for spec in specs if refreshing & {below.label for below in spec.base_models}}
         splitter = PartSplitter.of(self.experiment)
@@ -132,6 +132,13 @@ class _Update:
             self.fitted[spec.label] = self._refreshed(spec) if take_up else self._fitted(spec, training_part)
             seconds = time.perf_counter() - started
             yield Refreshed(spec.label, spec.cls.name, "refreshed" if take_up else "fitted again", seconds)
+
+    def _chosen(self, spec: ComponentSpec) -> ComponentSpec:
+        """Return a component, and those that it uses, with the options that the run chose for them."""
+        below = None if spec.base_model is None else self._chosen(spec.base_model)
+        if spec.choice is None:
+            return replace(spec, base_model=below)
+        return replace(spec, base_model=below, options=self.before.components[spec.label].config, choice=None)
 
     def _refreshed(self, spec: ComponentSpec) -> Component:
         component, old = self.before.components[spec.label], self.before.data

@@ -1,4 +1,4 @@
-"""Early stopping and choices of components see queries out of their own training parts, and nothing else."""
+"""Choices of options, and early stopping, see queries out of a component's own training part, and nothing else."""
 
 from __future__ import annotations
 
@@ -9,15 +9,18 @@ import pytest
 
 import hybridrec
 from hybridrec import ConfigError, DataError, PluginError
+from hybridrec.config.experiment import ComponentSpec, OptionChoice
 from hybridrec.config.load import load_experiment
 from hybridrec.data.splits import Masked
 from hybridrec.engine import train
+from hybridrec.engine.choices import Choice
 from hybridrec.engine.executor import ThreadExecutor
 from hybridrec.engine.fit import FitContext, run_fit_job
 from hybridrec.engine.fitter import Fitter, TrainingPart
 from hybridrec.engine.folds import PartSplitter
 from hybridrec.engine.store import Store
 from hybridrec.registry.discovery import Registry
+from hybridrec.stages.validation_split import ValidationSplit
 from hybridrec.testing import toy_dataset
 from tests.engine.toy_runs import changed
 
@@ -197,3 +200,118 @@ def test_what_stands_on_another_component_cannot_validate(experiment, tmp_path):
     message = r"components\.noise\.uses: 'near' validates what it learns, and 'als' would have seen the answers"
     with pytest.raises(ConfigError, match=message):
         hybridrec.run(config, plugins=[path])
+
+
+EASE = ("ease: {l2: 5}", "ease: {choose: {l2: [5, 0.01, 900]}}")
+LEARNED = ("[{use: weighted, weights: {ease: 1, pop: 0.2}}]", "[{use: student}]")
+
+
+def chosen(run, label="ease"):
+    """Return the chosen option of each fit of a component, by level."""
+    return {fit.level: fit.chosen for fit in run.report.fits if fit.label == label}
+
+
+def note_of(run):
+    """Return the note on the choice."""
+    (note,) = [note for note in run.report.notes if note.startswith("ease, test: `l2` is")]
+    return note
+
+
+def test_an_option_is_chosen_once_for_both_levels_and_equals_the_same_value_written(experiment):
+    run = hybridrec.run(experiment(EASE, LEARNED))
+    values = chosen(run)
+    assert values["full"] == values["out_of_fold"] != {}
+    ndcg = [float(text.split(" with ")[0]) for text in note_of(run).partition("part is ")[2].split(", ")]
+    assert values["full"]["l2"] == (5, 0.01, 900)[int(np.argmax(ndcg))]
+    assert len(set(ndcg)) > 1, "values that make no difference test nothing"
+    written = hybridrec.run(experiment(("ease: {l2: 5}", f"ease: {{l2: {values['full']['l2']}}}"), LEARNED))
+    assert all(fit.cached for fit in written.report.fits)
+    assert {fit.key for fit in written.report.fits} == {fit.key for fit in run.report.fits}
+    assert chosen(written) == {"full": {}, "out_of_fold": {}}
+
+
+def test_a_choice_is_kept_and_the_written_config_makes_it_again(experiment, monkeypatch):
+    run = hybridrec.run(experiment(EASE, LEARNED))
+    monkeypatch.setattr(ValidationSplit, "ndcg", lambda *args: pytest.fail("the choice is in the store"))
+    again = hybridrec.run(run.folder / "config.yaml")
+    assert chosen(again) == chosen(run)
+    assert note_of(again) == note_of(run)
+    assert again.report.config_hash == run.report.config_hash
+
+
+def test_without_a_learner_the_choice_is_made_inside_the_whole_training_part(experiment):
+    run = hybridrec.run(experiment(EASE))
+    assert chosen(run).keys() == {"full"}
+    assert chosen(run)["full"]
+
+
+def test_truth_that_blends_and_metrics_see_decides_no_option(experiment, monkeypatch):
+    blend = ("[{use: weighted, weights: {ease: 1, pop: 0.2}}]", "[{use: validated, min_queries: 1}]")
+    before = hybridrec.run(experiment(EASE, blend))
+    stacking, test = train.validation_fold, Masked.split
+    monkeypatch.setattr(train, "validation_fold", lambda *args: every_second(stacking(*args)))
+    monkeypatch.setattr(Masked, "split", lambda *args: map(every_second, test(*args)))
+    other = hybridrec.run(experiment(EASE, blend), store="fresh")
+    assert note_of(other) == note_of(before)
+    lessons = [run.report.pipelines["hybrid"].learned["test"]["items"] for run in (before, other)]
+    assert lessons[0] != lessons[1], "the truth that was changed must be that of the blend"
+
+
+def test_what_stands_on_a_chosen_component_gets_the_chosen_one(experiment):
+    config = experiment(
+        ("noise: {use: echo}", "noise: {use: approximate, uses: als}\n  als: {factors: 4, choose: {alpha: [1, 50]}}")
+    )
+    run = hybridrec.run(config)
+    value = chosen(run, "als")["full"]["alpha"]
+    written = ("noise: {use: echo}", f"noise: {{use: approximate, uses: als}}\n  als: {{factors: 4, alpha: {value}}}")
+    plain = hybridrec.run(experiment(written))
+    assert {fit.key for fit in plain.report.fits} == {fit.key for fit in run.report.fits}
+
+
+def test_a_bundle_and_a_refresh_keep_the_chosen_value(experiment):
+    als = ("noise: {use: echo}", "noise: {use: als, factors: 4, choose: {alpha: [1, 50]}}")
+    run = hybridrec.run(experiment(EASE, LEARNED, als, ("workers: 2", "workers: 2\nrefit: all")))
+    served = hybridrec.load(run.folder).components
+    value = served["ease"].config.l2
+    assert any(note.startswith(f"ease, everything: `l2` is {value}:") for note in run.report.notes)
+    hybridrec.refresh(run, ("data.users=80", "data.items=50"))
+    refreshed = hybridrec.load(run.folder).components
+    assert {label: model.config for label, model in refreshed.items()} == {
+        label: model.config for label, model in served.items()
+    }
+
+
+def test_the_plan_counts_the_fits_that_choose(experiment):
+    jobs = {(job.label, job.level): (job.fits, job.stored) for job in hybridrec.plan(experiment(EASE, LEARNED)).jobs}
+    assert jobs["ease", "choice"] == (3, 0)
+    assert jobs["ease", "full"] == (1, 0)
+    hybridrec.run(experiment(EASE, LEARNED))
+    jobs = {(job.label, job.level): job.stored for job in hybridrec.plan(experiment(EASE, LEARNED)).jobs}
+    assert jobs["ease", "choice"] == 3
+
+
+def test_the_first_of_equal_values_is_chosen_and_of_all_where_nothing_was_ranked():
+    Ease = Registry().get("components", "ease")
+    options = tuple(Ease.Config(l2=value) for value in (1, 2, 3))
+    spec = ComponentSpec("ease", Ease, Ease.Config(), choice=OptionChoice("l2", options))
+    nothing = float("nan")
+    for ndcg, best in (((0.1, 0.3, 0.3), 2), ((nothing, nothing, nothing), 1), ((nothing, 0.0, 0.0), 2)):
+        assert Choice(spec, ndcg).decided.options.l2 == best
+
+
+@pytest.mark.parametrize(
+    ("entry", "message"),
+    [
+        ("{l2: 5, choose: {l2: [5, 6]}}", r"choose\.l2: 'l2' has a value beside `choose`, too"),
+        ("{choose: {l3: [5, 6]}}", r"choose\.l3\[0\]: unknown key: .*'l2'"),
+        ("{choose: {l2: [5, -6]}}", r"choose\.l2\[1\]: .*greater than 0"),
+        ("{choose: {l2: [5, 5.0]}}", r"choose\.l2: two of these values are equal"),
+        ("{choose: {l2: [5]}}", r"choose\.l2: .*at least 2"),
+        ("{choose: {l2: [1, 2, 3, 4, 5]}}", r"choose\.l2: .*at most 4"),
+        ("{choose: {l2: [1, 2], column_power: [0, 1]}}", r"choose: .*at most 1"),
+        ("{use: weighted, choose: {weights: [{a: 1}, {a: 2}]}}", r"'weighted' generates no candidates"),
+    ],
+)
+def test_a_choice_that_cannot_be_made_is_refused(experiment, entry, message):
+    with pytest.raises(ConfigError, match=message):
+        load_experiment(experiment(("ease: {l2: 5}", f"ease: {entry}")), Registry())

@@ -117,8 +117,8 @@ def test_the_first_training_represents_all(experiment):
     results.begin(fold)
     for repeat in (1, 2):
         learned = {"hybrid": {"items": {"training": repeat}}}
-        results.trained(fold, TrainedFold([], [], learned, [f"note {repeat}"]), repeat)
-    assert results.notes == ["note 1"]
+        results.trained(fold, TrainedFold([], [], learned, [f"note {repeat}"], [f"choice {repeat}"]), repeat)
+    assert results.notes == ["choice 1", "note 1"]
     assert results.measured["hybrid"].learned == {"test": {"items": {"training": 1}}}
     assert len(results.repeats) == 2
 

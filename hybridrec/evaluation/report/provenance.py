@@ -68,6 +68,8 @@ class FitReport(Section):
     """Number of the repeat that it was made for, from 1."""
     progress: FitProgressReport | None = None
     """Null for a component that reports nothing."""
+    chosen: dict[str, Any] = {}
+    """The option that the run chooses for this component, with the value that this fit has; empty without `choose`."""
     ended_by_clock: bool = False
     """True if a limit of time ended this fit or that of a component that it uses, so that a new run may differ."""
 

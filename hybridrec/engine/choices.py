@@ -1,0 +1,113 @@
+"""Choices: the value of an option that suits the data best, found out on queries cut from a component's own data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import cast
+
+import numpy as np
+
+from hybridrec.config.experiment import ComponentSpec
+from hybridrec.engine.fitter import Done, Fitter, PlannedFit, TrainingPart
+from hybridrec.engine.keys import digest
+from hybridrec.stages.component import Generator
+from hybridrec.tracing import calling
+
+LEVEL = "choice"
+"""Level of the fits that are made to choose an option."""
+K = 20
+"""Depth of the nDCG by which values are compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The choice of one option for one component in one fold.
+
+    ndcg: nDCG@20 with each value, in the order of the config; NaN where no query could be ranked
+    """
+
+    spec: ComponentSpec
+    ndcg: tuple[float, ...]
+
+    @property
+    def best(self) -> int:
+        """The place of the value with the highest nDCG; the first of equal ones, and of all if nothing was ranked."""
+        return int(np.argmax([-math.inf if math.isnan(value) else value for value in self.ndcg]))
+
+    @property
+    def decided(self) -> ComponentSpec:
+        """The component with the chosen value."""
+        return self.spec.with_choice(self.best)
+
+    def __str__(self) -> str:
+        """The option, the chosen value, and the nDCG of each, as a note of a run."""
+        assert self.spec.choice is not None
+        values = self.spec.choice.values
+        compared = ", ".join(f"{ndcg:.4f} with {value!r}" for value, ndcg in zip(values, self.ndcg, strict=True))
+        return f"`{self.spec.choice.option}` is {values[self.best]!r}: nDCG@{K} inside its training part is {compared}"
+
+
+def choice_part(parts: Mapping[str, TrainingPart]) -> TrainingPart:
+    """Return the training part out of which queries are cut to choose options.
+
+    It is the smallest one of the fold. The queries on which a blend learns are not in it, so no choice sees their
+    answers, and the components of both levels get the same values.
+    """
+    return parts.get("out_of_fold", parts["full"])
+
+
+def choice_jobs(specs: Sequence[ComponentSpec], training_part: TrainingPart) -> list[PlannedFit]:
+    """Return a fit for each value of each component that has a choice, on the training part without the queries."""
+    undecided = [spec for spec in specs if spec.choice is not None]
+    if not undecided:
+        return []
+    assert training_part.validation is not None, "training parts of a fold come with a splitter"
+    train = training_part.validation[1].train
+    inner = TrainingPart(training_part.fold, LEVEL, train, train.fingerprint)
+    return [(spec.with_choice(place), inner) for spec in undecided for place in range(len(spec.choice.options))]  # type: ignore[union-attr]
+
+
+def decide(
+    specs: Sequence[ComponentSpec], training_part: TrainingPart, fitter: Fitter, done: Done = lambda _: None
+) -> dict[str, Choice]:
+    """Choose the options of all components that have a choice; return the choices by label.
+
+    `specs` name base models before the components that use them; these are compared on the chosen base models.
+    """
+    choices: dict[str, Choice] = {}
+    for depth in sorted({len(spec.base_models) for spec in specs}):
+        at_depth = [spec for spec in specs if len(spec.base_models) == depth]
+        level = [on_chosen(spec, choices) for spec in at_depth if spec.choice is not None]
+        if not level:
+            continue
+        fits = iter(fitter.fit(choice_jobs(level, training_part), done))
+        for spec in level:
+            assert spec.choice is not None
+            compared = [next(fits) for _ in spec.choice.options]
+            assert training_part.validation is not None
+            fingerprint, split = training_part.validation
+            key = digest("choice 1", fingerprint, K, *(fit.key for fit in compared))
+            state = fitter.store.find(key)
+            if state is None:
+                with calling(spec.cls, f"while comparing values of components.{spec.label}.{spec.choice.option}"):
+                    ndcg = [split.ndcg(cast(Generator, fit.component), K) for fit in compared]
+                state = {"ndcg": np.array(ndcg)}
+                if spec.kept:
+                    fitter.store.put(key, state, {"choice of": spec.label, "fold": training_part.fold})
+            choices[spec.label] = Choice(spec, tuple(state["ndcg"].tolist()))
+    return choices
+
+
+def on_chosen(spec: ComponentSpec, choices: Mapping[str, Choice]) -> ComponentSpec:
+    """Return a component whose base models have the values that were chosen for them."""
+    if spec.base_model is None:
+        return spec
+    return replace(spec, base_model=chosen(spec.base_model, choices))
+
+
+def chosen(spec: ComponentSpec, choices: Mapping[str, Choice]) -> ComponentSpec:
+    """Return a component with the values that were chosen for it and its base models."""
+    decided = choices[spec.label].decided if spec.label in choices else spec
+    return on_chosen(decided, choices)
