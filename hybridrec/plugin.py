@@ -147,6 +147,7 @@ class Starter:
     options: options that differ from the defaults
     label: its label in the config; by default the component's name
     priority: proposals of higher priority come first, those of equal priority in order of their labels
+    choose: an option whose best value depends on the data, with two to four values among which the run chooses
     """
 
     component: str
@@ -154,6 +155,7 @@ class Starter:
     options: Mapping[str, Any] = field(default_factory=dict)
     label: str = ""
     priority: int = 0
+    choose: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Fill in the label."""

@@ -218,6 +218,9 @@ def _refuse_wrong(starter: object, plugin: str, registry: Registry) -> None:
     try:
         cls = registry.get("components", starter.component)
         cls.Config.model_validate(starter.options)
+        for option, values in starter.choose.items():
+            for value in values:
+                cls.Config.model_validate({**starter.options, option: value})
     except (HybridrecError, ValidationError) as error:
         raise PluginError(f"{place}: {error}") from error
     for role in sorted(starter.roles):
@@ -237,7 +240,8 @@ def _config(data: DataProfile, starters: Sequence[Starter]) -> dict[str, Any]:
         raise ConfigError("no plugin proposes a generator for this data: install one with models, such as hybridrec's")
     control = (by_role["control"] or generators)[0]
     # A fallback without options whose label is its name needs no entry: the entry would make it an arm of its own.
-    undeclared = [s.label for s in by_role["fallback"] if s.label == s.component and not s.options]
+    plain = [s for s in by_role["fallback"] if s.label == s.component and not s.options and not s.choose]
+    undeclared = [starter.label for starter in plain]
     placed = [control, *generators, *by_role["scorer"]]
     placed += [starter for starter in by_role["fallback"] if starter.label not in undeclared]
     components = {s.label: _use(s) for s in starters if s in placed}
@@ -276,7 +280,8 @@ def _config(data: DataProfile, starters: Sequence[Starter]) -> dict[str, Any]:
 def _use(starter: Starter) -> dict[str, Any]:
     """Return the entry of a component under `components`, without `use` if its label equals its name."""
     use = {} if starter.label == starter.component else {"use": starter.component}
-    return {**use, **starter.options}
+    choose = {option: list(values) for option, values in starter.choose.items()}
+    return {**use, **starter.options, **({"choose": choose} if choose else {})}
 
 
 def _description(profile: DataProfile) -> list[str]:

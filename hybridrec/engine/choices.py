@@ -14,6 +14,7 @@ from hybridrec.engine.fitter import Done, Fitter, PlannedFit, TrainingPart
 from hybridrec.engine.keys import digest
 from hybridrec.stages.component import Generator
 from hybridrec.tracing import calling
+from hybridrec.types import Doubles
 
 LEVEL = "choice"
 """Level of the fits that are made to choose an option."""
@@ -21,32 +22,58 @@ K = 20
 """Depth of the nDCG by which values are compared."""
 
 
+MARGIN = 2.0
+"""Standard errors by which a value must be better than the first: that one is a default, others may be best by luck."""
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """The choice of one option for one component in one fold.
 
-    ndcg: nDCG@20 with each value, in the order of the config; NaN where no query could be ranked
+    ndcg: mean nDCG@20 with each value, in the order of the config; NaN where no query could be ranked
+    margin: by how many of its standard errors the mean exceeds that of the first value, query by query
     """
 
     spec: ComponentSpec
     ndcg: tuple[float, ...]
+    margin: tuple[float, ...]
+
+    @classmethod
+    def of(cls, spec: ComponentSpec, values: Sequence[Doubles], weights: Doubles) -> Choice:
+        """Compare values by the nDCG of each query, float64 [Q] for each value, and its weight."""
+        if not len(weights):
+            nothing = (float("nan"),) * len(values)
+            return cls(spec, nothing, nothing)
+        share = weights / weights.sum()
+        ndcg = [float(share @ each) for each in values]
+        differences = [each - values[0] for each in values]
+        errors = [math.sqrt(share**2 @ (each - share @ each) ** 2) for each in differences]
+        margin = [
+            float(share @ each) / error if error else 0.0 for each, error in zip(differences, errors, strict=True)
+        ]
+        return cls(spec, tuple(ndcg), tuple(margin))
 
     @property
-    def best(self) -> int:
-        """The place of the value with the highest nDCG; the first of equal ones, and of all if nothing was ranked."""
-        return int(np.argmax([-math.inf if math.isnan(value) else value for value in self.ndcg]))
+    def place(self) -> int:
+        """The place of the chosen value: the best of those that are clearly better than the first, else the first."""
+        clear = [place for place, margin in enumerate(self.margin) if margin > MARGIN]
+        return max(clear, key=lambda place: self.ndcg[place], default=0)
 
     @property
     def decided(self) -> ComponentSpec:
         """The component with the chosen value."""
-        return self.spec.with_choice(self.best)
+        return self.spec.with_choice(self.place)
 
     def __str__(self) -> str:
-        """The option, the chosen value, and the nDCG of each, as a note of a run."""
+        """Name the option, the chosen value, and the nDCG with each, as a note of a run."""
         assert self.spec.choice is not None
         values = self.spec.choice.values
         compared = ", ".join(f"{ndcg:.4f} with {value!r}" for value, ndcg in zip(values, self.ndcg, strict=True))
-        return f"`{self.spec.choice.option}` is {values[self.best]!r}: nDCG@{K} inside its training part is {compared}"
+        kept = "" if self.place or all(margin <= 0 for margin in self.margin) else "; none is clearly better"
+        return (
+            f"`{self.spec.choice.option}` is {values[self.place]!r}: nDCG@{K} inside its training part is "
+            f"{compared}{kept}"
+        )
 
 
 def choice_part(parts: Mapping[str, TrainingPart]) -> TrainingPart:
@@ -92,11 +119,12 @@ def decide(
             state = fitter.store.find(key)
             if state is None:
                 with calling(spec.cls, f"while comparing values of components.{spec.label}.{spec.choice.option}"):
-                    ndcg = [split.ndcg(cast(Generator, fit.component), K) for fit in compared]
-                state = {"ndcg": np.array(ndcg)}
+                    ranked = [split.ndcg_by_query(cast(Generator, fit.component), K) for fit in compared]
+                choice = Choice.of(spec, [ndcg for ndcg, _ in ranked], ranked[0][1])
+                state = {"ndcg": np.array(choice.ndcg), "margin": np.array(choice.margin)}
                 if spec.kept:
                     fitter.store.put(key, state, {"choice of": spec.label, "fold": training_part.fold})
-            choices[spec.label] = Choice(spec, tuple(state["ndcg"].tolist()))
+            choices[spec.label] = Choice(spec, tuple(state["ndcg"].tolist()), tuple(state["margin"].tolist()))
     return choices
 
 

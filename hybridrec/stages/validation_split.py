@@ -12,7 +12,7 @@ from hybridrec.data.splits.base import Fold
 from hybridrec.stages import kernels
 from hybridrec.stages.candidates import Exclude
 from hybridrec.stages.component import Generator, VectorModel
-from hybridrec.types import Target
+from hybridrec.types import Doubles, Target
 
 _BLOCK = 2048
 """The number of queries for which candidates are asked at once."""
@@ -45,9 +45,14 @@ class ValidationSplit:
         Gains are binary, queries have the weights of the fold, and the target is the one that `target` returns. NaN if
         that is None.
         """
+        values, weights = self.ndcg_by_query(generator, k)
+        return float(np.average(values, weights=weights)) if len(values) else float("nan")
+
+    def ndcg_by_query(self, generator: Generator, k: int = 20) -> tuple[Doubles, Doubles]:
+        """Return the nDCG@k and the weight of each query that asks for the generator's target; both are float64."""
         target = self.target(generator)
         if target is None:
-            return float("nan")
+            return np.empty(0), np.empty(0)
         truth = self.fold.truth[target]
         wanted = np.diff(truth.indptr)
         asked = np.flatnonzero(wanted)
@@ -59,7 +64,7 @@ class ValidationSplit:
             ids = generator.candidates(self.fold.queries.take(rows), k, target, self.exclude[target].take(rows)).ids
             order = np.tile(-np.arange(k, dtype=np.float32), (len(rows), 1))
             values[start : start + _BLOCK] = kernels.ndcg(order, kernels.hits(ids, truth[rows]), wanted[rows], k)
-        return float(np.average(values, weights=self.fold.weights[asked]))
+        return values, self.fold.weights[asked]
 
     def best_step(self, generator: Generator, steps: Iterable[object], of: int, patience: int, k: int = 20) -> int:
         """Return the number, from 1, of the first step after which the nDCG@k of a generator is highest.

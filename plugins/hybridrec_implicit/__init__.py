@@ -25,6 +25,8 @@ def hybridrec_components() -> list[type[Component]]:
 def hybridrec_starters(data: DataProfile) -> list[Starter | StarterConfig]:
     """Propose `als`, also as the control, and `item-knn`, whose costs grow only with the number of interactions.
 
+    Which weight of an interaction, and which length of a profile, is right differs from one set of data to the next.
+
     Triplets of user, item and count without a header, beside names of the items, are the form of the Million Song
     Dataset Challenge; for such data its configs are proposed, too.
     """
@@ -34,7 +36,13 @@ def hybridrec_starters(data: DataProfile) -> list[Starter | StarterConfig]:
     triplets = isinstance(interactions, dict) and interactions.get("columns") == ["user", "item", "count"]
     challenge = ("million-song", "published/three-stage") if triplets and data.texts else ()
     return [
-        Starter("als", frozenset({"control", "generator", "scorer"}), {"factors": 64}, priority=100),
-        Starter("item-knn", frozenset({"generator", "scorer"}), priority=90),
+        Starter(
+            "als",
+            frozenset({"control", "generator", "scorer"}),
+            {"factors": 64},
+            priority=100,
+            choose={"alpha": (3, 1, 10)},
+        ),
+        Starter("item-knn", frozenset({"generator", "scorer"}), priority=90, choose={"b": (0.2, 0, 0.75)}),
         *(StarterConfig(f"plugin:core/configs/{name}.yaml", priority=-place) for place, name in enumerate(challenge)),
     ]

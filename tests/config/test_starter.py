@@ -169,8 +169,13 @@ def test_triplets_without_a_header_are_plays_and_get_the_config_of_their_challen
 PLAYS = "user,item\na,b\na,c\nd,b\nd,c\n"
 BLEND = """\
 components:
-  als: {factors: 64}
-  item-knn: {}
+  als:
+    factors: 64
+    choose:
+      alpha: [3, 1, 10]
+  item-knn:
+    choose:
+      b: [0.2, 0, 0.75]
   ease: {}
   user-knn: {}
   popularity: {}
@@ -234,6 +239,7 @@ def test_proposals_depend_on_the_data():
 def test_priority_decides_the_order_and_the_first_proposal_of_a_label_counts(proposed):
     config, _, _ = proposed(
         Starter("newest", frozenset({"generator"}), label="zeta", priority=200),
+        Starter("ease", frozenset({"generator"}), {"column_power": 0.5}, priority=150, choose={"l2": (50, 200)}),
         Starter("newest", frozenset({"generator"}), label="alpha", priority=200),
         Starter("trending", frozenset({"control", "fallback"}), {"half_life": 7}, label="lately", priority=300),
         Starter("newest", frozenset({"control", "fallback"}), label="lately", priority=150),
@@ -249,6 +255,7 @@ def test_priority_decides_the_order_and_the_first_proposal_of_a_label_counts(pro
     assert list(config["components"])[:3] == ["lately", "alpha", "zeta"]
     assert config["components"]["lately"] == {"use": "trending", "half_life": 7}
     assert config["components"]["alpha"] == {"use": "newest"}
+    assert config["components"]["ease"] == {"column_power": 0.5, "choose": {"l2": [50, 200]}}
 
 
 def test_what_lacks_its_library_is_left_out_and_named(proposed, monkeypatch):
@@ -305,6 +312,10 @@ WRONG = {
     "unknown component": (Starter("eas", frozenset({"scorer"})), "'eas': unknown component 'eas': did you mean 'ease'"),
     "unknown role": (Starter("ease", frozenset({"fusoin"})), "'ease' as fusoin: did you mean 'fusion'"),
     "another stage": (Starter("ease", frozenset({"fusion"})), "'ease' as fusion, which must be a Reranker"),
+    "wrong choice": (
+        Starter("ease", frozenset({"scorer"}), choose={"l2": (1, -1)}),
+        "'ease': 1 validation error",
+    ),
     "wrong options": (Starter("ease", frozenset({"scorer"}), {"l3": 1}), "'ease': 1 validation error"),
 }
 

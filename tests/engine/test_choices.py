@@ -12,6 +12,7 @@ from hybridrec import ConfigError, DataError, PluginError
 from hybridrec.config.experiment import ComponentSpec, OptionChoice
 from hybridrec.config.load import load_experiment
 from hybridrec.data.splits import Masked
+from hybridrec.engine import choices as engine_choices
 from hybridrec.engine import train
 from hybridrec.engine.choices import Choice
 from hybridrec.engine.executor import ThreadExecutor
@@ -202,6 +203,12 @@ def test_what_stands_on_another_component_cannot_validate(experiment, tmp_path):
         hybridrec.run(config, plugins=[path])
 
 
+@pytest.fixture
+def eager(monkeypatch):
+    """Choices take the best mean: the few queries of the toy make nothing clear."""
+    monkeypatch.setattr(engine_choices, "MARGIN", 0.0)
+
+
 EASE = ("ease: {l2: 5}", "ease: {choose: {l2: [5, 0.01, 900]}}")
 LEARNED = ("[{use: weighted, weights: {ease: 1, pop: 0.2}}]", "[{use: student}]")
 
@@ -217,13 +224,12 @@ def note_of(run):
     return note
 
 
-def test_an_option_is_chosen_once_for_both_levels_and_equals_the_same_value_written(experiment):
+def test_an_option_is_chosen_once_for_both_levels_and_equals_the_same_value_written(experiment, eager):
     run = hybridrec.run(experiment(EASE, LEARNED))
     values = chosen(run)
     assert values["full"] == values["out_of_fold"] != {}
     ndcg = [float(text.split(" with ")[0]) for text in note_of(run).partition("part is ")[2].split(", ")]
-    assert values["full"]["l2"] == (5, 0.01, 900)[int(np.argmax(ndcg))]
-    assert len(set(ndcg)) > 1, "values that make no difference test nothing"
+    assert values["full"]["l2"] == (5, 0.01, 900)[int(np.argmax(ndcg))] != 5
     written = hybridrec.run(experiment(("ease: {l2: 5}", f"ease: {{l2: {values['full']['l2']}}}"), LEARNED))
     assert all(fit.cached for fit in written.report.fits)
     assert {fit.key for fit in written.report.fits} == {fit.key for fit in run.report.fits}
@@ -232,7 +238,7 @@ def test_an_option_is_chosen_once_for_both_levels_and_equals_the_same_value_writ
 
 def test_a_choice_is_kept_and_the_written_config_makes_it_again(experiment, monkeypatch):
     run = hybridrec.run(experiment(EASE, LEARNED))
-    monkeypatch.setattr(ValidationSplit, "ndcg", lambda *args: pytest.fail("the choice is in the store"))
+    monkeypatch.setattr(ValidationSplit, "ndcg_by_query", lambda *args: pytest.fail("the choice is in the store"))
     again = hybridrec.run(run.folder / "config.yaml")
     assert chosen(again) == chosen(run)
     assert note_of(again) == note_of(run)
@@ -257,7 +263,7 @@ def test_truth_that_blends_and_metrics_see_decides_no_option(experiment, monkeyp
     assert lessons[0] != lessons[1], "the truth that was changed must be that of the blend"
 
 
-def test_what_stands_on_a_chosen_component_gets_the_chosen_one(experiment):
+def test_what_stands_on_a_chosen_component_gets_the_chosen_one(experiment, eager):
     config = experiment(
         ("noise: {use: echo}", "noise: {use: approximate, uses: als}\n  als: {factors: 4, choose: {alpha: [1, 50]}}")
     )
@@ -290,13 +296,23 @@ def test_the_plan_counts_the_fits_that_choose(experiment):
     assert jobs["ease", "choice"] == 3
 
 
-def test_the_first_of_equal_values_is_chosen_and_of_all_where_nothing_was_ranked():
+def test_another_value_than_the_first_must_be_clearly_better():
     Ease = Registry().get("components", "ease")
     options = tuple(Ease.Config(l2=value) for value in (1, 2, 3))
     spec = ComponentSpec("ease", Ease, Ease.Config(), choice=OptionChoice("l2", options))
-    nothing = float("nan")
-    for ndcg, best in (((0.1, 0.3, 0.3), 2), ((nothing, nothing, nothing), 1), ((nothing, 0.0, 0.0), 2)):
-        assert Choice(spec, ndcg).decided.options.l2 == best
+    first = np.linspace(0, 0.8, 9)
+    noise = np.array([0.1, -0.1] * 4 + [0.1])
+    cases = {
+        "equal": ([first, first, first], 1),
+        "better by luck": ([first, first + noise, first], 1),
+        "clearly better": ([first, first + 0.1 + noise / 10, first + 0.05 + noise / 10], 2),
+        "worse": ([first, first - 0.1 + noise / 10, first], 1),
+        "nothing was ranked": ([np.empty(0)] * 3, 1),
+    }
+    for case, (values, best) in cases.items():
+        assert Choice.of(spec, values, np.ones(len(values[0]))).decided.options.l2 == best, case
+    weights = np.array([0.0] * 8 + [1.0])
+    assert Choice.of(spec, [first, first + noise, first], weights).ndcg == pytest.approx((0.8, 0.9, 0.8))
 
 
 @pytest.mark.parametrize(
