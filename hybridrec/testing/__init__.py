@@ -1,11 +1,11 @@
-"""Contract suites: a plugin's test class derives from one of them and takes three lines.
+"""Contract suites, by which plugins are tested: a test class that derives from one of them takes three lines.
 
     class TestMine(ComponentContract):
         component = Mine
         configs = [{}, {"factors": 8}]
 
-pytest collects it like any other test class; `hybridrec check-plugin` runs the same checks. The toy dataset is a
-checkerboard (even users like even items, odd users odd ones), so the right recommendations are known.
+pytest collects it like any other test class, and `hybridrec check-plugin` runs the same checks. The toy dataset is a
+checkerboard (even users like even items, odd users like odd ones), so that the right recommendations are known.
 """
 
 from hybridrec.data.encoding import encode

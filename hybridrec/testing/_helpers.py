@@ -1,4 +1,4 @@
-"""Helpers that query a component under test and compare its answers."""
+"""Helpers of the contract suites, which query a component under test and compare its answers."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def targets_of(model: Component, data: Dataset) -> tuple[Target, ...]:
 
 
 def shuffled_ids(queries: QueryBatch, target: Target) -> Ints:
-    """Return all ids, shuffled for each query, with padding in between: int32 [Q, N + 2], read-only as in a pool."""
+    """Return all ids of a target and two paddings, shuffled for each query: int32 [Q, N + 2], read-only."""
     n = queries.width(target)
     padded = np.concatenate((np.arange(n, dtype=np.int32), np.full(2, PADDING, np.int32)))
     ids = np.random.default_rng(1).permuted(np.tile(padded, (len(queries), 1)), axis=1)
@@ -41,7 +41,7 @@ def shuffled_ids(queries: QueryBatch, target: Target) -> Ints:
 def candidates(
     model: Component, queries: QueryBatch, target: Target, k: int, exclude: Exclude | None = None
 ) -> Candidates:
-    """Generate candidates and check their form: ids int32 and scores float32, [Q, k]."""
+    """Generate candidates and check them: ids int32 [Q, k] and scores float32 [Q, k] in the right form."""
     assert isinstance(model, Generator)
     proposed = model.candidates(queries, k, target, Exclude() if exclude is None else exclude)
     check_candidates(proposed, len(queries), k, queries.width(target))
@@ -49,7 +49,7 @@ def candidates(
 
 
 def score(model: Component, queries: QueryBatch, ids: Ints, target: Target) -> Floats:
-    """Score the ids and check the form of the scores: float32 [C, Q, K], C = 1 for a scorer of one column."""
+    """Score ids, int32 [Q, K], and check the scores: float32 [C, Q, K], where C is the number of columns."""
     assert isinstance(model, Scorer)
     scores = model.score(queries, ids, target)
     check_scores(scores, ids, model.columns)
@@ -57,7 +57,7 @@ def score(model: Component, queries: QueryBatch, ids: Ints, target: Target) -> F
 
 
 def dense(proposed: Candidates, n: int) -> Floats:
-    """Return candidates as a matrix [Q, n] of scores, NaN where an id is not proposed."""
+    """Convert candidates to a matrix of scores: float32 [Q, n], NaN at ids that were not proposed."""
     result = np.full((len(proposed.ids), n), np.nan, np.float32)
     rows, places = np.nonzero(proposed.ids != PADDING)
     result[rows, proposed.ids[rows, places]] = proposed.scores[rows, places]
@@ -65,13 +65,16 @@ def dense(proposed: Candidates, n: int) -> Floats:
 
 
 def _slack(scores: Floats, tolerance: float) -> Floats:
-    """Scale a relative tolerance by the largest score of each row."""
+    """Return the tolerance of each row: `tolerance` times the row's largest absolute score, float32 [..., 1]."""
     largest = np.abs(scores).max(axis=-1, keepdims=True, initial=0, where=~np.isnan(scores))
     return (tolerance * np.maximum(largest, 1e-6)).astype(np.float32)
 
 
 def assert_close(given: Floats, wanted: Floats, tolerance: float, target: Target) -> None:
-    """Assert NaN in the same places, and elsewhere scores within `tolerance` of the largest of their row."""
+    """Assert that scores are NaN in the same places, and elsewhere equal within a tolerance.
+
+    `tolerance` is relative to the largest score of the row.
+    """
     silent = np.isnan(given) != np.isnan(wanted)
     assert not silent.any(), f"{target}: only one of the two has an opinion, first for query {np.argwhere(silent)[:1]}"
     apart = np.abs(given - wanted) > _slack(wanted, tolerance)
@@ -79,14 +82,17 @@ def assert_close(given: Floats, wanted: Floats, tolerance: float, target: Target
 
 
 def tied(scores: Floats) -> Bools:
-    """Mark scores that tie with a neighbour within 1e-5, or are the last (which may tie with one not listed)."""
+    """Mark scores that are equal to a neighbour within 1e-5, and the last of each row: bool in the same shape.
+
+    The last score of a row may tie with one that is not listed.
+    """
     near = np.abs(np.diff(scores, axis=1)) <= _slack(scores, 1e-5)
     last = np.ones((len(scores), 1), bool)
     return np.concatenate((near, last), axis=1) | np.concatenate((~last, near), axis=1)
 
 
 def validation_of(data: Dataset) -> ValidationSplit | None:
-    """Return a validation split inside a dataset; None if it has no interactions to spare."""
+    """Return a validation split inside a dataset; None if it has too few interactions."""
     try:
         fold = hide_pairs("validation", data, 0.3, np.random.default_rng(0))
     except DataError:
@@ -100,30 +106,30 @@ T = TypeVar("T", bound=np.generic)
 
 @lru_cache(maxsize=1)
 def toy() -> Dataset:
-    """Return the toy dataset, built once: nobody can write to it."""
+    """Return the toy dataset, always the same one, which is read-only."""
     return toy_dataset()
 
 
 @lru_cache(maxsize=1)
 def large() -> Dataset:
-    """Return a checkerboard large enough for a model of all pairs to be seen in memory, built once."""
+    """Return a checkerboard so large that the memory of a model of all pairs of items shows, always the same one."""
     return toy_dataset(1_000, 2_500, share=0.008)
 
 
 @lru_cache(maxsize=1)
 def edges() -> dict[str, Dataset]:
-    """Return the incomplete datasets by what they lack, built once; callers must not change the dict."""
+    """Return the incomplete datasets by what they lack, always the same dict, which callers must not change."""
     return edge_datasets()
 
 
 @lru_cache(maxsize=1)
 def queries_of_all_kinds() -> QueryBatch:
-    """Return the queries of all kinds for the toy dataset, encoded once."""
+    """Return the queries of all kinds for the toy dataset, always the same batch."""
     return toy_queries(toy())
 
 
 def fitted(component: C, data: Dataset) -> C:
-    """Fit the component on `data`, as a run would; raises PluginError if `fit` does not return it."""
+    """Fit a component on `data` as a run would, and return it; raises PluginError if `fit` does not return self."""
     if component.validates:
         component.validation = validation_of(data)
     check_self(component, "fit", component.fit(data, np.random.default_rng(0)))
@@ -132,26 +138,26 @@ def fitted(component: C, data: Dataset) -> C:
 
 
 def identical(a: NDArray[Any], b: NDArray[Any]) -> bool:
-    """Return True for the same type and the same values, NaN equal to NaN."""
+    """Return True if two arrays have the same type and the same values; NaN is equal to NaN."""
     return a.dtype == b.dtype and np.array_equal(a, b, equal_nan=a.dtype.kind == "f")
 
 
 def read_only(array: NDArray[T]) -> NDArray[T]:
-    """Return the array itself, made read-only like arrays that the engine shares among plugins."""
+    """Make an array read-only, like the arrays that the engine shares among plugins, and return it."""
     array.flags.writeable = False
     return array
 
 
 def contents(**handed: object) -> dict[str, object]:
-    """Return the content of a plugin's arguments, named by argument and field, to compare before and after a call.
+    """Return a copy of the content of a plugin's arguments, by argument and field, to compare before and after a call.
 
-    The order of a csr matrix's entries counts: sorting them is a change, too.
+    The order of the entries of a csr matrix counts: sorting them is a change, too.
     """
     return {name: entry for place, value in handed.items() for name, entry in _entries(place, value)}
 
 
 def assert_unchanged(before: Mapping[str, object], **handed: object) -> None:
-    """Assert that values have not changed since `before`, their `contents`."""
+    """Assert that the arguments still have the content `before`, which `contents` returned before the call."""
     after = contents(**handed)
     changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
     assert not changed, f"changed what it was given: {', '.join(changed)}"
@@ -179,7 +185,7 @@ def _entries(name: str, value: object) -> Iterator[tuple[str, object]]:
 
 
 def through_a_file(state: State) -> State:
-    """Write a state to a file and read it again without pickle; raises PluginError if that is not possible."""
+    """Write a state to a file, read it again without pickle, and return it; raises PluginError if that fails."""
     check_state(state)
     file = io.BytesIO()
     np.savez(file, **cast(dict[str, Any], state))

@@ -1,4 +1,4 @@
-"""Base models for the contract suites: the component that one under test is handed where its options name one."""
+"""Base models for the contract suites: components passed to those under test whose options name another component."""
 
 from __future__ import annotations
 
@@ -23,9 +23,10 @@ _DIM = 6
 
 
 class ToyVectors(VectorModel):
-    """The users' truncated singular vectors, added up for everything that they have; NaN for what nobody has.
+    """A small vector model for contract suites: the truncated singular vectors of the interactions.
 
-    A query is the sum of the vectors of what it knows.
+    The vector of an entity is the sum of the vectors of the users who have it, NaN if nobody does; the vector of a
+    query is the sum of the vectors of the entities that it has.
     """
 
     name = "toy-vectors"
@@ -49,7 +50,7 @@ class ToyVectors(VectorModel):
         return 4 * (2 * users * items + 2 * min(users, items) * (users + items))
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return float32 [Q, D]; NaN for queries that know nothing."""
+        """Return the vector of each query: float32 [Q, D], NaN for queries without any entity."""
         kinds = [kind for kind in self._vectors if queries.width(kind)]
         total = sum(queries.matrix(kind) @ np.nan_to_num(self._vectors[kind]) for kind in kinds)
         vectors = np.zeros((len(queries), 1), np.float32) + np.asarray(total, np.float32)
@@ -57,25 +58,25 @@ class ToyVectors(VectorModel):
         return vectors
 
     def vectors(self, target: Target) -> Floats:
-        """Return float32 [N, D]."""
+        """Return the vector of each id of a target: float32 [N, D]."""
         return self._vectors[target]
 
     def state(self) -> State:
-        """Return the vectors of each kind."""
+        """Return the vectors by kind of entity: float32 [N, D] each."""
         return dict(self._vectors)
 
     def restore(self, state: State) -> Self:
-        """Restore the vectors."""
+        """Take the vectors of each kind from `state`; return self."""
         self._vectors = dict(state)
         return self
 
 
 class BaseModelContract(DataContract):
-    """Base of the contracts of components, any of which may name another one in its options (`ComponentRef`).
+    """Base class of the contracts of components, which may name another component in their options (`ComponentRef`).
 
-    base_model: the class of the component that one under test is handed, fitted on the same data; by default one with
-        vectors of everything that users carry
-    base_options: its options
+    base_model: the class of the component that is passed to one under test, fitted on the same data; by default one
+        that has vectors of all kinds that users have
+    base_options: options of the base model
     """
 
     base_model: ClassVar[type[Component]] = ToyVectors
@@ -83,7 +84,7 @@ class BaseModelContract(DataContract):
 
     @classmethod
     def unfit(cls, options: Mapping[str, Any]) -> str | None:
-        """Return a sentence if `base_model` is not of the class that an option requires."""
+        """Return a sentence if `base_model` is not of the class that an option requires; None if it suits."""
         reference = used_component(cls.subject().Config.model_validate(options))
         if reference is None or not isinstance(marker := reference.marker, ComponentRef):
             return None
@@ -96,7 +97,10 @@ class BaseModelContract(DataContract):
         )
 
     def lent(self, options: Mapping[str, Any], data: Dataset) -> Component | None:
-        """Return the base model, fitted on `data`, if the options name one; raises PluginError if it does not suit."""
+        """Return the base model, fitted on `data`, if the options name a component, else None.
+
+        Raises PluginError if the base model is not of the class that the option requires.
+        """
         if used_component(self.options(options)) is None:
             return None
         if (reason := self.unfit(options)) is not None:
@@ -106,12 +110,12 @@ class BaseModelContract(DataContract):
         return fitted(self.base_model(self.base_model.Config.model_validate(self.base_options)), data)
 
     def made(self, options: Mapping[str, Any], lent: Component | None = None) -> Any:
-        """Return a new instance of the class under test, not fitted, with its base model if there is one."""
+        """Return a new, unfitted instance of the class under test, with `lent` as its base model if there is one."""
         component = cast(Component, self.subject()(self.options(options)))
         return component if lent is None else check_self(component, "use", component.use(lent))
 
 
 @lru_cache(maxsize=64)
 def _on_toy(cls: type[Component], options: str) -> Component:
-    """Return a base model fitted on the toy dataset, once for all checks."""
+    """Return a base model fitted on the toy dataset, always the same one for equal arguments."""
     return fitted(cls(cls.Config.model_validate(json.loads(options))), toy())

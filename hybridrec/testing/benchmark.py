@@ -1,4 +1,4 @@
-"""Timings of a plugin, reported but never asserted: 10,000 queries, and its import."""
+"""Timings of a plugin: the seconds of 10,000 queries and of its import, which are reported but never asserted."""
 
 from __future__ import annotations
 
@@ -38,13 +38,16 @@ print(time.perf_counter() - started)
 
 
 class Constant(DenseModel):
-    """A ranking by id for every query: the minimum cost of a generator, for comparison in `check-plugin`."""
+    """A generator that ranks items by their codes, the same for every query.
+
+    It costs as little as a generator can, and `check-plugin` compares others with it.
+    """
 
     name = "constant"
     targets = ("items",)
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Score each id by its place in the vocabulary, the first one highest."""
+        """Score each item by its place in the vocabulary, the first one highest."""
         self._scores: State = {"items": -np.arange(len(data.items), dtype=np.float32)}
         return self
 
@@ -53,20 +56,20 @@ class Constant(DenseModel):
         return np.tile(self._scores[target], (len(queries), 1))
 
     def state(self) -> State:
-        """Return a score per item."""
+        """Return the scores of the items under the name of the target: float32 [N]."""
         return self._scores
 
     def restore(self, state: State) -> Self:
-        """Take the scores of `state`."""
+        """Take the scores of the items from `state`; return self."""
         self._scores = state
         return self
 
 
 def seconds_of_queries(cls: type[Component], options: Mapping[str, Any] = MappingProxyType({})) -> float:
-    """Measure the seconds in which the component, fitted on the data of its checks, answers 10,000 queries.
+    """Measure the seconds that a component, fitted on the data of its checks, takes to answer 10,000 queries.
 
-    They come in blocks of 1,000. A generator returns its ten best items, a scorer scores all items, a re-ranker orders
-    pools of 12 candidates.
+    The queries come in blocks of 1,000. A generator returns its ten best items, a scorer scores all items, and a
+    re-ranker orders pools of 12 candidates.
     """
     data = data_of(cls)
     model = fitted(cls(cls.Config.model_validate(options)), data)
@@ -87,7 +90,7 @@ def seconds_of_queries(cls: type[Component], options: Mapping[str, Any] = Mappin
 
 @lru_cache
 def seconds_of_import(module: str) -> float:
-    """Measure the seconds of importing a plugin's module and everything its hooks offer, in a new interpreter.
+    """Measure the seconds that a new interpreter takes to import a plugin's module and all that its hooks offer.
 
     The modules that hybridrec itself needs are imported before the clock starts.
     """

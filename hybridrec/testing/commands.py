@@ -24,15 +24,15 @@ class CommandContract(Contract):
 
     @classmethod
     def package(cls) -> str:
-        """Return the package of the function behind the command."""
+        """Return the name of the package that the command's function is defined in."""
         return str(getattr(cls.command.callback, "__module__", "")).partition(".")[0]
 
     def test_is_called_like_the_others(self, options: Mapping[str, Any]) -> None:
-        """Require a name of lower-case words and hyphens."""
+        """Require a name made of lower-case words and hyphens."""
         assert _NAME.fullmatch(self.command.name or ""), f"'{self.command.name}' is not lower-case words and hyphens"
 
     def test_says_what_it_does(self, options: Mapping[str, Any]) -> None:
-        """Require a docstring, which is its help, and help for each option."""
+        """Require a docstring, which is the help of the command, and a help text for each option."""
         assert (self.command.help or "").strip(), f"'{self.command.name}' has no docstring"
         for parameter in self.command.params:
             if isinstance(parameter, click.Option):

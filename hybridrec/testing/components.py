@@ -72,9 +72,9 @@ class ComponentContract(BaseModelContract):
 
     component: the class under test
     configs: the options to test it with, one dict each, as in the YAML
-    base_model, base_options: class and options of the component that one under test is handed where its options refer
-        to one; by default one with vectors
-    learns_the_checkerboard: the query fields each of which alone must suffice to distinguish the two colours of the
+    base_model, base_options: class and options of the component that is passed to one under test whose options name
+        another; by default one that has vectors
+    learns_the_checkerboard: fields of queries; each of them alone must suffice to distinguish the two colours of the
         toy dataset
     """
 
@@ -84,13 +84,16 @@ class ComponentContract(BaseModelContract):
 
     @classmethod
     def parameters(cls) -> dict[str, dict[str, Any]]:
-        """Return options, lengths of lists, and incomplete datasets: name -> case -> value."""
+        """Return the arguments that checks may take, by name and case: options, numbers of candidates, datasets.
+
+        The datasets are the incomplete ones, given by their names.
+        """
         lengths = {"best": 1, "ten": 10, "more than the catalogue": 100}
         return super().parameters() | {"k": lengths, "edge": {name: name for name in sorted(edges())}}
 
     @classmethod
     def idle(cls) -> set[str]:
-        """Return checks of other stages, and of properties that the class does not declare."""
+        """Return the names of checks that are for other stages, or for properties that the class does not declare."""
         idle = {check for check, stages in _OF_STAGES.items() if not all(issubclass(cls.component, s) for s in stages)}
         idle |= set() if cls.component.refreshes else {"takes_up_data_that_grew"}
         idle |= {"prepares_the_catalogue_alone"} if cls.component.prepare is Component.prepare else set()
@@ -99,25 +102,25 @@ class ComponentContract(BaseModelContract):
         return idle | (set() if cls.learns_the_checkerboard else {"learns_the_checkerboard"})
 
     def model(self, options: Mapping[str, Any]) -> Component:
-        """Return the component, fitted on the data; all checks share it."""
+        """Return the component, fitted on the data of the checks, which all checks share."""
         cls: Any = type(self)
         return _fitted(cls, self.component, json.dumps(dict(options)))
 
     def fitted(self, options: Mapping[str, Any], data: Dataset) -> Component:
-        """Return a new component, fitted on this data, on a base model that was fitted on it, too."""
+        """Return a new component, fitted on `data`; its base model, if it has one, is fitted on `data`, too."""
         component: Component = fitted(self.made(options, self.lent(options, data)), data)
         return component
 
     def prepare(self, options: Mapping[str, Any]) -> None:
-        """Fit the component, the precondition of all checks."""
+        """Fit the component, which all checks need."""
         self.model(options)
 
     def generated(self, model: Component) -> tuple[Target, ...]:
-        """Return the targets for which the component generates candidates."""
+        """Return the targets for which the component generates candidates; () if it is not a generator."""
         return targets_of(model, self.data()) if isinstance(model, Generator) else ()
 
     def scored(self, model: Component) -> tuple[Target, ...]:
-        """Return the targets that the component scores."""
+        """Return the targets that the component scores; () if it is not a scorer."""
         return targets_of(model, self.data()) if isinstance(model, Scorer) else ()
 
     def test_declares_what_it_serves(self, options: Mapping[str, Any]) -> None:
@@ -134,9 +137,10 @@ class ComponentContract(BaseModelContract):
         model.preparer()
 
     def test_memory_is_as_estimated(self, options: Mapping[str, Any]) -> None:
-        """Require `memory` to tell what `fit` takes, of data with 1,000 users and 2,500 items, by the first options.
+        """Require `memory` to estimate the memory of `fit`, on data with 1,000 users and 2,500 items.
 
-        A fit may take twice the estimate, and the estimate may be ten times the fit; 16 MB (160 MB) more are let pass.
+        Only the first options are checked. The fit may take up to twice the estimate plus 16 MB, and the estimate may
+        be up to ten times what the fit takes plus 160 MB.
         """
         if options != next(iter(self.parameters()["options"].values())) or self.data() is not toy():
             return
@@ -149,19 +153,19 @@ class ComponentContract(BaseModelContract):
         assert problem is None, problem
 
     def test_candidates_are_well_formed(self, options: Mapping[str, Any], k: int) -> None:
-        """Require the right types and shapes, known ids, no duplicates, NaN exactly at padding, best first."""
+        """Require candidates of the right types and shapes: known ids, each once, best first, NaN only at padding."""
         model, queries = self.model(options), self.queries()
         for target in self.generated(model):
             candidates(model, queries, target, k)
 
     def test_scores_are_well_formed(self, options: Mapping[str, Any]) -> None:
-        """Require float32 in the shape of the ids, NaN at padding, never infinite."""
+        """Require scores of float32 in the shape of the ids, NaN at padding, never infinite."""
         model, queries = self.model(options), self.queries()
         for target in self.scored(model):
             score(model, queries, shuffled_ids(queries, target), target)
 
     def test_has_an_opinion(self, options: Mapping[str, Any]) -> None:
-        """Require some candidates and some scores for queries with a field that it `needs`."""
+        """Require some candidates and some scores for queries with a field that the component `needs`."""
         model, queries = self.model(options), self.queries()
         if model.needs:
             queries = queries.take(np.flatnonzero(queries.has_any(model.needs)))
@@ -190,7 +194,10 @@ class ComponentContract(BaseModelContract):
             assert_close(alone, scores[:, :, ::-3], 1e-5, target)
 
     def test_batch_and_one_by_one_agree(self, options: Mapping[str, Any]) -> None:
-        """Require results that do not depend on the rest of the batch; ids may differ if scores tie within 1e-5."""
+        """Require the results of a query not to depend on the rest of the batch.
+
+        Ids may differ if their scores are equal within 1e-5.
+        """
         model, queries = self.model(options), self.queries()
         single = [queries.take(np.array([row])) for row in range(len(queries))]
         for target in self.generated(model):
@@ -244,7 +251,10 @@ class ComponentContract(BaseModelContract):
             assert np.array_equal(ids[0], ids[1]), f"{target}: {ids[1]} for unknown ids, {ids[0]} for nothing"
 
     def test_serves_what_it_says(self, options: Mapping[str, Any]) -> None:
-        """Require silence for queries with none of the fields it `needs`; without needs, it must serve every query."""
+        """Require no candidates and no scores for queries with none of the fields that the component `needs`.
+
+        A component that needs nothing must serve every query.
+        """
         model, queries = self.model(options), self.queries()
         if not model.needs:
             for target in self.generated(model):
@@ -315,7 +325,7 @@ class ComponentContract(BaseModelContract):
             assert identical(mine_, restored_), f"{target}: other scores after restore"
 
     def test_shows_the_same_after_restore(self, options: Mapping[str, Any]) -> None:
-        """Require figures that the report can hold, and clusters int32 [N] from -1, identical after restore."""
+        """Require figures that the report can hold and clusters of int32 [N], both identical after restore."""
         model = self.model(options)
         other = self.made(options, self.lent(options, self.data()))
         other.restore(through_a_file(model.state()))
@@ -333,7 +343,7 @@ class ComponentContract(BaseModelContract):
             assert identical(clusters, restored), f"{target}: other clusters after restore"
 
     def test_does_not_write_to_its_input(self, options: Mapping[str, Any]) -> None:
-        """Require the dataset, queries, ids and exclusions to be unchanged after use: others share them."""
+        """Require data, queries, ids and exclusions to be unchanged after use, since other plugins share them."""
         data, queries = toy_dataset() if self.data() is toy() else self.data(), self.queries()
         lent = self.lent(options, data)
         before = contents(data=data, base_model=_state(lent))
@@ -353,7 +363,7 @@ class ComponentContract(BaseModelContract):
             assert_unchanged(before, data=data, queries=queries, exclude=exclude, ids=ids, base_model=_state(lent))
 
     def test_wide_ids_are_refused_or_served(self, options: Mapping[str, Any]) -> None:
-        """Require ids of int64 to be refused, or to get identical float32 scores."""
+        """Require ids of int64 to be refused, or to get the same float32 scores as ids of int32."""
         model, queries = self.model(options), self.queries()
         for target in self.scored(model):
             assert isinstance(model, Scorer)
@@ -367,7 +377,7 @@ class ComponentContract(BaseModelContract):
             assert same, f"{target}: int64 ids get other scores"
 
     def test_embeddings_are_well_formed(self, options: Mapping[str, Any]) -> None:
-        """Require vectors of one length by kind, one for each id, with counts in the same number or none."""
+        """Require vectors of the same length for all kinds, one for each id; counts, if any, in the same number."""
         model = self.model(options)
         if not isinstance(model, VectorModel):
             return
@@ -380,7 +390,7 @@ class ComponentContract(BaseModelContract):
         assert len(lengths) <= 1, f"embeddings: vectors of several lengths, {sorted(lengths)}: no two kinds compare"
 
     def test_edge_datasets(self, options: Mapping[str, Any], edge: str) -> None:
-        """Require incomplete data to be fitted and served, or refused with an explanation."""
+        """Require a fit on incomplete data either to work and serve queries, or to be refused with an explanation."""
         data = edges()[edge]
         queries = toy_queries(data)
         try:
@@ -426,7 +436,7 @@ class ComponentContract(BaseModelContract):
             assert not np.isnan(opinions).all(), f"{target}: never has an opinion on an id that is new"
 
     def test_fits_without_a_validation_split(self, options: Mapping[str, Any]) -> None:
-        """Require a component that `validates` to be fitted without a split, too, as it is outside of runs."""
+        """Require a component that `validates` to be fitted also without a validation split, as outside of runs."""
         data = self.data()
         model = self.made(options, self.lent(options, data))
         if model.validates:
@@ -434,9 +444,10 @@ class ComponentContract(BaseModelContract):
             check_state(model.state())
 
     def test_prepares_the_catalogue_alone(self, options: Mapping[str, Any]) -> None:
-        """Require `prepare` to need no more than the catalogue and the options that `prepares` names, twice the same.
+        """Require `prepare` to depend on nothing but the catalogue and the options that `prepares` names.
 
-        A fit must give the same whether the run has prepared the catalogue or it does so itself.
+        Two calls must give identical arrays, and a fit must learn the same from arrays that the run has prepared as
+        from those that it prepares itself.
         """
         data = self.data()
         model = self.made(options, self.lent(options, data))
@@ -456,7 +467,7 @@ class ComponentContract(BaseModelContract):
             assert identical(array, alone[name]), f"state {name!r} differs if the catalogue is prepared by the run"
 
     def test_learns_the_checkerboard(self, options: Mapping[str, Any]) -> None:
-        """Require recommendations from each declared field alone to be mostly of the colour of the query."""
+        """Require most recommendations to have the colour of the query, for each declared field alone."""
         model = self.model(options)
         if self.data() is not toy():
             return

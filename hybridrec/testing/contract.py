@@ -1,4 +1,4 @@
-"""The base of all contract suites: named checks that pytest collects and `hybridrec check-plugin` runs."""
+"""Base classes of all contract suites, whose checks pytest collects and `hybridrec check-plugin` runs."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ PREFIX = "test_"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The result of one case of a check; `message` describes the failure, or why it was expected."""
+    """The result of one case of a check; `message` describes the failure, or the reason why it was expected."""
 
     check: str
     case: str
@@ -37,17 +37,17 @@ class Outcome:
 
 
 class Contract:
-    """Base of the contract suites: every method `test_*` is a check, run once for each of `configs`.
+    """Base class of the contract suites: every method `test_*` is a check, run once for each of `configs`.
 
-    This module does not need pytest, which runs the same checks if it collects a subclass called Test... Known
-    failures of a plugin class are declared in its `expected_failures`, by the name of the check without `test_`;
-    `name[case]` means a single case. An expected failure that passes counts as a failure.
+    pytest runs the checks if it collects a subclass called Test..., but this module does not need it. A plugin class
+    declares its known failures in `expected_failures`, by the name of the check without `test_`, or by `name[case]` for
+    a single case. An expected failure that passes counts as a failure.
     """
 
     role: ClassVar[str]
     """The attribute of a subclass that holds the class under test: component, reranker, reader, ..."""
     configs: ClassVar[Sequence[Mapping[str, Any]] | None] = None
-    """The options to check it with, one mapping each, as in the YAML; by default its own `check_configs`."""
+    """The options to check the class with, one mapping for each run, as in the YAML; by default its `check_configs`."""
 
     @classmethod
     def subject(cls) -> Any:
@@ -56,17 +56,17 @@ class Contract:
 
     @classmethod
     def package(cls) -> str:
-        """Return the package of the object under test."""
+        """Return the name of the package that the object under test is defined in."""
         return str(cls.subject().__module__).partition(".")[0]
 
     @classmethod
     def unfit(cls, options: Mapping[str, Any]) -> str | None:
-        """Return the reason if the object under test cannot be checked here with these options, else None."""
+        """Return the reason why the object under test cannot be checked here with these options; None if it can."""
         return None
 
     @classmethod
     def parameters(cls) -> dict[str, dict[str, Any]]:
-        """Return the arguments that checks may take: name -> case -> value."""
+        """Return the arguments that checks may take: name of the argument -> name of the case -> value."""
         configs = getattr(cls.subject(), "check_configs", ({},)) if cls.configs is None else cls.configs
         return {"options": {json.dumps(dict(options), default=str): options for options in configs}}
 
@@ -78,12 +78,15 @@ class Contract:
 
     @classmethod
     def idle(cls) -> set[str]:
-        """Return the checks that do not apply to the class under test; pytest shows them as passed."""
+        """Return the names of checks that do not apply to the class under test; pytest shows them as passed."""
         return set()
 
     @classmethod
     def expected(cls, check: str, case: Sequence[str]) -> str | None:
-        """Return the reason if this case of a check is expected to fail, else None; PluginError for unknown checks."""
+        """Return the reason why this case of a check is expected to fail; None if it is not.
+
+        Raises PluginError if `expected_failures` of the class names an unknown check.
+        """
         declared: Mapping[str, str] = getattr(cls.subject(), "expected_failures", {})
         for name in declared:
             if (plain := name.partition("[")[0]) not in cls.checks():
@@ -93,10 +96,10 @@ class Contract:
         return next((declared[key] for key in keys if key in declared), None)
 
     def prepare(self, options: Mapping[str, Any]) -> None:
-        """Prepare the checks of a configuration; if this raises, none of them is run."""
+        """Prepare the checks with these options, by default not at all; if it raises an error, no check is run."""
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        """Turn every check into a test for each of its cases."""
+        """Make a test of pytest for each case of a check."""
         import pytest
 
         check = metafunc.function.__name__.removeprefix(PREFIX)
@@ -112,19 +115,19 @@ class Contract:
 
 
 class PluginContract(Contract):
-    """Base of the suites of plugin classes, which have a name, a version and options."""
+    """Base class of the suites for plugin classes, which have a name, a version and options."""
 
     @classmethod
     def subject(cls) -> type[Plugin]:
-        """Return the class under test."""
+        """Return the plugin class under test."""
         return getattr(cls, cls.role)
 
     def options(self, options: Mapping[str, Any]) -> Any:
-        """Validate these options."""
+        """Make the `Config` of the class from these options, validated."""
         return self.subject().Config.model_validate(options)
 
     def test_config_fields_are_documented(self, options: Mapping[str, Any]) -> None:
-        """Require a description for every option: the reference pages are generated from them."""
+        """Require a description of every option and a docstring of the class, from which reference pages are made."""
         model = self.subject().Config
         described = field_docstrings(model)
         bare = [name for name, field in model.model_fields.items() if not (field.description or described.get(name))]
@@ -133,7 +136,7 @@ class PluginContract(Contract):
         assert inspect.getdoc(self.subject()), f"{self.subject().__qualname__} has no docstring"
 
     def test_has_a_name_and_a_version(self, options: Mapping[str, Any]) -> None:
-        """Require `name`, the name in the YAML, `version` and all of `reads_versions` to be text."""
+        """Require `name` (the name in the YAML), `version` and all of `reads_versions` to be text."""
         made = self.subject()(self.options(options))
         assert isinstance(made.name, str), "the name is not text"
         assert made.name, "the name is empty"
@@ -146,9 +149,9 @@ class PluginContract(Contract):
 
 
 class DataContract(PluginContract):
-    """Base of the suites that check a class on data.
+    """Base class of the suites that check a class on data.
 
-    The data are those that the class gives in `check_data`, or an override of `data`, else the toy dataset.
+    The data are those that the class returns from `check_data`, else the toy dataset; a suite may override `data`.
     """
 
     def data(self) -> Dataset:
@@ -156,24 +159,24 @@ class DataContract(PluginContract):
         return data_of(self.subject())
 
     def queries(self) -> QueryBatch:
-        """Return a batch with all kinds of queries for these data."""
+        """Return a batch with all kinds of queries for the data of the checks."""
         data = self.data()
         return queries_of_all_kinds() if data is toy() else toy_queries(data)
 
 
 class QueryContract(DataContract):
-    """Base of the suites of plugin classes that are asked about queries on data, such as filters and segmenters."""
+    """Base class of the suites for plugin classes that take queries and data, such as filters and segmenters."""
 
     def made(self, options: Mapping[str, Any]) -> Any:
         """Build an instance of the class under test."""
         return self.subject()(self.options(options))
 
     def ask(self, options: Mapping[str, Any], data: Dataset, queries: QueryBatch) -> None:
-        """Put a new instance to all its uses."""
+        """Call every method of a new instance that takes queries or data, for the check that it writes to neither."""
         raise NotImplementedError
 
     def test_does_not_write_to_its_input(self, options: Mapping[str, Any]) -> None:
-        """Require data and queries to be unchanged after use: others share them."""
+        """Require data and queries to be unchanged after use, since other plugins share them."""
         queries = self.queries()
         data = toy_dataset() if self.data() is toy() else self.data()
         before = contents(data=data, queries=queries)
@@ -183,7 +186,10 @@ class QueryContract(DataContract):
 
 @lru_cache(maxsize=16)
 def data_of(cls: type[Plugin]) -> Dataset:
-    """Return the data on which a class is checked; raises PluginError if `check_data` gives something else."""
+    """Return the data on which a class is checked: those of `check_data`, else the toy dataset.
+
+    Raises PluginError if `check_data` returns something other than a Dataset or None.
+    """
     data = cls.check_data()
     if data is None:
         return toy()
@@ -193,10 +199,10 @@ def data_of(cls: type[Plugin]) -> Dataset:
 
 
 def run_checks(contract: type[Contract], began: Callable[[str], None] | None = None) -> Iterator[Outcome]:
-    """Run all checks of a contract class in all their cases, without pytest.
+    """Run all checks of a contract class in all their cases, without pytest, and yield an outcome for each case.
 
-    If a configuration cannot be prepared, its failure is the only outcome. `began` is called with the name of each
-    check before its first case.
+    If the checks cannot be prepared with some options, this failure is the only outcome. `began` is called with the
+    name of each check before its first case.
     """
     began = began or (lambda _: None)
     suite, parameters = contract(), contract.parameters()
@@ -243,6 +249,6 @@ def _outcome(check: str, names: Sequence[str], call: Any, reason: str | None, pa
 
 
 def _place(error: Exception, package: str) -> str:
-    """Name the line of the plugin that raised, if one did; messages of the checks themselves need no place."""
+    """Return " (FILE:LINE)" for the line of the plugin that raised an error; "" if the check itself raised it."""
     lines = plugin_frames(error, package)
     return f" ({Path(lines[-1].filename).name}:{lines[-1].lineno})" if lines else ""

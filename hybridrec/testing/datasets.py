@@ -1,4 +1,4 @@
-"""A toy dataset with known right answers, queries of all kinds for it, and incomplete variants."""
+"""The toy dataset, for which the right recommendations are known, queries for it, and incomplete datasets."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from hybridrec.types import DAY, ITEMS, USERS, Bools, Field, Ints, Sparse
 def toy_dataset(users: int = 60, items: int = 40, tags: int = 12, share: float = 0.5) -> Dataset:
     """Build a small checkerboard: ids of the same parity (code modulo 2, its "colour") belong together.
 
-    Each user plays this share of the items of its colour, some of them twice, with times and weights
-    1 to 3; titles, texts, tags and features name the colour, along with irrelevant content. Every item has a price of
-    1 to 5, and all but one have a cost of 0 to 4; requests come from a device and with a budget. The last user and the
-    last item have no interactions. Codes are equal to the numbers in the external ids ("user 07", "item 03",
+    Each user plays the share `share` of the items of its colour, some of them twice, with times and with weights 1 to
+    3. Titles, texts, tags and features name the colour, along with irrelevant content. Every item has a price of 1 to
+    5, and all but one have a cost of 0 to 4; the context of each interaction is a device and a budget. The last user
+    and the last item have no interactions. Codes are equal to the numbers in the external ids ("user 07", "item 03",
     "tag 11"). The same arguments always give the same data.
     """
     rng = np.random.default_rng(20)
@@ -45,7 +45,7 @@ def toy_dataset(users: int = 60, items: int = 40, tags: int = 12, share: float =
 
 
 def _toy_history(users: int, items: int, share: float, rng: np.random.Generator) -> Ragged:
-    """Draw the interactions, with times and weights."""
+    """Draw the interactions of the toy dataset, with times and weights."""
     played = _same_colour(users, items) & (rng.random((users, items)) < share)
     played[-1, :] = False
     played[:, -1] &= items == 1  # the last item is cold, unless it is the only one
@@ -62,7 +62,7 @@ def _toy_history(users: int, items: int, share: float, rng: np.random.Generator)
 
 
 def _toy_context(history: Ragged) -> Features:
-    """Return the columns of the requests behind the interactions: a device of the item's colour, and a budget."""
+    """Build the context of each interaction: a device that depends on the item's colour, and a budget."""
     device = one_hot(history.ids % 2, 2)
     return Features(
         {
@@ -73,7 +73,7 @@ def _toy_context(history: Ragged) -> Features:
 
 
 def _toy_users(users: int) -> Entities:
-    """Return the users with their titles and features."""
+    """Build the users of the toy dataset, with titles and features."""
     return Entities(
         Vocabulary(f"user {u:02}" for u in range(users)),
         text=tuple("" if u % 5 == 4 else f"{_colour(u)} evening {u % 3}" for u in range(users)),
@@ -82,7 +82,10 @@ def _toy_users(users: int) -> Entities:
 
 
 def _toy_items(items: int, rng: np.random.Generator) -> Entities:
-    """Return the items with their texts, times, features and vectors; of item 3 time and cost are unknown."""
+    """Build the items of the toy dataset, with texts, times, features and vectors.
+
+    The time and the cost of item 3 are unknown.
+    """
     code = np.arange(items)
     labels = ("even", "odd", "low", "high", "price")
     return Entities(
@@ -100,7 +103,10 @@ def _toy_items(items: int, rng: np.random.Generator) -> Entities:
 
 
 def toy_queries(dataset: Dataset) -> QueryBatch:
-    """Build queries of all kinds: known users, history, tags or title alone, all together, nothing, unknown ids."""
+    """Build queries of all kinds for a dataset with tags.
+
+    They have known users, a history, tags or a title alone, all of these together, nothing, or unknown ids.
+    """
     users, items, tags = (list(dataset.vocabulary(kind).ids) for kind in (USERS, ITEMS, "tags"))
     words = [text for text in dataset.users.text if text][:2]
     everything = Query(
@@ -131,7 +137,7 @@ def toy_queries(dataset: Dataset) -> QueryBatch:
 
 
 def parity_queries(dataset: Dataset, field: Field) -> QueryBatch:
-    """Build an even and an odd query for the toy dataset with only this field."""
+    """Build two queries for the toy dataset that have only this field: one of even entities, one of odd ones."""
     users, items, tags = dataset.users.vocabulary.ids, dataset.items.vocabulary.ids, dataset.vocabulary("tags").ids
     by_field: dict[Field, list[Query]] = {
         "user": [Query(user=users[colour]) for colour in (0, 1)],
@@ -151,12 +157,12 @@ def _same_colour(rows: int, columns: int) -> Bools:
 
 
 def csr_of(flags: Bools) -> Sparse:
-    """Return csr float32 with 1 where `flags` is true."""
+    """Convert flags, bool [R, C], to a sparse matrix that is 1 where a flag is True: csr float32 [R, C]."""
     return csr_matrix(flags, dtype=np.float32)
 
 
 def one_hot(codes: Ints, size: int) -> Sparse:
-    """Return csr float32 [len(codes), size] with a 1 at the code of each row."""
+    """Build a sparse matrix with a 1 at the code of each row: csr float32 [len(codes), size]."""
     ones = np.ones(len(codes), np.float32)
     return csr_matrix((ones, codes, np.arange(len(codes) + 1)), shape=(len(codes), size))
 
@@ -167,13 +173,16 @@ def _toy_features(rows: int) -> Sparse:
 
 
 def _toy_item_features(items: int) -> Sparse:
-    """Add a price that every item has: its rarity is 0, and a component that drops it must do so in a copy."""
+    """Return the features of the items, with a price that every item has: csr float32 [I, 5].
+
+    The rarity of such a feature is 0, and a component that drops it must do so in a copy.
+    """
     prices = csr_matrix(1.0 + np.arange(items)[:, None] % 5, dtype=np.float32)
     return csr_matrix(hstack([_toy_features(items), prices], format="csr", dtype=np.float32))
 
 
 def _toy_assignments(history: Ragged, tags: int) -> Ints:
-    """Assign a tag of the item's colour to every fifth interaction, by its user."""
+    """Assign a tag of the item's colour to every fifth interaction, by its user: int32 [A, 3] (user, item, tag)."""
     if tags < 2:
         return np.empty((0, 3), np.int32)
     user, item = history.rows[::5], history.ids[::5]
@@ -181,7 +190,7 @@ def _toy_assignments(history: Ragged, tags: int) -> Ints:
 
 
 def edge_datasets() -> dict[str, Dataset]:
-    """Build small incomplete datasets: description of the gap -> dataset."""
+    """Build small incomplete datasets, by a description of what each lacks."""
     toy, n_users, n_items = toy_dataset(), 60, 40
     return {
         "no tags": toy_dataset(tags=0),

@@ -38,7 +38,7 @@ class ExporterContract(PluginContract):
 
     @classmethod
     def unfit(cls, options: Mapping[str, Any]) -> str | None:
-        """Return the reason if the run of the suite cannot be exported with these options, else None."""
+        """Return the reason why the run of the suite cannot be exported with these options; None if it can."""
         with tempfile.TemporaryDirectory() as place, _run(cls.experiment) as run:
             try:
                 cls.exporter(cls.exporter.Config.model_validate(options)).export(run, Path(place))
@@ -57,7 +57,7 @@ class ExporterContract(PluginContract):
             assert {path.resolve() for path in paths} == {path.resolve() for path in written}, told
 
     def test_writes_only_inside_the_folder(self, options: Mapping[str, Any]) -> None:
-        """Require the run's folder, the working folder and everything else outside the given folder to be unchanged."""
+        """Require that nothing outside the given folder is written: neither the run's folder nor the working folder."""
         with tempfile.TemporaryDirectory() as place, _run(self.experiment) as run:
             folder, here = Path(place, "given"), Path(place, "here")
             folder.mkdir()
@@ -104,7 +104,10 @@ def _shown(paths: list[Path]) -> str:
 
 @contextmanager
 def _run(experiment: Path | str | None) -> Iterator[Run]:
-    """Yield a copy of a finished run, which is made once; its store is the default store meanwhile."""
+    """Yield a copy of a finished run of an experiment; its store is the default store in the `with` block.
+
+    The run itself is made once for all checks.
+    """
     run, store = _made(experiment)
     place = Path(tempfile.mkdtemp(prefix="hybridrec-run-"))
     shutil.copytree(run.folder, place / run.folder.name)
@@ -122,7 +125,7 @@ def _run(experiment: Path | str | None) -> Iterator[Run]:
 
 @cache
 def _made(experiment: Path | str | None) -> tuple[Run, Path]:
-    """Run an experiment in a folder that is deleted at exit; return the run and its store."""
+    """Run an experiment, by default a small one, in a folder that is deleted at exit: (run, folder of its store)."""
     folder = Path(tempfile.mkdtemp(prefix="hybridrec-run-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     store, runs = folder / "store", folder / "runs"
@@ -139,7 +142,7 @@ def _made(experiment: Path | str | None) -> tuple[Run, Path]:
 
 
 def _generators() -> Iterator[str]:
-    """Yield names of components that propose items for every query, by default options and without extra libraries."""
+    """Yield the names of generators that propose items for every query with default options and no extra library."""
     for cls in Registry().classes("components"):
         required = any(field.is_required() for field in cls.Config.model_fields.values())
         if issubclass(cls, Generator) and not cls.requires and not required:
@@ -149,7 +152,7 @@ def _generators() -> Iterator[str]:
 
 
 def _small(name: str) -> dict[str, Any]:
-    """Return the config of a run with one component that serves every query."""
+    """Return the config of a small run with one component, the generator of this name."""
     return {
         "name": "small",
         "data": {"reader": "setlists", "min_items": 12},

@@ -27,12 +27,12 @@ class FilterContract(QueryContract):
     filter: ClassVar[type[Filter]]
 
     def model(self, options: Mapping[str, Any]) -> Filter:
-        """Fit the filter on `data`."""
+        """Return a new filter, fitted on the data of the checks."""
         made = self.made(options)
         return check_self(made, "fit", made.fit(self.data()))
 
     def prepare(self, options: Mapping[str, Any]) -> None:
-        """Fit the filter, the precondition of all checks."""
+        """Fit the filter, which all checks need."""
         self.model(options)
 
     def test_exclusions_are_well_formed(self, options: Mapping[str, Any]) -> None:
@@ -43,7 +43,7 @@ class FilterContract(QueryContract):
                 check_exclude(model.exclude(asked, target), len(asked), queries.width(target))
 
     def test_batch_and_one_by_one_agree(self, options: Mapping[str, Any]) -> None:
-        """Require a query to be kept from the same ids alone and in a batch."""
+        """Require the same ids to be excluded for a query alone and in a batch."""
         model, queries = self.model(options), self.queries()
         for target, together in self._excluded(model, queries):
             for row in range(len(queries)):
@@ -51,13 +51,13 @@ class FilterContract(QueryContract):
                 assert np.array_equal(alone, together[row]), f"{target}, query {row}: other ids alone than in a batch"
 
     def test_same_data_same_exclusion(self, options: Mapping[str, Any]) -> None:
-        """Require two instances that are fitted on the same data to exclude the same."""
+        """Require two instances that are fitted on the same data to exclude the same ids."""
         first, again = (dict(self._excluded(self.model(options), self.queries())) for _ in range(2))
         for target, excluded in first.items():
             assert np.array_equal(excluded, again[target]), f"{target}: other ids from the same data"
 
     def test_state_survives_a_file(self, options: Mapping[str, Any]) -> None:
-        """Require a state of arrays without objects, from which a new instance excludes the same."""
+        """Require a state of arrays without objects, from which a new instance excludes the same ids."""
         model = self.model(options)
         other = self.made(options)
         check_self(other, "restore", other.restore(through_a_file(model.state())))
@@ -66,14 +66,14 @@ class FilterContract(QueryContract):
             assert np.array_equal(excluded, restored[target]), f"{target}: other ids after restore"
 
     def ask(self, options: Mapping[str, Any], data: Dataset, queries: QueryBatch) -> None:
-        """Fit a filter and exclude by it, for every target."""
+        """Fit a new filter, and call `exclude` for every target."""
         model = self.made(options)
         check_self(model, "fit", model.fit(data))
         for target in data.targets:
             model.exclude(queries, target)
 
     def _excluded(self, model: Filter, queries: QueryBatch) -> Iterator[tuple[Target, Bools]]:
-        """Yield each target with bool [Q, N]: true where an id is excluded."""
+        """Yield (target, bool [Q, N]) for each target; the array is True where an id is excluded for a query."""
         for target in self.data().targets:
             yield target, _matrix(model, queries, target)
 

@@ -1,4 +1,4 @@
-"""Peaks of memory: the bytes that a call holds at most, beside the estimate of it."""
+"""The peak memory of a call, and its comparison with an estimate."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from collections.abc import Callable
 from pathlib import Path
 
 UNDER = 2
-"""A fit may take so many times its estimate, ..."""
+"""A fit may take at most this many times its estimate (and `SLACK`)."""
 OVER = 10
-"""... and an estimate may be so many times what the fit takes."""
+"""An estimate may be at most this many times what the fit takes (and `SLACK`)."""
 SLACK = 16_000_000
-"""Bytes beside that: buffers of libraries and intermediate copies, which grow with nothing."""
+"""Bytes for buffers of libraries and intermediate copies, which do not grow with the data."""
 _PROCESS = Path("/proc/self")
 
 
 def peak_memory(call: Callable[[], object]) -> int:
-    """Return the most bytes that a call holds at a time, beyond those that are held before it.
+    """Measure the largest number of bytes that a call holds at any time, beyond what was held before it.
 
-    They are those of Python and numpy. What libraries take without them is told by the growth of the process, on Linux
-    alone, and only as far as it exceeds them by more than `SLACK`: memory that was freed before may be used again.
+    Memory of Python and numpy is counted exactly. Memory that libraries allocate otherwise shows only in the growth of
+    the process, on Linux, and only as far as the growth exceeds `SLACK`, since the process may reuse freed memory.
     """
     gc.collect()
     tracing = tracemalloc.is_tracing()
@@ -40,7 +40,7 @@ def peak_memory(call: Callable[[], object]) -> int:
 
 
 def misjudged(estimated: int, used: int) -> str | None:
-    """Return a sentence on an estimate that is too far from what was used, else None."""
+    """Return a sentence if an estimate, in bytes, is too far from the memory used, else None."""
     if used > UNDER * estimated + SLACK:
         return f"`fit` took {_megabytes(used)}, and `memory` says {_megabytes(estimated)}: the budget would not hold it"
     if estimated > OVER * used + OVER * SLACK:
@@ -49,7 +49,10 @@ def misjudged(estimated: int, used: int) -> str | None:
 
 
 def _resident(*, reset: bool = False) -> int:
-    """Return the largest size of the process since the last reset, in bytes; 0 where the system does not say."""
+    """Return the largest size of the process since the last reset, in bytes; 0 on systems that do not tell it.
+
+    With `reset`, the size is reset first.
+    """
     try:
         if reset:
             (_PROCESS / "clear_refs").write_text("5", encoding="ascii")

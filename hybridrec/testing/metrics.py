@@ -22,7 +22,7 @@ class MetricContract(DataContract):
     """The contract of metrics: one named check for each requirement.
 
     metric: the class under test
-    rewards_hits: True if a slate with all hits in front must not be worse than the same slate reversed
+    rewards_hits: True if a slate with all its hits in front must be at least as good as the same slate reversed
     """
 
     role = "metric"
@@ -31,15 +31,15 @@ class MetricContract(DataContract):
 
     @classmethod
     def idle(cls) -> set[str]:
-        """Return checks of sets or of single queries, and of properties that the class does not declare."""
+        """Return the names of checks that are for other metrics, or for properties that the class does not declare."""
         idle = {"batch_and_one_by_one_agree"} if issubclass(cls.metric, SetMetric) else {"a_set_is_one_number"}
         idle |= set() if cls.metric.cut_off else {"only_the_first_k_places_count"}
         return idle | (set() if cls.rewards_hits else {"hits_in_front_are_not_worse"})
 
     def eval_batch(self, rows: slice | None = None) -> EvalBatch:
-        """Build slates on the data: full, short and empty ones; one query without relevant ids, one with all.
+        """Build an input of metrics on the data of the checks, with full, short and empty slates.
 
-        The gains of relevant ids are 1 to 5.
+        One query has no relevant ids and one has all; gains are 1 to 5. With `rows`, only those queries are returned.
         """
         rng, data = np.random.default_rng(4), self.data()
         n = len(data.items)
@@ -58,7 +58,7 @@ class MetricContract(DataContract):
         return EvalBatch("items", ids[chosen], hits, truth[chosen], data, queries=queries, gains=gains[chosen])
 
     def made(self, options: Mapping[str, Any]) -> Metric:
-        """Build the metric."""
+        """Build the metric under test with these options."""
         return self.metric(self.options(options))
 
     def test_options_can_be_given(self, options: Mapping[str, Any]) -> None:
@@ -68,7 +68,10 @@ class MetricContract(DataContract):
         assert not taken, f"the config means something else by {', '.join(sorted(taken))}: rename the option"
 
     def test_values_are_well_formed(self, options: Mapping[str, Any]) -> None:
-        """Require float64, one per query, never infinite, for any k, even beyond the slate, and for an empty batch."""
+        """Require values of float64, one per query, never infinite, for any cut-off k and for an empty batch.
+
+        The cut-off may lie beyond the slate.
+        """
         for eval_batch in (self.eval_batch(), self.eval_batch(slice(0, 0))):
             for k in (1, 5, WIDTH, WIDTH + 7):
                 values = _values(self.made(options), eval_batch, k)
@@ -77,12 +80,12 @@ class MetricContract(DataContract):
                 assert not np.isinf(values).any(), "a value is infinite; return NaN if it is not defined"
 
     def test_has_an_opinion(self, options: Mapping[str, Any]) -> None:
-        """Require a defined value (not NaN) for some of the queries."""
+        """Require a value other than NaN for some of the queries."""
         values = self.made(options).values(self.eval_batch(), 5)
         assert not np.isnan(values).all(), "it is NaN for every query"
 
     def test_batch_and_one_by_one_agree(self, options: Mapping[str, Any]) -> None:
-        """Require values that do not depend on the rest of the batch (a SetMetric is exempt)."""
+        """Require the value of a query not to depend on the rest of the batch (a SetMetric is exempt)."""
         metric = self.made(options)
         if isinstance(metric, SetMetric):
             return
@@ -124,7 +127,7 @@ class MetricContract(DataContract):
         assert (better | np.isnan(best)).all(), "a slate with its hits at the end is better"
 
     def test_does_not_write_to_its_input(self, options: Mapping[str, Any]) -> None:
-        """Require unchanged input: other metrics read the same slates, truth, queries and training part."""
+        """Require the input to be unchanged, since other metrics read the same slates, truth, queries and data."""
         eval_batch = self.eval_batch()
         before = contents(eval_batch=eval_batch)
         metric = self.made(options)
@@ -135,7 +138,7 @@ class MetricContract(DataContract):
 
 
 def _values(metric: Metric, eval_batch: EvalBatch, k: int) -> Doubles:
-    """Compute the values; fail with a clear message if they are not an array."""
+    """Compute the values of a metric, and fail with a clear message if they are not an array."""
     values = metric.values(eval_batch, k)
     assert isinstance(values, np.ndarray), f"values are {type(values).__name__}, not an array"
     return values

@@ -25,7 +25,7 @@ class NormaliserContract(PluginContract):
     def column(self) -> Floats:
         """Return a column of scores, float32 [12, 9], read-only as in a pool.
 
-        Rows have different scales and gaps; one row is constant, one has a single score, one has none.
+        Rows have different scales, and NaN in different places; one row is constant, one has a single score, one none.
         """
         rng = np.random.default_rng(5)
         values = (rng.normal(size=(12, 9)) * 10.0 ** rng.integers(-2, 3, (12, 1))).astype(np.float32)
@@ -34,11 +34,11 @@ class NormaliserContract(PluginContract):
         return read_only(values)
 
     def scale(self, options: Mapping[str, Any], values: Floats) -> Floats:
-        """Scale these values."""
+        """Scale values by the normaliser under test, with these options: float32 in the same shape."""
         return self.normaliser(self.options(options)).scale(values)
 
     def test_values_are_well_formed(self, options: Mapping[str, Any]) -> None:
-        """Require float32 of the same shape, NaN exactly for missing scores, never infinite; even for no rows."""
+        """Require float32 in the same shape, NaN exactly for missing scores, never infinite, even without rows."""
         for values in (self.column(), self.column()[:0], self.column()[:, :0]):
             scaled = self.scale(options, values)
             assert scaled.dtype == np.float32, f"values are {scaled.dtype}, not float32"
@@ -47,7 +47,7 @@ class NormaliserContract(PluginContract):
             assert not np.isinf(scaled).any(), "a value is infinite"
 
     def test_batch_and_one_by_one_agree(self, options: Mapping[str, Any]) -> None:
-        """Require each row to depend only on itself."""
+        """Require the result for a row not to depend on the other rows."""
         values = self.column()
         alone = np.concatenate([self.scale(options, values[row : row + 1]) for row in range(len(values))])
         assert np.allclose(alone, self.scale(options, values), equal_nan=True), "other values in a batch"
@@ -61,7 +61,7 @@ class NormaliserContract(PluginContract):
         assert not (rises & (steps < -1e-5)).any(), "a higher score became the lower one"
 
     def test_does_not_write_to_its_input(self, options: Mapping[str, Any]) -> None:
-        """Require unchanged input: other re-rankers read the same column."""
+        """Require the input to be unchanged, since other re-rankers read the same column."""
         values = self.column()
         before = contents(column=values)
         self.scale(options, values)

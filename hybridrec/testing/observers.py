@@ -27,7 +27,7 @@ from hybridrec.testing.contract import PluginContract
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Later(Event):
-    """An event of a later version."""
+    """An event of a class that the observer cannot know, as of a later version."""
 
     number: int
 
@@ -43,7 +43,7 @@ class ObserverContract(PluginContract):
     observer: ClassVar[type[Observer]]
 
     def events(self, run: str = "0") -> list[Event]:
-        """Return an event of each class that needs no folder of a run."""
+        """Return an event of each class except `RunFinished`, which needs the folder of a run."""
         values = {"components.mine.size": 5.0}
         fit = {"label": "mine", "component": "model", "fold": "test", "level": "full"}
         return [
@@ -66,27 +66,27 @@ class ObserverContract(PluginContract):
         ]
 
     def test_being_made_does_nothing(self, options: Mapping[str, Any]) -> None:
-        """Require that no file is written before the first event: `check` makes an instance, too."""
+        """Require that no file is written before the first event, since `hybridrec check` makes an instance, too."""
         with _elsewhere() as place:
             self.observer(self.options(options))
             assert not [*place.iterdir()], "a file was written before the first event"
 
     def test_takes_every_event(self, options: Mapping[str, Any]) -> None:
-        """Require every event to be taken without an error, also twice, and in any order."""
+        """Require every event to be taken without an error, also a second time and in another order."""
         with _elsewhere():
             made = self.observer(self.options(options))
             for event in (*self.events(), *reversed(self.events("1"))):
                 made.observe(event)
 
     def test_ignores_events_of_later_versions(self, options: Mapping[str, Any]) -> None:
-        """Require an event of an unknown class to be taken without an error: later versions may tell more."""
+        """Require an event of an unknown class to be taken without an error, since later versions may have more."""
         with _elsewhere():
             self.observer(self.options(options)).observe(_Later(run="0", number=1))
 
 
 @contextmanager
 def _elsewhere() -> Iterator[Path]:
-    """Enter a temporary folder, and yield it."""
+    """Make a temporary folder the working folder for the `with` block, and yield its path."""
     back = Path.cwd()
     with tempfile.TemporaryDirectory() as place:
         os.chdir(place)

@@ -1,4 +1,4 @@
-"""Imports from below the public API, found in the source of a plugin: any release may move what they name."""
+"""Uses of private names of hybridrec in the source of a plugin: any release may move or remove such names."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from hybridrec import kernels, testing, text_files
 
 _ROOT = hybridrec.__name__
 _NAMES = frozenset(dir(hybridrec))
-"""The public names; an import of the package loads none of them."""
+"""The public names; to import hybridrec loads none of them."""
 _MODULES = {"kernels": kernels, "text_files": text_files, "testing": testing}
-"""The public modules; the last one is the only one that is imported by its path."""
+"""The public modules; only the last one may be imported by its path."""
 
 
 def private_imports(module: str) -> list[str]:
-    """Return a line for each use of what is not public: file, line, name, and the public name where there is one.
+    """Return a text for each use of a private name of hybridrec: file, line, name, and the public name if there is one.
 
-    The files are those of the package that an imported module belongs to, or its own. Nothing is run.
+    The files of the package to which the imported module `module` belongs are searched; nothing is run.
     """
     return [
         f"{shown}:{line}: {told}"
@@ -30,7 +30,7 @@ def private_imports(module: str) -> list[str]:
 
 
 def _sources(module: str) -> Iterator[tuple[Path, str]]:
-    """Yield the files of a package, or of a single module, and their paths as messages show them."""
+    """Yield (file, path as messages show it) for each file of a module's package, or for that of a single module."""
     package = module.partition(".")[0]
     if package == _ROOT:
         return
@@ -45,7 +45,7 @@ def _sources(module: str) -> Iterator[tuple[Path, str]]:
 
 
 def _uses(text: str) -> Iterator[tuple[int, str]]:
-    """Yield the line and the description of each use of a private name in a source."""
+    """Yield (line number, description) for each use of a private name of hybridrec in a source text."""
     if _ROOT not in text:
         return
     try:
@@ -73,14 +73,14 @@ def _uses(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _public(home: str) -> set[str]:
-    """Return the names that may be imported from a module."""
+    """Return the names that may be imported from a module of hybridrec."""
     if home == _ROOT:
         return {*_NAMES, "testing", "__version__"}
     return {*testing.__all__} if home == testing.__name__ else set()
 
 
 def _advice(used: str, name: str) -> str:
-    """Return the sentence about a private name: the public one, if something public has that name."""
+    """Return the sentence about the use of a private name; it proposes the public object with that name, if any."""
     if name in _NAMES:
         return f"{used} is not public: write `from {_ROOT} import {name}`"
     for module in (module for module, public in _MODULES.items() if name in public.__all__):

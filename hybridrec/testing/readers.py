@@ -26,11 +26,11 @@ class ReaderContract(PluginContract):
     reader: ClassVar[type[Reader]]
 
     def read(self, options: Mapping[str, Any]) -> Dataset:
-        """Read the data again."""
+        """Read the data with a new reader."""
         return self.reader(self.options(options)).read()
 
     def test_reads_a_dataset(self, options: Mapping[str, Any]) -> None:
-        """Require users, items and interactions, codes in their vocabularies, texts and matrices of fitting size."""
+        """Require users, items and interactions, codes inside the vocabularies, texts and matrices of their size."""
         data = self.read(options)
         assert isinstance(data, Dataset), f"`read` returned {type(data).__name__}, not a Dataset"
         users, items = len(data.users), len(data.items)
@@ -48,7 +48,7 @@ class ReaderContract(PluginContract):
             assert data.item_matrix(kind).shape == (items, n), f"{kind} of items do not fit the items and the {kind}"
 
     def test_numbers_are_sound(self, options: Mapping[str, Any]) -> None:
-        """Require finite weights; times in seconds since 1970, NaN where unknown, never infinite."""
+        """Require finite weights, and times that are finite or, where unknown, NaN."""
         history = self.read(options).interactions
         if history.weights is not None:
             assert np.isfinite(history.weights).all(), "a weight is NaN or infinite"
@@ -65,7 +65,7 @@ class ReaderContract(PluginContract):
         assert Dataset.restore(through_a_file(data.state())).fingerprint == data.fingerprint, "other data from a file"
 
     def test_recognises_what_it_reads(self, options: Mapping[str, Any]) -> None:
-        """Require `recognises` to return options that read the given files, or None; None without files."""
+        """Require `recognises` to return None without files, and for files options that read them, or None."""
         assert self.reader.recognises([]) is None, "it recognises files though there are none"
         paths = [path for _, path in self.options(options) if isinstance(path, Path)]
         files = [file for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path])]
@@ -73,7 +73,7 @@ class ReaderContract(PluginContract):
         assert recognised is None or len(self.read(recognised).interactions.ids), f"{recognised} read nothing"
 
     def test_missing_files_are_named(self, options: Mapping[str, Any]) -> None:
-        """Require a DataError that names the missing file."""
+        """Require a DataError that names the file if a file is missing."""
         made = self.options(options)
         for key in [key for key in type(made).model_fields if isinstance(getattr(made, key), Path)]:
             gone = getattr(made, key).with_name("no-such-file")

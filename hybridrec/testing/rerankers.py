@@ -31,7 +31,7 @@ from hybridrec.testing.datasets import csr_of, toy_dataset
 from hybridrec.types import PADDING, Doubles, Floats, Ints, Sparse
 
 _REQUESTS = 2000
-"""Draws of a policy: a share of them is known within five standard errors, at most 0.06."""
+"""Number of draws of a policy; a share of them is known to five standard errors, which are at most 0.06."""
 
 
 @lru_cache(maxsize=64)
@@ -45,10 +45,10 @@ class RerankerContract(BaseModelContract):
 
     reranker: the class under test
     configs: the options to test it with, one dict each, as in the YAML
-    base_model, base_options: class and options of the component that one under test is handed where its options refer
-        to one; by default one with vectors
-    columns: the labels of the columns of the test pool, if the options name some; by default two, or one for
-        re-rankers that do not fuse
+    base_model, base_options: class and options of the component that is passed to a re-ranker whose options name one;
+        by default one that has vectors
+    columns: the labels of the columns of the test pool, if the options name some; by default two columns, or one for
+        a re-ranker that does not fuse
     """
 
     role = "reranker"
@@ -56,34 +56,37 @@ class RerankerContract(BaseModelContract):
     columns: ClassVar[tuple[str, ...]] = ()
 
     def model(self, options: Mapping[str, Any]) -> Reranker:
-        """Return the re-ranker, fitted; checks that do not fit it again share it."""
+        """Return the fitted re-ranker, which is shared by all checks that do not fit it again."""
         cls: Any = type(self)
         return _shared(cls, self.reranker, json.dumps(dict(options)))
 
     def _trained(self, options: Mapping[str, Any]) -> Reranker:
-        """Fit the re-ranker on the data; if it learns, on the pool of `pool`, with random relevant ids."""
+        """Return a new re-ranker, fitted on the data; if it learns, also on `pool()`, with random relevant ids."""
         made: Reranker = fitted(self.made(options, self.lent(options, self.data())), self.data())
         if made.learns:
             check_self(made, "fit_on_predictions", made.fit_on_predictions(self.queries(), self.pool(), *self.lesson()))
         return made
 
     def lesson(self) -> tuple[Sparse, Doubles, Ints]:
-        """Return truth, weights and units of `queries`."""
+        """Return (truth, weights, units) of `queries()`, from which a re-ranker learns: csr [Q, N] and arrays [Q]."""
         n = len(self.queries())
         truth = frozen_csr(csr_of(np.random.default_rng(2).random((n, len(self.data().items))) < 0.2))
         return truth, read_only(np.ones(n)), read_only(np.arange(n, dtype=np.int32))
 
     def prepare(self, options: Mapping[str, Any]) -> None:
-        """Fit the re-ranker, the precondition of all checks."""
+        """Fit the re-ranker, which all checks need."""
         self.model(options)
 
     def queries(self) -> QueryBatch:
-        """Return a batch with all kinds of queries, which have names: a policy draws from them."""
+        """Return a batch with all kinds of queries, which have names, since the draws of a policy depend on them."""
         queries = super().queries()
         return replace(queries, ids=tuple(f"request {row}" for row in range(len(queries))))
 
     def pool(self) -> Pool:
-        """Build a pool for `queries`: two rows are full, one is empty, others shorter; every second column has gaps."""
+        """Build a pool for `queries()`.
+
+        Two rows are full, one is empty, the others are shorter; every second column lacks some scores.
+        """
         labels = self.columns or (("only",) if self.reranker.fuses is False else ("first", "second"))
         rng, n, items = np.random.default_rng(1), len(self.queries()), len(self.data().items)
         shuffled = rng.permuted(np.tile(np.arange(items, dtype=np.int32), (n, 1)), axis=1)[:, :12]
@@ -114,7 +117,7 @@ class RerankerContract(BaseModelContract):
         assert model.fuses is fuses, f"`fuses` is {model.fuses}, but it {does} several unfused columns"
 
     def test_final_is_well_formed(self, options: Mapping[str, Any]) -> None:
-        """Require the same candidates with `final`: float32 in their shape, NaN at padding, finite, for any n."""
+        """Require the same candidates with `final` for any n: float32 [Q, K], NaN at padding, never infinite."""
         pool = self.pool()
         for n in (1, 5, 100):
             check_ranked(ranked := self.model(options).rerank(self.queries(), pool, n), pool)
@@ -127,9 +130,9 @@ class RerankerContract(BaseModelContract):
         check_ranked(self.model(options).rerank(self.queries(), fused, 5), fused)
 
     def test_nobody_has_an_opinion(self, options: Mapping[str, Any]) -> None:
-        """Require it to accept columns without scores, a pool without candidates, and an empty batch.
+        """Require a re-ranker to accept columns without scores, a pool without candidates, and an empty batch.
 
-        A re-ranker that does not fuse is given an order beside the silent columns, as in a chain.
+        A re-ranker that does not fuse is given an order beside the columns without scores, as in a chain.
         """
         model, queries, pool = self.model(options), self.queries(), self.pool()
         silent = replace(pool, columns={label: np.full_like(own, np.nan) for label, own in pool.columns.items()})
@@ -165,7 +168,7 @@ class RerankerContract(BaseModelContract):
             )
 
     def test_contributions_sum_to_final(self, options: Mapping[str, Any]) -> None:
-        """Require the contributions of columns to sum to `final`; a re-ranker that is not a sum returns none."""
+        """Require the contributions of columns, if there are any, to sum to `final`."""
         model, queries, pool = self.model(options), self.queries(), self.pool()
         parts = model.contributions(queries, pool)
         if parts:
@@ -185,7 +188,7 @@ class RerankerContract(BaseModelContract):
         assert identical(first, again), "another `final` from the same data"
 
     def test_fit_keeps_what_was_learned(self, options: Mapping[str, Any]) -> None:
-        """Require `fit` to change statistics only: weights learned on one training part are used on another."""
+        """Require `fit` to keep what was learned, since weights learned on one training part are used on another."""
         model = self._trained(options)
         before = model.rerank(self.queries(), self.pool(), 5).final
         after = fitted(model, self.data()).rerank(self.queries(), self.pool(), 5).final
@@ -203,7 +206,7 @@ class RerankerContract(BaseModelContract):
         assert differ is model.stochastic, f"`stochastic` is {model.stochastic}, but its order {does} on `queries.ids`"
 
     def test_propensities_are_those_of_its_draws(self, options: Mapping[str, Any]) -> None:
-        """Require the propensities of a place to sum to 1, and its draws to be as frequent as they say."""
+        """Require the propensities of a place to sum to 1, and each id to be drawn as often as its propensity says."""
         model = self.model(options)
         if not model.stochastic:
             return
@@ -233,7 +236,7 @@ class RerankerContract(BaseModelContract):
             first = np.full_like(candidates, candidates[counts.argmax()])
 
     def _requests(self) -> QueryBatch:
-        """Return the first query of the batch as many requests."""
+        """Return the first query of the batch many times, each time with another name."""
         queries = self.queries().take(np.zeros(_REQUESTS, np.int32))
         return replace(queries, ids=tuple(f"request {row}" for row in range(_REQUESTS)))
 
@@ -251,7 +254,7 @@ class RerankerContract(BaseModelContract):
         assert same, "other contributions after restore"
 
     def test_restored_it_can_be_fitted_again(self, options: Mapping[str, Any]) -> None:
-        """Check that a restored re-ranker keeps its learned state when it is fitted on new data, as in a refresh."""
+        """Require a restored re-ranker to keep what it learned when it is fitted on data again, as in a refresh."""
         model = self.model(options)
         other = self.made(options, self.lent(options, self.data()))
         check_self(other, "restore", other.restore(through_a_file(model.state())))
@@ -261,7 +264,7 @@ class RerankerContract(BaseModelContract):
         assert identical(before, after), "another `final` when restored and fitted again on the same data"
 
     def test_does_not_write_to_its_input(self, options: Mapping[str, Any]) -> None:
-        """Require dataset, queries, pool and arguments of `fit_on_predictions` to stay unchanged: others share them."""
+        """Require all arguments (data, queries, pool, truth, ...) to be unchanged after use: others share them."""
         data = toy_dataset() if self.data() is toy() else self.data()
         handed: dict[str, object] = {"data": data, "queries": self.queries(), "pool": self.pool()}
         lent = self.lent(options, data)

@@ -1,4 +1,4 @@
-"""Selection of contract suites by kind of class, for `hybridrec check-plugin`."""
+"""The choice of the contract suites that a class must pass, for `hybridrec check-plugin`."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from hybridrec.testing.contract import Contract
 
 
 def classes_of(name: str, registry: Registry) -> list[Any]:
-    """Return all classes (and commands) that the plugin of this name offers, and those of this name themselves.
+    """Return all classes and commands that the plugin of this name offers, and those that have this name themselves.
 
-    Raises ConfigError if nothing has this name, PluginError if the plugin could not be loaded or a name is
-    provided twice.
+    Raises ConfigError if nothing has this name, and PluginError if the plugin could not be loaded, one of its classes
+    cannot be used, or several plugins provide the name.
     """
     plugins = {called for provider in registry.providers for called in (provider.name, provider.distribution)}
     provider = registry.provider(name) if name in plugins else None
@@ -39,7 +39,7 @@ def classes_of(name: str, registry: Registry) -> list[Any]:
 
 
 def configs_of(cls: Any, options: Mapping[str, Any] = MappingProxyType({})) -> Sequence[Mapping[str, Any]]:
-    """Return the options that a class is checked with: each of its `check_configs`, with these in place of its own."""
+    """Return the options that a class is checked with: each of its `check_configs`, overridden by `options`."""
     declared: Sequence[Mapping[str, Any]] = getattr(cls, "check_configs", ({},))  # a command has none
     configs = [{**config, **options} for config in declared]
     return [config for place, config in enumerate(configs) if config not in configs[:place]]
@@ -48,11 +48,10 @@ def configs_of(cls: Any, options: Mapping[str, Any] = MappingProxyType({})) -> S
 def contracts_of(
     cls: Any, options: Mapping[str, Any] = MappingProxyType({}), base_models: Sequence[Any] = ()
 ) -> Iterator[type[Contract]]:
-    """Yield the suites that a class must pass, with these options and those of `check_configs` for the others.
+    """Yield the contract suites that a class must pass, with the options that `configs_of` returns.
 
-    Where an option refers to another component, it is handed the first of `base_models` that is of the required class.
-
-    Raises ConfigError if the options are invalid, or if one without a default or a required library is missing.
+    If an option names another component, the first of `base_models` that has the required class takes its place. Raises
+    ConfigError if an option is not valid or is missing, or if a library that the class needs is not installed.
     """
     missing = [module for module in getattr(cls, "requires", ()) if importlib.util.find_spec(module) is None]
     if missing:
@@ -85,7 +84,7 @@ def _needs_no_options(cls: Any) -> bool:
 
 
 def _problems(error: ValidationError) -> Iterator[str]:
-    """Describe the problems of the options, missing ones first."""
+    """Yield a description of each problem of the options, missing options first."""
     places = [(".".join(map(str, problem["loc"])), problem) for problem in error.errors()]
     if absent := [key for key, problem in places if problem["type"] == "missing"]:
         yield f"has no default for {', '.join(absent)}; give --set {absent[0]}=VALUE, or the class `check_configs`"

@@ -31,13 +31,13 @@ class SegmenterContract(QueryContract):
         assert not taken, f"the config means something else by {', '.join(sorted(taken))}: rename the option"
 
     def test_every_query_has_a_segment(self, options: Mapping[str, Any]) -> None:
-        """Require an array of text, one name for each query, and none for an empty batch."""
+        """Require an array of text with one name for each query, and an empty one for an empty batch."""
         data, queries, segmenter = self.data(), self.queries(), self.made(options)
         segments_of(segmenter, queries, data)
         segments_of(segmenter, queries.take(slice(0, 0)), data)
 
     def test_batch_and_one_by_one_agree(self, options: Mapping[str, Any]) -> None:
-        """Require segments that do not depend on the rest of the batch: a request comes alone."""
+        """Require the segment of a query not to depend on the rest of the batch, since a request comes alone."""
         data, queries, segmenter = self.data(), self.queries(), self.made(options)
         together = segments_of(segmenter, queries, data)
         alone = [segments_of(segmenter, queries.take(np.array([row])), data)[0] for row in range(len(queries))]
@@ -45,14 +45,14 @@ class SegmenterContract(QueryContract):
             assert segment == other, f"query {row} is in '{segment}' alone and in '{other}' among others"
 
     def test_same_queries_same_segments(self, options: Mapping[str, Any]) -> None:
-        """Require the same segments each time, of another instance with the same options, too."""
+        """Require the same segments at every call, and by another instance with the same options."""
         data, queries, segmenter = self.data(), self.queries(), self.made(options)
         first = segments_of(segmenter, queries, data).tolist()
         assert first == segments_of(segmenter, queries, data).tolist(), "other segments the second time"
         assert first == segments_of(self.made(options), queries, data).tolist(), "another instance, other segments"
 
     def test_served_as_measured(self, options: Mapping[str, Any]) -> None:
-        """Require the same segments from the data that is served, and some from a bundle without users."""
+        """Require the same segments from the data that is served, and any segments from a bundle without users."""
         data, queries, segmenter = self.data(), self.queries(), self.made(options)
         measured = segments_of(segmenter, queries, data).tolist()
         served = segments_of(segmenter, queries, served_data(data)).tolist()
@@ -61,5 +61,5 @@ class SegmenterContract(QueryContract):
         segments_of(segmenter, self.queries().take(np.flatnonzero(queries.users < 0)), bare)
 
     def ask(self, options: Mapping[str, Any], data: Dataset, queries: QueryBatch) -> None:
-        """Name the segments of the queries."""
+        """Name the segments of the queries by a new instance."""
         self.made(options).segment(queries, data)

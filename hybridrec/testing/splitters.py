@@ -27,7 +27,7 @@ class SplitterContract(DataContract):
     splitter: ClassVar[type[Splitter]]
 
     def data(self) -> Dataset:
-        """Return the data to split: those that the class gives, else the toy dataset with fold numbers."""
+        """Return the data to split: those of `check_data`, else the toy dataset with fold numbers as `groups`."""
         data = super().data()
         if data is not toy():
             return data
@@ -35,14 +35,14 @@ class SplitterContract(DataContract):
         return replace(data, interactions=replace(data.interactions, groups=groups))
 
     def folds(self, options: Mapping[str, Any], seed: int = 0) -> list[Fold]:
-        """Return all folds of `data`, and the inner fold of the first."""
+        """Split the data of the checks and return all folds, and last the validation fold inside the first one."""
         splitter = self.splitter(self.options(options))
         folds = list(splitter.split(self.data(), np.random.default_rng(seed)))
         assert folds, "the splitter returned no folds"
         return [*folds, splitter.validation_split(folds[0].train, np.random.default_rng(seed))]
 
     def test_folds_are_well_formed(self, options: Mapping[str, Any]) -> None:
-        """Require queries, truth, units and weights of equal length; vocabularies, types and values as in `Fold`."""
+        """Require folds that have queries and keep the contract of `Fold`, with the vocabularies of the data."""
         data = self.data()
         for fold in self.folds(options):
             check_fold(fold, data)
@@ -55,18 +55,18 @@ class SplitterContract(DataContract):
             )
 
     def test_every_query_asks_for_something(self, options: Mapping[str, Any]) -> None:
-        """Require relevant ids for every query: a query without any measures nothing."""
+        """Require relevant ids for every query, since a query without any measures nothing."""
         for fold in self.folds(options):
             wanted = sum(np.diff(truth.indptr) for truth in fold.truth.values())
             assert np.asarray(wanted > 0).all(), f"fold {fold.name}: query {np.argmin(wanted)} asks for nothing"
 
     def test_truth_is_hidden(self, options: Mapping[str, Any]) -> None:
-        """Require relevant ids to be absent from the query and, for its user, from the training part."""
+        """Require relevant ids to be neither in the query nor among the user's interactions in the training part."""
         for fold in self.folds(options):
             check_hidden(check_fold(fold, self.data()))
 
     def test_training_is_a_part_of_the_data(self, options: Mapping[str, Any]) -> None:
-        """Require training data to be a proper subset of the interactions."""
+        """Require the interactions of the training part to be some, but not all, of those of the data."""
         data = self.data().interactions
         for fold in self.folds(options):
             train = fold.train.interactions
@@ -77,12 +77,12 @@ class SplitterContract(DataContract):
             )
 
     def test_same_seed_same_folds(self, options: Mapping[str, Any]) -> None:
-        """Require all randomness to come from the given generator."""
+        """Require equal folds from equal seeds: all randomness comes from the given generator."""
         first, again = ([_print(fold) for fold in self.folds(options)] for _ in range(2))
         assert first == again, "other folds from the same seed"
 
     def test_does_not_write_to_its_input(self, options: Mapping[str, Any]) -> None:
-        """Require the dataset, and the training part of the inner fold, to be unchanged after use."""
+        """Require the dataset, and a training part that is split once more, to be unchanged after use."""
         data, splitter = self.data(), self.splitter(self.options(options))
         before = contents(data=data)
         folds = list(splitter.split(data, np.random.default_rng(0)))
