@@ -28,7 +28,7 @@ UNCHANGED = WeightOptions()
 LINE = "line"
 """The column in which `hybridrec.text_files` numbers lines; every table may have it, and it is ignored."""
 _INTERACTIONS = (("user", "item"), ("time", "weight", "position", "group", "gain"))
-"""The columns that a frame must have, and those that it may have; so for each of the frames below."""
+"""The columns that the frame `interactions` must have, and those that it may have; likewise for the frames below."""
 _ENTITIES = (("id",), ("text", "time"))
 _USER_HAS = (("user", "id"), ("weight",))
 _ITEM_HAS = (("item", "id"), ("weight",))
@@ -36,7 +36,7 @@ _ASSIGNMENTS = (("user", "item", "id"), ())
 _LABELS = (("id", "feature"), ("weight",))
 _IMPRESSIONS = (("user", "item"), ("time",))
 _RESERVED = frozenset({"user", "title", "text", "words", "features", "nothing", "few-items"})
-"""Names that mean something else beside kinds: fields of queries, targets of `similar`, segments."""
+"""Names that a kind may not have: they mean fields of queries, targets of `hybridrec similar`, or segments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +47,8 @@ class Tables:
     less memory.
 
     interactions: user, item; and where known time (seconds since 1970), weight, position, group, gain, and the
-        columns that `context` names. A gain is what the interaction is worth to metrics (the price paid); without the
-        column its weight is
+        columns that `context` names. A gain is the worth of the interaction to metrics (the price paid); without the
+        column it is the weight
     entities: kind -> id, and where known text and time. The text of a user is a title, and the time that of the
         user's query; the time of an item is its release. Users and items without interactions may be listed; those
         with interactions need not be
@@ -116,7 +116,7 @@ class Tables:
 
 
 def _check_frame(place: str, frame: object, required: Sequence[str], optional: Sequence[str]) -> None:
-    """Raise PluginError unless `frame` is a frame with the required columns, and no others than the optional ones."""
+    """Raise PluginError unless `frame` is a frame with all required columns, and only optional ones beside them."""
     import polars as pl
 
     if not isinstance(frame, pl.DataFrame):
@@ -202,7 +202,7 @@ def _distinct(ids: pl.Series) -> pl.Series:
 
 
 def _keep_known(frame: pl.DataFrame | None, **vocabularies: Vocabulary) -> pl.DataFrame:
-    """Keep the rows whose ids are known: in each column named by an argument, the id is in the vocabulary given."""
+    """Keep the rows whose ids are known: `user=ids` requires that those in the column `user` are in `ids`."""
     assert frame is not None  # `Tables` drops tables that are None
     is_known: Sequence[Bools] = [ids.encode(frame[name]) != PADDING for name, ids in vocabularies.items()]
     return frame.filter(np.logical_and.reduce(is_known))
@@ -280,7 +280,7 @@ def _csr(frame: pl.DataFrame, rows: tuple[str, Vocabulary], columns: tuple[str, 
 def _triples(frame: pl.DataFrame, users: Vocabulary, items: Vocabulary, ids: Vocabulary) -> Ints:
     """Return the codes of user, item and entity of each row: int32 [M, 3].
 
-    They are in ascending order, so that the order of the file's rows makes no difference.
+    The rows are put in ascending order, so that the order of the file's rows makes no difference.
     """
     triples = np.stack([users.encode(frame["user"]), items.encode(frame["item"]), ids.encode(frame["id"])], axis=1)
     return np.ascontiguousarray(triples[np.lexsort(triples.T[::-1])])

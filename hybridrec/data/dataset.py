@@ -1,4 +1,4 @@
-"""The data as arrays: readers build it, splitters cut training parts out of it, components are fitted on those."""
+"""Datasets: the data as arrays, which readers build, and from which splitters make training parts for components."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Dataset:
     _matrices: dict[tuple[str, EntityKind], Sparse] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Freeze the arrays: every holder of the object shares them."""
+        """Make the arrays read-only, since all holders of the object share them."""
         freeze(self)
 
     @property
@@ -120,7 +120,7 @@ class Dataset:
     def _matrix(self, owner: str, kind: EntityKind) -> Sparse:
         """Return the result of `user_matrix` (`owner` "user") or `item_matrix` ("item").
 
-        All but the items of users are cached; threads that race for one make equal matrices.
+        Every matrix is cached except that of the users' items. Threads that race to make one make equal matrices.
         """
         if owner == "user" and kind == ITEMS:  # not kept: as large as the interactions themselves
             return frozen_csr(self.interactions.matrix(binary=True))
@@ -157,10 +157,10 @@ class Dataset:
         return pair_keys(self.interactions.rows, self.interactions.ids, len(self.items))
 
     def hide(self, hidden: Bools) -> Dataset:
-        """Return the dataset without the hidden interactions, and without the assignments of pairs hidden altogether.
+        """Return the dataset without the hidden interactions and the assignments of hidden (user, item) pairs.
 
-        `hidden` is bool, parallel to `interactions.ids`. A (user, item) pair with a repeat that stays visible keeps its
-        assignments, since removing them would reveal the hidden repeat.
+        `hidden` is bool, parallel to `interactions.ids`. A pair with a repeat that stays visible keeps its assignments,
+        since removing them would reveal the hidden repeat.
         """
         shown = replace(self, interactions=self.interactions.where(~hidden))
         if not any(len(given) for given in self.assignments.values()):

@@ -65,7 +65,7 @@ def _stated(queries: Sequence[Query], dataset: Dataset) -> dict[EntityKind, Spar
 
 
 def _user_features(queries: Sequence[Query], users: Ints, features: Features | None) -> Features | None:
-    """Return the features of the queries' users by the data, replaced by the values that the queries state."""
+    """Return the features of the queries' users: the values that a query states, and otherwise those of the data."""
     stated = _columns([query.user_features for query in queries], features, "user_features")
     if features is None or stated is None:
         return None if features is None else features.take(users)
@@ -73,7 +73,7 @@ def _user_features(queries: Sequence[Query], users: Ints, features: Features | N
 
 
 def _columns(rows: Sequence[Mapping[str, FeatureValue]], columns: Features | None, name: str) -> Features | None:
-    """Encode the values that queries state as the data's columns are; return None if no query states any.
+    """Return the values that queries state as typed columns like those of the data; None if no query states any.
 
     Raises DataError if the data has no such columns; `name` is the field of `Query` for its message.
     """
@@ -90,7 +90,7 @@ def _encode_rows(
     times: Doubles | None = None,
     weights: Doubles | None = None,
 ) -> Ragged:
-    """Encode the known ids of each row, in order; `times` and `weights` are parallel to the ids of all rows."""
+    """Return the codes of the known ids of each row, in order; `times` and `weights` are parallel to all given ids."""
     codes = vocabulary.encode([external for row in rows for external in row])
     offsets = offsets_of(np.array([len(row) for row in rows], np.int64))
     weights32 = None if weights is None else weights.astype(np.float32)
@@ -102,7 +102,7 @@ def _beside_items(
 ) -> Doubles | None:
     """Return the field `name` of all queries, one value per item, float64; None if no query states it.
 
-    Queries that do not state it get `default`. Raises DataError if a query has not one value for each item.
+    Queries that do not state it get `default`. Raises DataError if a query does not have one value for each item.
     """
     stated: list[Sequence[float] | None] = [getattr(query, name) for query in queries]
     if all(values is None for values in stated):

@@ -1,4 +1,4 @@
-"""Typed columns that describe entities or requests: numbers, categories, flags and times. Unknown differs from 0."""
+"""Typed columns that describe entities or requests: numbers, categories, flags and times, which may be unknown."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FeatureType: TypeAlias = Literal["number", "category", "flag", "time"]
 FeatureValue: TypeAlias = "str | float | bool | Sequence[str] | None"
 """The value of a feature for one entity or request, as a person writes it; a list has several categories."""
 LABELS = ""
-"""The name of the category column of labels: its categories are full names of features ("genre:jazz")."""
+"""The name of the column of labels, which are categories known only by full names of features ("genre:jazz")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class FeatureColumn:
     categories: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        """Freeze the arrays: every holder of the object shares them."""
+        """Make the arrays read-only, since all holders of the object share them."""
         freeze(self)
 
     def __len__(self) -> int:
@@ -70,10 +70,10 @@ class FeatureColumn:
         return codes
 
     def encode(self, values: Sequence[FeatureValue], place: str = "value") -> FeatureColumn:
-        """Return a new column with the given values, of the type and the categories of this one.
+        """Return a column of the given values with the type and the categories of this column.
 
-        None, and a category that this column does not have, are unknown. Raises DataError for a value of another type;
-        `place` begins its message.
+        None, and a category that this column does not have, become unknown. Raises DataError for a value of another
+        type; `place` begins its message.
         """
         if self.type == "category":
             return self._encode_categories(values, place)
@@ -148,7 +148,7 @@ class Features:
 
     @property
     def types(self) -> dict[str, FeatureType]:
-        """The type of each column by its name; labels such as "genre:jazz" are a category column "genre"."""
+        """The type of each column by its name; labels such as "genre:jazz" count as a category column "genre"."""
         types: dict[str, FeatureType] = {name: column.type for name, column in self.columns.items() if name != LABELS}
         labels = self.columns[LABELS].categories if LABELS in self.columns else ()
         labelled: dict[str, FeatureType]
@@ -175,7 +175,7 @@ class Features:
         return Features({name: column.take(rows) for name, column in self.columns.items()})
 
     def encode(self, rows: Sequence[Mapping[str, FeatureValue]], place: str) -> Features:
-        """Return features with the same columns and the given values: for each row a mapping from names of `types`.
+        """Return features with the same columns and the given values: for each row a mapping from a name in `types`.
 
         Raises DataError for an unknown name or a value of another type; `place` begins its message.
         """
@@ -212,9 +212,9 @@ class Features:
         return cls(columns)
 
     def updated(self, others: Features) -> Features:
-        """Return these features with the known values of `others`, of the same columns, in their place.
+        """Return these features with values replaced by the known values of `others`, which has the same columns.
 
-        A label takes the place of those with the same beginning: "genre:jazz" that of "genre:rock" alone.
+        A label replaces only the labels with the same text before the colon: "genre:jazz" replaces "genre:rock".
         """
         columns = {}
         for name, mine in self.columns.items():
@@ -248,7 +248,10 @@ class Features:
 
 
 def _texts(value: FeatureValue, *place: str) -> Sequence[str]:
-    """Return the texts of a value of categories, one or several; raises DataError for others."""
+    """Return the categories that a value names, none for None.
+
+    Raises DataError for a value that is neither a text nor a list of texts; `place` begins its message.
+    """
     texts = [value] if isinstance(value, str) else [] if value is None else value
     if not isinstance(texts, (list, tuple)) or not all(isinstance(text, str) for text in texts):
         raise DataError(f"{'.'.join(place)}: {value!r} is not a text (or a list of texts)")
@@ -261,7 +264,10 @@ def _prefixes(labels: Sequence[str]) -> list[str]:
 
 
 def _replaced(mine: FeatureColumn, given: FeatureColumn, *, by_prefix: bool) -> Sparse:
-    """Return the categories of `mine`, csr [N, C], but those of `given` in rows (and of prefixes) where it has some."""
+    """Return the categories of `given`, and in rows where it has none those of `mine`: csr [N, C].
+
+    With `by_prefix`, that holds for the categories of each prefix on their own.
+    """
     groups = _prefixes(mine.categories) if by_prefix else [""] * len(mine.categories)
     names, group = np.unique(np.array(groups, str), return_inverse=True)
     ones = np.ones(len(group), np.float32)

@@ -15,8 +15,9 @@ from hybridrec.data.vocabulary import Vocabulary
 
 
 def flatten(value: object, name: str = "") -> Iterator[tuple[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]]:
-    """Yield named arrays of an array, sparse matrix, vocabulary, text or number, or of a dict or dataclass of those.
+    """Yield (name, array) pairs with the content of a value.
 
+    The value may be an array, sparse matrix, vocabulary, text or number, or a dict or dataclass of those.
     Several texts become one array of their UTF-8 bytes and one of the end of each; None yields nothing. `name` begins
     the names of the arrays. Raises TypeError for other types.
     """

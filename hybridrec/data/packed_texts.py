@@ -13,7 +13,7 @@ from hybridrec.types import Longs
 
 
 class PackedTexts(Sequence[str]):
-    """A sequence of texts that lies in two arrays; a text is decoded when it is asked for.
+    """A sequence of texts that is held in two arrays; a text is decoded when it is accessed.
 
     encoded: uint8, the UTF-8 bytes of all texts, one after the other
     ends: int64, the position in `encoded` at which each text ends (exclusive)

@@ -1,4 +1,4 @@
-"""Queries: single ones in external ids, and batches as arrays (`encoding` turns the former into the latter)."""
+"""Queries in external ids, and batches of queries as arrays; `encoding` turns the former into the latter."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ class Query:
 
     Ids are text; whole numbers, also those of type float, are read as their decimal text.
 
-    user: a user named alone brings the history, entities and titles of the data; what the query states of `items`,
-        `tags`, `entities` or `text` takes the place of all of that and adds nothing to it
+    user: the id of the user; a query that states no `items`, `tags`, `entities` or `text` gets the user's own from the
+        data, and one that states any of them gets none of these from the data
     items: the history, oldest first; item_times (seconds since 1970) and item_weights have a value for each item
     entities: kind -> ids, entities of kinds other than items and tags ({"artists": ["Ella"]})
     user_features: name -> value, features of the user that replace those of the data
@@ -120,7 +120,7 @@ class QueryBatch:
     _cache: dict[Hashable, tuple[object, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Freeze the arrays: every holder of the object shares them."""
+        """Make the arrays read-only, since all holders of the object share them."""
         freeze(self)
 
     def __len__(self) -> int:
@@ -227,7 +227,7 @@ class QueryBatch:
         return self.known_fields() if self.segment is None else self.segment
 
     def known_fields(self) -> NDArray[np.str_]:
-        """Return str[Q], the fields that each query has joined by "+", or "nothing" if it has none.
+        """Return the names of the fields that each query has, joined by "+": str[Q], "nothing" if it has none.
 
         For example "items+tags", "items", "tags", "title" or "user+items". Kinds in `derived` are left out.
         """

@@ -42,7 +42,7 @@ class Ragged:
     gains: Floats | None = None
 
     def __post_init__(self) -> None:
-        """Freeze the arrays: every holder of the object shares them."""
+        """Make the arrays read-only, since all holders of the object share them."""
         freeze(self)
 
     @classmethod
@@ -74,7 +74,7 @@ class Ragged:
     ) -> Ragged:
         """Build a Ragged from parallel columns: `rows` has the row of each id.
 
-        Within a row the ids are ordered by `positions`, without these by `times`, without both as they are given.
+        Within a row the ids are ordered by `positions`, else by `times`; without both they keep the given order.
         `shape` is (number of rows, size of the vocabulary of `ids`).
         """
         order_by = positions if positions is not None else times

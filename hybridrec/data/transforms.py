@@ -1,4 +1,4 @@
-"""Pure functions on interactions: transformed weights and k-core filtering."""
+"""Pure functions on interactions: transformation of weights, and k-core filtering."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def weigh(interactions: Ragged, options: WeightOptions) -> Ragged:
 
 
 def _decayed(interactions: Ragged, weights: Floats | None, half_life: float) -> Floats:
-    """Return weight x 2^(-age / half-life) of each interaction, float32: its age in days before the newest one."""
+    """Return weight x 2^(-age / half-life) of each interaction, float32; ages are days before the newest one."""
     if interactions.times is None:
         raise DataError("weight.half_life needs times, and the data has none")
     ages = (interactions.times.max(initial=-np.inf) - interactions.times) / DAY
@@ -58,11 +58,11 @@ def _decayed(interactions: Ragged, weights: Floats | None, half_life: float) -> 
 
 
 def k_core(data: Dataset, *, users: int = 1, items: int = 1) -> Dataset:
-    """Drop interactions of users with fewer than `users` distinct items, and of items with fewer than `items` distinct
-    users, repeatedly until all that remain have enough.
+    """Drop interactions of rare users and items, repeatedly until all users and items that remain have enough.
 
-    Vocabularies keep their codes. Tag assignments of dropped interactions stay: an item below the limit may still
-    be described. (Seidman 1983, "Network structure and minimum degree", on the bipartite graph.)
+    A user has enough with `users` distinct items, an item with `items` distinct users. Vocabularies keep their codes,
+    and tag assignments of dropped interactions stay, as an item below the limit may still be described. (Seidman 1983,
+    "Network structure and minimum degree", on the bipartite graph.)
     """
     pairs, place = np.unique(data.pairs, return_inverse=True)
     pair_users, pair_items = np.divmod(pairs, max(1, len(data.items)))

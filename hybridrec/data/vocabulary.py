@@ -25,7 +25,7 @@ class Vocabulary:
     """
 
     def __init__(self, ids: pl.Series | Iterable[str] = ()) -> None:
-        """Take the distinct ids of `ids`, which may repeat and come in any order; nulls are refused."""
+        """Take the distinct ids of `ids`, which may repeat and come in any order; raises DataError for nulls."""
         import polars as pl
 
         series = ids if isinstance(ids, pl.Series) else pl.Series("id", list(ids), dtype=pl.String)
@@ -110,7 +110,7 @@ class Vocabulary:
 
     @cached_property
     def _by_text(self) -> Mapping[str | None, int]:
-        """The code of each id. It serves queries with few ids; to encode a Polars column passes over all ids."""
+        """The code of each id, for the few ids of a query; encoding a Polars column would pass over all ids."""
         texts = self.packed if self._column is None else self._column
         return dict(zip(texts, range(len(self)), strict=True))
 

@@ -37,7 +37,7 @@ class Exclude:
     group: Ints | None = None
 
     def __post_init__(self) -> None:
-        """Freeze the arrays: every holder of the object shares them."""
+        """Make the arrays read-only, since all holders of the object share them."""
         freeze(self, canonical=False)  # `mask` and `holds` need no sorted indices, and sorting takes time
 
     def take(self, rows: NDArray[np.integer] | slice) -> Exclude:

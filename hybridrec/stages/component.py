@@ -128,9 +128,9 @@ class Component(Plugin):
     def use(self, model: Any) -> Self:
         """Take the component that an option refers to (`ComponentRef`), of the class that it requires; return self.
 
-        Called before `fit` and before `restore` with the component fitted on the same training part, or with an
-        unfitted one if only the declarations of this component are asked for. What it learned is shared, not copied:
-        it does not belong to the state of a component that uses it, and must not be written to.
+        It is called before `fit` and before `restore` with the component fitted on the same training part, or with an
+        unfitted one if only the declarations of this component are needed. The learned arrays are shared, not copied:
+        they do not belong to the state of a component that uses them, and must not be written to.
         """
         raise NotImplementedError(f"{self.name} uses no component")
 

@@ -20,10 +20,10 @@ NEIGHBOURS = 5
 class CurveFigure:
     """A curve through points, such as the error by number of clusters.
 
-    title: in a few words
+    title: a few words
     x, y: names of the two axes
-    points: (x, y) of each, in the order of the curve
-    chosen: place of the point that the component chose, which is marked; None for none
+    points: the pairs (x, y) in the order of the curve
+    chosen: index of the point that the component chose, which is marked; None for none
     note: sentences below the figure
     """
 
@@ -39,9 +39,9 @@ class CurveFigure:
 class TableFigure:
     """A table; a cell is a text, a number, or None for nothing.
 
-    title: in a few words
+    title: a few words
     headers: name of each column
-    rows: a cell for each column
+    rows: the rows, each with a cell for each column
     note: sentences below the table
     """
 
@@ -55,7 +55,7 @@ class TableFigure:
 class StripesFigure:
     """Vectors below one another, each as a row of coloured stripes, one for each dimension.
 
-    title: in a few words
+    title: a few words
     names: name of each row
     vectors: float32 [rows, D]
     texts: text at the end of each row, such as a similarity; empty for none

@@ -31,7 +31,7 @@ class ListOptions(Options):
 
 
 class _ListFilter(Filter):
-    """A filter by a list of ids."""
+    """A filter by a list of ids; its subclasses decide which ids the list excludes."""
 
     Config = ListOptions
     config: ListOptions

@@ -133,7 +133,10 @@ class Pipeline:
         return Pool(target, ids, labels, bits, columns, places=places)
 
     def score(self, queries: QueryBatch, pool: Pool) -> Pool:
-        """Score every candidate by every scorer (second stage); scorers of several columns add `label.name` each."""
+        """Score every candidate by every scorer (second stage).
+
+        A scorer adds the column `label`, or if it has several columns, each as `label.name`.
+        """
         columns, places = dict(pool.columns), dict(pool.places)
         for label, scorer in self.scorers:
             if scorer.recommends(pool.target):
@@ -300,7 +303,7 @@ def _served(pool: Pool, label: str) -> Bools:
 
 
 def served_fields(queries: QueryBatch) -> tuple[Field, ...]:
-    """Return the fields by which `served_by` distinguishes queries; of several, the first one is named."""
+    """Return the fields that `served_by` may name; of several that served a query, it names the first."""
     return ("user", ITEMS, FEW, *queries.entities, "title")
 
 

@@ -17,7 +17,7 @@ from hybridrec.types import PADDING, Bools, Floats, Ints, Longs, State, Target
 
 T = TypeVar("T")
 PROPENSITY = "propensity"
-"""The extra column of a slate that was drawn: the probability of the id at its place given those before."""
+"""The name of the extra column of slates that are drawn: the probability of the id at its place given those before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,8 +31,8 @@ class Pool:
         then its scorers. Results depend on this order (sums of floats, searches of weights), so it is part of the
         pool and preserved in the store
     final: float32 [Q, K] once a re-ranker has fused the columns; higher is better, NaN at padding and only there
-    places: label -> float32 [Q, K], the rank of each candidate in the list of a generator whose own scores are
-        its column, from 1, infinity if it is not in it; `ranks` returns the ranks of any column
+    places: label -> float32 [Q, K], for each generator whose own scores are its column, the rank of each candidate in
+        its list, from 1, infinity if the list lacks it; `ranks` returns the ranks of any column
     extras: name -> float32 [Q, K], columns that re-rankers add for those who read the slates; no stage reads them
     scores: float32 [Q, K], the scores that slates show if `final` is an order only (see `reordered`); None if `final`
         is the score itself
@@ -52,7 +52,7 @@ class Pool:
     _cache: dict[Hashable, tuple[Hashable, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Freeze the arrays: every holder of the object shares them."""
+        """Make the arrays read-only, since all holders of the object share them."""
         freeze(self)
 
     @classmethod

@@ -40,7 +40,7 @@ class SeenFilter(Filter):
     config: SeenOptions
 
     def exclude(self, queries: QueryBatch, target: Target) -> Exclude:
-        """Exclude the entities of the target that the query has, of items those that the options leave out."""
+        """Exclude the entities of the target that the query has; for items, only those within `last` and `days`."""
         if target != ITEMS or self.config.everything:
             return Exclude(queries.matrix(target))
         return Exclude(self._recent(queries).matrix(binary=True))

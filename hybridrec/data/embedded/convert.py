@@ -22,9 +22,9 @@ from hybridrec.errors import DataError
 def setlists(source: Path, target: Path = FOLDER) -> None:
     """Convert gdshowsdb's yearly YAML files to setlists.parquet: one row per show, ordered by date.
 
-    Columns: show (its date, plus the number of the show if the day had several), date, venue, city,
-    state, country; and, with one entry per performance, the lists songs, sets (numbered from 1) and segued
-    (true if it ran into the next song). Raises DataError if the folder has no such file.
+    The columns are `show` (its date, plus the number of the show if the day had several), `date`, `venue`, `city`,
+    `state`, `country`; and lists with one entry per performance: `songs`, `sets` (numbered from 1) and `segued` (true
+    if it ran into the next song). Raises DataError if the folder has no such file.
     """
     years = sorted(source.glob("[12][0-9][0-9][0-9].yaml"))
     if not years:
@@ -46,8 +46,9 @@ def setlists(source: Path, target: Path = FOLDER) -> None:
 def movietweetings(source: Path, target: Path = FOLDER) -> None:
     """Convert MovieTweetings' movies.dat and ratings.dat to two Parquet files.
 
-    movietweetings-films: film (IMDb number), title, year, genres (a list).
-    movietweetings-ratings: user, film, rating (0 to 10), time (seconds since 1970), by user and time.
+    movietweetings-films has the columns `film` (IMDb number), `title`, `year` and `genres` (a list), ordered by film;
+    movietweetings-ratings has `user`, `film`, `rating` (0 to 10) and `time` (seconds since 1970), ordered by user and
+    time.
     """
     films = _double_colons(source / "movies.dat", ["film", "name", "genres"]).select(
         "film",

@@ -1,4 +1,4 @@
-"""Lines that a reader cannot use: an error if it is strict; otherwise counted, with the first places kept."""
+"""Malformed lines, which are an error if a reader is strict, and otherwise are skipped, counted and reported."""
 
 from __future__ import annotations
 

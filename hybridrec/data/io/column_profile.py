@@ -94,7 +94,7 @@ class ColumnProfile:
 
     @property
     def may_be_id(self) -> bool:
-        """True for short values that can name things: no times, fractions, flags, lists, long texts or constants."""
+        """True if the values can name things: they are not times, fractions, flags, lists, long texts or constants."""
         if self.type == "number":
             assert self.numbers is not None
             return self.numbers[2] and self.numbers[0] >= 0 and self.distinct > 1
@@ -102,7 +102,7 @@ class ColumnProfile:
 
 
 def profile_column(values: pl.Series) -> ColumnProfile:
-    """Return the profile of a column, of texts as in a csv file or typed as in a Parquet file."""
+    """Return the profile of a column, whose values are texts as in a csv file or have a type as in a Parquet file."""
     import polars as pl
 
     rows = len(values)

@@ -140,7 +140,7 @@ class ColumnTable(Generic[S]):
     def numbers(self, column: str, *, required: bool = True) -> pl.Series:
         """Return a column as float64, null where missing.
 
-        A value that is not a finite number is malformed, also a missing one if `required`.
+        A value that is not a finite number is malformed, and so is a missing value if `required`.
         """
 
         self._single(column)
@@ -169,7 +169,7 @@ class ColumnTable(Generic[S]):
         return self._usable(flags, bad, column, "neither true nor false")
 
     def weights(self, column: str) -> pl.Series:
-        """Return a column as float32; a missing, negative or not finite weight is malformed."""
+        """Return a column as float32; a weight that is missing, negative or infinite is malformed."""
         import polars as pl
 
         numbers = self.numbers(column)
@@ -200,7 +200,7 @@ class ColumnTable(Generic[S]):
 
         Its values are numbers in `unit`, dates, or texts in ISO 8601, taken as UTC if they have no zone. With `form`, a
         format of strptime, they are texts of that form instead. With `years`, an integer from 1000 to 2999 is a year.
-        Other values are malformed, also missing ones if `required`.
+        Other values are malformed, and so are missing values if `required`.
         """
         import polars as pl
 
@@ -320,7 +320,7 @@ def in_order(coded: pl.Series) -> pl.Series:
 
 
 def seconds(dates: pl.Series) -> pl.Series:
-    """Convert dates or datetimes (without a zone: in UTC) to float64 seconds since 1970; null stays null."""
+    """Convert dates or datetimes (in UTC if they have no zone) to float64 seconds since 1970; null stays null."""
     import polars as pl
 
     return dates.to_frame("date").select(_epoch(pl.col("date"))).to_series()
@@ -329,7 +329,7 @@ def seconds(dates: pl.Series) -> pl.Series:
 def parse_times(values: pl.Series, unit: TimeUnit = "s", *, years: bool = False) -> pl.Series:
     """Parse times to seconds since 1970, float64, null where a value is not a time.
 
-    A time is a polars date or datetime, a text in ISO 8601 (without a zone: in UTC) or a number in `unit`. With
+    A time is a polars date or datetime, a text in ISO 8601 (in UTC if it has no zone) or a number in `unit`. With
     `years`, four digits are a year, and mean its 1 January.
     """
     name = "value"
@@ -393,7 +393,7 @@ def _is_stated(column: str) -> pl.Expr:
 
 
 def _epoch(date: pl.Expr) -> pl.Expr:
-    """Express dates or datetimes (without a zone: in UTC) as float64 seconds since 1970."""
+    """Express dates or datetimes (in UTC if they have no zone) as float64 seconds since 1970."""
     import polars as pl
 
     return date.dt.epoch("us").cast(pl.Float64) / 1e6

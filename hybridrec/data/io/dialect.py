@@ -24,9 +24,9 @@ LATIN = ("cp1252", "mac_roman")
 """Encodings of the Latin script: in the wrong one a text has letters too, but capitals and signs within words."""
 ODD_CAPITAL = re.compile(r"(?<=[a-z])[^\x00-\x7fß-ÿ\s’–—…]|\ufffd|[^\x00-\x7f\w\s](?=[a-z])")
 SAMPLE = 1000
-"""The number of lines of a file that are looked at."""
+"""The number of lines of a file that are used to find its dialect."""
 HEAD = 1 << 22
-"""The number of bytes of a file that are looked at."""
+"""The number of bytes of a file that are used to find its dialect."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ def dialect_of(path: Path, default: str = ",", *, header: bool | None = None, wo
 
 
 def is_tab_table(path: Path) -> bool:
-    """Return True for a file of several lines in which each of the first lines has the same number of tabs, not 0."""
+    """Return True for a file of several lines, each of the first of which has the same number of tabs, at least one."""
     if not path.is_file():
         return False
     with opened(path) as file:

@@ -62,11 +62,11 @@ Character: TypeAlias = Annotated[str, Field(pattern=r"^[\x00-\x7f]$")]
 
 
 COLONS, COLONS_AS = "::", "\x1f"
-"""A separator of two characters, and the one that replaces it while a file is read."""
+"""The separator of two characters, and the single character that replaces it while a file is read."""
 FRAME = "frame:"
 """The beginning of a path that names a frame handed in from Python."""
 NO_FRAMES: Mapping[str, pl.DataFrame] = MappingProxyType({})
-"""No frames, for calls that hand in none."""
+"""An empty mapping, for calls that hand in no frames."""
 
 
 def _assigned(value: object) -> object:
@@ -109,7 +109,7 @@ class File(Options):
     """Encoding of a csv or tsv file."""
 
     missing: tuple[str, ...] = Field((), examples=[["NULL", "?"]])
-    """Texts that stand for a missing value, beside an empty one."""
+    """Texts that stand for a missing value, besides the empty text."""
 
     decimal: Literal[".", ","] = "."
     """Decimal mark of numbers that are texts."""
@@ -125,7 +125,10 @@ class File(Options):
 
     @property
     def kind(self) -> Format:
-        """The format as given, or by the ending of the name; "parquet" for a frame, whose columns have types too."""
+        """The format as given, or by the endings of names; "parquet" for a frame, whose columns have types too.
+
+        Raises DataError if the names do not show it, or if the files of a folder or pattern have several formats.
+        """
         if self.frame is not None:
             return "parquet"
         if self.format is not None:
@@ -191,11 +194,11 @@ class FileSource(File):
     """A file, optionally with columns looked up in another one."""
 
     join: Join | None = None
-    """Adds the columns of a second file: names for codes, or weights from elsewhere."""
+    """A second file whose columns are added: names for codes, or weights from elsewhere."""
 
 
 def format_of(path: Path) -> Format | None:
-    """Return the format by the ending of a file's name, ignoring an ending of compression; None if it is another."""
+    """Return the format by the ending of a file's name, before one of compression; None for any other ending."""
     if path.suffix.lower() in COMPRESSED:
         path = path.with_suffix("")
     return FORMATS.get(path.suffix.lower())
@@ -395,7 +398,7 @@ def _with_values(frame: pl.LazyFrame, values: Mapping[str, str | None]) -> pl.La
 def _widest_schema(parts: Sequence[PartFile]) -> pl.Schema:
     """Return the columns of the first part; a column of numbers has the widest of its types in all parts.
 
-    Raises DataError if a part cannot be read, or if a column has other types in two parts.
+    Raises DataError if a part cannot be read, or if the types of a column in two parts do not agree.
     """
     import polars as pl
 

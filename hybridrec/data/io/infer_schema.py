@@ -54,7 +54,7 @@ CATEGORIES = 200
 
 @dataclass(frozen=True, slots=True)
 class SchemaHints:
-    """Statements of the person at the keyboard, which settle choices that the files leave open; None leaves them open.
+    """Choices that a person makes for the inference; None leaves a choice to the evidence in the files.
 
     user, item, time, weight: names of columns of the interactions
     interactions: path of the file of interactions
@@ -316,7 +316,10 @@ def _interactions_among(files: list[_File], hints: SchemaHints) -> tuple[_File, 
 
 
 def _clearness(file: _File, user: Candidate, item: Candidate) -> float:
-    """Return the weight of the evidence that a file holds interactions; it is less if no item repeats, or for tags."""
+    """Return the weight of the evidence that a file holds interactions.
+
+    It is less if no item repeats, and if the rows are about tags.
+    """
     lists = file.profiles[item.column].type == "list"
     tags = not lists and best_named(file.profiles, "tag", ("text",)) is not None
     return user.score + item.score - 2.0 * tags - 3.0 * (file.profiles[item.column].is_unique and not lists)
@@ -493,7 +496,7 @@ def _interactions(
 
 
 def _is_part_of_time(column: ColumnProfile, profiles: Mapping[str, ColumnProfile]) -> bool:
-    """Return True for a small number called a part of a time, such as the day, beside a column called another part."""
+    """Return True for a column of small numbers that is called a part of a time (day), beside one of another part."""
     parts = {name for name in profiles if PARTS_OF_TIME & {*words_of(name)}}
     small = column.type == "year" or (column.numbers is not None and column.numbers[1] <= LARGEST_PART)
     return small and column.name in parts and len(parts) > 1

@@ -33,7 +33,7 @@ class CloudPath(type(Path())):  # type: ignore[misc]  # the class of paths of th
 
 
 def is_cloud(path: object) -> bool:
-    """Return True for an address with a scheme, such as `s3://bucket/plays.parquet`, also where a slash was lost."""
+    """Return True for an address with a scheme, such as `s3://bucket/plays.parquet`, also if it has lost a slash."""
     return bool(_CLOUD.match(str(path)))
 
 
@@ -160,8 +160,8 @@ class Origin:
     """The places in files from which the rows of a table come.
 
     first_row: the line (or row) of each file that holds its first row of data, counted from 1
-    sizes: the number of rows of each part; None if there is one part, or before they are needed
-    rows: the number of each row among those of all parts, from 0, if some were left out
+    sizes: the number of rows of each part; None if there is only one part, or if they are not counted yet
+    rows: the position of each row among the rows of all parts, from 0; None if no rows were left out
     """
 
     parts: tuple[Path, ...]

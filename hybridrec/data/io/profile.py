@@ -24,7 +24,7 @@ class DataProfile:
     data: the `data:` block of a config
     split: the `split:` block that suits the data
     order: the criterion that orders a history: "position", "time" or "file", or "reader" if the reader determines it
-    repeats: interactions whose (user, item) pair occurred before
+    repeats: the number of interactions whose (user, item) pair occurred before
     density: the share of all possible (user, item) pairs that occur
     median: the median number of interactions among users that have any
     titles, texts: the number of users with a title, and of items with a text

@@ -174,7 +174,10 @@ def is_key(column: ColumnProfile, word: str) -> bool:
 def best_named(
     profiles: Mapping[str, ColumnProfile], role: str, types: tuple[str, ...], least: float = 0.01
 ) -> str | None:
-    """Return the column of one of these types whose name shows the role most clearly; None if none has `least`."""
+    """Return the column of one of these types whose name shows the role most clearly.
+
+    None if no name gives evidence for the role of at least `least`.
+    """
     named = [
         (-score, place, name)
         for place, (name, column) in enumerate(profiles.items())

@@ -31,7 +31,7 @@ class TableOptions(BadLineOptions):
     """Files to read, and the roles of their columns."""
 
     interactions: Interactions = Field(examples=[{"path": "plays.csv", "user": "user", "item": "song"}])
-    """The only file that is required."""
+    """The file of interactions, the only one that is required."""
 
     users: Users | None = None
     """Descriptions of users."""

@@ -24,8 +24,8 @@ class Fold:
     units: int32[Q], the user behind each query, in codes of the dataset: the unit of all statistics
     weights: float64[Q], the weight of each query in the mean of a metric
     candidate_items: bool[I], the items that may be recommended, or None for all
-    gains: for a target a csr [Q, N] with the sparsity of its truth, the gain of each relevant id: that of the
-        interactions, such as the price paid, else their weight; a target that is left out has gains of 1
+    gains: for a target a csr [Q, N] with the entries of its truth, the gain of each relevant id: the gain of its
+        interactions (the price paid, say), or without gains their weight; a target that is left out has gains of 1
     """
 
     name: str
@@ -38,7 +38,7 @@ class Fold:
     gains: dict[Target, Sparse] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Freeze the arrays: every holder of the object shares them."""
+        """Make the arrays read-only, since all holders of the object share them."""
         freeze(self)
 
 

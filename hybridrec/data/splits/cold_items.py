@@ -43,7 +43,7 @@ class ColdItems(Splitter):
     config: ColdItemsOptions
 
     def split(self, data: Dataset, rng: np.random.Generator) -> Iterator[Fold]:
-        """Yield one fold, or `folds` of them; raises DataError if a fold has no queries."""
+        """Yield one fold, or as many as the option `folds` says; raises DataError if a fold has no queries."""
         items = _with_interactions(data)
         if self.config.folds and self.config.folds > len(items):
             raise DataError(

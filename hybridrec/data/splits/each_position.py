@@ -30,7 +30,7 @@ class EachPositionOptions(Options):
     min_items: int = Field(2, ge=2)
     """Distinct items that a user needs to be held out; users with fewer always stay in training."""
     window: int = Field(10, ge=1)
-    """The most items that a query shows before its position, and likewise after it."""
+    """Largest number of items that a query shows before its position, and likewise after it."""
     seen: Literal["exclude", "allow"] = "exclude"
     """`allow` leaves repeats of the item in the window, as Song2Vec was measured: the query may show what it asks for.
     The pipelines then need `seen: allow`, too."""

@@ -95,7 +95,10 @@ class Masked(Splitter):
     config: MaskedOptions
 
     def split(self, data: Dataset, rng: np.random.Generator) -> Iterator[Fold]:
-        """Yield one fold, or `folds` of them."""
+        """Yield one fold, or as many as the option `folds` says; raises DataError if a scenario or a share is unusable.
+
+        That is a scenario with an unknown field, or a share of users that leaves too few to hold out or to learn from.
+        """
         self._check_scenarios(data)
         pairs = Pairs.distinct(data.interactions)
         users = self._eligible(data, pairs)

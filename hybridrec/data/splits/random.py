@@ -33,7 +33,7 @@ class Random(Splitter):
     config: RandomOptions
 
     def split(self, data: Dataset, rng: np.random.Generator) -> Iterator[Fold]:
-        """Yield one fold, or `folds` of them; raises DataError if nothing is left to learn from."""
+        """Yield one fold, or as many as the option `folds` says; raises DataError if nothing is left to learn from."""
         pairs = Pairs.distinct(data.interactions)
         if self.config.folds and self.config.folds > len(pairs):
             raise DataError(

@@ -21,7 +21,7 @@ from hybridrec.types import Sparse, State
 
 _MODEL = "model"
 _SPARE = 16
-"""Pieces in addition to the letters: marks for unknown text, ends and blanks, and letters of rarer compositions."""
+"""The number of pieces beside the letters: marks for unknown text, ends and blanks, and letters of rare composition."""
 _REQUIRES = {"sentencepiece": ("sentencepiece",), "morphemes": ("kiwipiepy", "kiwipiepy_model")}
 _EXTRAS = {"sentencepiece": "sentencepiece", "morphemes": "korean"}
 _CONTENT = ("N", "V", "MAG", "XR", "IC", "SL", "SH", "SN")
@@ -95,7 +95,7 @@ class TokenVocabulary:
         return len(self.words)
 
     def encode(self, texts: Sequence[str]) -> Ragged:
-        """Encode the tokens of each text, in order, `len(texts)` rows; unknown ones are skipped."""
+        """Return the codes of the tokens of each text, in order, as `len(texts)` rows; unknown tokens are skipped."""
         return encode_words(texts, self.words, self._tokenize)[1]
 
     def counts(self, texts: Sequence[str]) -> Sparse:

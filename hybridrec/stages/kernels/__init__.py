@@ -1,7 +1,8 @@
 """The numerical kernels of the engine: pure functions over blocks of queries.
 
-Shapes are said with Q queries, N ids in the vocabulary, K candidates, k wanted. Ids are int32, padded with -1;
-scores are float32, NaN where there is none. Ties go to the lower id, so results are the same on every machine.
+In shapes, Q is the number of queries, N of ids in the vocabulary, K of candidates, and k of the best that are wanted.
+Ids are int32, padded with -1; scores are float32, NaN where a score is missing. Ties go to the lower id, so results are
+the same on every machine.
 """
 
 from hybridrec.stages.kernels.csr import csr_rows, strongest

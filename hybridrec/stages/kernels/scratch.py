@@ -1,4 +1,4 @@
-"""Reused buffers: page faults of fresh memory cost as much as the computation of its content."""
+"""Reuse of a buffer in each thread, since page faults of fresh memory cost as much as computing its content."""
 
 from __future__ import annotations
 

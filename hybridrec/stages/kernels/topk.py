@@ -37,7 +37,7 @@ def ranked(keys: NDArray[np.uint64], k: int) -> tuple[Ints, Floats]:
 def best(scores: Floats, k: int) -> Ints:
     """Return the columns of the k best entries of each row, best first: int32 [Q, min(k, N)].
 
-    Exact, even if the k-th place is tied. Entries of -inf and NaN come last, in any order.
+    The result is exact, even if the k-th place is tied. Entries of -inf and NaN come last, in any order.
     """
     return columns_of(best_keys(scores, k))
 
@@ -63,7 +63,7 @@ def order(scores: Floats, k: int | None = None) -> Ints:
 
 
 def _sorted(scores: Floats, k: int) -> Ints:
-    """Return the first k columns of `order`, which are found by the full keys of all entries: int32 [Q, k]."""
+    """Return the same as `order`, int32 [Q, k], by a sort of the full keys of all entries."""
     n = scores.shape[1]
     best_columns = np.empty((len(scores), k), np.int32)
     step = max(_RANKED // max(n, 1), 1)
