@@ -1,4 +1,4 @@
-"""Command `python -m benchmarks NAME...|all [--quick] [--results FOLDER]`: prints tables, writes JSON and the page."""
+"""`python -m benchmarks NAME...|all [--quick] [--results FOLDER]`: run benchmarks, print and write their results."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> None:
-    """Run the named benchmarks, one after another."""
+    """Run the named benchmarks one after another, write their JSON files and, without `--quick`, the page."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="+", choices=[*BENCHMARKS, "all"], metavar="NAME", help=", ".join(BENCHMARKS))
     parser.add_argument("--quick", action="store_true", help="small sizes: does it run, are both ways equal")

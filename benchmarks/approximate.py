@@ -17,10 +17,10 @@ from hybridrec_implicit.als import ALS
 
 SEED = 8
 ROWS = 256
-"""Queries per block of a thread."""
+"""Number of queries in a block of a thread."""
 PLACES = 100
 PROBES = 0.5
-"""Share of the cells to scan where vectors form clusters."""
+"""Share of the cells that is scanned where vectors form clusters."""
 
 
 class Given(VectorModel):
@@ -50,13 +50,13 @@ class Given(VectorModel):
         return {"users": self._users, "items": self._items}
 
     def restore(self, state: State) -> Self:
-        """Restore the vectors from `state`."""
+        """Take both sets of vectors from `state`; return self."""
         self._users, self._items = state["users"], state["items"]
         return self
 
 
 def approximate(quick: bool) -> list[Work]:
-    """Time top-100 of large catalogues by `approximate`, 64 dimensions, without seen items, and by exact search."""
+    """Time the best 100 of large catalogues by `approximate` and by exact search: 64 dimensions, without seen items."""
     sizes = [Size(2_000, 5_000, 60_000)] if quick else [Size(20_000, n, 2_000_000) for n in (60_000, 200_000, 500_000)]
     return [work for size in sizes for work in _searched(size, 512 if quick else 1_024)]
 
@@ -108,6 +108,6 @@ def _raced(name: str, model: Given, variants: Mapping[str, dict[str, float]], da
 
 
 def _recall(retrieved: Candidates, exact: Candidates) -> float:
-    """Return the share of the exact candidates that is retrieved."""
+    """Return the mean share of the exact candidates of a query that are among the retrieved ones."""
     shares = [np.isin(wanted, ids).mean() for wanted, ids in zip(exact.ids, retrieved.ids, strict=True)]
     return float(np.mean(shares))

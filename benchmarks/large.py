@@ -1,4 +1,4 @@
-"""A large catalogue: a million users, half a million items, fifty million pairs."""
+"""Cost of a large catalogue: a million users, half a million items, fifty million pairs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from benchmarks.timing import Way, Work, run_way
 
 
 def large(quick: bool) -> list[Work]:
-    """Time ingestion of 50 million pairs, ALS with 32 factors, and top-100 of 500,000 items for 100,000 users."""
+    """Time reading of 50 million pairs, ALS with 32 factors, and the best 100 of 500,000 items for 100,000 users."""
     size = Size(20_000, 20_000, 500_000) if quick else Size(1_000_000, 500_000, 50_000_000)
     pairs = synthetic.write(size, peers.cache_folder() / "data") / "pairs.parquet"
     asked = 2_000 if quick else 100_000

@@ -1,9 +1,9 @@
-"""Functions of hybridrec compared with the libraries for them, as reasons to keep the one or take the other.
+"""Functions of hybridrec compared with libraries for the same tasks, as reasons to keep the one or take the other.
 
     pip install ruamel.yaml ijson safetensors
-    python -m benchmarks.libraries yaml      # lines of keys, and files written back: PyYAML and ruamel.yaml
-    python -m benchmarks.libraries json      # elements of a long array: time and memory, with ijson
-    python -m benchmarks.libraries arrays    # stored arrays: time and memory, with safetensors
+    python -m benchmarks.libraries yaml      # PyYAML and ruamel.yaml: lines of keys, and files written back
+    python -m benchmarks.libraries json      # ijson: time and memory for the elements of a long array
+    python -m benchmarks.libraries arrays    # safetensors: time and memory for stored arrays
 
 Each way of reading JSON or arrays runs in a separate process, whose memory is measured by Linux.
 """
@@ -32,14 +32,14 @@ from hybridrec.data.io.json_stream import read_elements
 from hybridrec.inference.array_file import read_artifact, write_artifact
 
 SHAPES = {"playlists of ids": None, "playlists of tracks": "playlists"}
-"""Shapes of files of playlists, and the key of the array in each."""
+"""Shape of a file of playlists -> key of its array; None if the file is the array itself."""
 MAPPED = 64
-"""Alignment in bytes at which arrays should begin."""
+"""Number of bytes at multiples of which arrays should begin."""
 
 
 @click.group(help=__doc__)
 def libraries() -> None:
-    """Select the measurement."""
+    """Group the commands, one for each measurement."""
 
 
 @libraries.command("yaml")
@@ -103,7 +103,7 @@ def json_elements(megabytes: float) -> None:
 
 
 def _write_playlists(path: Path, key: str | None, size: float) -> None:
-    """Write playlists up to this file size: ids on one line each, or tracks on separate lines."""
+    """Write playlists until the file has `size` bytes: each on a line with ids, or with `key` in lines of tracks."""
     with path.open("w", encoding="utf-8") as file:
         file.write("[" if key is None else f'{{"info": {{"slice": "0-999"}},\n "{key}": [')
         for place, playlist in enumerate(_playlists(tracks=key is not None)):
@@ -127,12 +127,12 @@ def _playlists(tracks: bool) -> Iterator[dict[str, Any]]:
 
 
 def read_by_lines(path: Path, key: str | None) -> int:
-    """Count the elements that hybridrec reads."""
+    """Return the number of elements that hybridrec reads."""
     return sum(1 for _ in read_elements(path, BadLines(strict=True), key))
 
 
 def read_by_ijson(path: Path, key: str | None) -> int:
-    """Count the elements that ijson reads, with the fastest backend available."""
+    """Return the number of elements that ijson reads, with its fastest backend that is available."""
     import ijson
 
     with path.open("rb") as file:
@@ -192,7 +192,7 @@ def _loaded(load: Callable[[], dict[str, Any]]) -> tuple[float, float, float, bo
 
 
 def _memory() -> tuple[float, float]:
-    """Return resident MB, and those of them that are private to this process."""
+    """Return the resident MB of this process, and the MB of them that are private to it."""
     lines = [line.split() for line in Path("/proc/self/smaps_rollup").read_text().splitlines()]
     sizes = {words[0]: int(words[1]) * 1024 / 1e6 for words in lines if words[0] in ("Rss:", "Anonymous:")}
     return sizes["Rss:"], sizes["Anonymous:"]
@@ -215,7 +215,7 @@ def _measured(work: Callable[..., Any], *arguments: object) -> tuple[Any, float,
 
 
 def _peak() -> float:
-    """Return the peak of resident MB of this process."""
+    """Return the peak of this process's resident memory in MB."""
     line = next(line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("VmHWM:"))
     return int(line.split()[1]) * 1024 / 1e6
 

@@ -1,4 +1,4 @@
-"""Results as tables, and docs/performance.md from them."""
+"""Results of benchmarks as tables, which are written into docs/performance.md."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
 
 
 def table(works: Iterable[dict[str, Any]]) -> str:
-    """Render the ways of each work with wall and CPU time per unit, and the ratios below."""
+    """Render a table of the ways of each work, with wall time for each unit and CPU / wall, and one of the ratios."""
     lines = []
     for work in works:
         lines += [
@@ -38,7 +38,7 @@ def table(works: Iterable[dict[str, Any]]) -> str:
 
 
 def write_page(results: Path) -> None:
-    """Put the table of each result between `<!-- NAME -->` and `<!-- /NAME -->` of the page."""
+    """Write the table of each JSON file in a folder between `<!-- NAME -->` and `<!-- /NAME -->` of the page."""
     text = PAGE.read_text(encoding="utf-8")
     for file in sorted(results.glob("*.json")):
         result = json.loads(file.read_text())

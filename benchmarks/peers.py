@@ -1,4 +1,4 @@
-"""Separate environments for the libraries that hybridrec is compared with, because dependencies conflict."""
+"""Separate environments for the libraries that hybridrec is compared with, since their dependencies conflict."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Picture of Song2Vec from a finished run, docs/song2vec.svg: its loss, clusters, vectors and map.
+"""Picture of Song2Vec from a finished run, written to docs/song2vec.svg: its loss, clusters, vectors and map.
 
     pip install -e '.[word2vec,map,docs]'
     hybridrec run configs/song2vec-setlists.yaml --set refit=all
     hybridrec map runs/song2vec-setlists-* song2vec --clusters cluster-draw --drawn 10
     python -m benchmarks.pictures runs/song2vec-setlists-*
 
-All of it is data of the run: `fits` and `figures` of report.json, and its map.
+All data comes from the run: `fits` and `figures` of report.json, and its map.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ F = TypeVar("F", CurveReport, StripesReport)
 
 
 def main(folder: str, picture: Path = PICTURE) -> None:
-    """Draw the picture from a run whose map was drawn. Raises SystemExit if the run has no such figures."""
+    """Draw the picture from a run whose map was drawn; raises SystemExit if the run lacks a figure."""
     import matplotlib.pyplot as plt
 
     run = Run.open(folder)
@@ -50,7 +50,7 @@ def main(folder: str, picture: Path = PICTURE) -> None:
 
 
 def of_kind(kind: type[F], figures: Sequence[FigureReport]) -> F:
-    """Return the first figure of a kind; raises SystemExit if there is none."""
+    """Return the first figure of this class; raises SystemExit if there is none."""
     for figure in figures:
         if isinstance(figure, kind):
             return figure
@@ -93,7 +93,7 @@ def draw_stripes(axes: Axes, stripes: StripesReport) -> None:
 
 
 def draw_map(axes: Axes, run: Run) -> None:
-    """Draw the map of the songs, those of no group in grey."""
+    """Draw the map of the songs; songs without a group are grey."""
     frame, legend = run.item_map(VECTORS)
     x, y, groups = (frame[name].to_numpy() for name in ("x", "y", "group"))
     axes.scatter(x[groups < 0], y[groups < 0], s=8, color="#c9cdd4")

@@ -1,4 +1,4 @@
-"""Complete jobs compared with alternatives: ALS from a Parquet file, a full hybrid, one recommendation at a time."""
+"""Complete jobs compared with alternatives: ALS from a Parquet file, a full hybrid, and single recommendations."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from hybridrec import Query, load, run
 WAYS = {"bare calls": "with_bare_calls.py", "hybridrec": "with_hybridrec.py"}
 PEERS = {"RecTools": ("rectools", "with_rectools.py"), "LensKit": ("lenskit", "with_lenskit.py")}
 AGREE = 0.01
-"""Largest difference between nDCG@10 of two ways, whose random starts differ."""
+"""Largest difference that is accepted between nDCG@10 of two ways, since their random starts differ."""
 
 
 def als(quick: bool) -> list[Work]:
-    """Time ALS from a Parquet file (read, fit, top-100 for all, metrics) against bare calls, RecTools and LensKit."""
+    """Time ALS from a Parquet file (read, fit, best 100 for all, metrics) against bare calls, RecTools and LensKit."""
     if quick:
         return [_als(Size(2_000, 1_000, 60_000), repeats=1, with_lenskit=True)]
     small = _als(Size(20_000, 10_000, 1_000_000), repeats=5, with_lenskit=True)
@@ -68,7 +68,7 @@ def _als(size: Size, repeats: int, *, with_lenskit: bool) -> Work:
 
 
 def _way(runs: list[dict[str, Any]]) -> Way:
-    """Sum the phases, except imports."""
+    """Return the times of repeated runs of one way: the sum of their phases, except imports."""
     phases = [{name: took for name, took in told["phases"].items() if name != "import"} for told in runs]
     wall, cpu = ([sum(took[clock] for took in told.values()) for told in phases] for clock in (0, 1))
     after = [told["phases"].get("recommend", (0,))[0] + told["phases"].get("metrics", (0,))[0] for told in runs]
@@ -89,9 +89,9 @@ def _ratio_if(work: Work, of: str, to: str, wanted: str) -> None:
 
 
 def hybrid(quick: bool) -> list[Work]:
-    """Time a blend of als, word2vec, lightfm and tags over 450 candidates, with MMR, against bare matrix products.
+    """Time a blend of `als`, `word2vec`, `lightfm` and tags over 450 candidates, with MMR, against matrix products.
 
-    There is one product for each of its three vector models.
+    There is a bare product for each of its three vector models.
     """
     size = Size(3_000, 2_000, 60_000) if quick else Size(100_000, 60_000, 3_000_000)
     data = synthetic.write(size, peers.cache_folder() / "data")
@@ -108,7 +108,7 @@ def hybrid(quick: bool) -> list[Work]:
 
 
 def latency(quick: bool) -> list[Work]:
-    """Time one query at a time through `load(RUN).recommend` against implicit's `recommend` of one user."""
+    """Time single queries to `load(RUN).recommend` against implicit's `recommend` for one user."""
     from implicit.cpu.als import AlternatingLeastSquares
 
     size = Size(2_000, 2_000, 40_000) if quick else Size(20_000, 60_000, 1_000_000)

@@ -2,9 +2,9 @@
 
     python -m benchmarks.policies
 
-Each of the simulated logs has one slate for each of 1,000 users; what is rewarded is drawn with a known probability for
-each user and item. The value of another policy is estimated from the log alone, and is known exactly from its
-propensities for every slate. A 95 % interval should hold it in 93 to 97 % of the logs.
+Each of the simulated logs has one slate for each of 1,000 users; a reward is drawn with a known probability for each
+user and item. The value of another policy is estimated from the log alone, and is known exactly from its propensities
+for every slate. A 95 % interval should contain it in 93 to 97 % of the logs.
 """
 
 from __future__ import annotations
@@ -30,7 +30,12 @@ LOGS, USERS, CANDIDATES, PLACES, SEED = 1000, 1000, 8, 2, 11
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """The share of logs whose 95 % interval holds the true value, and the mean estimate beside the truth."""
+    """Coverage of an estimator for a pair of policies.
+
+    logged, policy: the policy that drew the logs, and the one whose value is estimated
+    truth, mean: the true value, and the mean estimate
+    held: share of the logs whose 95 % interval contains the true value
+    """
 
     logged: str
     policy: str
@@ -41,7 +46,7 @@ class Coverage:
 
 
 def coverage(logs: int = LOGS, users: int = USERS, resamples: int = 1000) -> list[Coverage]:
-    """Measure the coverage for pairs of policies, by the estimators that need no model of the reward."""
+    """Measure the coverage for pairs of policies, for each estimator that needs no model of the reward."""
     rng = np.random.default_rng(SEED)
     data = toy_dataset()
     # Relevance is what a model knows of the reward: the policies are neither right nor blind.
@@ -100,7 +105,7 @@ def _queries(users: int, log: str) -> QueryBatch:
 def _log(
     logged: Reranker, policy: Reranker, pool: Pool, chance: Doubles, name: str, rng: np.random.Generator
 ) -> BanditLog:
-    """Return a log with a row for each of the first places: its action is the slate up to there."""
+    """Draw a log with a row for each of the first places of a user, whose action is the slate up to this place."""
     queries = _queries(len(chance), name)
     final = logged.rerank(queries, pool, PLACES).final
     assert final is not None
@@ -116,7 +121,7 @@ def _up_to(policy: Reranker, queries: QueryBatch, pool: Pool, ids: Ints) -> Doub
 
 
 def _value(policy: Reranker, pool: Pool, chance: Doubles) -> float:
-    """Return the mean reward of a place: over all slates, their probability times the chances of reward in them."""
+    """Return the expected reward of a place: the sum over all slates of probability times mean chance of a reward."""
     queries, value = _queries(len(chance), ""), 0.0
     for slate in permutations(range(CANDIDATES), PLACES):
         ids = np.tile(np.array(slate, np.int32), (len(chance), 1))
@@ -126,12 +131,12 @@ def _value(policy: Reranker, pool: Pool, chance: Doubles) -> float:
 
 
 def in_band(rows: list[Coverage]) -> Bools:
-    """Return bool, one per row: coverage from 93 to 97 %."""
+    """Return bool, parallel to `rows`: true if the coverage is from 93 to 97 %."""
     return np.array([0.93 <= row.held <= 0.97 for row in rows])
 
 
 def main() -> None:
-    """Print a table of all pairs."""
+    """Print a table of all pairs; exit with 1 if a coverage is out of the band."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.policies", description=__doc__.splitlines()[0])
     parser.add_argument("--logs", type=int, default=LOGS, help="simulated logs of each pair (%(default)s)")
     asked = parser.parse_args()

@@ -16,20 +16,20 @@ from benchmarks.timing import ROOT, Way, Work, run_way
 from hybridrec import Dataset, Longs, Tables, assemble
 
 EPOCHS = 2
-"""Epochs that are measured where the whole training takes too long: the time of all is computed from the last."""
+"""Number of epochs that are measured if the whole training takes too long; the last one stands for the others."""
 SHRINK = 2_000
-"""Divisor of lists and songs in a quick measurement."""
+"""Divisor of the numbers of lists and songs in a quick measurement."""
 
 
 @dataclass(frozen=True, slots=True)
 class Popularity:
-    """Shares of N ids in proportion to (rank + shift) ** -exponent (Mandelbrot 1953)."""
+    """Popularity of ids: shares in proportion to (rank + shift) ** -exponent (Mandelbrot 1953)."""
 
     exponent: float
     shift: float
 
     def draw(self, n: int, ids: int, rng: np.random.Generator) -> Longs:
-        """Draw n of `ids` ids, in an order of their popularity that is random."""
+        """Draw n of `ids` ids by their shares, int64[n]; the ranks of the ids are random."""
         ends = np.cumsum((np.arange(1, ids + 1) + self.shift) ** -self.exponent)
         ranks = np.minimum(np.searchsorted(ends, rng.random(n) * ends[-1]), ids - 1)
         return rng.permutation(ids)[ranks]
@@ -39,12 +39,13 @@ class Popularity:
 class System:
     """A published system: the size of its data, and the config with its settings.
 
-    plays: songs on all lists together
-    popularity: as skewed as the figures that are published of the data
-    repeats: true if a song may stand on a list several times
+    lists, songs: number of lists, and of distinct songs
+    plays: number of songs on all lists together
+    popularity: popularity of songs, as skewed as in the published figures of the data
+    repeats: true if a song may be on a list several times
     config, label: file below `configs`, and the component whose options are taken
     complete: true if the whole training takes less than an hour, and is measured
-    tags, words: tags and words of titles of all lists together
+    tags, words: number of tags, and of words of titles, of all lists together
     """
 
     name: str
@@ -60,14 +61,16 @@ class System:
     words: int = 0
 
     def options(self, **changed: Any) -> dict[str, Any]:
-        """Return the published options of the component; titles are cut into words, as these have no morphemes."""
+        """Return the published options of the component, with changes; synthetic titles are split into words only."""
         config = yaml.safe_load((ROOT / "configs" / self.config).read_text(encoding="utf-8"))
         options = {key: value for key, value in config["components"][self.label].items() if key != "use"}
         return {**options, **changed} | ({"tokenizer": {"use": "words"}} if "tokenizer" in options else {})
 
     def dataset(self, shrink: int, seed: int = 0) -> Dataset:
-        """Draw the lists, a `shrink`th of their number; every song that is not drawn is on one of them all the same if
-        songs repeat."""
+        """Draw a data set with the numbers of lists and songs divided by `shrink`.
+
+        If songs repeat, every song is on at least one list.
+        """
         rng = np.random.default_rng(seed)
         lists, songs = max(self.lists // shrink, 50), max(self.songs // shrink, 100)
         mean = self.plays / self.lists
@@ -83,7 +86,7 @@ class System:
         return assemble(Tables(plays, **self._about(lists, songs, shrink, rng)))
 
     def _about(self, lists: int, songs: int, shrink: int, rng: np.random.Generator) -> Mapping[str, Any]:
-        """Return tables of tags and titles of lists, and of genres and artists of songs; none for bare lists."""
+        """Return tables of tags and titles of lists, and of genres and artists of songs; empty without tags."""
         if not self.tags:
             return {}
         each = {
@@ -163,7 +166,7 @@ def published_sizes(quick: bool) -> list[Work]:
 
 
 def _hours(told: Mapping[str, Any], clock: str, computed: int) -> float:
-    """Return the hours of a whole training, with as many `computed` epochs as the last one took."""
+    """Return the hours of a whole training, in which `computed` epochs are taken to last as long as the last one."""
     seconds = [epoch[clock] for epoch in told["epochs"]]
     return (told["before"][clock] + sum(seconds) + computed * seconds[-1]) / 3600
 

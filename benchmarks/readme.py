@@ -3,10 +3,10 @@
     pip install -e '.[models,docs]'
     hybridrec run configs/quickstart.yaml && python benchmarks/readme.py runs/quickstart-*
 
-On every page, a run's table goes between `<!-- NAME -->` and `<!-- /NAME -->`, NAME being the experiment's name; what
-served its queries goes between `<!-- NAME served-by -->` and `<!-- /NAME served-by -->`, its curves likewise as
-`tradeoffs`, the table in the first metric of tags as `tags`, the comparison of all pairs of its blends as `pairs`. The
-run named `quickstart` is drawn, too.
+On every page, a run's table goes between `<!-- NAME -->` and `<!-- /NAME -->`, where NAME is the experiment's name. The
+table of what served its queries goes between `<!-- NAME served-by -->` and `<!-- /NAME served-by -->`; likewise
+`tradeoffs` marks its curves, `tags` the table in the first metric of tags, and `pairs` the comparison of all pairs of
+its blends. The run named `quickstart` is drawn, too.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from hybridrec.runs.run import Run
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (ROOT / "README.md", *sorted(set((ROOT / "docs").glob("*.md")) - {ROOT / "docs" / "performance.md"}))
-"""Pages with tables of runs; `docs/performance.md` is written by the benchmarks themselves."""
+"""Pages with tables of runs, without `docs/performance.md`, which the benchmarks write themselves."""
 PICTURE = ROOT / "docs" / "quickstart.svg"
 
 
@@ -46,7 +46,7 @@ def main(folders: list[str]) -> None:
 
 
 def write(page: Path, blocks: dict[str, str]) -> int:
-    """Put the blocks between their marks on a page; return the number of blocks that have a place on it."""
+    """Write each block between its marks on a page; return the number of places that were filled."""
     text, places = page.read_text(encoding="utf-8"), 0
     for mark, block in blocks.items():
         pattern = rf"<!-- {re.escape(mark)} -->.*?<!-- /{re.escape(mark)} -->"
@@ -58,17 +58,17 @@ def write(page: Path, blocks: dict[str, str]) -> int:
 
 
 def metrics(report: Report) -> list[str]:
-    """List the metrics of a run, the first one first."""
+    """Return the names of the metrics of a run, in their order."""
     return list(next(iter(report.pipelines.values())).metrics)
 
 
 def tag_table(report: Report) -> str:
-    """Render the `table` in the first metric of tags."""
+    """Render the table of `table` in the first metric of tags."""
     return table(report, next(metric for metric in metrics(report) if metric.startswith(TAGS)))
 
 
 def table(report: Report, metric: str | None = None) -> str:
-    """Render pipelines x segments in a metric, by default the first, and the last blend's verdict on each arm."""
+    """Render a table of pipelines x segments in a metric, by default the first, with the last blend's gain on each."""
     metric = metric or metrics(report)[0]
     segments = list(next(iter(report.pipelines.values())).segments)
     blend = [name for name, arm in report.pipelines.items() if not arm.single][-1]
@@ -83,7 +83,7 @@ def table(report: Report, metric: str | None = None) -> str:
 
 
 def served_by(report: Report) -> str:
-    """Render the generators that served the queries of every pipeline, and their quality."""
+    """Render a table of what served the queries of every pipeline, with the quality of each."""
     metric = metrics(report)[0]
     head = ["pipeline", "served_by", "queries", "share", metric]
     rows = [head, ["---"] * len(head)]
@@ -97,7 +97,7 @@ def served_by(report: Report) -> str:
 
 
 def tradeoffs(report: Report) -> str:
-    """Render a table for each curve: every metric at every value."""
+    """Render a table for each trade-off, with every metric at every value of the option."""
     tables = []
     for curve in report.tradeoffs:
         metrics = list(curve.points[0].metrics)
@@ -108,7 +108,10 @@ def tradeoffs(report: Report) -> str:
 
 
 def pairs(run: Run) -> str:
-    """Render the first metric of every blend, and the others that do not differ significantly (Holm over all pairs)."""
+    """Render a table of every blend with its first metric and the blends from which it does not differ significantly.
+
+    p-values are corrected over all pairs (Holm).
+    """
     metric = next(iter(next(iter(run.report.pipelines.values())).metrics))
     names = [name for name, arm in run.report.pipelines.items() if not arm.single]
     frame, sample = run.per_query(), run.sample()
@@ -124,12 +127,12 @@ def pairs(run: Run) -> str:
 
 
 def markdown(rows: list[list[str]]) -> str:
-    """Render a table; the second row is the line below the head."""
+    """Render rows as a Markdown table; the second row is the line below the head."""
     return "\n".join("| " + " | ".join(row) + " |" for row in rows)
 
 
 def figure(number: MetricReport) -> str:
-    """Format a mean with its interval; without one it has only the digits that all machines agree on."""
+    """Format a mean with its interval; a mean without one gets only the digits that all machines agree on."""
     if number.mean is None or number.ci95 is not None:
         return cell(number)
     return f"{number.mean:.{DIGITS}f}"
@@ -150,7 +153,7 @@ def _row(report: Report, control: str, variant: str, metric: str, segment: str =
 
 
 def draw(report: Report) -> None:
-    """Draw every arm's interval in every segment, the blend on top."""
+    """Draw every arm's interval in every segment, the best arm on top, into docs/quickstart.svg."""
     import matplotlib.pyplot as plt
 
     plt.rcParams["svg.hashsalt"] = "hybridrec"  # makes the SVG the same for the same numbers
@@ -176,7 +179,7 @@ def draw(report: Report) -> None:
 
 
 DIGITS = 3
-"""Digits of a mean without an interval: the fourth differs between processors (docs/validity.md)."""
+"""Number of digits of a mean without an interval; the fourth differs between processors (docs/validity.md)."""
 METRIC = "ndcg@20"
 TAGS = "tags/"
 

@@ -1,9 +1,9 @@
 """Refreshed components compared with new fits: `python -m benchmarks.refresh CONFIG...`
 
-The newest 5 % of the interactions (any, if the data has no times) of each fold's training part are left out at
+The newest 5 % of the interactions of each fold's training part (random ones if the data has no times) are left out at
 first. A component is fitted on the rest, then refreshed with the whole part, and separately fitted on the whole part.
-All three answer the same queries. Reported are nDCG@20, with the 95 % interval of the paired difference over users, and
-the CPU time.
+All three are asked the same queries. The output is nDCG@20, with the 95 % interval of the paired difference over users,
+and the CPU time.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ NEW = 0.05
 
 
 def before(data: Dataset, rng: np.random.Generator) -> Dataset:
-    """Return the data without the newest interactions."""
+    """Return the data without the newest 5 % of the interactions, or without random ones if there are no times."""
     times = data.interactions.times
     age = rng.random(len(data.interactions.ids)) if times is None else -np.nan_to_num(times, nan=-np.inf)
     newest = np.argsort(age, kind="stable")[: int(NEW * len(age))]
@@ -35,7 +35,10 @@ def before(data: Dataset, rng: np.random.Generator) -> Dataset:
 
 
 def eval_batch(spec: ComponentSpec, fold: Fold, rng: np.random.Generator) -> tuple[list[Doubles], list[float]]:
-    """Compute nDCG of each query, and CPU seconds, of a component before, refreshed, and fitted again."""
+    """Measure a component fitted without the newest interactions, refreshed with them, and fitted again.
+
+    Returns for each of the three nDCG of each query, float64 [Q], and CPU seconds, 0 for the first.
+    """
     component = spec.create()
     assert isinstance(component, Generator)
     component.fit(before(fold.train, rng), np.random.default_rng(1))

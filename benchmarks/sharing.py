@@ -1,4 +1,4 @@
-"""Memory of processes that recommend from one run: shared, and private to each."""
+"""Memory of processes that recommend from the same run, shared and private."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ PROCESSES = 4
 
 
 def sharing(quick: bool) -> list[Work]:
-    """Measure four processes that recommend from one run, and four times one: proportional set sizes (Linux)."""
+    """Measure the memory of four processes that recommend from one run, relative to four times that of one (Linux)."""
     size = Size(2_000, 5_000, 40_000) if quick else Size(20_000, 500_000, 2_000_000)
     data = synthetic.write(size, peers.cache_folder() / "data")
     with tempfile.TemporaryDirectory() as runs:

@@ -1,9 +1,9 @@
-"""Check of a learned space of playlists: agreement of its fields, and tags of neighbours.
+"""Check of a learned space of playlists: the agreement of its fields, and the tags of neighbours.
 
     hybridrec run configs/w2v-setlists.yaml --set refit=all && python -m benchmarks.space runs/w2v-setlists-* mean
 
-The table goes between `<!-- NAME space -->` and `<!-- /NAME space -->` of the pages, NAME being the experiment's
-name. The run was made with `refit: all`; LABEL names a component with vectors.
+The arguments are a run that was made with `refit: all`, and the label of a component with vectors. The table goes
+between `<!-- NAME space -->` and `<!-- /NAME space -->` of the pages, where NAME is the experiment's name.
 """
 
 from __future__ import annotations
@@ -38,7 +38,10 @@ def main(folder: str, label: str) -> None:
 
 
 def cosines(component: VectorModel, queries: QueryBatch, rng: np.random.Generator) -> list[list[str]]:
-    """Compare a playlist by its id, tags or title alone with the mean of its songs, and with another's."""
+    """Return a row for each field but songs: cosines of playlists, by this field, with the mean of their songs.
+
+    They are compared with the cosines with the songs of a random other playlist.
+    """
     songs = directions(component, queries, "items")
     lines = []
     for field in queries.fields:
@@ -54,7 +57,10 @@ def cosines(component: VectorModel, queries: QueryBatch, rng: np.random.Generato
 
 
 def divergence(component: VectorModel, queries: QueryBatch, rng: np.random.Generator) -> list[str]:
-    """Compute the KL divergence of the tags of a playlist's nearest by songs, and of random ones, from its own."""
+    """Return a row on the KL divergence of a playlist's tags from the tags of its nearest playlists by songs.
+
+    It is compared with the divergence from the tags of random playlists.
+    """
     songs = directions(component, queries, "items")
     usable = np.flatnonzero(~np.isnan(songs[:, 0]) & (np.diff(queries.matrix("tags").indptr) > 0))
     tags = queries.matrix("tags")[usable].sign()
@@ -65,13 +71,13 @@ def divergence(component: VectorModel, queries: QueryBatch, rng: np.random.Gener
 
 
 def directions(component: VectorModel, queries: QueryBatch, field: Field) -> Floats:
-    """Return the vectors of queries with one field alone, float32 [Q, D] of length 1; NaN where there is none."""
+    """Return the vectors of queries by one field alone, float32 [Q, D], of length 1; NaN rows without the field."""
     vectors = component.query_vectors(only(queries, field), component.targets[0])
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 
 
 def only(queries: QueryBatch, field: Field) -> QueryBatch:
-    """Return the same queries without anything but this field."""
+    """Return the queries with this field alone."""
     n = len(queries)
     return replace(
         queries,
@@ -86,7 +92,7 @@ def only(queries: QueryBatch, field: Field) -> QueryBatch:
 
 
 def nearest(vectors: Floats) -> Ints:
-    """Find the nearest others of each: int32 [Q, NEIGHBOURS]."""
+    """Find the nearest other rows of each row: int32 [Q, NEIGHBOURS]."""
     blocks = []
     for start in range(0, len(vectors), BLOCK):
         similar = vectors[start : start + BLOCK] @ vectors.T
@@ -97,16 +103,16 @@ def nearest(vectors: Floats) -> Ints:
 
 
 def pooled(tags: Sparse, others: Ints) -> Sparse:
-    """Sum the tags of the others of each: csr [Q, T]."""
+    """Sum the tags, csr [Q, T], over the rows `others`, [Q, n], of each row: csr [Q, T]."""
     rows = np.repeat(np.arange(len(others)), others.shape[1])
     ones = np.ones(others.size, np.float32)
     return csr_matrix((ones, (rows, others.ravel())), shape=(len(others), tags.shape[0])) @ tags
 
 
 def kl(own: Sparse, others: Sparse) -> Doubles:
-    """Compute KL(own, others) of each row in nats, both as distributions over the T tags.
+    """Compute KL(own, others) of each row in nats, where both are distributions over the T tags: float64 [Q].
 
-    1 / T is added to each count (Perks 1947), so that none is infinite.
+    1 / T is added to each count (Perks 1947), so that no divergence is infinite.
     """
     p, q = (_distribution(counts) for counts in (own, others))
     return (p * np.log(p / q)).sum(axis=1)
@@ -118,7 +124,7 @@ def _distribution(counts: Sparse) -> Doubles:
 
 
 def line(name: str, own: Floats | Doubles, other: Floats | Doubles, ordered: np.ndarray) -> list[str]:
-    """Format mean and deviation of both, and the share of pairs in the expected order."""
+    """Return the cells of a row: means and standard deviations of both, and the share of pairs in expected order."""
     return [
         name,
         *(f"{each.mean():.3f} (sd {each.std():.3f})" for each in (own, other)),

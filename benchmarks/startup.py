@@ -1,4 +1,4 @@
-"""Start of processes: light commands beside the import of numpy, and the way from a process to its first slate."""
+"""Duration of the start of processes: light commands beside `import numpy`, and the time to the first slate."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SMALL = {
 
 
 def startup(quick: bool) -> list[Work]:
-    """Time processes from their start to their end, all in turn; the page has medians."""
+    """Time processes from their start to their end, in turn; the page has medians."""
     rounds = 3 if quick else 11
     commands = {
         "import numpy": NUMPY,
@@ -52,7 +52,7 @@ def startup(quick: bool) -> list[Work]:
 
 @contextmanager
 def served_bundle(quick: bool) -> Iterator[Path]:
-    """Make the bundle of the quickstart, or of a small experiment."""
+    """Make a bundle of the quickstart, or of a small experiment if `quick`, and yield its path."""
     with tempfile.TemporaryDirectory() as place:
         config = SMALL if quick else ROOT / "configs" / "quickstart.yaml"
         assignments = ["refit=all", "compare.singles=false"]
@@ -61,7 +61,7 @@ def served_bundle(quick: bool) -> Iterator[Path]:
 
 
 def race_processes(name: str, commands: dict[str, list[str]], rounds: int) -> Work:
-    """Start every command of Python in turn: other load on the machine affects all alike."""
+    """Time commands of Python, each started in turn so that other load on the machine affects all alike."""
     ways = {command: Way() for command in commands}
     for number in range(rounds + 1):
         for command, arguments in commands.items():

@@ -1,4 +1,4 @@
-"""Synthetic data of any size: Zipf popularity, users with tastes, tags; written in pieces to limit memory."""
+"""Synthetic data of any size with Zipf popularity, tastes of users, and genres, written in pieces to limit memory."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from hybridrec import Floats, Longs, Sparse, Tables, assemble
 from hybridrec_implicit.als import ALS
 
 GENRES = 40
-"""Kinds of items; a user likes three of them."""
+"""Number of genres of items; a user likes three of them."""
 LOYALTY = 0.8
-"""Share of the interactions with items of a kind that the user likes."""
+"""Share of the interactions with items of a genre that the user likes."""
 PIECE = 2_000_000
-"""Pairs drawn at a time."""
+"""Number of pairs that are drawn at a time."""
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Size of the data."""
+    """Size of a data set: its numbers of users, items, and pairs of both."""
 
     users: int
     items: int
@@ -36,9 +36,10 @@ class Size:
 
 
 def write(size: Size, folder: Path, seed: int = 0) -> Path:
-    """Write `pairs.parquet` and `items.parquet` (item, genre), if they do not exist, and return the folder.
+    """Write `pairs.parquet` and `items.parquet` if they do not exist, and return their folder.
 
-    The columns of pairs are user, item and fold: 0 for a fifth, the test part, else -1. Every pair is distinct.
+    The columns are `user`, `item` and `fold` of pairs, and `item` and `genre` of items; `fold` is 0 for a fifth of the
+    pairs, the test part, else -1. All pairs are distinct.
     """
     place = folder / f"{size}-{seed}"
     if (place / "pairs.parquet").exists():
@@ -63,7 +64,7 @@ def write(size: Size, folder: Path, seed: int = 0) -> Path:
 
 
 def _draw(size: Size, genre: Longs, rng: np.random.Generator) -> Iterator[tuple[Longs, Longs, np.ndarray]]:
-    """Yield user, item and a flag for hidden pairs, for some users at a time."""
+    """Yield parallel arrays for some users at a time: user, item, and a flag, true for pairs of the test part."""
     popularity = 1 / (1 + rng.permutation(size.items)) ** 0.9
     ends = np.cumsum(popularity)
     starts = np.searchsorted(genre, np.arange(GENRES + 1))
@@ -85,14 +86,17 @@ def _draw(size: Size, genre: Longs, rng: np.random.Generator) -> Iterator[tuple[
 
 
 def latent(queries: int, items: int, factors: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Draw float32 vectors of queries and items in all directions, those of popular items slightly longer."""
+    """Draw vectors of queries and of items in all directions, float32 [Q, D] and [I, D].
+
+    The vectors of popular items are slightly longer.
+    """
     vectors = rng.standard_normal((items, factors)) / np.sqrt(factors)
     vectors *= (1 + rng.permutation(items))[:, None] ** -0.1
     return rng.standard_normal((queries, factors)).astype(np.float32), vectors.astype(np.float32)
 
 
 def learned(size: Size, factors: int = 64) -> tuple[Floats, Floats, Sparse]:
-    """Return vectors learned by `als` from such data, float32 [U, D] and [I, D], and the users' items."""
+    """Return the vectors that `als` learns from such data, float32 [U, D] and [I, D], and the users' items."""
     pairs = write(size, peers.cache_folder() / "data") / "pairs.parquet"
     data = assemble(Tables(pl.read_parquet(pairs, columns=["user", "item"])))
     als = ALS(ALS.Config(factors=factors, iterations=3, fields=("items",))).fit(data, np.random.default_rng(0))

@@ -1,4 +1,4 @@
-"""Alternating timing of two or more ways to do one piece of work, and the results."""
+"""Timing of several ways to do the same work, in turn, and the results."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @dataclass(slots=True)
 class Way:
-    """Seconds of each repetition of one way, and other facts about it."""
+    """Way to do a piece of work: wall and CPU seconds of each repetition, and other facts about it."""
 
     wall: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """Return medians, and the facts."""
+        """Return the medians of the seconds, CPU / wall, and the facts."""
         wall, cpu = median(self.wall), median(self.cpu)
         return {"wall": wall, "cpu": cpu, "cpu_over_wall": cpu / wall if wall else None, **self.facts}
 
 
 @dataclass(slots=True)
 class Work:
-    """Piece of work, its number of units, and the ways to do it."""
+    """Piece of work with its number of units, the ways to do it, and figures that compare them."""
 
     name: str
     unit: str
@@ -47,12 +47,12 @@ class Work:
     ratios: list[dict[str, Any]] = field(default_factory=list)
 
     def ratio(self, of: str, to: str, wanted: str = "") -> None:
-        """Note the duration of `of` relative to `to`: the median over repetitions, of wall and of CPU time."""
+        """Note the ratio of the durations of ways `of` and `to`: the median over repetitions of wall and CPU time."""
         way, other = self.ways[of], self.ways[to]
         self.note(f"{of} / {to}", _median_ratio(way.wall, other.wall), wanted, cpu=_median_ratio(way.cpu, other.cpu))
 
     def note(self, figure: str, value: float, wanted: str = "", **more: float) -> None:
-        """Note a figure, and its target."""
+        """Note a figure with its value, the value that is wanted, and other numbers."""
         self.ratios.append({"what": figure, "value": value, "wanted": wanted, **more})
 
     def as_json(self) -> dict[str, Any]:
@@ -62,7 +62,10 @@ class Work:
 
 
 def race(name: str, unit: str, units: int, ways: Mapping[str, Callable[[], object]], repeats: int) -> Work:
-    """Run every way once to warm up, then `repeats` times all of them, alternately from the first and from the last."""
+    """Time all ways `repeats` times, in turn, after running each once to warm up.
+
+    Odd repetitions begin with the last way.
+    """
     times = {way: Way() for way in ways}
     with threadpool_limits(limits=1):
         for do in ways.values():
@@ -77,7 +80,7 @@ def race(name: str, unit: str, units: int, ways: Mapping[str, Callable[[], objec
 
 
 def in_blocks(work: Callable[[slice], object], queries: int, rows: int) -> Callable[[], None]:
-    """Return a way that does `work` on blocks of rows, on all cores."""
+    """Return a function that does `work` on all queries in blocks of `rows`, on all cores."""
 
     def do() -> None:
         with ThreadPoolExecutor(CORES) as executor:

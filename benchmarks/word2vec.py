@@ -1,12 +1,13 @@
-"""Sweep over settings of Word2Vec, which writes metrics and losses per epoch into docs/word2vec.md.
+"""Sweep over settings of Word2Vec, whose metrics and losses of each epoch are written into docs/word2vec.md.
 
     pip install -e '.[word2vec,docs]'
     python -m benchmarks.word2vec                  # ten minutes on one core
     python -m benchmarks.word2vec rates            # two minutes; takes rock radio where it is
 
-One run with a component for each variant of the settings of `word2vec` in configs/song2vec-setlists.yaml: all answer
-the same queries, so every variant is compared with those settings pair by pair. `rates` measures the learning rates of
-gensim that may stand for the rate of Adam in configs/published/spotify-skip-gram.yaml, by validation and test queries.
+One run has a component for each variant of the settings of `word2vec` in configs/song2vec-setlists.yaml. All are
+asked the same queries, so that every variant is compared with those settings query by query. `rates` measures learning
+rates of gensim that may replace the rate of Adam in configs/published/spotify-skip-gram.yaml, by validation and test
+queries.
 """
 
 from __future__ import annotations
@@ -112,7 +113,7 @@ def rate_table(means: dict[str, list[MetricReport]]) -> str:
 
 
 def variants() -> list[tuple[str, str, Any]]:
-    """List label, option and value of every variant; the label is that of its component and its pipeline."""
+    """Return label, option and value of every variant; its component and its pipeline have this label."""
     return [(f"{option}-{value}".lower(), option, value) for option in VARIED for value in VARIED[option]]
 
 
@@ -132,7 +133,7 @@ def sweep(experiment: dict[str, Any]) -> dict[str, Any]:
 
 
 def table(finished: Run, base: dict[str, Any], labels: list[str]) -> str:
-    """Render one row for each variant, under the option that it changes."""
+    """Render a table with a row for each variant, with the option that it changes and the gain on the base."""
     report = finished.report
     against = {row.variant: row for row in report.comparison if row.metric == METRIC and row.segment == "all"}
     rows = [["option", "value", METRIC, "against the base"], ["---"] * 4]
@@ -149,12 +150,12 @@ def table(finished: Run, base: dict[str, Any], labels: list[str]) -> str:
 
 
 def yaml_text(value: Any) -> str:
-    """Format the value as in a config."""
+    """Return the value as it is written in a config."""
     return "null" if value is None else str(value).lower()
 
 
 def draw(finished: Run, store: Store) -> None:
-    """Draw the loss per token of every epoch, each curve relative to its first value."""
+    """Draw the loss per token of every epoch for some variants, each curve relative to its first value."""
     import matplotlib.pyplot as plt
 
     plt.rcParams["svg.hashsalt"] = "hybridrec"

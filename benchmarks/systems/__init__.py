@@ -1,1 +1,1 @@
-"""Comparison of every known system on every data set: `python -m benchmarks.systems [NAME...] [--quick]`."""
+"""Comparison of all known systems on all data sets: `python -m benchmarks.systems [NAME...] [--quick]`."""

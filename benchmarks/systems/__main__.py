@@ -1,13 +1,13 @@
-"""Measurement of every known system on the data sets of configs/systems, for docs/systems-measured.md.
+"""Measurement of all known systems on the data sets of configs/systems, for docs/systems-measured.md.
 
     pip install -e '.[models]'
     python -m benchmarks.systems                   # all data sets that are present
     python -m benchmarks.systems setlists radio
 
 Each component is fitted on the first fold in a separate process, on one thread, to measure time and memory of the
-fit; then the config is run with the store of those fits. Where benchmarks/systems/plain.py has plain calls of
-libraries, they are measured on the same folds. `--quick` asks few queries after few epochs, as a check that everything
-runs, and does not write the page.
+fit; then the config is run with the store of those fits. The plain calls of libraries in benchmarks/systems/plain.py
+are measured on the same folds. `--quick` asks few queries after few epochs, as a check that everything runs, and does
+not write the page.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ RESULTS = ROOT / "benchmarks" / "results" / "systems"
 
 
 def main() -> None:
-    """Measure the named data sets, one after another."""
+    """Measure the named data sets one after another, and write their JSON files and tables."""
     names = sorted(path.stem for path in CONFIGS.glob("*.yaml"))
     parser = argparse.ArgumentParser(prog="python -m benchmarks.systems", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"{', '.join(names)}; all by default")

@@ -1,4 +1,4 @@
-"""Data sets on which systems are measured: a config each, and its missing files."""
+"""Data sets on which systems are measured: the folder of their configs, and their missing files."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from hybridrec.config.experiment import CheckedExperiment
 
 CONFIGS = ROOT / "configs" / "systems"
 SOURCE = re.compile(r"https?://\S+|python -m benchmarks\.systems\.\w+")
-"""Source of data in the comments of a config: an address, or a command."""
+"""Pattern of the source of data in the comments of a config: an address, or a command."""
 
 
 def missing(experiment: CheckedExperiment, config: Path) -> Iterator[str]:
-    """Yield the missing data of an experiment, with the source that the config names."""
+    """Yield a sentence for each missing file of an experiment, with the source that the config names."""
     source = SOURCE.search(config.read_text(encoding="utf-8"))
     for path in paths(experiment.reader.config.model_dump()):
         if not path.exists():

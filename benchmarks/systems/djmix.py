@@ -31,7 +31,7 @@ def main() -> None:
 
 
 def mixes(content: bytes) -> pl.DataFrame:
-    """Return `id`, `title`, `tags` and `tracks` in order, of each mix; unidentified tracks are left out."""
+    """Return `id`, `title`, `tags` and `tracks` (in order) of each mix, without unidentified tracks."""
     names = pl.element().struct.field("key").str.strip_prefix("Category:")
     tracks = pl.element().struct.field("id").drop_nulls()
     return pl.read_json(content, infer_schema_length=None).select(

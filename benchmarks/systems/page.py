@@ -1,4 +1,4 @@
-"""Table of a data set on docs/systems.md: quality from the report, time and memory from the fits."""
+"""Table of a data set for docs/systems-measured.md: quality from the report, time and memory from the fits."""
 
 from __future__ import annotations
 
@@ -10,28 +10,28 @@ from hybridrec.evaluation.report import MetricReport, PipelineReport, Report
 
 ALL = "all"
 Fits = Mapping[str, Mapping[str, float]]
-"""Cost by label: the `cpu` seconds and `peak` bytes of one fit."""
+"""Label of a component -> cost of its fit: `cpu` seconds and `peak` bytes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """Metric in a segment."""
+    """Column of the table: a metric in a segment."""
 
     metric: str
     segment: str = ALL
 
     def of(self, arm: PipelineReport) -> MetricReport:
-        """Return the result of an arm."""
+        """Return the result of an arm in this metric and segment."""
         return arm.segments[self.segment].metrics[self.metric]
 
     def head(self, ahr: bool) -> str:
-        """Return `ndcg@20`, or `ndcg@20, tags`."""
+        """Return the head of the column, such as `ndcg@20`, or `ndcg@20, tags` for a segment."""
         name = self.metric.replace("hit-rate@", "AHR@") if ahr else self.metric
         return name if self.segment == ALL else f"{name}, {self.segment}"
 
 
 def block(report: Report, fits: Fits, command: str, *, ahr: bool = False) -> str:
-    """Render the command, a description of the data, and the table."""
+    """Render the block of a data set on the page: the command, a description of the data, and the table."""
     first = next(iter(report.pipelines.values()))
     told = (
         f"`{command}`: {report.data.users:,} users, {report.data.items:,} items, {report.data.interactions:,} "
@@ -41,9 +41,9 @@ def block(report: Report, fits: Fits, command: str, *, ahr: bool = False) -> str
 
 
 def table(report: Report, fits: Fits, *, ahr: bool = False) -> str:
-    """Render systems x quality, seconds and memory.
+    """Render a table of systems with their quality, seconds and memory.
 
-    The best system of a column is bold; blends come last, and do not compete. With `ahr`, for splits in which every
+    The best system of a column is bold; blends come last, and are never bold. With `ahr`, for splits in which every
     position of a list is a query, the hit rate is called AHR.
     """
     columns = columns_of(report)
@@ -61,7 +61,7 @@ def table(report: Report, fits: Fits, *, ahr: bool = False) -> str:
 
 
 def columns_of(report: Report) -> list[Column]:
-    """List the first metric over all queries and by segment, if there are several; then the others over all queries."""
+    """Return the columns: the first metric over all queries and by segment, if there are several, then the others."""
     arm = next(iter(report.pipelines.values()))
     first, *others = arm.metrics
     segments = [segment for segment in arm.segments if segment != ALL]
@@ -70,7 +70,7 @@ def columns_of(report: Report) -> list[Column]:
 
 
 def quality(column: Column, arm: PipelineReport, top: float | None = None) -> str:
-    """Format the mean, with its interval in the first metric over all queries; bold if it is the `top` one."""
+    """Format the mean of an arm, bold if it equals `top`; the first metric over all queries has its interval, too."""
     metric = column.of(arm)
     deciding = column.segment == ALL and column.metric == next(iter(arm.metrics))
     text = figure(metric if deciding else MetricReport(mean=metric.mean))

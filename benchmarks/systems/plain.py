@@ -1,8 +1,8 @@
 """Plain calls of libraries on the folds of a config, to check the systems here against the libraries below them.
 
-Each way is written as a user of the library would write it: it gets the training pairs and the users to recommend
-to, and its slates are judged by textbook formulas. Only the reader and the splitter are those of hybridrec, so that
-both see the same pairs. `python -m benchmarks.systems` prints this table next to that of the systems;
+Each way is written as a user of the library would write it: it gets the training pairs and the users to recommend to,
+and its slates are measured by textbook formulas. Only the reader and the splitter are those of hybridrec, so that both
+see the same pairs. `python -m benchmarks.systems` prints this table next to that of the systems;
 
     python -m benchmarks.systems.plain lastfm2k-folds
 
@@ -40,8 +40,10 @@ class Task:
     """Training pairs, the users to recommend to, and their hidden items.
 
     counts: csr float64 [users, items], the plays (or ones) of the training pairs
-    tags: csr float64 [tags, items], counts of tag assignments outside hidden pairs; tags of ten items and more
-    hidden: csr [Q, items]
+    tags: csr float64 [tags, items], counts of the assignments of tags without those of hidden pairs, for tags with at
+        least ten items
+    users: int32[Q], the users to recommend to
+    hidden: csr [Q, items], their hidden items
     """
 
     counts: Sparse
@@ -51,7 +53,7 @@ class Task:
 
     @classmethod
     def of(cls, fold: Fold) -> Task:
-        """Build the task of a fold."""
+        """Make the task of a fold."""
         tags = fold.train.item_matrix("tags").T.tocsr().astype(np.float64)
         counts = fold.train.interactions.matrix().astype(np.float64)
         return cls(counts, tags[tags.getnnz(axis=1) >= 10], fold.units, fold.truth["items"])
@@ -65,7 +67,11 @@ Recommend = Callable[[Task], Ints]
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """Plain way, the corresponding system of hybridrec, and the nDCG@10 published for it on these folds."""
+    """Plain way to recommend.
+
+    ours: label of the corresponding system of hybridrec
+    published: nDCG@10 that was published for it on these folds
+    """
 
     name: str
     ours: str
@@ -74,40 +80,40 @@ class Plain:
 
 
 def popular() -> Recommend:
-    """Recommend the items with the most users."""
+    """Return a function that recommends the items with the most users."""
     return lambda task: best(task, np.tile(task.counts.getnnz(axis=0).astype(float), (len(task.users), 1)))
 
 
 def als(values: Values, **options: float) -> Recommend:
-    """Recommend by implicit's AlternatingLeastSquares."""
+    """Return a function that recommends by implicit's AlternatingLeastSquares."""
     from implicit.cpu.als import AlternatingLeastSquares
 
     return lambda task: recommended(AlternatingLeastSquares(num_threads=1, random_state=7, **options), task, values)
 
 
 def bpr(**options: float) -> Recommend:
-    """Recommend by implicit's BayesianPersonalizedRanking."""
+    """Return a function that recommends by implicit's BayesianPersonalizedRanking."""
     from implicit.cpu.bpr import BayesianPersonalizedRanking
 
     return lambda task: recommended(BayesianPersonalizedRanking(num_threads=1, random_state=7, **options), task, binary)
 
 
 def item_knn(kind: str, values: Values, neighbours: int) -> Recommend:
-    """Recommend by implicit's CosineRecommender, TFIDFRecommender or BM25Recommender."""
+    """Return a function that recommends by implicit's CosineRecommender, TFIDFRecommender or BM25Recommender."""
     from implicit import nearest_neighbours
 
     return lambda task: recommended(getattr(nearest_neighbours, kind)(K=neighbours, num_threads=1), task, values)
 
 
 def recommended(model: Any, task: Task, values: Values) -> Ints:
-    """Fit a model of implicit, and recommend with it."""
+    """Fit a model of implicit, and return the best items for each user by it: int [Q, 10]."""
     rows = csr_matrix(values(task.counts), dtype=np.float32)
     model.fit(rows, show_progress=False)
     return model.recommend(task.users, rows[task.users], N=PLACES, filter_already_liked_items=True)[0]
 
 
 def user_knn(neighbours: int) -> Recommend:
-    """Recommend by the sum of the cosines of the nearest users, in scipy."""
+    """Return a function that recommends by the sum of the cosines of the nearest users, in scipy."""
 
     def recommend(task: Task) -> Ints:
         rows = unit(binary(task.counts))
@@ -118,10 +124,10 @@ def user_knn(neighbours: int) -> Recommend:
 
 
 def ease(values: Values, l2: float, tag_rows: float = 0.0) -> Recommend:
-    """Recommend by EASE in numpy, optionally with a row for the items of each tag.
+    """Return a function that recommends by EASE in numpy, optionally with a row for the items of each tag.
 
-    B = I - P / diag(P), P = (X'X + l2 I)^-1. There are fewer users than items, so P comes from the smaller system, P
-    = (I - X' (XX' + l2 I)^-1 X) / l2.
+    The weights are B = I - P / diag(P), where P = (X'X + l2 I)^-1. There are fewer users than items, so P comes from
+    the smaller system, P = (I - X' (XX' + l2 I)^-1 X) / l2.
     """
 
     def recommend(task: Task) -> Ints:
@@ -138,7 +144,7 @@ def ease(values: Values, l2: float, tag_rows: float = 0.0) -> Recommend:
 
 
 def rp3beta(values: Values, alpha: float, beta: float, neighbours: int) -> Recommend:
-    """Recommend by RP3beta in scipy; with a beta of 0 it is P3alpha."""
+    """Return a function that recommends by RP3beta in scipy; with a beta of 0 it is P3alpha."""
 
     def recommend(task: Task) -> Ints:
         rows = values(task.counts)
@@ -160,7 +166,7 @@ def logs(counts: Sparse) -> Sparse:
 
 
 def mean_logs(counts: Sparse) -> Sparse:
-    """Compute log(1 + count) over the mean of the user, so that all users have equal weight."""
+    """Compute log(1 + count) over its mean for the user, so that all users have equal weight."""
     rows = counts.log1p()
     return shares(rows).multiply(np.diff(rows.indptr)[:, None]).tocsr()
 
@@ -176,13 +182,13 @@ def unit(rows: Sparse) -> Sparse:
 
 
 def without_diagonal(square: Sparse) -> Sparse:
-    """Remove the diagonal."""
+    """Set the diagonal to 0, in place."""
     square.setdiag(0)
     return square
 
 
 def strongest(square: Sparse, k: int) -> Sparse:
-    """Keep the k largest entries of each row."""
+    """Remove all but the k largest entries of each row, in place."""
     for row in range(square.shape[0]):
         values = square.data[square.indptr[row] : square.indptr[row + 1]]
         if len(values) > k:
@@ -192,7 +198,7 @@ def strongest(square: Sparse, k: int) -> Sparse:
 
 
 def best(task: Task, scores: Doubles) -> Ints:
-    """Return the first places by scores, float [Q, items], without the items that the users have."""
+    """Return the best items by scores, float [Q, items], without those that the users have: int32 [Q, 10]."""
     scores[task.counts[task.users].nonzero()] = -np.inf
     first = np.argpartition(scores, -PLACES)[:, -PLACES:].astype(np.int32)
     return np.take_along_axis(first, np.argsort(-np.take_along_axis(scores, first, 1), kind="stable"), 1)
@@ -208,7 +214,7 @@ def judge(task: Task, slates: Ints) -> Doubles:
 
 
 def on_lastfm2k() -> list[Plain]:
-    """List the ways on the published folds of Last.fm-2k; parameters by `--validation`."""
+    """Return the ways on the published folds of Last.fm-2k, with parameters chosen on validation pairs."""
     return [
         Plain("most popular", "popularity", popular(), 0.068),
         Plain("implicit ALS, 64", "als-64", als(mean_logs, factors=64, regularization=40, alpha=10, iterations=10)),
@@ -225,7 +231,7 @@ def on_lastfm2k() -> list[Plain]:
 
 
 def on_movielens() -> list[Plain]:
-    """List the ways on ten random folds of MovieLens; parameters by `--validation`."""
+    """Return the ways on ten random folds of MovieLens, with parameters chosen on validation pairs."""
     return [
         Plain("most popular", "popularity", popular()),
         Plain("implicit ALS, 64", "als-64", als(binary, factors=64, regularization=60, alpha=10, iterations=15)),
@@ -242,7 +248,7 @@ def on_movielens() -> list[Plain]:
 
 
 WAYS: Mapping[str, Callable[[], list[Plain]]] = {"lastfm2k-folds": on_lastfm2k, "movielens-folds": on_movielens}
-"""Lists of ways by the name of the config."""
+"""Name of a config -> function that returns its ways."""
 
 
 def folds(experiment: CheckedExperiment) -> Iterator[Fold]:
@@ -256,7 +262,7 @@ def validation(experiment: CheckedExperiment) -> Fold:
 
 
 def measure(ways: list[Plain], asked: Iterable[Fold]) -> Iterator[tuple[Plain, Doubles]]:
-    """Yield each way with its mean nDCG, recall and hit rate over the users of all folds: float64 [3]."""
+    """Yield each way with its mean nDCG, recall and hit rate over the users of the folds `asked`: float64 [3]."""
     tasks = [Task.of(fold) for fold in asked]
     with threadpool_limits(limits=1):
         for way in ways:
@@ -264,7 +270,7 @@ def measure(ways: list[Plain], asked: Iterable[Fold]) -> Iterator[tuple[Plain, D
 
 
 def table(arms: Mapping[str, PipelineReport], measured: Iterable[tuple[Plain, Doubles]]) -> str:
-    """Render each way with the system here, and the ratio of nDCG@10."""
+    """Render a table of each way and the corresponding system of hybridrec, with the ratio of nDCG@10."""
     head = ["plain calls", *METRICS, "system", *METRICS, "nDCG over plain", "nDCG published"]
     rows = [head, ["---", *["---:"] * 3, "---", *["---:"] * 5]]
     for way, plain in measured:

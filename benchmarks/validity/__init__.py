@@ -1,1 +1,1 @@
-"""Validation of the statistics: simulations on the real per-query results of finished runs; see `__main__`."""
+"""Validation of the statistics by simulations on the real per-query results of finished runs; see `__main__`."""

@@ -1,12 +1,12 @@
-"""Check of the statistics on the real per-query results of finished runs, which writes docs/validity.md.
+"""Check of the statistics on the real per-query results of finished runs, written to docs/validity.md.
 
     pip install -e '.[models,dev,docs]'
     hybridrec run configs/quickstart.yaml && hybridrec run configs/cold-items.yaml
     python -m benchmarks.validity runs/quickstart-* runs/cold-items-*
 
-All runs are used for the calibration; the first alone for power, interleaving and the peers' metrics. The figures
-are in docs/validity.json next to the page; every simulation is seeded. `--quick` simulates little and is meant for
-trying out.
+All runs are used for the calibration, only the first one for power, interleaving and the metrics of other libraries.
+The figures are in docs/validity.json next to the page; every simulation is seeded. `--quick` simulates little and is
+meant for trying out.
 """
 
 from __future__ import annotations
@@ -32,7 +32,10 @@ RANX = Path.home() / ".cache" / "hybridrec" / "ranx"
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """Amount of simulation, with B resamples in each comparison."""
+    """Amount of simulation: the number of repetitions in each check.
+
+    resamples: number of resamples in each comparison
+    """
 
     comparisons: int
     families: int
@@ -64,13 +67,13 @@ def main(folders: Sequence[Path], docs: Path, ranx: Path, seed: int, quick: bool
 
 
 def study(runs: Sequence[Run], effort: Effort, ranx: Path, rng: np.random.Generator) -> dict[str, Any]:
-    """Compute all results: rows by the name of their table, and the conditions of the study."""
+    """Return all results: name of a table -> its rows, and `made` -> a sentence on the conditions of the study."""
     started = time.perf_counter()
     populations = [Population.of(run) for run in runs]
     first, B = populations[0], effort.resamples
 
     def measured(check: Callable[..., list[dict[str, Any]]], count: int) -> list[dict[str, Any]]:
-        """Return the rows of a check of every population."""
+        """Return the rows of a check on every population."""
         return [row for population in populations for row in check(population, count, rng, B)]
 
     tables = {

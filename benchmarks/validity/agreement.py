@@ -1,4 +1,4 @@
-"""Agreement of tests and metrics with scipy, scikit-learn and ranx."""
+"""Agreement of our tests and metrics with those of scipy, scikit-learn and ranx."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ json.dump({name: dict(scores) for name, scores in run.scores.items()}, sys.stdou
 
 
 def tests(population: Population, rng: np.random.Generator) -> list[dict[str, Any]]:
-    """Compare the t test with scipy's, and the randomization test with its permutation test."""
+    """Compare the t test and the randomization test with those of scipy; return a row for each quantity."""
     from scipy import stats
 
     drawn = draw(population, 50, 200, rng, "exchanged")
@@ -68,7 +68,10 @@ def _size(gains: Doubles, axis: int) -> Doubles:
 
 
 def metrics(run: Run, folder: Path, queries: int) -> list[dict[str, Any]]:
-    """Compare nDCG, MAP and recall of the deciding variant with scikit-learn's, and ranx's if it is available."""
+    """Compare nDCG, MAP and recall of the deciding variant with those of scikit-learn and ranx; return the rows.
+
+    If ranx cannot be installed, a row says so.
+    """
     pipeline = deciding(run.report)[0].variant
     (ids,), truth = stored_slates(run, [pipeline], "items")
     eval_batch = EvalBatch("items", ids, kernels.hits(ids, truth), truth, train=None)  # type: ignore[arg-type]
@@ -90,7 +93,7 @@ def metrics(run: Run, folder: Path, queries: int) -> list[dict[str, Any]]:
 
 
 def _sklearn(eval_batch: EvalBatch, queries: int) -> dict[str, Doubles]:
-    """Evaluate the first queries with a truth, one by one: scikit-learn takes an array of labels and one of scores."""
+    """Evaluate the first `queries` queries with a truth by scikit-learn, one by one: metric -> float64 [queries]."""
     from sklearn.metrics import average_precision_score, ndcg_score, recall_score
 
     by_metric: dict[str, list[float]] = {name: [] for name in METRICS}
@@ -107,7 +110,7 @@ def _sklearn(eval_batch: EvalBatch, queries: int) -> dict[str, Doubles]:
 
 
 def _ranx(run: Run, pipeline: str, folder: Path) -> dict[str, Doubles]:
-    """Evaluate with ranx, float64 [Q] each, from the TREC files of the run, in a separate environment."""
+    """Evaluate the TREC files of the run by ranx, in a separate environment: metric -> float64 [Q]."""
     python = _environment(folder)
     names = [f"{name}@{K}" for name in METRICS]
     with tempfile.TemporaryDirectory() as place:
@@ -124,7 +127,7 @@ def _ranx(run: Run, pipeline: str, folder: Path) -> dict[str, Doubles]:
 
 
 def _environment(folder: Path) -> Path:
-    """Return the Python of a virtual environment with ranx, created if it does not exist."""
+    """Return the interpreter of a virtual environment with ranx, which is created if it does not exist."""
     python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
     if not (folder / "ready").exists():
         print(f"installing ranx into {folder}", file=sys.stderr)
@@ -135,7 +138,7 @@ def _environment(folder: Path) -> Path:
 
 
 def _gap(ours: Doubles, theirs: Doubles) -> tuple[int, float]:
-    """Return the number of queries that both have, and the largest difference."""
+    """Return the number of queries with a value, and the largest difference of both."""
     both = ~np.isnan(ours)
     return int(both.sum()), float(np.abs(ours[both] - theirs[both]).max())
 

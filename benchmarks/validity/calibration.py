@@ -1,4 +1,4 @@
-"""Calibration: rates of false positives between equal arms, and coverage of the true difference by intervals."""
+"""Calibration of the statistics: false positives between equal arms, and coverage of true differences by intervals."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ARMS = 10
 def equal_arms(
     population: Population, comparisons: int, rng: np.random.Generator, resamples: int
 ) -> list[dict[str, Any]]:
-    """Measure the rate at which each test finds a difference at 5 % where there is none."""
+    """Measure the rate at which each test finds a difference at 5 % between equal arms; return the rows."""
     rows = []
     for kind in ("exchanged", "centred"):
         for n in SIZES:
@@ -54,9 +54,9 @@ def _wilcoxon(drawn: Drawn) -> Doubles:
 def coverage(
     population: Population, comparisons: int, rng: np.random.Generator, resamples: int
 ) -> list[dict[str, Any]]:
-    """Measure the rate at which the intervals contain the difference of the whole population.
+    """Measure the rate at which intervals contain the difference of the whole population; return the rows.
 
-    A relative difference counts only if it has an interval: not if the control is 0 for the drawn users.
+    A relative difference counts only if it has an interval, which it lacks if the control is 0 for the drawn users.
     """
     rows = []
     for n in SIZES:
@@ -77,16 +77,16 @@ def coverage(
 
 
 def _holds(bounds: Doubles, truth: Doubles) -> Doubles:
-    """Return 1 if the bounds contain the truth, 0 if not, NaN without an interval."""
+    """Return for each comparison 1 if the bounds contain the truth, 0 if not, NaN without an interval."""
     inside = (bounds[:, 0] <= truth) & (truth <= bounds[:, 1])
     return np.where(np.isnan(bounds).any(axis=1), np.nan, inside)
 
 
 def families(population: Population, count: int, rng: np.random.Generator, resamples: int) -> list[dict[str, Any]]:
-    """Measure the chance of any false verdict in a family of ARMS variants against one control, 200 users each.
+    """Measure the chance of any false verdict among ARMS variants of one control, with 200 users; return the rows.
 
-    Equal arms: control and variants each take the value of one of the run's arms at random for every drawn user.
-    With `better` variants, the first of them gain the difference detectable with as many users.
+    Control and variants are equal: each takes the value of a random arm of the run for every drawn user. In half of the
+    rows the first half of the variants gain the difference that is detectable with as many users.
     """
     n, rows = SIZES[1], []
     for better in (0, ARMS // 2):
@@ -109,7 +109,7 @@ def families(population: Population, count: int, rng: np.random.Generator, resam
 
 
 def _family(population: Population, n: int, count: int, better: int, rng: np.random.Generator) -> Doubles:
-    """Draw weighted differences of the variants to their control, family by family: float64 [n, count * ARMS]."""
+    """Draw weighted differences of the variants from their control: float64 [n, count * ARMS], family by family."""
     users = rng.integers(0, len(population), (n, count, 1))
     arms = rng.integers(0, len(population.arms), (n, count, ARMS + 1))
     sums, weights = population.sums[arms, users], population.weights[users]

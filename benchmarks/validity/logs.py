@@ -1,4 +1,4 @@
-"""Accuracy of off-policy estimates on simulated logs with known truth."""
+"""Accuracy of off-policy estimates on simulated logs whose true value is known."""
 
 from __future__ import annotations
 
@@ -18,11 +18,12 @@ CLIPS = (None, 5.0)
 
 
 def off_policy(population: Population, logs: int, rng: np.random.Generator, resamples: int) -> list[dict[str, Any]]:
-    """Measure bias, error and coverage of every estimator over many simulated logs of n actions, one per user.
+    """Measure bias, error and coverage of every estimator over many simulated logs; return the rows.
 
-    The action is the arm of the run that serves the user; it is rewarded (1 or 0) with the probability of the arm's
-    metric for that user. Logging prefers some arms to others, the target policy the arms with the higher mean; both
-    also depend on the user. The model of the reward knows the mean of each arm, times 0.8.
+    A log has n actions, one for each drawn user. An action is the arm of the run that serves the user; its reward is 1
+    with the probability of the arm's metric for that user, else 0. The logging policy prefers some arms to others, the
+    target policy prefers arms with a higher mean; both also depend on the user. The model of the reward predicts the
+    mean of each arm, times 0.8.
     """
     reward = population.sums / population.weights
     noise = rng.normal(0, 0.5, reward.shape)
@@ -48,7 +49,7 @@ def off_policy(population: Population, logs: int, rng: np.random.Generator, resa
 
 
 def _softmax(scores: Doubles) -> Doubles:
-    """Return probabilities of the arms, [arms, U]."""
+    """Return the probabilities of the arms, [arms, U], as the softmax of their scores."""
     odds = np.exp(scores - scores.max(axis=0))
     return odds / odds.sum(axis=0)
 
@@ -56,7 +57,7 @@ def _softmax(scores: Doubles) -> Doubles:
 def _log(
     reward: Doubles, logging: Doubles, target: Doubles, model: Doubles, n: int, rng: np.random.Generator
 ) -> BanditLog:
-    """Draw n users with replacement, each served by an arm that the logging policy draws."""
+    """Draw a log of n users with replacement, each of whom is served by an arm that the logging policy draws."""
     users = rng.integers(0, reward.shape[1], n)
     arms = (np.cumsum(logging[:, users], axis=0) < rng.random(n)).sum(axis=0).clip(max=len(reward) - 1)
     return BanditLog(
@@ -70,7 +71,7 @@ def _log(
 
 
 def _judged(parts: list[Totals], truth: float, rng: np.random.Generator, resamples: int) -> list[dict[str, Any]]:
-    """Summarize over all logs by estimator; bias and error are relative to the truth."""
+    """Summarize the estimates of all logs in a row for each estimator; bias and error are relative to the truth."""
     width = len(ESTIMATORS)
     held = []
     for start in range(0, len(parts), 200):

@@ -1,4 +1,4 @@
-"""Tables of the study in docs/validity.md, and its figures."""
+"""Tables of the study in docs/validity.md, and its pictures."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ FORMATS = {
     "found": ".1%", "times": ".2f", "sign": "+.0f", "effective": ".0%", "clip": "g", "bias": "+.2%", "noise": ".2%",
     "error": ".1%", "stated error": ".2f", "coverage": ".1%", "of detectable": "g", "allowed": "g",
 }  # fmt: skip
-"""Format by column; other columns are text."""
+"""Column -> format of its numbers; other columns are text."""
 SPECIAL = {("agreement", "difference"): ".2g", ("power", "difference"): ".4f", ("power", "relative"): "+.1%"}
 
 INK, ACCENT, QUIET = "#475569", "#c2410c", "#94a3b8"
 
 
 def fill(text: str, study: Mapping[str, Any]) -> str:
-    """Fill every table of the study into the page, between `<!-- NAME -->` and `<!-- /NAME -->`."""
+    """Return the text of the page with every table of the study between `<!-- NAME -->` and `<!-- /NAME -->`."""
     for name, rows in study.items():
         block = f"<!-- {name} -->\n{table(name, rows) if isinstance(rows, list) else rows}\n<!-- /{name} -->"
         text = re.sub(rf"<!-- {name} -->.*?<!-- /{name} -->", lambda _, block=block: block, text, flags=re.S)
@@ -30,7 +30,7 @@ def fill(text: str, study: Mapping[str, Any]) -> str:
 
 
 def table(name: str, rows: Sequence[Mapping[str, Any]]) -> str:
-    """Render rows as Markdown; columns in the order of their first occurrence."""
+    """Render rows as a Markdown table, with columns in the order of their first occurrence."""
     columns = list(dict.fromkeys(column for row in rows for column in row))
     lines = [columns, ["---"] * len(columns)]
     lines += [
@@ -46,7 +46,7 @@ def _cell(value: Any, form: str | None) -> str:
 
 
 def draw(study: Mapping[str, Any], folder: Path) -> None:
-    """Draw `validity-rates.svg` (false positives and coverage) and `validity-power.svg`."""
+    """Draw `validity-rates.svg` (false positives and coverage) and `validity-power.svg` into the folder."""
     import matplotlib.pyplot as plt
 
     plt.rcParams["svg.hashsalt"] = "hybridrec"  # makes the SVG the same for the same numbers
@@ -65,7 +65,7 @@ def draw(study: Mapping[str, Any], folder: Path) -> None:
 
 
 def _rates(axis: Any, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], promised: float) -> None:
-    """Plot one dot per row, one column of dots per column; the band is half a percent each way."""
+    """Plot a dot for each row and column, the dots of a column side by side, on a band of half a percent each way."""
     axis.axhspan(promised - 0.005, promised + 0.005, color=QUIET, alpha=0.3, linewidth=0)
     for place, (column, colour) in enumerate(zip(columns, (ACCENT, INK, QUIET), strict=False)):
         rates = [row[column] for row in rows]

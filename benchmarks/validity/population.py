@@ -1,4 +1,4 @@
-"""Population of real results from which simulated comparisons are drawn."""
+"""Populations of real results, from which simulated comparisons are drawn."""
 
 from __future__ import annotations
 
@@ -14,7 +14,11 @@ from hybridrec.types import Doubles, Longs
 
 @dataclass(frozen=True, slots=True)
 class Population:
-    """Users of a run: sums float64 [arms, U] and weights float64 [U] of their metric values."""
+    """Users of a run with the values of a metric.
+
+    sums: float64 [arms, U], the weighted sum of each user's values
+    weights: float64 [U], the sum of the weights of each user's queries
+    """
 
     name: str
     metric: str
@@ -24,7 +28,7 @@ class Population:
 
     @classmethod
     def of(cls, run: Run) -> Population:
-        """Take the first metric of a run, which is the deciding one; queries without it are left out."""
+        """Take the users of a run with its first metric, which is the deciding one; queries without it are left out."""
         import polars as pl
 
         metric = run.report.comparison[0].metric
@@ -47,7 +51,7 @@ class Population:
         return np.array(different)
 
     def description(self) -> dict[str, float]:
-        """Measure how far the differences of its pairs are from normal: medians of ties and of absolute skew."""
+        """Describe the distribution of the pairs' differences: medians of the share of ties and of absolute skew."""
         control, variant = self.pairs.T
         differences = (self.sums[variant] - self.sums[control]) / self.weights
         centred = differences - differences.mean(axis=1, keepdims=True)
@@ -58,9 +62,11 @@ class Population:
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """Simulated comparisons, M of n users each, drawn with replacement, as columns.
+    """M simulated comparisons, as columns, of n users each, drawn with replacement.
 
-    `truth`, float64 [M], is the difference of the population they were drawn from, `relative_truth` over its control.
+    differences, controls: totals [n, M] of the differences, and of the controls
+    truth: float64 [M], the difference in the population
+    relative_truth: float64 [M], `truth` over the mean of the control in the population
     """
 
     differences: Totals
@@ -70,11 +76,11 @@ class Drawn:
 
 
 def draw(population: Population, n: int, comparisons: int, rng: np.random.Generator, kind: str) -> Drawn:
-    """Draw a pair of arms at random for each comparison, and n of its users.
+    """Draw a pair of arms and n users for each comparison.
 
-    kind: `as they are`: two different arms; `exchanged`: the two values of each drawn user are exchanged by a fair
-    coin, so that both arms have the same distribution; `centred`: the mean difference is subtracted, so that both have
-    the same mean, but skew and everything else stays.
+    kind: with `as they are` the values stay; with `exchanged` the two values of each drawn user are exchanged by a fair
+        coin, so that both arms have the same distribution; with `centred` the mean difference is subtracted, so that
+        both have the same mean, but skew and everything else stays
     """
     control, variant = population.pairs[rng.integers(0, len(population.pairs), comparisons)].T
     users = rng.integers(0, len(population), (n, comparisons))
@@ -91,6 +97,6 @@ def draw(population: Population, n: int, comparisons: int, rng: np.random.Genera
 
 
 def batches(comparisons: int, largest: int = 1000) -> Iterator[int]:
-    """Yield sizes that sum up to `comparisons`."""
+    """Yield sizes of batches, at most `largest`, that sum up to `comparisons`."""
     for start in range(0, comparisons, largest):
         yield min(largest, comparisons - start)

@@ -1,4 +1,4 @@
-"""Power: detection of differences of the promised size, and the users needed for each kind of comparison."""
+"""Power: the rate at which differences of the promised size are found, and the users that a comparison needs."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ CURVE = 200
 def detected(
     population: Population, row: Comparison, trials: int, rng: np.random.Generator, resamples: int
 ) -> list[dict[str, Any]]:
-    """Measure the power of the randomization test at multiples of the detectable difference of one comparison.
+    """Measure the power of the randomization test at multiples of a comparison's detectable difference; return rows.
 
-    The differences of the pair are shifted to the required mean, and users drawn with replacement.
+    The differences of the pair are shifted to the required mean, and users are drawn with replacement.
     """
     control, variant = (population.sums[population.arms.index(name)] for name in (row.control, row.variant))
     whole = Totals((variant - control)[:, None], population.weights[:, None])
@@ -51,7 +51,7 @@ def detected(
 
 
 def _power(values: Doubles, n: int, trials: int, rng: np.random.Generator, resamples: int) -> float:
-    """Measure the share of samples of n values, drawn with replacement, in which the test finds a difference."""
+    """Return the share of samples of n values, drawn with replacement, in which the test finds a difference."""
     rejected = [
         randomization_test(values[rng.integers(0, len(values), (n, size))], rng, resamples) < SIGNIFICANCE
         for size in batches(trials)
@@ -60,10 +60,10 @@ def _power(values: Doubles, n: int, trials: int, rng: np.random.Generator, resam
 
 
 def sensitivity(run: Run, trials: int, rng: np.random.Generator, resamples: int) -> list[dict[str, Any]]:
-    """Estimate the users needed for 80 % power, by kind of comparison, for the deciding comparisons of a run.
+    """Estimate the users that each kind of comparison needs for 80 % power, for the deciding comparisons of a run.
 
-    Predicted from the mean of a user's value over its deviation; `found` is the simulated power of the randomization
-    test with so many of the run's users, drawn with replacement.
+    The number is predicted from the mean of the users' values over their standard deviation; `found` is the simulated
+    power of the randomization test with so many of the run's users, drawn with replacement. Returns the rows.
     """
     rows = []
     quantiles = -(stdtrit(1e6, SIGNIFICANCE / 2) + stdtrit(1e6, 1 - POWER))
@@ -86,7 +86,7 @@ def sensitivity(run: Run, trials: int, rng: np.random.Generator, resamples: int)
 
 
 def _ways(run: Run, row: Comparison, rng: np.random.Generator) -> dict[str, Totals]:
-    """Return differences by user, one column, by kind of comparison; the paired one comes first."""
+    """Return kind of comparison -> differences by user, in one column; the paired comparison comes first."""
     import polars as pl
 
     sample, measured = run.sample(), run.per_query()

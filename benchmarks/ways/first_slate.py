@@ -1,4 +1,4 @@
-"""The way from a process to its first slate: `python -m benchmarks.ways.first_slate RUN_OR_BUNDLE`."""
+"""Time from the start of a process to its first slate: `python -m benchmarks.ways.first_slate RUN_OR_BUNDLE`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TRAINING = ("gensim", "implicit", "lightfm", "lightgbm", "sklearn", "optuna", "p
 
 
 def main(path: str) -> None:
-    """Load, ask for two items in turn, and print seconds and the libraries of training that were imported."""
+    """Load a run or bundle, ask two queries, and print the durations and the imported libraries of training."""
     times = [time.perf_counter()]
     recommender = load(path)
     times.append(time.perf_counter())

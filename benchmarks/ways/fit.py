@@ -1,4 +1,4 @@
-"""Fit of one component of a config, on its first fold into a store: `fit.py CONFIG LABEL STORE KEY=VALUE...`."""
+"""Fit of a component of a config on its first fold, kept in a store: `fit.py CONFIG LABEL STORE KEY=VALUE...`."""
 
 import gc
 import json
@@ -23,7 +23,7 @@ from hybridrec.testing._helpers import fitted, toy
 
 
 def toy_fit(spec: ComponentSpec) -> Component:
-    """Fit a component on the toy dataset, after what it uses."""
+    """Fit a component on the toy dataset, after its base model."""
     component = spec.cls(spec.options)
     if spec.base_model is not None:
         component.use(toy_fit(spec.base_model))

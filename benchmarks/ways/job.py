@@ -1,4 +1,4 @@
-"""Common parts of every way of the ALS job: the clock, the peak of memory, the settings."""
+"""Common parts of all ways of the ALS job: the settings, the clock, and the peak of memory."""
 
 import json
 import resource
@@ -18,7 +18,7 @@ class Clock:
         self._last = (time.perf_counter(), time.process_time())
 
     def phase(self, name):
-        """Add the time since the end of the last phase to this one."""
+        """Record the time since the end of the last phase as that of the phase `name`."""
         now = (time.perf_counter(), time.process_time())
         self.phases[name] = [now[0] - self._last[0], now[1] - self._last[1]]
         self._last = now
@@ -32,7 +32,7 @@ def forget_peak():
 
 
 def peak_bytes():
-    """Return the peak memory of this process; Linux is exact, even for a child of a large process."""
+    """Return the peak memory of this process in bytes; on Linux it is exact, even for a child of a large process."""
     status = Path("/proc/self/status")
     if status.exists():
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM"))
@@ -42,5 +42,5 @@ def peak_bytes():
 
 
 def told(clock, **facts):
-    """Print the values that the benchmark reads."""
+    """Print the phases, the peak of memory and other facts as JSON, which the benchmark reads."""
     print(json.dumps({"phases": clock.phases, "peak": peak_bytes(), **facts}))

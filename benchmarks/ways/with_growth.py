@@ -1,4 +1,4 @@
-"""Duration of recommending: `with_growth.py FOLDER QUERIES CANDIDATES ARMS`; prints CPU seconds and peak memory."""
+"""Cost of recommending: `with_growth.py FOLDER QUERIES CANDIDATES ARMS` prints CPU seconds and peak memory."""
 
 import json
 import sys

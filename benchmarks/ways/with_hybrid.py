@@ -1,4 +1,4 @@
-"""Full hybrid and the matrix products in it: `with_hybrid.py FOLDER [fit]`; fits go to a store in FOLDER."""
+"""Cost of a full hybrid, and of its matrix products alone: `with_hybrid.py FOLDER [fit]`; FOLDER has the store."""
 
 import json
 import subprocess
@@ -74,7 +74,7 @@ with tempfile.TemporaryDirectory() as scratch, threadpool_limits(limits=1):
     buffers = np.empty((job.THREADS * 2, 128, len(data.items)), np.float32)
 
     def bare(rows):
-        """Compute three products, each into reused memory."""
+        """Compute the three matrix products for a block of queries, each into memory that is reused."""
         into = buffers[rows.start // 512 % len(buffers)]
         for start in range(rows.start, min(rows.stop, len(queries)), 128):
             for vectors, items in products:

@@ -1,4 +1,4 @@
-"""Ingestion, a short ALS and top-100 for some users: `with_large.py PAIRS.parquet USERS`; prints phases and peak."""
+"""Reading, a short ALS and the best 100 for some users: `with_large.py PAIRS.parquet USERS` prints the cost."""
 
 import sys
 

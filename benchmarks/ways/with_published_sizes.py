@@ -1,4 +1,4 @@
-"""Epochs of a published system: `with_published_sizes.py SYSTEM WORKERS EPOCHS SHRINK`; prints times and memory."""
+"""Cost of epochs of a published system: `with_published_sizes.py SYSTEM WORKERS EPOCHS SHRINK` prints it."""
 
 import json
 import sys
@@ -16,20 +16,20 @@ from hybridrec_word2vec.embedding import Word2Vec
 
 
 def private():
-    """Return the bytes of memory that this process alone holds (Linux)."""
+    """Return the bytes of memory that only this process uses (Linux)."""
     lines = Path("/proc/self/smaps_rollup").read_text().splitlines()[1:]
     return 1024 * sum(int(line.split()[1]) for line in lines if line.startswith("Private_"))
 
 
 class Peak(threading.Thread):
-    """Largest private memory of this process, looked at twice a second until `ended` is set."""
+    """Thread that records the largest private memory of this process, twice a second until `ended` is set."""
 
     def __init__(self):
         super().__init__(daemon=True)
         self.bytes, self.ended = private(), threading.Event()
 
     def run(self):
-        """Look at it again and again."""
+        """Update `bytes` twice a second until `ended` is set."""
         while not self.ended.wait(0.5):
             self.bytes = max(self.bytes, private())
 
@@ -44,7 +44,7 @@ def main():
     size, train = {}, embedding.train
 
     def sized(sentences, options, *others):
-        """Note the size of what is trained on, and train."""
+        """Record the numbers of tokens and of vectors, and the time before the first epoch; then train."""
         counts = sentences.counts
         size.update(tokens=int(counts.sum()), vocabulary=int((counts >= options.min_count).sum()))
         ends.append((time.perf_counter(), time.process_time()))

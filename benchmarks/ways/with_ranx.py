@@ -1,4 +1,4 @@
-"""Timing of ranx for the kernels' tasks: `with_ranx.py fusion|metrics TASK.npz REPEATS`; prints its times as JSON."""
+"""Timing of ranx on the tasks of kernels: `with_ranx.py fusion|metrics TASK.npz REPEATS` prints times as JSON."""
 
 import json
 import sys
@@ -17,13 +17,13 @@ def run_of(ids, scores):
 
 
 def fusion(task):
-    """Fuse by reciprocal ranks."""
+    """Fuse the lists of the task by reciprocal ranks, and return the fused run."""
     runs = [run_of(ids, scores) for ids, scores in zip(task["ids"], task["scores"], strict=True)]
     return fuse(runs=runs, norm=None, method="rrf", params={"k": 60})
 
 
 def check_fusion(task, fused):
-    """Check that the sums agree with the task's within 1e-6."""
+    """Check that the fused scores agree with those in the task within 1e-6."""
     for q in range(0, len(task["at"]), 37):
         theirs = fused.run[f"q{q:06}"]
         for item, score in zip(task["at"][q], task["fused"][q], strict=True):
@@ -34,7 +34,7 @@ METRICS = ["ndcg@10", "map@10", "mrr@10", "recall@100"]
 
 
 def metrics(task):
-    """Compute four metrics, query by query."""
+    """Compute four metrics of each query of the task: name -> values."""
     ids, ends = task["ids"], task["indptr"]
     names = np.split(task["indices"].astype(str), ends[1:-1])
     qrels = Qrels({f"q{q:06}": dict.fromkeys(relevant.tolist(), 1) for q, relevant in enumerate(names)})
@@ -43,7 +43,7 @@ def metrics(task):
 
 
 def check_metrics(task, values):
-    """Check that the values agree with the task's within 1e-6.
+    """Check that the values agree with those in the task within 1e-6.
 
     ranx divides average precision by all relevant ids, hybridrec by min(10, relevant).
     """

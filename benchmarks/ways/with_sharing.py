@@ -1,4 +1,4 @@
-"""Processes that recommend from one run: `with_sharing.py FOLDER PROCESSES RUNS`; prints the memory of all of them."""
+"""Memory of processes that recommend from one run: `with_sharing.py FOLDER PROCESSES RUNS` prints its sum."""
 
 import json
 import multiprocessing
@@ -20,14 +20,17 @@ CONFIG = {
 
 
 def memory():
-    """Return bytes of this process, of mapped files and private; shared pages are divided among their users."""
+    """Return the bytes of this process in mapped files and in memory of its own.
+
+    Pages that several processes share are divided among them.
+    """
     lines = Path("/proc/self/smaps_rollup").read_text().splitlines()[1:]
     sizes = {name: int(size.split()[0]) * 1024 for name, _, size in (line.partition(":") for line in lines)}
     return {"files": sizes["Pss_File"], "own": sizes["Pss_Anon"] + sizes["Pss_Shmem"]}
 
 
 def serve(run, user, ready, told):
-    """Load, recommend, wait until all processes have, and report the memory."""
+    """Load the run, recommend, wait until all processes have done so, and put measurements into the queue `told`."""
     started, used = time.perf_counter(), time.process_time()
     recommender = hybridrec.load(run)
     for _ in range(20):
@@ -41,7 +44,7 @@ def serve(run, user, ready, told):
 
 
 def main():
-    """Make a run (fits come from the store if they exist), start the processes, and sum their memory."""
+    """Make a run (fits come from the store if they exist), start the processes, and print the sum of their memory."""
     folder, processes, scratch = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]
     store = folder / "store"
     pairs = {"path": str(folder / "pairs.parquet"), "user": "user", "item": "item"}

@@ -1,4 +1,4 @@
-"""`recent-plays`: tells users who were busy lately from those who were not, so that each is measured by itself."""
+"""`recent-plays`: segments of queries by how busy the user was lately, so that each is measured by itself."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ class RecentPlaysOptions(Options):
     """Options of `recent-plays`."""
 
     days: float = Field(30.0, gt=0)
-    """Days before the request that count as lately."""
+    """Number of days before the request in which interactions count."""
     many: int = Field(5, ge=2)
-    """Fewest interactions of a busy user in this time."""
+    """Smallest number of these interactions that makes the segment "many"."""
 
 
 class RecentPlays(Segmenter):
-    """The number of interactions in the last days before the request: none, few, many; unknown without times."""
+    """Segmenter by the number of interactions in the days before the request: none, few, many, or unknown."""
 
     name = "recent-plays"
     Config = RecentPlaysOptions
     config: RecentPlaysOptions
 
     def segment(self, queries: QueryBatch, data: Dataset) -> NDArray[np.str_]:
-        """Return the segment of each query, from its own history and time alone."""
+        """Return str [Q]: the segment of each query, from its own history and time alone."""
         history = queries.history
         if queries.times is None or history.times is None:
             return np.full(len(queries), "unknown")

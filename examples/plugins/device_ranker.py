@@ -1,4 +1,4 @@
-"""`device-ranker`: orders candidates by gradient boosted trees that know on which device the request came."""
+"""`device-ranker`: orders candidates by gradient boosted trees that know the device of the request."""
 
 from __future__ import annotations
 
@@ -34,11 +34,14 @@ class DeviceRankerOptions(Options):
     trees: int = Field(50, ge=1)
     """Number of trees."""
     prior: float = Field(10.0, gt=0)
-    """Interactions added to each device, spread as over all of them."""
+    """Number of interactions that are added to each device, spread over items as all interactions are."""
 
 
 class DeviceRanker(Reranker):
-    """Scores, ranks, the device, and how much more often an item is had on it than elsewhere, weighed by LambdaMART."""
+    """Fusion by LambdaMART of scores, ranks, the device, and the lift of each item on the device.
+
+    The lift is the log of the item's share of the interactions on the device over its share of all interactions.
+    """
 
     name = "device-ranker"
     fuses = True
@@ -49,7 +52,7 @@ class DeviceRanker(Reranker):
     config: DeviceRankerOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> DeviceRanker:
-        """Count how often each item is had on each device."""
+        """Compute the lift of each item on each device; return self."""
         items, context, width = data.interactions.ids, data.interactions.context, len(data.items)
         devices = csr_matrix((len(items), 0))
         if context is not None and self.config.column in context.columns:
@@ -65,7 +68,7 @@ class DeviceRanker(Reranker):
     def fit_on_predictions(
         self, queries: QueryBatch, pool: Pool, truth: Sparse, weights: Doubles, units: Ints
     ) -> DeviceRanker:
-        """Grow the trees on validation queries."""
+        """Grow the trees on validation queries; return self."""
         import lightgbm
 
         rows = self._features(queries, pool)
@@ -80,7 +83,7 @@ class DeviceRanker(Reranker):
         return self
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
-        """Order the candidates by what the trees say."""
+        """Set `final` to the scores that the trees predict."""
         import lightgbm
 
         final = np.full(pool.ids.shape, np.nan, np.float32)
@@ -90,22 +93,22 @@ class DeviceRanker(Reranker):
         return pool.ranked(final)
 
     def summary(self) -> dict[str, Any]:
-        """Return the number of trees."""
+        """Return the number of trees, for the report."""
         return {"trees": self.config.trees}
 
     def state(self) -> State:
-        """Return the trees as bytes, and the counts."""
+        """Return the trees as bytes, the lifts, and the seed."""
         trees = np.frombuffer(self._trees.encode(), np.uint8)
         return {"trees": trees, "lift": self._lift, "seed": np.array(self._seed)}
 
     def restore(self, state: State) -> DeviceRanker:
-        """Take the trees and the counts from `state`."""
+        """Take the trees, the lifts and the seed from `state`; return self."""
         self._trees, self._lift = state["trees"].tobytes().decode(), state["lift"]
         self._seed = int(state["seed"])
         return self
 
     def _features(self, queries: QueryBatch, pool: Pool) -> Floats:
-        """Return a row for each candidate: device, lift on it, then the scores and ranks of each column."""
+        """Return a row for each candidate: the device, the item's lift on it, then scores and ranks of each column."""
         device = np.full(len(queries), -1)
         if queries.context is not None and self.config.column in queries.context.columns:
             device = queries.context.column(self.config.column).single()

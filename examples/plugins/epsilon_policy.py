@@ -1,4 +1,4 @@
-"""`epsilon-places`: tries another good candidate at any place now and then, and logs how probable each slate was."""
+"""`epsilon-places`: shows another good candidate at a place now and then, and tells how probable each slate is."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ class EpsilonPlacesOptions(Options):
     """Options of `epsilon-places`."""
 
     epsilon: float = Field(0.1, gt=0, lt=1)
-    """Probability that a place is drawn, evenly, instead of going to the best that is left."""
+    """Probability that a place goes to a candidate drawn evenly, instead of to the best candidate that is left."""
     depth: int = Field(20, ge=2)
-    """Number of the best candidates among which is drawn; further places follow in order."""
+    """Number of best candidates among which it draws; the others follow in order."""
 
 
 class EpsilonPlaces(Reranker):
-    """Epsilon-greedy at each place: the best candidate that is left, or any of the best `depth` that are."""
+    """Epsilon-greedy policy: each place shows the best candidate that is left, or any left of the best `depth`."""
 
     name = "epsilon-places"
     fuses = False
@@ -27,12 +27,12 @@ class EpsilonPlaces(Reranker):
     config: EpsilonPlacesOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> EpsilonPlaces:
-        """Take a seed."""
+        """Draw the seed of all slates; return self."""
         self._seed = int(rng.integers(2**63))
         return self
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
-        """Draw the first n places; what is not drawn follows in the order that there was."""
+        """Draw the first n places; the other candidates follow in their order."""
         order, left = self._ranked(pool)
         final = np.full(pool.ids.shape, np.nan, np.float32)
         np.put_along_axis(final, order, -np.arange(order.shape[1], dtype=np.float32)[None], axis=1)
@@ -52,7 +52,10 @@ class EpsilonPlaces(Reranker):
         return pool.ranked(final)
 
     def propensities(self, queries: QueryBatch, pool: Pool, ids: Ints) -> Floats:
-        """Return the probability of each place given those before; beyond the best `depth` it is certain."""
+        """Return the probability of each id given those before it: float32 [Q, n].
+
+        After the best `depth` candidates it is 1 for the next one in order, and 0 for all others.
+        """
         order, left = self._ranked(pool)
         ranked = np.take_along_axis(pool.ids, order, axis=1)
         rest = np.take_along_axis(pool.valid, order, axis=1)
@@ -68,21 +71,21 @@ class EpsilonPlaces(Reranker):
         return result
 
     def state(self) -> State:
-        """Return the seed."""
+        """Return the seed of all slates."""
         return {"seed": np.array(self._seed)}
 
     def restore(self, state: State) -> EpsilonPlaces:
-        """Take the seed from `state`."""
+        """Take the seed from `state`; return self."""
         self._seed = int(state["seed"])
         return self
 
     def _ranked(self, pool: Pool) -> tuple[Ints, Bools]:
-        """Return the candidates from best to worst, and bool [Q, depth]: those among which is drawn."""
+        """Return the columns of the candidates from best to worst, [Q, K], and bool [Q, depth]: true for candidates."""
         order = kernels.order(pool.fused())
         return order, np.take_along_axis(pool.valid, order, axis=1)[:, : self.config.depth]
 
     def _probabilities(self, left: Bools) -> Floats:
-        """Return float32, shape of `left`: the probability of each candidate that is left to be next."""
+        """Return the probability of each candidate to be next: float32, shape of `left`, which marks those left."""
         best = left & (np.cumsum(left, axis=1) == 1)
         evenly = left / np.maximum(left.sum(axis=1, keepdims=True), 1)
         return ((1 - self.config.epsilon) * best + self.config.epsilon * evenly).astype(np.float32)

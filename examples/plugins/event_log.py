@@ -1,4 +1,4 @@
-"""`event-log`: keeps a table of what each run did and how long it took, a line for each event, for a spreadsheet."""
+"""`event-log`: writes a table of the events of runs and their durations, a line for each event, for spreadsheets."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ class EventLogOptions(Options):
     """Options of `event-log`."""
 
     path: Path = Path("events.csv")
-    """The file that is appended to; a relative path starts at the working directory."""
+    """File to which lines are appended; a relative path starts at the working directory."""
     least: float = Field(0.0, ge=0)
-    """Seconds that a fit or a stage takes at least to get a line."""
+    """Smallest number of seconds for which a fit or a stage gets a line."""
     runs: Literal["all", "failed"] = "all"
     """Runs whose beginning and end get lines."""
 
 
 class EventLog(Observer):
-    """A row of a CSV file for each event: run, event, subject, seconds."""
+    """Observer that writes a row of a CSV file for each event: run, event, subject, seconds."""
 
     name = "event-log"
     Config = EventLogOptions
     config: EventLogOptions
 
     def observe(self, event: Event) -> None:
-        """Write the row of an event; those of other classes get none."""
+        """Write the row of an event; events of other classes get none."""
         match event:
             case RunStarted() if self.config.runs == "all":
                 self._write(event, event.name)

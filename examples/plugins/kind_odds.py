@@ -1,4 +1,4 @@
-"""`kind-odds`: recommends venues, artists or whatever else users have, by the odds of the items in the query."""
+"""`kind-odds`: recommends venues, artists or other entities of users by the odds of the items in the query."""
 
 from __future__ import annotations
 
@@ -28,11 +28,11 @@ class KindOddsOptions(Options):
     """Options of `kind-odds`."""
 
     smoothing: float = Field(0.5, gt=0)
-    """Count that is added for each item: large values trust rare pairs less."""
+    """Count that is added for each pair of item and entity: with larger values rare pairs count less."""
 
 
 class KindOdds(DenseModel):
-    """Naive Bayes: the log-odds that the items of the query come from users with this entity."""
+    """Naive Bayes: the log-odds that the items of the query are those of users with this entity."""
 
     name = "kind-odds"
     targets = (EVERY_KIND,)
@@ -42,7 +42,10 @@ class KindOdds(DenseModel):
     config: KindOddsOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> KindOdds:
-        """Count items of users with each entity; what nobody has counts `smoothing`, so the matrices stay sparse."""
+        """Count the items of users with each entity, and return self.
+
+        A pair that nobody has counts `smoothing`, which is a constant, so that the matrices stay sparse.
+        """
         had, smoothing = data.user_matrix(ITEMS), self.config.smoothing
         self._learned: dict[str, NDArray[Any]] = {}
         for target in data.targets:
@@ -57,7 +60,7 @@ class KindOdds(DenseModel):
         return self.restore(self._learned)
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return the log-odds, NaN without items."""
+        """Return the log-odds, float32 [Q, N]; NaN for queries without items."""
         if target not in self._together:
             return np.full((len(queries), queries.width(target)), np.nan, np.float32)
         history = queries.history.matrix(binary=True)
@@ -67,11 +70,11 @@ class KindOdds(DenseModel):
         return scores.astype(np.float32)
 
     def state(self) -> State:
-        """Return the counts and the constants of each kind."""
+        """Return the logs of the counts, and the constants, of each kind."""
         return self._learned
 
     def restore(self, state: State) -> KindOdds:
-        """Take the counts from `state`."""
+        """Take the logs of the counts, and the constants, from `state`; return self."""
         self._learned = dict(state)
         kinds = [name.removesuffix(".prior") for name in state if name.endswith(".prior")]
         self._together = {kind: unpack_csr(state, kind) for kind in kinds}

@@ -1,4 +1,4 @@
-"""`price-cap`: never shows what costs more than the request allows, however good it is."""
+"""`price-cap`: excludes items that cost more than the request allows."""
 
 from __future__ import annotations
 
@@ -12,29 +12,29 @@ class PriceCapOptions(Options):
     """Options of `price-cap`."""
 
     price: str = "price"
-    """Feature of the items, a number."""
+    """Name of the feature of items that is the price, a number."""
     budget: str = "budget"
-    """Column of the request, a number: the most that an item may cost; requests without it see everything."""
+    """Column of the request that is the highest price allowed; requests without it exclude nothing."""
     tolerance: float = Field(0.0, ge=0)
-    """Share by which a price may be above the budget."""
+    """Share of the budget by which a price may be above it."""
 
 
 class PriceCap(Filter):
-    """No item above the budget of the request; items without a price only for requests without a budget."""
+    """Filter of items above the budget of the request; items without a price need a request without a budget."""
 
     name = "price-cap"
     Config = PriceCapOptions
     config: PriceCapOptions
 
     def fit(self, data: Dataset) -> PriceCap:
-        """Take the prices; raises DataError if the items have none."""
+        """Take the prices of the items and return self; raises DataError if the items have no features."""
         if data.items.features is None:
             raise DataError(f"filter price-cap: the items have no features; it needs '{self.config.price}'")
         self._prices = data.items.features.numbers(self.config.price)
         return self
 
     def exclude(self, queries: QueryBatch, target: Target) -> Exclude:
-        """Return a group of queries for each budget that occurs."""
+        """Return the items above the budget as an exclusion, with a group of queries for each budget that occurs."""
         context = queries.context
         if target != "items" or context is None or self.config.budget not in context.columns:
             return Exclude()
@@ -46,10 +46,10 @@ class PriceCap(Filter):
         return Exclude(groups=~(self._prices <= budgets[:, None]), group=group)
 
     def state(self) -> State:
-        """Return the prices."""
+        """Return the prices of the items."""
         return {"prices": self._prices}
 
     def restore(self, state: State) -> PriceCap:
-        """Take the prices from `state`."""
+        """Take the prices of the items from `state`; return self."""
         self._prices = state["prices"]
         return self

@@ -1,4 +1,4 @@
-"""`sql-plays`: reads plays and songs from a database that gives them to whoever knows a secret."""
+"""`sql-plays`: reads plays and songs from a database, with a secret if it needs one."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ class SqlPlaysOptions(Options):
     secret: Secret | None = None
     """Value of `:secret` in the statements, and the password if the address has a user: `env:NAME` or `file:PATH`."""
     plays: str = "select user, item, time from plays"
-    """Statement that returns the interactions; time is in seconds since 1970."""
+    """Statement that returns the interactions with `user`, `item`, `time`; times are in seconds since 1970."""
     songs: str | None = None
-    """Statement that returns id and text of the items."""
+    """Statement that returns `id` and `text` of the items."""
     newest: str | None = None
-    """Statement whose only value changes with the data: `select max(id) from plays`."""
+    """Statement that returns one value, which changes when the data does: `select max(id) from plays`."""
 
 
 class SqlPlays(Reader):
-    """Interactions and names of items from any database that SQLAlchemy knows."""
+    """Reader of interactions and names of items from any database that SQLAlchemy can connect to."""
 
     name = "sql-plays"
     requires = ("sqlalchemy",)
@@ -37,7 +37,7 @@ class SqlPlays(Reader):
     config: SqlPlaysOptions
 
     def read(self) -> Dataset:
-        """Read block after block; raises DataError for whatever the database refuses."""
+        """Read the data in blocks; raises DataError if the database refuses the connection or a statement."""
         import sqlalchemy
 
         try:
@@ -47,7 +47,7 @@ class SqlPlays(Reader):
             raise DataError(f"reader sql-plays: {self.config.url}: {error}") from None
 
     def fingerprint(self) -> str | None:
-        """Return the value of the statement `newest`."""
+        """Return the value of the statement `newest`, None if the option is not given."""
         import sqlalchemy
 
         if self.config.newest is None:
@@ -70,7 +70,7 @@ class SqlPlays(Reader):
             yield Tables(block, entities={"items": songs})
 
     def _query(self, statement: str) -> tuple[sqlalchemy.TextClause, dict[str, str]]:
-        """Return a statement with the values of its parameters."""
+        """Return a statement and the values of its parameters; raises ConfigError if the secret is missing."""
         import sqlalchemy
 
         query = sqlalchemy.text(statement)

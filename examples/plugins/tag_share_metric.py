@@ -1,4 +1,4 @@
-"""`tag-share`: measures how much of each slate has a certain tag, to hold a promise such as one new band in five."""
+"""`tag-share`: the share of each slate that has a tag, to check a promise such as one new band in five."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ class TagShareOptions(Options):
     """Options of `tag-share`."""
 
     tag: str
-    """Id of the tag, or of another entity."""
+    """Id of the tag, or of an entity of another kind."""
     kind: str = "tags"
-    """The kind that it belongs to."""
+    """Kind of the entity `tag`."""
     aim: float = Field(1.0, gt=0, le=1)
-    """Share from which on a slate has enough of it: the metric is then 1."""
+    """Share of items with the tag at which the metric reaches 1, its largest value."""
 
 
 class TagShare(Metric):
-    """The share of the places whose item has the tag, relative to what is aimed at."""
+    """Share of the places whose item has the tag, relative to the option `aim`."""
 
     name = "tag-share"
     Config = TagShareOptions
     config: TagShareOptions
 
     def values(self, eval_batch: EvalBatch, k: int) -> Doubles:
-        """Return the share for each query, NaN for an empty slate; raises DataError for an unknown tag."""
+        """Return the share of each query, float64 [Q], NaN for an empty slate; raises DataError for an unknown tag."""
         if eval_batch.target != "items":
             raise DataError(f"metric tag-share: measures items, not {eval_batch.target}")
         tags = eval_batch.train.vocabulary(self.config.kind)

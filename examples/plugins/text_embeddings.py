@@ -1,4 +1,4 @@
-"""`latent-text`: recommends items that nobody has met yet by their texts, by latent semantic analysis."""
+"""`latent-text`: recommends items, also new ones, by latent semantic analysis of their texts."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ class LatentTextOptions(Options):
     """Options of `latent-text`."""
 
     dimensions: int = Field(64, ge=1)
-    """Length of the vectors; at most one less than there are items and words."""
+    """Length of the vectors; it is cut to one less than the number of items, and of words."""
     text_weight: float = Field(1.0, ge=0)
-    """Weight of the words of the query beside the items of its history."""
+    """Weight of the words of the query relative to the items of its history."""
 
 
 class LatentText(VectorModel):
@@ -43,7 +43,7 @@ class LatentText(VectorModel):
     config: LatentTextOptions
 
     def prepare(self, catalogue: Dataset) -> State:
-        """Return the vectors of items and words: a truncated SVD of their TF-IDF matrix."""
+        """Return the words, and the vectors of words and items by a truncated SVD of the TF-IDF matrix."""
         words, counts = bag_of_words(catalogue.items.names())
         rarity = np.log1p(counts.shape[0] / np.maximum(counts.getnnz(axis=0), 1)).astype(np.float32)
         dimensions = min(self.config.dimensions, min(counts.shape) - 1)
@@ -56,11 +56,11 @@ class LatentText(VectorModel):
         return {"words": pack_words(words), "axes": word_vectors, "items": _unit(counts @ word_vectors)}
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> LatentText:
-        """Take what `prepare` made: nothing of it depends on interactions."""
+        """Take the vectors that `prepare` made, which do not depend on interactions; return self."""
         return self.restore(self.prepared(data))
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return the mean vector of the history plus that of the words."""
+        """Return the mean vector of the history's items plus the weighted vector of the words: float32 [Q, D]."""
         history: Sparse = queries.history.matrix(binary=True)
         lengths = np.maximum(np.diff(history.indptr), 1)[:, None]
         of_words = _unit(bag_of_words(queries.text, self._words)[1] @ self._axes)
@@ -69,7 +69,7 @@ class LatentText(VectorModel):
         return vectors
 
     def vectors(self, target: Target) -> Floats:
-        """Return the vectors of the items, also of those that nobody has had."""
+        """Return the vectors of all items, also of those without interactions: float32 [I, D]."""
         return self._items
 
     def word_vectors(self) -> tuple[Vocabulary, Floats]:
@@ -77,15 +77,15 @@ class LatentText(VectorModel):
         return self._words, self._axes
 
     def state(self) -> State:
-        """Return the words and both kinds of vectors."""
+        """Return the words, and the vectors of words and items."""
         return {"words": pack_words(self._words), "axes": self._axes, "items": self._items}
 
     def restore(self, state: State) -> LatentText:
-        """Take the words and the vectors from `state`."""
+        """Take the words and the vectors from `state`; return self."""
         self._words, self._axes, self._items = unpack_words(state["words"]), state["axes"], state["items"]
         return self
 
 
 def _unit(vectors: Floats) -> Floats:
-    """Return the rows at length 1, rows of zeros as they are."""
+    """Scale rows to length 1; rows of zeros stay as they are."""
     return (vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)).astype(np.float32)

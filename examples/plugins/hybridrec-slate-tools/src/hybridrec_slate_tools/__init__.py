@@ -1,4 +1,4 @@
-"""Two kinds in one package: the command `hybridrec overlap` and the exporter `playlists`."""
+"""Two kinds of plugins in one package: the command `hybridrec overlap` and the exporter `playlists`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ requires_api = "1.0"
 
 @hookimpl
 def hybridrec_commands() -> list[click.Command]:
-    """Return the command, imported only here so that listing plugins stays fast."""
+    """Return the command `overlap`, imported only here so that listing plugins stays fast."""
     from hybridrec_slate_tools.overlap import overlap
 
     return [overlap]
@@ -24,7 +24,7 @@ def hybridrec_commands() -> list[click.Command]:
 
 @hookimpl
 def hybridrec_exporters() -> list[type[Exporter]]:
-    """Return the exporter."""
+    """Return the exporter `playlists`."""
     from hybridrec_slate_tools.playlists import Playlists
 
     return [Playlists]

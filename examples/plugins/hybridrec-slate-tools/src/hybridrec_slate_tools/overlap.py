@@ -1,4 +1,4 @@
-"""`hybridrec overlap`: tells which pipelines show the same, before anybody blends them."""
+"""`hybridrec overlap`: compare the slates of pipelines, to see which show the same before they are blended."""
 
 from __future__ import annotations
 

@@ -17,18 +17,18 @@ class PlaylistsOptions(Options):
     pipeline: str
     """Pipeline whose slates are written."""
     most: int = Field(100, ge=1)
-    """Number of queries, the first of the run, that get a file."""
+    """Number of queries that get a file, the first ones of the run."""
 
 
 class Playlists(Exporter):
-    """A file `<query>.m3u8` for each query: names as comments, ids as entries."""
+    """Exporter of a file `<query>.m3u8` for each query, with names as comments and ids as entries."""
 
     name = "playlists"
     Config = PlaylistsOptions
     config: PlaylistsOptions
 
     def export(self, run: Run, folder: Path) -> Sequence[Path]:
-        """Write the files; raises ConfigError for an unknown pipeline."""
+        """Write the files and return their paths; raises ConfigError for an unknown pipeline."""
         named, pipelines = self.config.pipeline, list(run.report.pipelines)
         if named not in pipelines:
             raise ConfigError(f"no pipeline '{named}'; {did_you_mean(named, pipelines)}")
