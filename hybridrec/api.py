@@ -19,6 +19,7 @@ from hybridrec.engine.timers import Stopwatch
 from hybridrec.evaluation.report import DataReport
 from hybridrec.evaluation.samples import Sample
 from hybridrec.observers.base import RunFinished, RunStarted
+from hybridrec.paths import sweep
 from hybridrec.plugin import Plugin
 from hybridrec.reporting.page import write as write_page
 from hybridrec.runs.run import Run
@@ -65,12 +66,15 @@ def run(
     place = Store(Path(store)) if store is not None else Store.default()
     for folder in (Path(runs), place.folder):
         writable(folder)
+    sweep(Path(runs))
+    place.sweep()
     work = ExperimentRunner(experiment, registry, place, progress or NullProgress(), executor, watch=watch)
     observers = work.observers
     observers.tell(RunStarted, name=experiment.config.name, config=experiment.resolved)
     with observers.told_of_failure():
         result = work.run()
         report = result.report
+        report.notes += place.limit(experiment.config.store.max)
         report.tuning = None if opened.path is None else tuned_report(opened.path, experiment.hash)
         with watch.timing("write"):
             finished = write(Path(runs), result)

@@ -6,12 +6,17 @@ is made of one. Writing into it replaces links and never follows them.
 
 from __future__ import annotations
 
+import hashlib
 import os
+import platform
 import re
 import secrets
+import shutil
 import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import IO, Annotated
 
@@ -25,6 +30,10 @@ _LONGEST_NAME = 200
 _SHOWN = 60
 """The most characters of a name that an error repeats."""
 _KEY = r"^[0-9a-f]{32}$"
+_PARTIAL = re.compile(r"\..+\.(?P<machine>[0-9a-f]{8})-(?P<process>[0-9]+)\.[0-9a-f]{8}", re.DOTALL)
+"""Pattern of the names that `partial_path` returns."""
+_ABANDONED = 24 * 3600.0
+"""Seconds after which the partial files of another machine are taken for those of a process that has ended."""
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
 
@@ -69,6 +78,57 @@ def check_key(key: object) -> str:
     return key
 
 
+def partial_path(path: Path) -> Path:
+    """Return a fresh, hidden path beside `path` for a file or folder that is being written or removed.
+
+    The name says which process of which machine works there, so that `sweep` knows what a killed one left behind.
+    """
+    return path.with_name(f".{path.name}.{_machine()}-{os.getpid()}.{secrets.token_hex(4)}")
+
+
+def sweep(folder: Path, pattern: str = ".*") -> None:
+    """Remove the partial files and folders of processes that have ended, as far as possible.
+
+    Those of other machines, on a shared disk, are removed once they are a day old. `pattern` is a glob below `folder`.
+    """
+    for path in folder.glob(pattern):
+        if (owner := _PARTIAL.fullmatch(path.name)) is None:
+            continue
+        with suppress(OSError):  # removed meanwhile
+            if owner["machine"] == _machine() and os.name == "posix":
+                abandoned = not _runs(int(owner["process"]))
+            else:
+                abandoned = time.time() - path.lstat().st_mtime > _ABANDONED
+            if abandoned:
+                remove(path)
+
+
+def remove(path: Path) -> None:
+    """Remove a file, or a folder with its content, as far as possible."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink()
+
+
+@cache
+def _machine() -> str:
+    """Return 8 hexadecimal digits for the name of this machine."""
+    return hashlib.blake2b(platform.node().encode(), digest_size=4).hexdigest()
+
+
+def _runs(process: int) -> bool:
+    """Return True if a process of this number runs on this machine."""
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # it belongs to somebody else, or cannot be told
+        return True
+    return True
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """Open a new file for writing that replaces `path` at the end of the block, and is removed if the block fails.
@@ -79,7 +139,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
         mode = path.lstat().st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
             raise ConfigError(f"{path} exists and is not a file: nothing was written; give another name, or remove it")
-    partial = path.with_name(f".{secrets.token_hex(8)}.partial")
+    partial = partial_path(path)
     # Exclusive: an existing file or link of this name is never written to.
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW | _BINARY, 0o666)
     try:

@@ -1,5 +1,6 @@
 """Running and planning an experiment from code."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -32,3 +33,24 @@ def test_the_folder_for_results_is_tried_before_anything_is_fitted(experiment, t
     with pytest.raises(hybridrec.ConfigError, match="cannot be made a folder for results"):
         hybridrec.run(experiment(), runs=tmp_path / "file")
     assert Store.default().artifacts() == []
+
+
+def test_a_run_keeps_to_the_limit_of_the_store_and_sweeps_what_killed_runs_left(experiment):
+    first = hybridrec.run(experiment())
+    assert not [note for note in first.report.notes if "the store" in note]
+    left = [Path("runs/.toy-1.00000000-1.00000000"), Path(".hybridrec/store/aa/.aa.00000000-1.00000000")]
+    for path in left:
+        path.mkdir(parents=True)
+        os.utime(path, (0, 0))
+    other = experiment(("seed: 3", "seed: 4\nstore: {max: 1KB}"))
+    second = hybridrec.run(other)
+    assert not any(path.exists() for path in left)
+    removed, above = second.report.notes[-2:]
+    assert "not used for longest" in removed
+    assert "this run alone needs" in above
+    assert all(fit.cached for fit in hybridrec.run(other).report.fits)
+    assert not any(fit.cached for fit in hybridrec.run(experiment()).report.fits)
+    assert (
+        hybridrec.run(experiment(("seed: 3", "seed: 3\nstore: {max: 9GB}"))).report.config_hash
+        == first.report.config_hash
+    )

@@ -3,12 +3,26 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from hybridrec import ConfigError, StoreError
-from hybridrec.paths import Key, Name, append, check_key, inside, printable, replacing, subfolder, write_whole
+from hybridrec.paths import (
+    Key,
+    Name,
+    append,
+    check_key,
+    inside,
+    partial_path,
+    printable,
+    replacing,
+    subfolder,
+    sweep,
+    write_whole,
+)
 
 UNSAFE = ["", ".", "..", "../x", "a/b", "/etc/x", "a\0b", "a\nb", "-x", ".hidden", "a b", "a*", "g[1]", "~", "a\\b"]
 
@@ -78,7 +92,7 @@ def test_the_new_file_is_never_one_that_is_there_already(tmp_path, monkeypatch):
     monkeypatch.setattr("secrets.token_hex", lambda _: "guessed")
     precious = tmp_path / "precious"
     precious.write_text("kept")
-    (tmp_path / ".guessed.partial").symlink_to(precious)
+    (tmp_path / partial_path(tmp_path / "file").name).symlink_to(precious)
     with pytest.raises(FileExistsError):
         write_whole(tmp_path / "file", "new")
     assert precious.read_text() == "kept"
@@ -126,3 +140,26 @@ def test_what_an_error_repeats_is_short_and_can_be_printed():
     assert printable("größe") == "'größe'"
     assert printable("a\x1b]0;x\x07") == r"'a\x1b]0;x\x07'"
     assert len(printable("x" * 300)) < 70
+
+
+def ended():
+    """Return the number of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    return process.pid
+
+
+def test_what_ended_processes_left_is_swept_and_nothing_else(tmp_path):
+    own = partial_path(tmp_path / "run")
+    killed = own.with_name(own.name.replace(f"-{os.getpid()}.", f"-{ended()}."))
+    elsewhere = own.with_name(f".run.00000000-{ended()}.00000000")
+    old = own.with_name(f".old.00000000-{os.getpid()}.00000000")
+    for path in (own, killed, elsewhere, old, tmp_path / ".git", tmp_path / "run"):
+        path.mkdir()
+        (path / "file").write_text("x")
+    os.utime(old, (0, 0))
+    linked = killed.with_name(killed.name.replace(".run.", ".linked."))
+    linked.symlink_to(tmp_path / "run")
+    sweep(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {own.name, elsewhere.name, ".git", "run"}
+    assert (tmp_path / "run" / "file").exists()

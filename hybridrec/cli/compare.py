@@ -25,6 +25,9 @@ def compare(runs: tuple[Path, ...], control: str | None, metrics: tuple[str, ...
     if len(runs) < 2:
         raise click.UsageError("compare needs two runs or more")
     compared = compare_runs(runs, control=control, metrics=metrics)
+    rows = [[name, str(folder)] for name, folder in compared.names.items()]
+    print_table("Runs, by what differs in their configs", ["name", "folder"], rows)
+    print()
     print_table(
         "Comparison",
         ["control", "variant", "metric", "segment", "delta", "relative", "p (Holm)", "verdict"],

@@ -73,6 +73,7 @@ class Experiment:
     tradeoffs: Sequence[Mapping[str, Any]] | None = None
     refit: str | None = None
     memory: int | str | None = None
+    store: Mapping[str, Any] | None = None
     workers: int | None = None
     device: str | None = None
     observe: Mapping[str, Mapping[str, Any] | None] | None = None

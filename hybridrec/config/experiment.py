@@ -29,8 +29,8 @@ from hybridrec.types import Target
 
 RelevantItems: TypeAlias = Literal["all", "new", "repeated"]
 M = TypeVar("M", bound=BaseModel)
-OBSERVE = "observe"
-"""The section of a config that names observers, which do not change any result."""
+UNDECIDING = ("observe", "store")
+"""The sections of a config that do not change any result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -398,8 +398,8 @@ class CheckedExperiment:
 
     @property
     def hash(self) -> str:
-        """Hex digest of the resolved config without its observers, which do not change any result."""
-        return json_digest({key: value for key, value in self.resolved.items() if key != OBSERVE}, 8)
+        """Hex digest of the resolved config without the sections that do not change any result."""
+        return json_digest({key: value for key, value in self.resolved.items() if key not in UNDECIDING}, 8)
 
 
 def _plain(options: Options) -> dict[str, Any]:

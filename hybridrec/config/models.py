@@ -299,6 +299,14 @@ class PluginsUse(Options):
     """Plugins, or distributions of plugins, that are not loaded, as with `--block`; they need not be installed."""
 
 
+class StoreUse(Options):
+    """The size of the store of earlier fits and answers."""
+
+    max: Size = 5_000_000_000
+    """The store may grow to this size, for example 20GB. At the end of a run the least recently used artifacts above it
+    are removed, but none that the run used. What serves is in the bundle of a run and never in the store."""
+
+
 class ExperimentConfig(Options):
     """One experiment: data, split, components, pipelines, comparison."""
 
@@ -332,6 +340,8 @@ class ExperimentConfig(Options):
     """`all` trains the pipelines on the whole data after the evaluation, for serving."""
     memory: Size = 8_000_000_000
     """Budget for one fit and for the blocks of queries in work, for example 4GB."""
+    store: StoreUse = StoreUse()
+    """The store of earlier fits and answers."""
     workers: int | None = Field(None, ge=1)
     """Threads for fits and blocks of queries; by default the number of cores."""
     device: str | None = Field(None, pattern=r"^[a-z]+(:[0-9]+)?$", examples=["cuda:0"])

@@ -9,11 +9,11 @@ share one copy.
 
 from __future__ import annotations
 
+import math
 import os
-import re
-import shutil
+import stat
 import time
-import uuid
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,12 +21,11 @@ from typing import Any
 
 from hybridrec.errors import StoreError
 from hybridrec.inference.array_file import manifest_of, read_artifact, write_artifact
-from hybridrec.paths import check_key
+from hybridrec.paths import check_key, partial_path, remove, sweep
 from hybridrec.types import State
 
-_ABANDONED = 24 * 3600.0
-_HIDDEN = re.compile(r"\.[0-9a-f]{32}\.[0-9]+\.[0-9a-f]{8}")
-"""Pattern of the names that `_hidden` returns."""
+DAMAGED = {"damaged": True}
+"""The metadata of an artifact that cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +46,12 @@ class Store:
     def __init__(self, folder: Path) -> None:
         """Use this folder, which is created when something is first stored."""
         self.folder = folder
+        self.touched: set[str] = set()
+        """Keys that were looked up or written by this process."""
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state to pickle, with an absolute path: another process may have another working folder."""
-        return {**vars(self), "folder": self.folder.resolve()}
+        return {**vars(self), "folder": self.folder.resolve(), "touched": set()}
 
     @classmethod
     def default(cls) -> Store:
@@ -62,17 +63,22 @@ class Store:
         name = check_key(key)
         return self.folder / name[:2] / name
 
+    def _use(self, key: str) -> Path:
+        """Return the path of an artifact that this process uses."""
+        self.touched.add(key)
+        return self._path(key)
+
     def __contains__(self, key: str) -> bool:
-        return self._path(key).is_file()
+        return self._use(key).is_file()
 
     def get(self, key: str) -> State | None:
         """Return the arrays stored under a key, verified by their checksums; None if there are none.
 
         Raises StoreError if the artifact is damaged; `drop(key)` removes it.
         """
-        path = self._path(key)
+        path = self._use(key)
         try:
-            state = read_artifact(path)
+            state = read_artifact(path, key)
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -83,7 +89,7 @@ class Store:
 
     def about(self, key: str) -> dict[str, Any] | None:
         """Return the metadata of an artifact; None if it does not exist or is damaged."""
-        path = self._path(key)
+        path = self._use(key)
         try:
             about: dict[str, Any] = manifest_of(path)["about"]
         except (OSError, StoreError):
@@ -102,57 +108,93 @@ class Store:
         """Store named arrays under a key, unless the key exists; `about` is metadata that can be written as JSON."""
         if key in self:
             return
-        final = self._path(key)
+        final = self._use(key)
         final.parent.mkdir(parents=True, exist_ok=True)
         if final.is_dir():  # nothing that a store writes: a file cannot be renamed to the name of a folder
             self.drop(key)
-        partial = _hidden(final)
+        partial = partial_path(final)
         try:
             write_artifact(partial, key, state, about or {})
             _publish(partial, final)
         except BaseException:
-            _remove(partial)
+            remove(partial)
             raise
 
-    def drop(self, key: str) -> None:
-        """Remove an artifact, damaged or not; if it does not exist, do nothing."""
+    def drop(self, key: str) -> bool:
+        """Remove an artifact, damaged or not, and return True if it is gone; if it does not exist, do nothing."""
         path = self._path(key)
-        doomed = _hidden(path)
+        doomed = partial_path(path)
         with suppress(OSError):
             path.rename(doomed)
-        _remove(doomed)
+        remove(doomed)
+        return not path.exists()
 
     def artifacts(self) -> list[Artifact]:
-        """Return all complete artifacts, least recently used first."""
+        """Return all artifacts, least recently used first; the metadata of a damaged one is `DAMAGED`."""
         artifacts = []
         for path in self.folder.glob("??/[!.]*"):
-            with suppress(OSError, StoreError):  # removed meanwhile, damaged, or a folder
-                if path != self._path(path.name):
+            with suppress(OSError, StoreError):  # removed meanwhile, or not a name of ours
+                status = path.stat()
+                if path != self._path(path.name) or not stat.S_ISREG(status.st_mode):
                     continue  # somebody else's file, which may not be removed
-                about, status = manifest_of(path)["about"], path.stat()
+                about = DAMAGED
+                with suppress(StoreError):
+                    about = manifest_of(path)["about"]
                 artifacts.append(Artifact(path.name, path, status.st_size, status.st_mtime, about))
         return sorted(artifacts, key=lambda artifact: artifact.used)
 
-    def collect(self, keep_bytes: int, older_than: float) -> list[Artifact]:
-        """Remove artifacts that were not used for `older_than` seconds, and return the removed artifacts.
+    def sweep(self) -> None:
+        """Remove the temporary files of processes that have ended."""
+        sweep(self.folder, "??/.*")
+
+    def collect(self, keep_bytes: int, older_than: float, spare: Collection[str] = ()) -> list[Artifact]:
+        """Remove artifacts that were not used for `older_than` seconds, and return those that were removed.
 
         If the store is larger than `keep_bytes`, the least recently used artifacts are removed, too, until it is not.
-        Temporary files of processes that were killed more than a day ago are removed as well.
+        Artifacts whose keys are in `spare` stay. Temporary files of processes that have ended are removed as well.
+        Raises StoreError if an artifact cannot be removed.
         """
         now = time.time()
-        for partial in self.folder.glob("??/.*"):
-            with suppress(OSError):  # its owner is done with it
-                if _HIDDEN.fullmatch(partial.name) and now - partial.stat().st_mtime > _ABANDONED:
-                    _remove(partial)
+        self.sweep()
         artifacts = self.artifacts()
         excess = sum(artifact.bytes for artifact in artifacts) - keep_bytes
-        removed = []
+        removed, kept = [], 0
         for artifact in artifacts:
-            if excess > 0 or now - artifact.used > older_than:
-                self.drop(artifact.key)
+            if artifact.key in spare or not (excess > 0 or now - artifact.used > older_than):
+                continue
+            if self.drop(artifact.key):
                 excess -= artifact.bytes
                 removed.append(artifact)
+            else:
+                kept += 1
+        if kept:
+            raise StoreError(
+                f"{self.folder}: {kept} artifacts cannot be removed, {len(removed)} were: is the folder read-only?"
+            )
         return removed
+
+    def limit(self, most: int) -> list[str]:
+        """Remove the least recently used artifacts until the store has `most` bytes, but none that this process used.
+
+        Returns notes on what was removed, and on what is still above the limit.
+        """
+        try:
+            removed = self.collect(most, math.inf, self.touched)
+        except StoreError as error:
+            return [str(error)]
+        notes = []
+        if removed:
+            size = sum(artifact.bytes for artifact in removed)
+            notes.append(
+                f"the store had more than {most / 1e9:.1f} GB (`store: {{max: ...}}`): the {len(removed)} artifacts "
+                f"that were not used for longest, {size / 1e9:.1f} GB, were removed"
+            )
+        if (size := sum(artifact.bytes for artifact in self.artifacts())) > most:
+            notes.append(
+                f"this run alone needs {size / 1e9:.1f} GB of the store, more than {most / 1e9:.1f} GB "
+                "(`store: {max: ...}`): what it used was kept"
+            )
+        return notes
 
 
 class NullStore(Store):
@@ -170,11 +212,6 @@ class NullStore(Store):
         """Discard the arrays."""
 
 
-def _hidden(final: Path) -> Path:
-    """Return a unique, hidden path beside an artifact, for a file that is being written or removed."""
-    return final.parent / f".{final.name}.{os.getpid()}.{uuid.uuid4().hex[:8]}"
-
-
 def _publish(partial: Path, final: Path) -> None:
     """Rename a complete file to its final path, unless another process was first."""
     try:
@@ -182,13 +219,4 @@ def _publish(partial: Path, final: Path) -> None:
     except OSError:  # some systems do not replace what is in use: another process was first
         if not final.exists():
             raise
-        _remove(partial)
-
-
-def _remove(path: Path) -> None:
-    """Remove a file, or a folder with its content, and ignore errors."""
-    if path.is_dir() and not path.is_symlink():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        with suppress(OSError):
-            path.unlink()
+        remove(partial)

@@ -10,19 +10,25 @@ from __future__ import annotations
 
 import json
 import math
+import stat
 import zlib
 from pathlib import Path
-from typing import Any, cast
+from typing import IO, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hybridrec.data.fingerprint import json_digest
 from hybridrec.errors import StoreError
+from hybridrec.paths import printable
 from hybridrec.types import State
 
 FORMAT = 1
 _ALIGNED = 64
+_LONGEST = 1 << 26
+"""The most bytes of a manifest that are read: a file from elsewhere may have no end of line."""
+_MALFORMED = (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, MemoryError)
+"""Errors that a manifest raises which nobody here has written."""
 _MAPPED = 1 << 20
 """Files of at least this many bytes are mapped into memory; for smaller ones a mapping costs more than reading."""
 
@@ -56,44 +62,63 @@ def write_artifact(path: Path, key: str, state: State, about: dict[str, Any]) ->
         file.writelines(pieces)
 
 
-def read_artifact(path: Path) -> State:
+def read_artifact(path: Path, key: str | None = None) -> State:
     """Read the named arrays of a file, after verifying its checksum.
 
-    Raises OSError if the file cannot be read (FileNotFoundError if there is none), and StoreError if it is damaged.
+    Raises OSError if the file cannot be read (FileNotFoundError if there is none), StoreError if it is damaged, and if
+    it was written under another key than `key`.
     """
-    with path.open("rb") as file:
-        line = file.readline()
-        content = _checked(path, line)
+    with _opened(path) as file:
+        line = file.readline(_LONGEST)
+        content = _checked(path, line, key)
         if path.stat().st_size < _MAPPED:
             data = np.frombuffer(bytearray(file.read()), np.uint8)
         else:  # private pages: processes share what none of them writes to, and nobody can change the file
             data = np.asarray(np.memmap(file, np.uint8, "c", len(line)))
-    if zlib.crc32(data.data) != content["checksum"]:
-        raise StoreError(f"{path}: damaged (the checksum differs)")
     try:
+        if zlib.crc32(data.data) != content["checksum"]:
+            raise StoreError(f"{path}: damaged (the checksum differs)")
         return {name: _array(data[entry["start"] :], entry) for name, entry in content["arrays"].items()}
-    except (TypeError, ValueError) as error:  # of objects, for example, which are made of no bytes
-        raise StoreError(f"{path}: damaged ({error})") from None
+    except _MALFORMED as error:  # arrays of objects, for example, which are made of no bytes
+        raise StoreError(f"{path}: damaged ({_reason(error)})") from None
 
 
 def manifest_of(path: Path) -> dict[str, Any]:
     """Read the manifest of a file, after verifying its checksum; raises the same errors as `read_artifact`."""
-    with path.open("rb") as file:
-        return _checked(path, file.readline())
+    with _opened(path) as file:
+        return _checked(path, file.readline(_LONGEST))
 
 
-def _checked(path: Path, line: bytes) -> dict[str, Any]:
-    """Parse a manifest and return its content; raises StoreError if its format or checksum is wrong."""
+def _opened(path: Path) -> IO[bytes]:
+    """Open a file; raises StoreError for a pipe or device, which may never end, and for a folder."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise StoreError(f"{path}: cannot be read (it is not a file)")
+    return path.open("rb")
+
+
+def _checked(path: Path, line: bytes, key: str | None = None) -> dict[str, Any]:
+    """Parse a manifest and return its content; raises StoreError if its format, a checksum, type or key is wrong."""
     try:
         whole = json.loads(line)
         version, checksum, content = (whole[name] for name in ("format", "checksum", "content"))
-    except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{path}: the manifest cannot be read ({error})") from None
-    if version != FORMAT:
-        raise StoreError(f"{path}: written in format {version}, this version reads {FORMAT}")
-    if json_digest(content) != checksum:
-        raise StoreError(f"{path}: damaged (the checksum of the manifest differs)")
+        if version != FORMAT:
+            raise StoreError(
+                f"{path}: written in format {printable(str(version)).strip(chr(39))}, this version reads {FORMAT}"
+            )
+        if json_digest(content) != checksum:
+            raise StoreError(f"{path}: damaged (the checksum of the manifest differs)")
+        if not all(isinstance(content[name], dict) for name in ("about", "arrays")):
+            raise StoreError(f"{path}: the manifest cannot be read (`about` or `arrays` has another type)")
+        if key not in (None, content["key"]):
+            raise StoreError(f"{path}: written under the key {printable(str(content['key']))}, not under this one")
+    except _MALFORMED as error:
+        raise StoreError(f"{path}: the manifest cannot be read ({_reason(error)})") from None
     return cast(dict[str, Any], content)
+
+
+def _reason(error: BaseException) -> str:
+    """Return a short reason: a message may quote what is in the file."""
+    return f"{type(error).__name__}: {printable(str(error))}"
 
 
 def _array(data: NDArray[np.uint8], entry: dict[str, Any]) -> NDArray[Any]:

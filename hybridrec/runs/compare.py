@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+import yaml
 
 from hybridrec.engine.seeds import label_rng
 from hybridrec.errors import ConfigError, DataError, HybridrecError, did_you_mean
 from hybridrec.evaluation.compare import compare
 from hybridrec.evaluation.report import Comparison
 from hybridrec.evaluation.samples import EvaluatedArm, Sample
+from hybridrec.runs.leaderboard import config_values, differences_of
 from hybridrec.runs.run import MORE_SEGMENTS, Run
+
+_SHOWN = 2
+"""The most values in the name of a run."""
+_LONGEST = 40
+"""The most characters of a value with its key in the name of a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +29,16 @@ class RunsCompared:
     rows: list[Comparison]
     left_out: list[str]
     """A sentence for each run that cannot be compared with the first run, with the reason."""
+    names: dict[str, Path]
+    """The name of each run in `rows`, by what differs in its config, with its folder."""
 
 
 def compare_runs(
     folders: Sequence[Path | str], *, control: str | None = None, metrics: Sequence[str] = ()
 ) -> RunsCompared:
     """Compare the pipelines of finished runs with one pipeline of the first run, paired by query.
+
+    A blend is called `RUN:PIPELINE`, where RUN is what differs in the config (`l2=200`), else the name of the folder.
 
     control: that pipeline, by default the last one of the first run
     metrics: the metrics to compare, by default all that the runs share
@@ -36,11 +48,12 @@ def compare_runs(
     """
     runs, left_out = _comparable(folders)
     sample = runs[0].sample()  # all segments are those of the first run
-    by_run = [{f"{run.folder}:{name}": arm for name, arm in _arms(run, sample).items()} for run in runs]
+    names = run_names(runs)
+    by_run = [{arm.name: arm for arm in _arms(called, run, sample)} for called, run in zip(names, runs, strict=True)]
     arms = {name: arm for run_arms in by_run for name, arm in run_arms.items()}
     reference = list(by_run[0])[-1]
     if control is not None:
-        reference = f"{runs[0].folder}:{control}"
+        reference = f"{names[0]}:{control}"
         if reference not in arms:
             blends = [name for name, report in runs[0].report.pipelines.items() if not report.single]
             raise ConfigError(f"{runs[0].folder} has no pipeline '{control}': {did_you_mean(control, blends)}")
@@ -51,7 +64,41 @@ def compare_runs(
     if not shared:
         raise DataError("the runs share no metric")
     pairs = [(reference, name) for name in arms if name != reference]
-    return RunsCompared(compare(arms, pairs, list(metrics) or shared, label_rng(0, "compare runs")), left_out)
+    rows = compare(arms, pairs, list(metrics) or shared, label_rng(0, "compare runs"))
+    return RunsCompared(rows, left_out, {called: run.folder for called, run in zip(names, runs, strict=True)})
+
+
+def run_names(runs: Sequence[Run]) -> list[str]:
+    """Return a short, distinct name for each run: the values of its config that differ, or else its folder.
+
+    A key is cut to its last parts, as few as tell it from the others. The name of the experiment is what the folder
+    begins with, and counts only where nothing else differs.
+    """
+    differing = differences_of([dict(config_values(yaml.safe_load(run.config))) for run in runs])
+    keys = [key for key in dict.fromkeys(key for values in differing for key in values) if key != "name"]
+    short = {key: _shortest(key, keys) for key in keys}
+    names = [_described({short[key]: value for key, value in values.items() if key in short}) for values in differing]
+    called = [
+        name if name and names.count(name) == 1 else run.folder.name for name, run in zip(names, runs, strict=True)
+    ]
+    return [name if called.count(name) == 1 else str(run.folder) for name, run in zip(called, runs, strict=True)]
+
+
+def _shortest(key: str, keys: Sequence[str]) -> str:
+    """Return the last parts of a dotted key, as few as no other key ends with."""
+    parts = key.split(".")
+    ends = (".".join(parts[-count:]) for count in range(1, len(parts)))
+    return next(
+        (end for end in ends if not any(f".{other}".endswith(f".{end}") for other in keys if other != key)), key
+    )
+
+
+def _described(values: Mapping[str, str]) -> str:
+    """Return the first values with their keys, and the number of the others; "" without any."""
+    texts = [f"{key}={value.strip(chr(34))}" for key, value in values.items()]
+    shown = [text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..." for text in texts[:_SHOWN]]
+    others = f" +{len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
+    return ", ".join(shown) + others
 
 
 def _comparable(folders: Sequence[Path | str]) -> tuple[list[Run], list[str]]:
@@ -90,21 +137,19 @@ def _difference(first: Run, other: Run) -> str:
     return ""
 
 
-def _arms(run: Run, sample: Sample) -> dict[str, EvaluatedArm]:
-    """Return the pipelines of a run with their values per query, by name; single components are left out.
+def _arms(called: str, run: Run, sample: Sample) -> Iterator[EvaluatedArm]:
+    """Yield the pipelines of a run with their values per query, without single components.
 
-    `sample` is that of the queries that the run answered.
+    `called` is the name of the run, and `sample` that of the queries that the run answered.
     """
     import polars as pl
 
     frame = run.per_query()
     other_columns = {"pipeline", "query", "unit", "weight", "segment", "served_by"}
-    arms = {}
     for name, report in run.report.pipelines.items():
         if report.single:
             continue
         rows = frame.filter(pl.col("pipeline") == name)
         columns = [column for column in rows.columns if not column.startswith(MORE_SEGMENTS)]
         values = {column: rows[column].to_numpy() for column in columns if column not in other_columns}
-        arms[name] = EvaluatedArm(f"{run.folder}:{name}", sample, values)
-    return arms
+        yield EvaluatedArm(f"{called}:{name}", sample, values)

@@ -72,7 +72,7 @@ def leaderboard(folder: Path | str, metric: str | None = None) -> Leaderboard:
             continue
         try:
             run = Run.open(place)
-            runs.append((run, str(run.lock["sample"]), dict(_leaves(yaml.safe_load(run.config)))))
+            runs.append((run, str(run.lock["sample"]), dict(config_values(yaml.safe_load(run.config)))))
         except (HybridrecError, yaml.YAMLError) as error:
             unreadable.append(str(error))
     if not runs:
@@ -84,13 +84,13 @@ def leaderboard(folder: Path | str, metric: str | None = None) -> Leaderboard:
     groups: dict[str, list[tuple[Run, Config]]] = {}
     for run, asked, config in reversed(runs):
         groups.setdefault(asked, []).append((run, config))
-    between = _differences([_common([config for _, config in members]) for members in groups.values()])
+    between = differences_of([_common([config for _, config in members]) for members in groups.values()])
     ranked = [_group(asked, groups[asked], differs, chosen) for asked, differs in zip(groups, between, strict=True)]
     return Leaderboard(chosen, ranked, unreadable)
 
 
 def _group(asked: str, members: Sequence[tuple[Run, Config]], differs: dict[str, str], metric: str) -> Group:
-    inside = _differences([config for _, config in members])
+    inside = differences_of([config for _, config in members])
     listed = [
         LeaderboardRow(run, *_best(run, metric), differing) for (run, _), differing in zip(members, inside, strict=True)
     ]
@@ -129,7 +129,7 @@ def _order(row: LeaderboardRow, metric: str) -> tuple[bool, float]:
     return False, row.result.mean if lower else -row.result.mean
 
 
-def _differences(configs: Sequence[Config]) -> list[dict[str, str]]:
+def differences_of(configs: Sequence[Config]) -> list[dict[str, str]]:
     """Return for each config its values of those keys whose values differ between the configs.
 
     Keys that all configs have come before the others.
@@ -140,13 +140,13 @@ def _differences(configs: Sequence[Config]) -> list[dict[str, str]]:
     return [{key: config[key] for key in differing if key in config} for config in configs]
 
 
-def _leaves(content: Any, path: KeyPath = ()) -> Iterator[tuple[str, str]]:
+def config_values(content: Any, path: KeyPath = ()) -> Iterator[tuple[str, str]]:
     """Yield (key path, value as JSON) for each value of a config; a list of plain values counts as one value."""
     if isinstance(content, dict) and content:
         for key, value in content.items():
-            yield from _leaves(value, (*path, key))
+            yield from config_values(value, (*path, key))
     elif isinstance(content, list) and any(isinstance(value, dict | list) for value in content):
         for place, value in enumerate(content):
-            yield from _leaves(value, (*path, place))
+            yield from config_values(value, (*path, place))
     else:
         yield dotted(path), json.dumps(content, ensure_ascii=False)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import glob
 import hashlib
-import secrets
 from collections.abc import Callable
 from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
 from hybridrec.errors import DataError, StoreError
-from hybridrec.paths import inside, subfolder, write_whole
+from hybridrec.paths import inside, partial_path, subfolder, write_whole
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -56,7 +55,7 @@ def replace_file(folder: Path, name: str, write: Callable[[Path], object]) -> Pa
     if path.exists() and not path.is_file() and not path.is_symlink():
         raise StoreError(f"{path} is not a file: remove it")
     path.parent.mkdir(exist_ok=True)
-    partial = path.with_name(f".{secrets.token_hex(8)}.partial")
+    partial = partial_path(path)
     try:
         write(partial)
         entry = _Entry.of(partial)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import shutil
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +19,7 @@ from hybridrec.data.vocabulary import Vocabulary
 from hybridrec.engine.results import RunResult
 from hybridrec.errors import ConfigError
 from hybridrec.evaluation.samples import EvaluatedArm
+from hybridrec.paths import partial_path
 from hybridrec.runs.bundle import BUNDLE, write_bundle
 from hybridrec.runs.manifest import replace_file, write_manifest
 from hybridrec.runs.query_frames import item_names, write_queries, write_slates
@@ -44,13 +47,12 @@ def write(runs: Path, result: RunResult) -> Run:
     report = result.report
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     name = f"{report.name}-{stamp}-{report.config_hash[:6]}"
-    partial = runs / f".{name}.{os.getpid()}"
+    partial = partial_path(runs / name)
     partial.mkdir(parents=True)
     try:
         _write_files(partial, result)
         write_manifest(partial)
-        final = free(runs, name)
-        partial.rename(final)
+        final = _publish(partial, runs, name)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -65,8 +67,29 @@ def write_report(run: Run) -> None:
 
 def free(runs: Path, name: str) -> Path:
     """Return a path below `runs` that does not exist: the name itself, or the name with a number."""
-    candidates = (runs / (name if not number else f"{name}-{number}") for number in range(1_000))
-    return next(path for path in candidates if not path.exists())
+    return next(path for path in _candidates(runs, name) if not path.exists())
+
+
+def _candidates(runs: Path, name: str) -> Iterator[Path]:
+    """Yield the names that the folder of a run may have."""
+    yield runs / name
+    yield from (runs / f"{name}-{number}" for number in itertools.count(1))
+
+
+def _publish(partial: Path, runs: Path, name: str) -> Path:
+    """Rename a complete folder to the first name that is free, and return it.
+
+    Another process may take a name between the look and the renaming, which then fails on its full folder.
+    """
+    for final in _candidates(runs, name):
+        if final.exists():
+            continue
+        try:
+            return partial.rename(final)
+        except OSError:
+            if not final.exists():
+                raise
+    raise AssertionError("names never end")
 
 
 def _write_files(folder: Path, result: RunResult) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from hybridrec.config.experiment import OBSERVE, CheckedExperiment
+from hybridrec.config.experiment import UNDECIDING, CheckedExperiment
 from hybridrec.errors import ConfigError, StoreError
 from hybridrec.evaluation.report import TuningReport
 from hybridrec.paths import write_whole
@@ -96,6 +96,6 @@ def tuned_report(config: Path, config_hash: str) -> TuningReport | None:
 
 
 def _lasting(resolved: Any) -> Any:
-    """Return a resolved config without its observers and the budgets of its search, which may differ on resuming."""
+    """Return a resolved config without its search's budgets and the sections that do not change any result."""
     tune = {key: value for key, value in resolved["tune"].items() if key not in _BUDGETS}
-    return {key: value for key, value in resolved.items() if key != OBSERVE} | {"tune": tune}
+    return {key: value for key, value in resolved.items() if key not in UNDECIDING} | {"tune": tune}

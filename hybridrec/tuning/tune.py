@@ -90,6 +90,7 @@ def tune(
     folder = begin(Path(runs), experiment) if resume_from is None else resume(Path(resume_from), experiment)
     variants = Variants(opened.document, registry, opened.folder, check)
     place = Store(Path(store)) if store is not None else Store.default()
+    place.sweep()
     work = _Work(
         replace(experiment, validation=True),
         variants,
@@ -105,6 +106,7 @@ def tune(
         with observers.told_of_failure():
             work.run(trials or section.trials, seconds or section.seconds)
             tuned = work.finish(opened.text, assignments)
+            place.limit(experiment.config.store.max)
         observers.tell(SearchFinished, folder=str(folder), best=tuned.best[0].number)
     finally:
         observers.warn()

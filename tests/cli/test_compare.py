@@ -10,11 +10,12 @@ def test_compare_two_runs(call, experiment):
     second = hybridrec.run(experiment(("pop: 0.2", "pop: 0.9"))).folder
     status, out, _ = call("compare", first, second, "--metric", "ndcg@5")
     assert status == 0
-    assert f"{first}:hybrid" in out
-    assert f"{second}:hybrid" in out
+    assert "pop=0.2:hybrid" in out
+    assert "pop=0.9:hybrid" in out
+    assert f"pop=0.9  {second}" in out
     status, out, _ = call("compare", first, second, "--control", "control")
     assert status == 0
-    assert f"{second}:control" in out
+    assert "pop=0.9:control" in out
     status, _, err = call("compare", first, second, "--metric", "ndcg@9")
     assert status == 2
     assert "'ndcg@9': did you mean 'ndcg@5'?" in err
@@ -40,7 +41,8 @@ def test_compare_takes_the_runs_that_match_the_first_and_says_why_not_the_others
     damaged.mkdir()
     status, out, _ = call("compare", first, other, damaged, match)
     assert status == 0
-    assert f"{match}:hybrid" in out
-    assert f"{other}:hybrid" not in out
+    assert f"pop=0.9  {match}" in out
+    assert "pop=0.9:hybrid" in out
+    assert "seed=" not in out
     assert f"note: {other} cannot be compared with {first}: it was not asked the same queries" in out
     assert "note: runs/damaged is not a run: it has no manifest.json" in out

@@ -1,5 +1,6 @@
 """The store: whole artifacts or none, whatever is killed, damaged, or done twice at once."""
 
+import errno
 import json
 import os
 import subprocess
@@ -12,7 +13,9 @@ import numpy as np
 import pytest
 
 from hybridrec import StoreError
-from hybridrec.engine.store import Store
+from hybridrec.data.fingerprint import json_digest
+from hybridrec.engine.store import DAMAGED, Store
+from hybridrec.paths import partial_path
 
 KEY = "ab12" * 8
 AA, BB, CC = (two * 16 for two in ("aa", "bb", "cc"))
@@ -118,7 +121,7 @@ def test_any_flipped_byte_is_noticed_and_the_artifact_made_anew(store):
         with pytest.raises(StoreError):
             store.get(KEY)
     assert store.about(KEY) is None
-    assert store.artifacts() == []
+    assert [artifact.about for artifact in store.artifacts()] == [DAMAGED]
     assert store.find(KEY) is None
     assert KEY not in store
     store.put(KEY, STATE)
@@ -211,11 +214,12 @@ def test_collecting_by_age_and_the_leftovers_of_the_killed(store):
     store.put(BB, STATE)
     now = time.time()
     os.utime(store.folder / "aa" / AA, (now - 900, now - 900))
-    for name, age in ((f".{AA}.1.00000dea", 90_000), (f".{AA}.2.000000b5", 10), (".git", 90_000)):
+    dead, busy = f".{AA}.00000000-1.00000dea", partial_path(Path(AA)).name
+    for name in (dead, busy, ".git"):
         (store.folder / "aa" / name).mkdir()
-        os.utime(store.folder / "aa" / name, (now - age, now - age))
+        os.utime(store.folder / "aa" / name, (now - 90_000, now - 90_000))
     assert [artifact.key for artifact in store.collect(2**63, older_than=600)] == [AA]
-    assert {path.name for path in (store.folder / "aa").iterdir()} == {f".{AA}.2.000000b5", ".git"}
+    assert {path.name for path in (store.folder / "aa").iterdir()} == {busy, ".git"}
     assert BB in store
     assert [artifact.key for artifact in store.collect(0, float("inf"))] == [BB]
 
@@ -258,7 +262,9 @@ def test_a_file_that_cannot_be_replaced_was_put_by_another(store, monkeypatch, f
 WRITER = """
 import sys, numpy as np
 from pathlib import Path
-from hybridrec.engine.store import Store
+from hybridrec.data.fingerprint import json_digest
+from hybridrec.engine.store import DAMAGED, Store
+from hybridrec.paths import partial_path
 store, rounds = Store(Path(sys.argv[1])), int(sys.argv[2])
 print("ready", flush=True)
 sys.stdin.readline()
@@ -295,9 +301,7 @@ def test_a_writer_killed_at_any_moment_leaves_only_whole_artifacts(store):
         process.kill()
         process.communicate()
         check_all(store)
-    for partial in store.folder.glob("??/.*"):
-        os.utime(partial, (0, 0))
-    store.collect(2**63, float("inf"))
+    store.sweep()
     assert not list(store.folder.glob("??/.*"))
     check_all(store)
 
@@ -312,3 +316,104 @@ def test_two_processes_write_and_remove_the_same_keys(store):
         assert process.returncode == 0
     assert check_all(store) > 0
     assert not list(store.folder.glob("??/.*"))
+
+
+def test_the_least_recently_used_go_above_the_limit_but_none_that_was_used(store):
+    now = time.time()
+    for key, age in ((AA, 30), (BB, 20), (CC, 10)):
+        store.put(key, STATE)
+        os.utime(store.folder / key[:2] / key, (now - age, now - age))
+    size = store.artifacts()[0].bytes
+    later = Store(store.folder)
+    assert AA in later
+    (note,) = later.limit(2 * size)
+    assert "the 1 artifacts that were not used for longest" in note
+    assert [artifact.key for artifact in store.artifacts()] == [AA, CC]
+    (_, note) = later.limit(size // 2)
+    assert "this run alone needs" in note
+    assert [artifact.key for artifact in store.artifacts()] == [AA]
+    assert store.limit(10**12) == []
+
+
+def test_a_removal_that_fails_is_not_claimed(store, monkeypatch):
+    def read_only(path, target):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    store.put(AA, STATE)
+    monkeypatch.setattr(Path, "rename", read_only)
+    with pytest.raises(StoreError, match="1 artifacts cannot be removed, 0 were: is the folder read-only"):
+        store.collect(0, 0)
+    assert Store(store.folder).limit(1)[0].endswith("is the folder read-only?")
+
+
+def test_a_damaged_artifact_counts_and_can_be_removed(store):
+    store.put(AA, STATE)
+    path = store.folder / "aa" / AA
+    path.write_bytes(b"[" * 2000)
+    (store.folder / "aa" / "somebody else").write_text("kept")
+    os.mkfifo(store.folder / "aa" / ("aa" * 15 + "ff"))
+    (artifact,) = store.artifacts()
+    assert (artifact.key, artifact.bytes, artifact.about) == (AA, 2000, DAMAGED)
+    assert [removed.key for removed in store.collect(0, 0)] == [AA]
+    assert (store.folder / "aa" / "somebody else").exists()
+
+
+CRAFTED = {
+    "deep": b"[" * 100_000,
+    "a list": b"[1, 2]",
+    "null": b"null",
+    "no text": b"\xff\xfe",
+    "endless": b"x" * 3_000_000,
+    "a number of many digits": b"1" * 5_000,
+}
+
+
+@pytest.mark.parametrize("line", CRAFTED.values(), ids=CRAFTED)
+def test_a_crafted_first_line_is_one_error_and_stops_no_command(store, line):
+    store.put(BB, STATE)
+    store.put(AA, STATE)
+    (store.folder / "aa" / AA).write_bytes(line)
+    with pytest.raises(StoreError, match=r"the manifest cannot be read") as raised:
+        store.get(AA)
+    assert len(str(raised.value)) < 400
+    assert store.about(AA) is None
+    assert len(store.artifacts()) == 2
+    assert store.find(AA) is None
+
+
+@pytest.mark.parametrize("change", [
+    {"about": ["als"]}, {"arrays": None}, {"arrays": {"a": 3}}, {"arrays": {"a": {}}},
+    {"arrays": {"a": {"dtype": "<f4", "shape": [10**12], "order": "C", "start": 0}}},
+    {"arrays": {"a": {"dtype": "<f4", "shape": [2], "order": [], "start": 0}}},
+    {"arrays": {"a": {"dtype": "<f4", "shape": None, "order": "C", "start": {}}}},
+    {"arrays": {"a": {"dtype": [], "shape": [1], "order": "C", "start": 0}}}, {"checksum": None}, {"key": BB},
+])  # fmt: skip
+def test_a_crafted_manifest_with_a_right_checksum_is_one_error(store, change):
+    store.put(AA, STATE)
+    path = store.folder / "aa" / AA
+    line, _, data = path.read_bytes().partition(b"\n")
+    content = json.loads(line)["content"] | change
+    whole = {"format": 1, "checksum": json_digest(content), "content": content}
+    path.write_bytes(json.dumps(whole).encode() + b"\n" + data)
+    with pytest.raises(StoreError):
+        store.get(AA)
+    assert len(store.artifacts()) == 1
+
+
+def test_an_artifact_is_of_its_own_key_alone(store):
+    store.put(AA, STATE)
+    (store.folder / "bb").mkdir()
+    (store.folder / "bb" / BB).write_bytes((store.folder / "aa" / AA).read_bytes())
+    with pytest.raises(StoreError, match=f"written under the key '{AA}', not under this one"):
+        store.get(BB)
+
+
+def test_what_never_ends_is_not_read(store):
+    store.put(AA, STATE)
+    (store.folder / "bb").mkdir()
+    os.mkfifo(store.folder / "bb" / BB)
+    (store.folder / "cc").mkdir()
+    (store.folder / "cc" / CC).symlink_to("/dev/zero")
+    for key in (BB, CC):
+        assert store.find(key) is None
+    assert [artifact.key for artifact in store.artifacts()] == [AA]

@@ -1,5 +1,6 @@
 """Runs in comparison with the first of them: paired by query, or left out with the reason."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -7,7 +8,7 @@ import pytest
 
 import hybridrec
 from hybridrec import ConfigError, DataError
-from hybridrec.runs.compare import compare_runs
+from hybridrec.runs.compare import compare_runs, run_names
 from hybridrec.runs.manifest import replace_file
 
 
@@ -30,12 +31,12 @@ def test_differences_are_those_of_the_means_over_the_same_queries(runs):
     first, second = runs
     compared = compare_runs([first.folder, second.folder], metrics=["ndcg@5"])
     arms = {(row.control, row.variant): row for row in compared.rows if row.segment == "all"}
-    assert {control for control, _ in arms} == {f"{first.folder}:hybrid"}
+    assert {control for control, _ in arms} == {"pop=0.2:hybrid"}
     assert {variant for _, variant in arms} == {
-        f"{first.folder}:control", f"{second.folder}:control", f"{second.folder}:hybrid",
+        "pop=0.2:control", "pop=5.0:control", "pop=5.0:hybrid",
     }  # fmt: skip
     means = [run.report.pipelines["hybrid"].metrics["ndcg@5"].mean for run in runs]
-    row = arms[f"{first.folder}:hybrid", f"{second.folder}:hybrid"]
+    row = arms["pop=0.2:hybrid", "pop=5.0:hybrid"]
     assert row.delta == pytest.approx(means[1] - means[0])
     assert row.delta != 0
 
@@ -53,4 +54,31 @@ def test_a_run_that_cannot_be_read_is_left_out_with_the_reason(runs):
     compared = compare_runs([runs[0].folder, "nothing", runs[1].folder])
     (reason,) = compared.left_out
     assert reason.startswith("nothing is not a run")
-    assert f"{runs[1].folder}:hybrid" in {row.variant for row in compared.rows}
+    assert "pop=5.0:hybrid" in {row.variant for row in compared.rows}
+
+
+@dataclass
+class Named:
+    """The folder and config of a run."""
+
+    folder: Path
+    config: str
+
+
+@pytest.mark.parametrize(("configs", "names"), [
+    (["a: {l2: 1}", "a: {l2: 2}"], ["l2=1", "l2=2"]),
+    (["a: {l2: 1}\nb: {l2: 1}", "a: {l2: 2}\nb: {l2: 1}", "a: {l2: 1}\nb: {l2: 3}"],
+     ["a.l2=1, b.l2=1", "a.l2=2, b.l2=1", "a.l2=1, b.l2=3"]),
+    (["name: x\na: 1", "name: y\na: 1"], ["run0", "run1"]),
+    (["name: x\na: 1", "name: y\na: '2'"], ["a=1", "a=2"]),
+    (["a: 1", "a: 1"], ["run0", "run1"]),
+    (["a: 1", "a: 1", "a: 2"], ["run0", "run1", "a=2"]),
+    (["a: 1", "b: 2"], ["a=1", "b=2"]),
+    (["x: 1", "{a: 1, b: 2, c: 3, x: 1}"], ["run0", "a=1, b=2 +1 more"]),
+])  # fmt: skip
+def test_runs_are_named_by_the_values_that_differ(configs, names):
+    assert run_names([Named(Path(f"runs/run{n}"), config) for n, config in enumerate(configs)]) == names
+
+
+def test_equal_runs_in_folders_of_one_name_are_named_by_their_paths():
+    assert run_names([Named(Path(f"{n}/run"), "a: 1") for n in range(2)]) == ["0/run", "1/run"]
