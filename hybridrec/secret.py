@@ -22,6 +22,12 @@ KEYED = "keyed"
 MISTAKE = "secret"
 """The type of the validation error about a secret that was written down; its input must not be shown."""
 _REFERENCE = re.compile(r"(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)")
+_PASSWORD = re.compile(
+    r"[a-z][a-z0-9+.-]*://[^/\s:@]*:(?!\$?\{\w*\}@)[^/\s@]+@"
+    r"|://\S*[?&;](password|passwd|pwd|(access_?|auth_?)?token|api_?key|secret|sig|x-amz-signature|signature)="
+    r"(?!\$?\{\w*\})[^&;\s]",
+    re.IGNORECASE,
+)
 _SHORTEST = 4
 """Characters of the shortest text that is struck out: shorter ones are in every sentence."""
 _HIDDEN = "***"
@@ -108,6 +114,14 @@ def _validated(value: object, info: ValidationInfo) -> Secret:
 
 def _written(secret: Secret, info: SerializationInfo) -> str:
     return _HIDDEN if isinstance(info.context, dict) and info.context.get(KEYED) else secret.reference
+
+
+def holds_password(text: str) -> bool:
+    """Return True for a text with a URL that holds a password: before its host, or as a parameter (`?token=...`).
+
+    A name in braces, which a plugin fills in later, does not count as one.
+    """
+    return _PASSWORD.search(text) is not None
 
 
 def redacted(text: str) -> str:

@@ -147,11 +147,11 @@ def test_it_is_in_no_file_of_a_run_or_the_store_and_in_nothing_that_is_printed(c
     assert [note for note in notes if "failed at FitFinished" in note and note.endswith("ValueError: ***")]
     for command in (
         ("check", config()),
-        ("recommend", folder, "--item", "i1"),
+        ("recommend", folder, "--item", "item 01"),
         ("refresh", folder, "--set", "data.users=50"),
     ):
         status, out, err = call(*command, "--plugin", plugin)
-        assert (status, "s3cr3t" in out + err) == (0, False)
+        assert (status, "s3cr3t" in out + err) == (0, False), err
 
 
 @pytest.mark.parametrize("fail", ["driver", "own"])
@@ -224,7 +224,14 @@ def test_it_is_resolved_when_it_is_asked_for_and_not_before(tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize(
-    "url", ["db://reader:hunter2@host/x", "https://:hunter2@host", "see postgres+psycopg://a:hunter2@h"]
+    "url",
+    [
+        "db://reader:hunter2@host/x",
+        "https://:hunter2@host",
+        "see postgres+psycopg://a:hunter2@h",
+        "db://host/x?user=reader&password=hunter2",
+        "https://host/plays.csv?API_KEY=hunter2",
+    ],
 )
 def test_a_url_with_a_password_is_refused_and_not_shown(call, config, plugin, url):
     status, out, err = call("check", config(more=f", url: '{url}'"), "--plugin", plugin)
@@ -234,7 +241,15 @@ def test_a_url_with_a_password_is_refused_and_not_shown(call, config, plugin, ur
 
 
 @pytest.mark.parametrize(
-    "url", ["db://reader@host/x", "https://host:80/a@b", "db://reader:{password}@host", "mailto:a@b"]
+    "url",
+    [
+        "db://reader@host/x",
+        "https://host:80/a@b",
+        "db://reader:{password}@host",
+        "db://host/x?password={password}&sslmode=require",
+        "https://host/x?passwords=none",
+        "mailto:a@b",
+    ],
 )
 def test_a_url_without_a_password_is_taken(call, config, plugin, url):
     assert call("check", config(more=f", url: '{url}'"), "--plugin", plugin)[0] == 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from hybridrec.errors import ConfigError, did_you_mean
 from hybridrec.plugin import Plugin
 from hybridrec.registry.discovery import Registry
 from hybridrec.registry.plugin_files import PREFIX, located
+from hybridrec.secret import holds_password
 
 if TYPE_CHECKING:
     import polars as pl
@@ -188,16 +188,12 @@ def check(document: YamlDocument, registry: Registry, folder: Path) -> CheckedEx
     )
 
 
-_PASSWORD = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^/\s:@]*:(?!\$?\{\w*\}@)[^/\s@]+@")
-"""Pattern of URLs with a password; a name in braces, which a plugin fills in later, does not count as one."""
-
-
 def _refuse_passwords(document: YamlDocument, value: object, path: KeyPath) -> None:
     """Raise ConfigError for a URL that holds a password, since configs are written into runs.
 
     The message does not show the password.
     """
-    if isinstance(value, str) and _PASSWORD.search(value):
+    if isinstance(value, str) and holds_password(value):
         raise ConfigError(
             f"{document.where(path)}: this URL holds a password, and configs are written into runs and reports: leave "
             "it out, and give it in an option that is a secret, as `env:NAME` or `file:PATH`"

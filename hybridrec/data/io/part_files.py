@@ -12,13 +12,12 @@ from urllib.parse import unquote
 from pydantic_core import PydanticCustomError
 
 from hybridrec.errors import DataError
-from hybridrec.secret import MISTAKE
+from hybridrec.secret import MISTAKE, holds_password
 
 if TYPE_CHECKING:
     import polars as pl
 
 _CLOUD = re.compile(r"^([a-zA-Z][a-zA-Z0-9+.-]+):/+(?=[^/])")
-_CREDENTIALS = re.compile(r"^[^/]+//[^/@]*:[^/@]*@|[?&](X-Amz-Signature|sig|signature|token|password)=", re.IGNORECASE)
 _PATTERN = re.compile(r"[*?[]")
 _NUMBERS = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|\d+")
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
@@ -40,7 +39,7 @@ def is_cloud(path: object) -> bool:
 def cloud_path(path: Path | str) -> CloudPath:
     """Return an address as a path; raises PydanticCustomError if it has credentials, since reports show addresses."""
     address = CloudPath(path)
-    if _CREDENTIALS.search(str(address)):
+    if holds_password(str(address)):
         raise PydanticCustomError(
             MISTAKE,
             "credentials are not written into an address: set those of the storage in the environment "
