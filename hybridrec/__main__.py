@@ -1,4 +1,4 @@
-"""`python -m hybridrec`: the command line where its script is not on the path."""
+"""`python -m hybridrec`: the command line, for environments whose scripts are not on the path."""
 
 from hybridrec.cli import main
 

@@ -1,4 +1,4 @@
-"""The functions of the front door: run and plan an experiment."""
+"""The functions `run` and `plan`, which carry out an experiment, or only list its fits."""
 
 from __future__ import annotations
 
@@ -40,17 +40,20 @@ def run(
     plugins: Sequence[type[Plugin] | Path | str] = (),
     executor: Executor | None = None,
 ) -> Run:
-    """Run an experiment and write its run folder, `report.html` included, below `runs`.
+    """Run an experiment, write its folder with all files, `report.html` included, below `runs`, and return the run.
 
-    `config` is the path of a YAML file, a mapping of the same structure, or an `Experiment`: the same config gives the
-    same run. Without a file, relative paths start at the working directory. `data` holds Polars, pandas or Arrow
-    frames that replace files, by the names of the tables in the config's section `data`; their columns are mapped
-    there as those of files are, and `path` is left out.
-
-    `assignments` are `key.path=value` as for `--set`. With `validation` the queries come from inside the training
-    parts, and no test query is touched. Plugins named in `block` are not loaded; `plugins` are, without packaging:
-    classes, or paths of files that define some. `executor` runs the fits and sends the queries through the pipelines;
-    the default has as many threads as the config has `workers`.
+    config: the path of a YAML file, a mapping of the same structure, or an `Experiment`; the same config gives the same
+        run. Without a file, relative paths start at the working directory
+    assignments: texts `key.path=value` that override the config, as for `--set`
+    data: Polars, pandas or Arrow frames that replace files, by the names of the tables in the config's section `data`;
+        their columns are mapped there as those of files are, and `path` is left out
+    store: folder of the store, by default `$HYBRIDREC_STORE`, or `.hybridrec/store` below the working directory
+    progress: a listener to the progress of the run, by default none
+    validation: True to measure on queries from inside the training parts; no test query is used
+    block: names of plugins that are not loaded
+    plugins: plugins without packaging: classes, or paths of files that define some
+    executor: runs the fits and sends the queries through the pipelines; by default threads, as many as `workers` of the
+        config
     """
     watch = Stopwatch(None if progress is None else progress.started)
     with watch.timing("start"):
@@ -93,7 +96,7 @@ def run(
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """The fits of one component on one level, over all folds."""
+    """The fits of one component on one level, over all folds, in a fit plan."""
 
     label: str
     component: str
@@ -101,18 +104,18 @@ class Job:
     fits: int
     stored: int
     memory: int
-    """Estimated peak bytes of the largest of them; 0 if the component gives no estimate."""
+    """Estimated peak memory of the largest of these fits, in bytes; 0 if the component gives no estimate."""
 
 
 @dataclass(frozen=True, slots=True)
 class FitPlan:
-    """The fits that a run would do."""
+    """The fits that a run would do, with the size of its data and queries."""
 
     data: DataReport
     folds: int
     queries: int
     stacking_queries: int
-    """Out-of-sample queries on which re-rankers learn, over all folds; 0 if none learns."""
+    """Number of validation queries on which re-rankers learn, over all folds; 0 if none learns."""
     jobs: list[Job]
     notes: tuple[str, ...]
 

@@ -1,4 +1,4 @@
-"""Texts of assignments, `--set KEY=TEXT`: as paths they start where the command is given."""
+"""Texts of assignments, `--set KEY=TEXT`, which as relative paths start at the working folder."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from pathlib import Path
 
 
 class AssignedText(str):
-    """A text of an assignment; wherever a path is asked for it starts at the current folder, not at the config's.
+    """A text that was assigned by `--set`; as a relative path it starts at the working folder, not at the config's.
 
-    It is plain text in all other uses; validation makes plain text of it.
+    In all other uses it is plain text, and validation converts it to plain text.
     """
 
     __slots__ = ()
 
 
 def beside_the_command(value: object) -> object:
-    """Return the absolute path of an assigned text, and any other value as it is."""
+    """Convert an assigned text to a path that starts at the working folder; any other value is returned unchanged."""
     return Path.cwd() / Path(value).expanduser() if isinstance(value, AssignedText) else value

@@ -1,4 +1,4 @@
-"""The plugin classes of the core, offered through the same hooks as those of other plugins."""
+"""The plugin classes of the core, which are offered through the same hooks as those of other plugins."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def hybridrec_readers() -> Sequence[type[Reader]]:
-    """The embedded sets and the user's own files."""
+    """Readers of the user's own files and of the embedded data sets."""
     from hybridrec.data.readers.movietweetings import MovieTweetingsReader
     from hybridrec.data.readers.setlists import SetlistsReader
     from hybridrec.data.readers.table import TableReader
@@ -29,7 +29,7 @@ def hybridrec_readers() -> Sequence[type[Reader]]:
 
 @hookimpl
 def hybridrec_splitters() -> Sequence[type[Splitter]]:
-    """Users, interactions or items held out."""
+    """Splitters that hold out users, interactions or items."""
     from hybridrec.data import splits
 
     return splits.SPLITTERS
@@ -37,7 +37,7 @@ def hybridrec_splitters() -> Sequence[type[Splitter]]:
 
 @hookimpl
 def hybridrec_filters() -> Sequence[type[Filter]]:
-    """Conditions on attributes, lists of ids, release dates, and what the query shows or dislikes."""
+    """Filters by attributes, lists of ids, release dates, and by what the query shows or dislikes."""
     from hybridrec.stages.attribute_filter import AttributeFilter
     from hybridrec.stages.item_filters import AllowFilter, BlockFilter, ReleasedFilter
     from hybridrec.stages.query_filters import QUERY_FILTERS
@@ -47,7 +47,7 @@ def hybridrec_filters() -> Sequence[type[Filter]]:
 
 @hookimpl
 def hybridrec_segmenters() -> Sequence[type[Segmenter]]:
-    """The fields that queries know."""
+    """The segmenter by the fields that queries have."""
     from hybridrec.data.segments.known_fields import KnownFields
 
     return [KnownFields]
@@ -55,7 +55,7 @@ def hybridrec_segmenters() -> Sequence[type[Segmenter]]:
 
 @hookimpl
 def hybridrec_observers() -> Sequence[type[Observer]]:
-    """Lines of JSON."""
+    """The observer that writes lines of JSON."""
     from hybridrec.observers.jsonl import JsonLines
 
     return [JsonLines]
@@ -63,7 +63,7 @@ def hybridrec_observers() -> Sequence[type[Observer]]:
 
 @hookimpl
 def hybridrec_metrics() -> Sequence[type[Metric]]:
-    """Accuracy, what lies beyond it, and revenue."""
+    """Metrics of accuracy, of novelty, diversity and coverage, and of revenue."""
     from hybridrec.evaluation import accuracy
     from hybridrec.evaluation import beyond_accuracy as beyond
     from hybridrec.evaluation.revenue import Revenue
@@ -73,7 +73,7 @@ def hybridrec_metrics() -> Sequence[type[Metric]]:
 
 @hookimpl
 def hybridrec_exporters() -> Sequence[type[Exporter]]:
-    """Slates and truth for other judges."""
+    """Exporters of slates and truth for other evaluators."""
     from hybridrec.runs.export_trec import ParquetExporter, TrecExporter
 
     return [TrecExporter, ParquetExporter]

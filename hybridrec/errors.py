@@ -1,4 +1,4 @@
-"""The errors that users see: each says what is wrong, where, and what would be right."""
+"""The errors that users see; each message says what is wrong, where, and what would be right."""
 
 from __future__ import annotations
 
@@ -8,40 +8,40 @@ from typing import ClassVar
 
 
 class HybridrecError(Exception):
-    """The base of all errors that are reported as a message instead of a traceback."""
+    """Base class of all errors that are reported by a message instead of a traceback."""
 
     exit_status: ClassVar[int] = 2
-    """The exit status of the command line."""
+    """The exit status of the command line after such an error."""
 
 
 class ConfigError(HybridrecError):
-    """The YAML or a `--set` is not valid; nothing was started."""
+    """The error for a config, a `--set` or an argument that is not valid; nothing was started."""
 
 
 class DataError(HybridrecError):
-    """The data cannot be read, or does not suffice for the config."""
+    """The error for data that cannot be read, or that does not suffice for the config."""
 
 
 class PluginError(HybridrecError):
-    """A plugin cannot be loaded, clashes with another, or breaks its contract."""
+    """The error for a plugin that cannot be loaded, clashes with another plugin, or breaks its contract."""
 
     exit_status = 3
 
 
 class StoreError(HybridrecError):
-    """A stored artifact is missing, damaged, or of another version."""
+    """The error for a stored file (of the store, a run or a bundle) that is missing, damaged or of another version."""
 
     exit_status = 4
 
 
 class MissingDependencyError(PluginError):
-    """A component needs a library that is not installed; the message names the extra that installs it."""
+    """The error for a component that needs a library that is not installed; the message says how to install it."""
 
     exit_status = 2
 
 
 class MemoryBudgetError(HybridrecError):
-    """A component would need more memory than the budget allows; the message names the remedies."""
+    """The error for a component that would need more memory than the budget allows; the message names remedies."""
 
 
 def did_you_mean(name: str, available: Iterable[str]) -> str:
@@ -60,5 +60,5 @@ def did_you_mean(name: str, available: Iterable[str]) -> str:
 
 
 def unknown_pipeline(name: str, pipelines: Iterable[str]) -> str:
-    """Return the message about a pipeline name that the experiment does not have."""
+    """Return the message about a name that no pipeline of the experiment has, with the names that exist."""
     return f"no pipeline is named '{name}': {did_you_mean(name, pipelines)}"

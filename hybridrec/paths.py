@@ -1,7 +1,7 @@
 """Names and keys that become paths, and atomic writing of files.
 
-A run folder may come from an untrusted source. These types check its names when it is read, and again when a path
-is made of one. Writing into it replaces links and never follows them.
+The folder of a run may come from an untrusted source. These types check the names in it when it is read, and again when
+a path is made from a name. Writing into the folder replaces links and never follows them.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from hybridrec.errors import ConfigError, StoreError
 from hybridrec.types import KIND_NAME
 
 _LONGEST_NAME = 200
-"""Bytes of UTF-8: file systems allow 255, and names of files and folders add to the name."""
+"""The longest name in bytes of UTF-8: file systems allow 255, and names of files and folders add to a name."""
 _SHOWN = 60
-"""The most characters of a name that an error repeats."""
+"""The largest number of characters of a name that an error message repeats."""
 _KEY = r"^[0-9a-f]{32}$"
 _PARTIAL = re.compile(r"\..+\.(?P<machine>[0-9a-f]{8})-(?P<process>[0-9]+)\.[0-9a-f]{8}", re.DOTALL)
 """Pattern of the names that `partial_path` returns."""
@@ -46,17 +46,17 @@ def _short(name: str) -> str:
 
 _Plain = Annotated[str, Field(pattern=r"^\w[\w.+-]*$")]
 Name = Annotated[_Plain, AfterValidator(_short)]
-"""A label, or the name of a pipeline or experiment, which becomes the name of a file."""
+"""Type of labels and names of pipelines and experiments, which become names of files."""
 KindName = Annotated[str, Field(pattern=KIND_NAME), AfterValidator(_short)]
-"""The name of a kind of entities; that of a target becomes part of the names of files."""
+"""Type of names of kinds of entities; the name of a target becomes part of the names of files."""
 Key = Annotated[str, Field(pattern=_KEY)]
-"""The key of an artifact in the store, which becomes the name of its file."""
+"""Type of keys of artifacts in the store, which become names of files."""
 
 _PLAIN: TypeAdapter[str] = TypeAdapter(_Plain)
 
 
 def inside(folder: Path, file: str) -> Path:
-    """Return the path of a file directly in a folder; raises StoreError for a name that leads elsewhere."""
+    """Return the path of a file directly in a folder; raises StoreError if the name would lead to another folder."""
     try:
         return folder / _PLAIN.validate_python(file)
     except ValidationError:
@@ -72,7 +72,7 @@ def subfolder(folder: Path, name: str) -> Path:
 
 
 def check_key(key: object) -> str:
-    """Return the key of an artifact; raises StoreError if it cannot be one."""
+    """Return `key` if it can be the key of an artifact in the store; else raise StoreError."""
     if not isinstance(key, str) or not re.fullmatch(_KEY.strip("^$"), key):
         raise StoreError(f"{printable(str(key))} cannot be a key of the store: keys are 32 hexadecimal digits")
     return key
@@ -131,9 +131,10 @@ def _runs(process: int) -> bool:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
-    """Open a new file for writing that replaces `path` at the end of the block, and is removed if the block fails.
+    """Open a new file for writing, which takes the place of `path` at the end of the `with` block.
 
-    A link at `path` is replaced, too. Raises ConfigError if anything but a file or link is there.
+    If the block fails, the new file is removed and `path` stays as it was. A link at `path` is replaced, too. Raises
+    ConfigError if anything but a file or a link is there.
     """
     with suppress(FileNotFoundError):
         mode = path.lstat().st_mode
@@ -152,13 +153,13 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
 
 def write_whole(path: Path, content: str) -> None:
-    """Write a text file completely or not at all, like `replacing`."""
+    """Write a text file completely or not at all, by `replacing`, whose errors it raises."""
     with replacing(path) as file:
         file.write(content.encode())
 
 
 def append(path: Path, content: str) -> None:
-    """Append text to a file, created if missing; raises StoreError if it is a link."""
+    """Append text to a file, which is created if it does not exist; raises StoreError if it is a link."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NOFOLLOW | _BINARY, 0o666)
     except OSError:
@@ -172,6 +173,6 @@ def append(path: Path, content: str) -> None:
 
 
 def printable(text: str) -> str:
-    """Return text in quotes for an error message, truncated and without control characters."""
+    """Return a text in quotes for an error message, shortened and with control characters escaped."""
     shown = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
     return f"'{shown}'" if shown.isprintable() else ascii(shown)

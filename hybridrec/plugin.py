@@ -1,4 +1,4 @@
-"""The base of plugin classes: a name, a version and documented options."""
+"""The base class of plugin classes, which have a name, a version and documented options."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ from hybridrec.assigned_text import beside_the_command
 
 
 def beside_the_config(path: Path, info: ValidationInfo) -> Path:
-    """Return a path that starts at `folder` of the validation context, if there is one."""
+    """Make a relative path start at the `folder` of the validation context; without a folder it stays as it is."""
     folder = (info.context or {}).get("folder")
     return path if folder is None else Path(folder, path.expanduser()).resolve()
 
 
 InputPath = Annotated[Path, BeforeValidator(beside_the_command), AfterValidator(beside_the_config)]
-"""A path in a config; a relative one starts at `folder` of the validation context, the folder of the config file, and
-one in an assignment (`--set`) where the command is given."""
+"""Type of a path in a config. A relative path starts at the folder of the config file (`folder` of the validation
+context); a relative path in an assignment (`--set`) starts at the working folder."""
 
 
 class Options(BaseModel):
-    """The base of all options: unknown keys are refused, values cannot change after loading.
+    """Base class of all options: an unknown key is an error, and values cannot be changed after loading.
 
-    Each field has a description, from which reference pages and the JSON Schema are made.
+    Each field has a docstring, from which reference pages and the JSON Schema are made.
     """
 
     model_config = ConfigDict(
@@ -59,9 +59,9 @@ class Options(BaseModel):
 
 @cache
 def field_docstrings(model: type[Options]) -> dict[str, str]:
-    """Return the docstring of each field of a model that has one.
+    """Return the docstrings of the fields of a model, by field name; fields without one are left out.
 
-    They are read when somebody asks: to find them in the sources, which pydantic does where a class is made, would
+    They are searched in the source only when they are needed. pydantic would do it when the class is made, which would
     take a tenth of the time from the start of a process to its first slate.
     """
     texts: dict[str, str] = {}
@@ -80,37 +80,40 @@ def field_docstrings(model: type[Options]) -> dict[str, str]:
 
 
 class Plugin(ABC):
-    """The base of all classes that plugin modules offer: components, filters, readers, metrics and the others.
+    """Base class of all classes that plugin modules offer: components, filters, readers, metrics and others.
 
     name: the value of `use` in the YAML
-    version: increase it whenever the same data and options would produce another result: stored fits of older versions
+    version: to be increased whenever the same data and options would give another result; stored fits of older versions
         are then no longer used
     Config: the class of its options
-    config: the options of this instance, validated
+    config: the validated options of this instance
     """
 
     name: ClassVar[str]
     version: ClassVar[str] = "1"
     Config: ClassVar[type[Options]] = Options
     expected_failures: ClassVar[Mapping[str, str]] = {}
-    """Checks of its contract suite (`hybridrec.testing`) that it is known to fail: check -> reason."""
+    """Checks of its contract suite (`hybridrec.testing`) that the class is known to fail: check -> reason."""
     check_configs: ClassVar[Sequence[Mapping[str, Any]]] = ({},)
-    """The options that its contract suite checks it with, a mapping for each run as in the YAML: those without a
-    default, and small ones for what takes long."""
+    """The options that its contract suite checks the class with, a mapping for each run, as in the YAML. They set the
+    options without a default, and small values for options that decide how long a fit takes."""
 
     config: Any
 
     def __init__(self, config: Options | None = None) -> None:
-        """Take a validated `Config`, by default with default values. Raises TypeError for any other class."""
+        """Take the options, an instance of `Config`, by default with default values.
+
+        Raises TypeError for options of another class.
+        """
         self.config = self.Config() if config is None else config
         if not isinstance(self.config, self.Config):
             raise TypeError(f"{type(self).__name__} takes {self.Config.__qualname__}, not {type(config).__qualname__}")
 
     @classmethod
     def check_data(cls) -> Any:
-        """Return the Dataset that its contract suite checks it on; None for the toy dataset of the suites.
+        """Return the Dataset on which its contract suite checks the class; None for the toy dataset of the suites.
 
-        Give one, small, to a class that needs what the toy data lack.
+        Override it, with a small dataset, for a class that needs something that the toy dataset lacks.
         """
         return None
 
@@ -122,15 +125,15 @@ or fusion of the pipeline `hybrid`; a fallback of both."""
 
 @dataclass(frozen=True, slots=True)
 class StarterConfig:
-    """A config, as a plugin ships it, that a plugin proposes for the data that `hybridrec init` found.
+    """A shipped config that a plugin proposes for the data that `hybridrec init` was given.
 
-    `init` writes the one of the highest priority in place of a config made of components, with the user's own data in
-    it, and names the others.
+    `init` writes the proposed config with the highest priority, with the user's own data in it, in place of a config
+    made of components, and names the other proposals.
 
-    file: its name, "plugin:NAME/FILE.yaml"
-    changes: key path -> value, for what suits this data better: {"split.test": 0.2}; `data` holds no more than what the
-        reader needs to find the data, so that options of the reader are among the changes
-    priority: of several the highest one counts, of equal ones the first in order of their files
+    file: the name of the config, "plugin:NAME/FILE.yaml"
+    changes: key path -> value, for values that suit this data better: {"split.test": 0.2}. The section `data` that
+        `init` writes holds only what the reader needs to find the data, so options of the reader belong here
+    priority: the proposal with the highest priority counts, and among equal ones the first by its file
     """
 
     file: str
@@ -143,7 +146,7 @@ class Starter:
     """A component that a plugin proposes for the config that `hybridrec init` writes.
 
     component: the name of the component
-    roles: its places in the config; `control` and `fusion` go to the proposal of the highest priority only
+    roles: its places in the config; `control` and `fusion` are given only to the proposal with the highest priority
     options: options that differ from the defaults
     label: its label in the config; by default the component's name
     priority: proposals of higher priority come first, those of equal priority in order of their labels
@@ -158,5 +161,5 @@ class Starter:
     choose: Mapping[str, Sequence[Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        """Fill in the label."""
+        """Set the label to the component's name if it is empty."""
         object.__setattr__(self, "label", self.label or self.component)

@@ -1,4 +1,4 @@
-"""Options that are secrets: a config says where they are found, and nothing that is written holds them."""
+"""Options that are secrets: a config says where a secret is found, and no file that is written contains it."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from hybridrec.assigned_text import AssignedText
 from hybridrec.errors import ConfigError
 
 KEYED = "keyed"
-"""The key of a serialization context in which options are written for a digest: secrets are left out of it."""
+"""Key of the serialization context that asks for options without secrets, for a digest."""
 MISTAKE = "secret"
-"""The type of the validation error about a secret that was written down; its input must not be shown."""
+"""Type of the validation error about a secret that stands in a config; messages must not show its input."""
 _REFERENCE = re.compile(r"(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)")
 _PASSWORD = re.compile(
     r"[a-z][a-z0-9+.-]*://[^/\s:@]*:(?!\$?\{\w*\}@)[^/\s@]+@"
@@ -29,30 +29,33 @@ _PASSWORD = re.compile(
     re.IGNORECASE,
 )
 _SHORTEST = 4
-"""Characters of the shortest text that is struck out: shorter ones are in every sentence."""
+"""Number of characters of the shortest secret that is struck out; shorter texts occur in every sentence."""
 _HIDDEN = "***"
 _revealed: set[str] = set()
 
 
 class Secret:
-    """A secret of an option: `env:NAME` or `file:PATH` in a config, a password or token when `reveal` is called.
+    """An option that is a secret, such as a password: in a config a reference to it, `env:NAME` or `file:PATH`.
 
-    Only the reference is written to files and shown; nothing of it enters keys of the store. A relative path starts
-    at the folder of the config, or where the command is given if it is assigned (`--set`).
+    `reveal` returns the secret itself. Only the reference is shown and written to files, and neither enters the keys of
+    the store. A relative path starts at the folder of the config, or at the working folder if it is assigned (`--set`).
     """
 
     __slots__ = ("reference",)
 
     def __init__(self, reference: str) -> None:
-        """Take a reference; raises ConfigError for anything else, which may be the secret itself."""
+        """Take a reference, `env:NAME` or `file:PATH`; raises ConfigError for any other text.
+
+        The message does not show the text, which may be the secret itself.
+        """
         if not isinstance(reference, str) or not _REFERENCE.fullmatch(reference):
             raise ConfigError(_REMEDY)
         self.reference = reference
 
     def reveal(self) -> str:
-        """Return the secret, without white space around it; raises ConfigError if it is not where it should be.
+        """Return the secret, without white space around it; raises ConfigError if it is not found at its reference.
 
-        From now on it is struck out of errors of plugins, of notes and of what commands print.
+        From now on the secret is struck out of errors of plugins, of notes and of all that commands print.
         """
         kind, _, place = self.reference.partition(":")
         if kind == "env":
@@ -84,7 +87,7 @@ class Secret:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Return the schema: a reference is taken, and written again."""
+        """Return pydantic's schema, which reads a reference and writes the reference."""
         written = core_schema.plain_serializer_function_ser_schema(
             _written, info_arg=True, return_schema=core_schema.str_schema()
         )
@@ -92,7 +95,7 @@ class Secret:
 
     @classmethod
     def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
-        """Return the schema of a reference."""
+        """Return the JSON Schema of a reference."""
         return {"type": "string", "pattern": f"^{_REFERENCE.pattern}$"}
 
 
@@ -125,7 +128,7 @@ def holds_password(text: str) -> bool:
 
 
 def redacted(text: str) -> str:
-    """Return a text without the secrets that were revealed in this process, however they are escaped in it."""
+    """Return a text in which the secrets that were revealed in this process are struck out, also in escaped form."""
     for value in sorted(_revealed, key=len, reverse=True):
         if len(value) >= _SHORTEST:
             for spelling in {value, quote(value, ""), quote_plus(value), json.dumps(value)[1:-1], repr(value)[1:-1]}:
@@ -134,7 +137,7 @@ def redacted(text: str) -> str:
 
 
 def reveals(error: BaseException) -> bool:
-    """Return True if the text of an error, of its notes or of an error behind it holds a revealed secret."""
+    """Return True if an error, one of its notes, or an error that caused it contains a revealed secret."""
     return any(redacted(text) != text for each in _behind(error) for text in _texts(each))
 
 

@@ -1,4 +1,4 @@
-"""Tracing of calls into plugins: errors name their origin, and HYBRIDREC_TRACE=1 prints the time of each call."""
+"""Calls into plugins: errors get a note that names the plugin, and HYBRIDREC_TRACE=1 prints the time of each call."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from hybridrec.plugin import Plugin
 from hybridrec.secret import redacted, reveals
 
 GROUP = "hybridrec"
-"""The entry-point group. An entry point names a module; each module is one plugin."""
+"""The group of entry points of plugins. An entry point names a module, and each such module is one plugin."""
 LOOSE = "plugin_file_"
-"""The beginning of the names of modules that are made of single files."""
+"""The prefix of the names of modules that are made of plugin files without packaging."""
 VARIABLE = "HYBRIDREC_TRACE"
 _ENGINE = {"hybridrec", "click", "concurrent", "contextlib", "threading"}
 T = TypeVar("T")
 
 
 def origin(module: str) -> str:
-    """Return the plugin of a module, with distribution and version if it is installed."""
+    """Name the plugin that a module belongs to, with distribution and version if it is installed."""
     root = module.partition(".")[0]
     if module.startswith(LOOSE):
         return f"plugin '{module.removeprefix(LOOSE)}' (without packaging)"
@@ -38,12 +38,15 @@ def origin(module: str) -> str:
 
 
 def tracing() -> bool:
-    """Return True if HYBRIDREC_TRACE is set (and not 0)."""
+    """Return True if calls are traced: the environment variable HYBRIDREC_TRACE is set and not 0."""
     return os.environ.get(VARIABLE, "0") not in ("", "0")
 
 
 def plugin_frames(error: BaseException, package: str | None = None) -> traceback.StackSummary:
-    """Return the frames of an error outside the engine (or in one package only), outermost first."""
+    """Return the frames of an error's traceback that are outside the engine, outermost first.
+
+    With `package`, only the frames in that package are returned.
+    """
     homes = ((place, str(place[0].f_globals.get("__name__", ""))) for place in traceback.walk_tb(error.__traceback__))
     roots = ((place, home.partition(".")[0]) for place, home in homes)
     return traceback.StackSummary.extract(
@@ -52,12 +55,15 @@ def plugin_frames(error: BaseException, package: str | None = None) -> traceback
 
 
 def writes(error: BaseException) -> bool:
-    """Return True if a write to a read-only array raised the error, by its text: it has no class of its own."""
+    """Return True if the error was raised by a write to a read-only array.
+
+    Its text decides, since numpy has no class for this error.
+    """
     return isinstance(error, ValueError) and "read-only" in str(error)
 
 
 def blame(error: BaseException, package: str) -> str:
-    """Return a message about a write to a read-only array: the line of the package, and the remedy."""
+    """Return the message about a write to a read-only array: the line of the package that wrote, and a remedy."""
     frames = plugin_frames(error, package)
     place = f" in {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     return f"writes to a shared array that it was given{place} ({error}); let it write to a copy"
@@ -65,10 +71,10 @@ def blame(error: BaseException, package: str) -> str:
 
 @contextmanager
 def calling(plugin: Plugin | type[Plugin], action: str) -> Iterator[None]:
-    """Wrap a call into a plugin; `action` is its purpose and place ("in pipeline 'a', scorer 'b'").
+    """Wrap a call into a plugin, so that its errors get a note with `action` and the name of the plugin.
 
-    Errors get a note of that. Raises PluginError for a write to a read-only array, and in place of an error of a
-    library that holds a revealed secret.
+    `action` says the purpose or place of the call: "in pipeline 'a', scorer 'b'". Raises PluginError for a write to a
+    read-only array, and in place of an error of a library whose text holds a revealed secret.
     """
     cls = plugin if isinstance(plugin, type) else type(plugin)
     safe: Exception | None = None
@@ -95,7 +101,7 @@ def calling(plugin: Plugin | type[Plugin], action: str) -> Iterator[None]:
 
 
 def each(plugin: Plugin, action: str, values: Iterable[T]) -> Iterator[T]:
-    """Yield the values of a plugin's iterator; each step is wrapped as a call into the plugin."""
+    """Yield the values of an iterable that a plugin returned; each step is wrapped as a call into the plugin."""
     iterator = iter(values)
     while True:
         with calling(plugin, action):
@@ -108,7 +114,7 @@ def each(plugin: Plugin, action: str, values: Iterable[T]) -> Iterator[T]:
 
 @contextmanager
 def traced(action: str) -> Iterator[None]:
-    """Print the step `action` and its duration to standard error if HYBRIDREC_TRACE is set (and not 0)."""
+    """Print the duration of the `with` block, called `action`, to standard error if calls are traced."""
     if not tracing():
         yield
         return

@@ -1,4 +1,4 @@
-"""The command line: thin commands over the library. Modules here import nothing heavy at the top level."""
+"""The command line: thin commands over the library, whose modules import nothing heavy at the top level."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ COMMANDS = (
     "store",
     "tune",
 )
-"""The names of the commands: each is a function in a module of the same name."""
+"""The names of the commands; each is a function in a module of the same name, with `_` for `-`."""
 
 
 class _CommandGroup(click.Group):
-    """A group whose commands are imported when they are used."""
+    """A click group that imports a command only when it is used, and finds the commands of plugins."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return [*COMMANDS]
@@ -67,7 +67,10 @@ class _CommandGroup(click.Group):
 
 
 def _command_of_a_plugin(name: str) -> click.Command:
-    """Return a command of a plugin; loads all plugins, since only they know their commands."""
+    """Return the command of this name that a plugin offers; raises ConfigError if no plugin does.
+
+    All plugins are loaded, since only they know their commands.
+    """
     from hybridrec.errors import did_you_mean
     from hybridrec.registry.discovery import Registry
 
@@ -86,7 +89,7 @@ def hybridrec() -> None:
 
 
 def main() -> None:
-    """Run the command line; a mistake of the user is answered with a message, never with a traceback."""
+    """Run the command line and exit; a user's mistake is reported by a message, never by a traceback."""
     try:
         hybridrec.main(standalone_mode=False)
     except click.ClickException as error:
@@ -116,11 +119,11 @@ def main() -> None:
 
 
 def _notes(error: Exception) -> str:
-    """Return the notes of an error on the call into the plugin that raised it."""
+    """Return the notes of an error, a line each, which name the call into a plugin that raised it."""
     return "".join(f"\n  {note}" for note in getattr(error, "__notes__", []))
 
 
 def _without_secrets(text: str) -> str:
-    """Return a text without secrets that a plugin had revealed."""
+    """Return a text in which the secrets that were revealed in this process are struck out."""
     module = sys.modules.get("hybridrec.secret")  # where nothing was loaded, nothing was revealed
     return text if module is None else str(module.redacted(text))

@@ -1,4 +1,4 @@
-"""Console output: tables, sentences, progress bars."""
+"""Console output of the commands: tables, sentences, progress bars, and the treatment of Ctrl-C."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
 
 
 LINE_SECONDS = 5.0
-"""Least seconds between two lines on the progress of fits."""
+"""The shortest time between two lines on the progress of fits, in seconds."""
 
 
 @contextmanager
 def announcing_interrupts() -> Iterator[None]:
-    """Print at the first Ctrl-C that running work is being finished; exit at the second.
+    """Print at the first Ctrl-C that the fits in work are finished first; end at once at the second Ctrl-C.
 
-    Threads cannot be stopped, so the first one waits for them.
+    Threads cannot be stopped, so the first Ctrl-C waits for them.
     """
 
     def interrupted(number: int, frame: FrameType | None) -> NoReturn:
@@ -64,7 +64,7 @@ def megabytes(size: int) -> str:
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Return a console with the colours and width of the terminal; elsewhere its plain text is never cut."""
+    """Return a console with the colours and width of the terminal; without a terminal, its lines are 200 wide."""
     from rich.console import Console
 
     terminal = Console(stderr=stderr, highlight=False)
@@ -72,7 +72,7 @@ def console(*, stderr: bool = False) -> Console:
 
 
 def print_table(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table; the first column is text, the others are right-aligned if they hold numbers."""
+    """Print a table of text; all columns but the first are aligned to the right if they hold only numbers."""
     from rich.table import Table
     from rich.text import Text
 
@@ -87,7 +87,9 @@ def print_table(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]
 
 
 class Bars:
-    """Progress bars on a terminal; elsewhere a line for each fit that ends, and now and then for those that report.
+    """A `Progress` that draws bars on a terminal, and without one prints a line for each fit that ends.
+
+    Without a terminal it also prints now and then the progress that a fit reports.
 
     started: a reading of `time.perf_counter` at the start of the command, from which the report of a run counts
     """
@@ -104,7 +106,7 @@ class Bars:
 
     @contextmanager
     def task(self, name: str, total: int) -> Iterator[Callable[[int], None]]:
-        """Show a bar of `total` steps, and yield the function that advances it."""
+        """Show a bar of `total` steps, and yield the function that advances it by a number of steps."""
         self._task = name
         if not self.shown:
             self._told = time.monotonic()
@@ -124,12 +126,12 @@ class Bars:
                 self._describe = None
 
     def begin(self, fit: str) -> None:
-        """Name the fit beside the bar, with the others that are at work."""
+        """Add a fit to the names of running fits beside the bar."""
         self._at_work.append(fit)
         self._show_work()
 
     def end(self, fit: str, seconds: float, cached: bool) -> None:
-        """Take the name of the fit away; without a terminal, print a line with the seconds that the fit took."""
+        """Remove a fit from the names beside the bar; without a terminal, print a line with the seconds it took."""
         if fit in self._at_work:
             self._at_work.remove(fit)
         self._show_work()
@@ -141,7 +143,7 @@ class Bars:
             self._describe(", ".join(self._at_work))
 
     def report(self, fit: str, step: int, of: int, numbers: Mapping[str, float | None]) -> None:
-        """Show the progress of a fit beside the bar; where there is none, on a line every `LINE_SECONDS` at most."""
+        """Show the progress of a fit beside the bar; without one, print a line, at most one in `LINE_SECONDS`."""
         values = "".join(f", {name} {value:.4g}" for name, value in numbers.items() if value is not None)
         told = f"{fit} {step}/{of}{values}"
         if self._describe is not None:
@@ -152,7 +154,7 @@ class Bars:
 
 
 class CheckProgress:
-    """Progress of the checks of a class: a bar on a terminal, elsewhere a line for each check with its seconds."""
+    """The progress of the checks of a class: a bar on a terminal, else a line with the seconds of each check."""
 
     def __init__(self, name: str, total: int) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -175,7 +177,7 @@ class CheckProgress:
             self._bars.stop()
 
     def begin(self, check: str) -> None:
-        """Tell that a check begins, and that the one before it has ended."""
+        """Show that a check begins, and that the check before it has ended."""
         self._end()
         self._began = time.perf_counter()
         told = f"{self.name}: {check.replace('_', ' ')}"
@@ -195,7 +197,7 @@ class CheckProgress:
 
 
 def print_report(report: Report) -> None:
-    """Print the tables and the verdict of a report."""
+    """Print the tables, the verdict and the notes of a report."""
     from hybridrec.evaluation.summary import result_tables
 
     for title, headers, rows in result_tables(report):
@@ -207,7 +209,7 @@ def print_report(report: Report) -> None:
 
 
 def verdict(report: Report) -> None:
-    """Print the sentence that opens the verdict, and the table of the deciding comparisons."""
+    """Print the opening sentence of a report, and the table of the comparisons on which the verdict rests."""
     from hybridrec.evaluation.summary import opening, verdict_table, verdict_title
 
     print(opening(report))
@@ -218,16 +220,19 @@ def verdict(report: Report) -> None:
 
 
 def names(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
-    """Return the names that can be explained or checked, for shell completion."""
+    """Return the names of classes and commands that start with `begun`, for shell completion."""
     from hybridrec.registry.discovery import Registry
 
     return [name for name in Registry().names() if name.startswith(begun)]
 
 
 def held_out_query(folder: Path, unit: str, number: int) -> HeldOutQuery:
-    """Return a test query of a list by its number, from 1, and print what it shows and hides.
+    """Return the test query of the user (or list) `unit` with this number, and print what it shows and hides.
 
-    Raises DataError if the folder is not that of a run, or if the list has fewer queries.
+    folder: the folder of a run
+    number: number of the query among those of the user, from 1
+
+    Raises DataError if the folder is not that of a run, or if the user has fewer queries.
     """
     from hybridrec.errors import DataError
     from hybridrec.runs.run import Run

@@ -58,7 +58,7 @@ RUN_OR_BUNDLE = click.argument("run_or_bundle", metavar="RUN", type=click.Path(p
 
 
 class ExperimentOptions(TypedDict):
-    """The options of a command that carries an experiment out, under the names that the functions of the API have."""
+    """The options of a command that carries out an experiment, under the names of the arguments of `run` and `tune`."""
 
     store: Path
     runs: Path
@@ -67,9 +67,9 @@ class ExperimentOptions(TypedDict):
 
 
 def experiment_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add CONFIG and the options of a command that carries an experiment out.
+    """Decorate a command that carries out an experiment with the argument CONFIG and the options of such commands.
 
-    The command is called with the path of the config, the assignments and `ExperimentOptions`, then with its own.
+    The command is called with the path of the config, the assignments, `ExperimentOptions`, and its own options.
     """
 
     @wraps(command)

@@ -1,4 +1,4 @@
-"""The command `check`."""
+"""`hybridrec check`: check a config, read its data, and print the fits that a run would do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command `check-plugin`."""
+"""`hybridrec check-plugin`: run the contract suites on the classes of a plugin."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ _WORST_FIRST = ("failed", "expected failure", "passed", "not applicable")
 def check_plugin(
     name: str, assignments: tuple[str, ...], verbose: bool, block: tuple[str, ...], plugins: tuple[Path, ...]
 ) -> None:
-    """Run the contract suites on everything that the plugin NAME offers, or on one class of it.
+    """Run the contract suites on everything that the plugin NAME offers, or on the one class called NAME.
 
-    Its source may import public names only. Import time and speed are reported relative to a constant ranking; no
-    check depends on them.
+    The source of the plugin may import public names only. Import time and speed are reported beside those of a constant
+    ranking; no check depends on them.
     """
     from hybridrec.cli._console import CheckProgress, print_table
     from hybridrec.errors import ConfigError, PluginError
@@ -80,7 +80,7 @@ def check_plugin(
 
 
 def _private_imports(classes: Iterable[Any], registry: Registry) -> list[str]:
-    """Return the uses of what is not public in the sources of the plugins that offer these classes."""
+    """Return a text for each use of a private name of hybridrec in the sources of the plugins of these classes."""
     from hybridrec.testing.private_imports import private_imports
 
     providers = filter(None, map(registry.provider_of, classes))
@@ -89,7 +89,10 @@ def _private_imports(classes: Iterable[Any], registry: Registry) -> list[str]:
 
 
 def _options(classes: Iterable[Any], assignments: Iterable[str]) -> dict[Any, dict[str, Any]]:
-    """Return the assignments of `--set` that each class takes. Raises ConfigError for an option that none has."""
+    """Return for each class those assignments of `--set` that are options of it.
+
+    Raises ConfigError for an option that no class has.
+    """
     from hybridrec.config import yaml_document
     from hybridrec.errors import ConfigError, did_you_mean
     from hybridrec.plugin import Options
@@ -107,7 +110,10 @@ def _options(classes: Iterable[Any], assignments: Iterable[str]) -> dict[Any, di
 
 
 def _by_cause(outcomes: Iterable[Outcome]) -> list[tuple[Outcome, dict[str, int]]]:
-    """Return the worst outcome of each check with its number of cases; checks that fail for one reason are grouped."""
+    """Group the outcomes by check: (worst outcome, number of cases by check) for each group.
+
+    Checks that fail with the same message form one group.
+    """
     by_check: dict[str, list[Outcome]] = {}
     for outcome in outcomes:
         by_check.setdefault(outcome.check, []).append(outcome)
@@ -120,20 +126,23 @@ def _by_cause(outcomes: Iterable[Outcome]) -> list[tuple[Outcome, dict[str, int]
 
 
 def _row(worst: Outcome, checks: Mapping[str, int]) -> list[str]:
-    """Return the table row of a cause: a line for each of its checks, and the message of the first case."""
+    """Format a group of checks as a row of the table: a line for each check, and the message of the worst outcome."""
     where = f"[{worst.case}] " if worst.message and checks[worst.check] > 1 else ""
     called = "\n".join(check.replace("_", " ") for check in checks)
     return [called, "\n".join(map(str, checks.values())), worst.status, where + worst.message]
 
 
 def _named(checks: Iterable[str]) -> str:
-    """Name the checks that fail for one reason, in few words."""
+    """Name a group of checks that fail for the same reason: "NAME (and 2 for the same reason)"."""
     first, *others = checks
     return f"{first} (and {len(others)} for the same reason)" if others else first
 
 
 def _report_times(classes: Mapping[Any, Mapping[str, Any]], registry: Registry) -> None:
-    """Print the seconds of queries and imports relative to a constant ranking; `classes` maps each to its options."""
+    """Print the seconds of queries and of the import of each class, and those of a constant ranking.
+
+    `classes` maps each class to its options.
+    """
     from hybridrec.cli._console import print_table
     from hybridrec.stages.component import Component
     from hybridrec.testing.benchmark import QUERIES, Constant, seconds_of_import, seconds_of_queries

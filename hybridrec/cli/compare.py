@@ -1,4 +1,4 @@
-"""The command `compare`."""
+"""`hybridrec compare`: compare the pipelines of finished runs with one of the first run."""
 
 from __future__ import annotations
 

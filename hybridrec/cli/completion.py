@@ -1,4 +1,4 @@
-"""The command `completion`."""
+"""`hybridrec completion`: print a script for tab completion in bash, zsh or fish."""
 
 from __future__ import annotations
 

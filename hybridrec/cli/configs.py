@@ -1,4 +1,4 @@
-"""The command `configs`."""
+"""`hybridrec configs`: list the configs that come with plugins, or print one."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from hybridrec.cli._options import BLOCK, PLUGIN
 def configs(name: str | None, block: tuple[str, ...], plugins: tuple[Path, ...]) -> None:
     """List the configs that come with the installed plugins, or print the one of this NAME.
 
-    Each runs under its name: `hybridrec run plugin:core/configs/quickstart.yaml`. Where one needs data of yours,
-    `--set data.folder=FOLDER` says where it is. What is printed can be saved and changed.
+    Each runs by its name: `hybridrec run plugin:core/configs/quickstart.yaml`. If a config needs data of yours,
+    `--set data.folder=FOLDER` says where it is. A config that is printed can be saved and changed.
     """
     from hybridrec.cli._console import print_table
     from hybridrec.errors import ConfigError, did_you_mean

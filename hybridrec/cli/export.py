@@ -1,4 +1,4 @@
-"""The command `export`."""
+"""`hybridrec export`: write the content of a finished run in a format for other tools."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def _formats(context: click.Context, parameter: click.Parameter, begun: str) -> list[str]:
-    """Return the formats that start with `begun`, for shell completion."""
+    """Return the names of exporters that start with `begun`, for shell completion."""
     from hybridrec.registry.discovery import Registry
 
     return [name for name in Registry().names("exporters") if name.startswith(begun)]
@@ -63,7 +63,7 @@ def export(
 
 
 def _exporter(cls: Any, assignments: tuple[str, ...]) -> Exporter:
-    """Return the exporter with its options; raises ConfigError for unknown or invalid ones."""
+    """Make an exporter with the options in `assignments`; raises ConfigError for an unknown or invalid option."""
     from hybridrec.config import yaml_document
     from hybridrec.config.validation import Validator
 

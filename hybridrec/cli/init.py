@@ -1,4 +1,4 @@
-"""The command `init`."""
+"""`hybridrec init`: look at data files and write a first config for them."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def init(
 ) -> None:
     """Profile your own data FILES and write a working config for them, with a JSON Schema for your editor.
 
-    FILES may be a folder. A published data set (MovieLens, ...) gets the reader that is made for it. Of other files
-    the contents tell what is a user, an item, a time; the config says why in comments. Where they do not tell, you are
-    asked on a terminal, or the options below say it.
+    FILES may be a folder. For a published data set (MovieLens, ...) the config names the reader that is made for it. In
+    other files, the columns of users, items and times are recognised by their contents; comments in the config say by
+    what. If a column cannot be recognised, you are asked on a terminal, or name it by the options below.
     """
     import json
 
@@ -63,5 +63,5 @@ def init(
 
 
 def _ask(question: str, answers: Sequence[str]) -> str:
-    """Ask on the terminal for one of the answers."""
+    """Ask a question on the terminal, and return the chosen answer."""
     return str(click.prompt(question, type=click.Choice(list(answers)), err=True))

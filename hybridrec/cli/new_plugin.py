@@ -1,4 +1,4 @@
-"""The command `new-plugin`."""
+"""`hybridrec new-plugin`: write a small installable plugin with tests."""
 
 from __future__ import annotations
 

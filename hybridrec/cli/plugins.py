@@ -1,4 +1,4 @@
-"""The command `plugins`."""
+"""`hybridrec plugins`: list the installed plugins, what they offer, and their problems."""
 
 from __future__ import annotations
 

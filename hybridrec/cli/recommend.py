@@ -1,4 +1,4 @@
-"""The command `recommend`."""
+"""`hybridrec recommend`: recommend from a finished run or a bundle."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def recommend(
 
 
 def _silence(pipeline: Pipeline) -> str:
-    """Return a sentence on a pipeline that has nothing to show."""
+    """Explain in a clause why a pipeline recommends nothing."""
     generators = ", ".join(source.label for source in pipeline.sources)
     if not pipeline.fallback:
         return f"{generators} propose nothing, and the pipeline has no fallback"
@@ -157,7 +157,7 @@ def _silence(pipeline: Pipeline) -> str:
 
 
 def _stated_fields(query: Query) -> Iterator[tuple[Field, str]]:
-    """Yield the fields that the query knows beside its user, each with its name in a sentence."""
+    """Yield (field, its name in a sentence) for each field that the query has besides its user."""
     if query.items:
         yield "items", "items"
     yield from ((kind, kind) for kind, ids in query.entities.items() if ids)
@@ -166,7 +166,7 @@ def _stated_fields(query: Query) -> Iterator[tuple[Field, str]]:
 
 
 def _assigned(pair: str, option: str) -> tuple[str, str]:
-    """Split NAME=VALUE; raises UsageError for anything else."""
+    """Split NAME=VALUE into (name, value); raises UsageError, naming the option, for anything else."""
     name, equals, value = pair.partition("=")
     if not (name and equals and value):
         raise click.UsageError(f"{option} '{pair}': write NAME=VALUE")
@@ -181,14 +181,14 @@ def _columns(pairs: tuple[str, ...], columns: Features | None, option: str) -> d
 
 
 def _default(recommender: Recommender) -> str:
-    """Format the name of the pipeline that answers, and those of the others."""
+    """Return a line with the name of the default pipeline, which answers, and the names of the others."""
     others = [name for name in recommender.pipelines if name != recommender.default]
     hint = f", the default of the run; others by --pipeline: {', '.join(others)}" if others else ""
     return f"pipeline: {recommender.default}{hint}"
 
 
 def _reasons(place: Explanation) -> tuple[str, str, str, str]:
-    """Return the cells of a place: its generators, the models' scores, their shares, and the rules that moved it."""
+    """Format the reasons for a place as cells of a table: generators, scores by model, contributions, and moves."""
     opinions = ", ".join(f"{label} {rank} ({value:.3g})" for label, (value, rank) in place.opinions.items())
     parts = ", ".join(f"{label} {value:+.3f}" for label, value in place.contributions.items())
     moves = ", ".join(f"{move.rule} {move.before or '-'} > {move.after or '-'}" for move in place.moves)

@@ -1,4 +1,4 @@
-"""The command `refresh`."""
+"""`hybridrec refresh`: update a finished run with new data."""
 
 from __future__ import annotations
 
@@ -24,8 +24,9 @@ def refresh(
 ) -> None:
     """Update a finished RUN (made with `refit: all`) so that it recommends from its data as it is now.
 
-    Components that can be updated with the new data are not fitted again, the others are; learned blends stay. --set
-    may name other data, as in `--set data.interactions.path=new.csv`, and nothing else. The report is not changed.
+    Components that can be updated with the new data are updated, the others are fitted again; learned blends stay as
+    they are. --set may name other data, as in `--set data.interactions.path=new.csv`, and nothing else. The report is
+    not changed.
     """
     from hybridrec.cli._console import print_table
     from hybridrec.serving.refresh import refresh as take_up

@@ -1,4 +1,4 @@
-"""The command `report`."""
+"""`hybridrec report`: write the page of a finished run and open it."""
 
 from __future__ import annotations
 

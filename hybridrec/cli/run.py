@@ -1,4 +1,4 @@
-"""The command `run`."""
+"""`hybridrec run`: run an experiment, write its folder, and print the verdict."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def run(
     """Run an experiment and print the verdict.
 
     Everything is written into a new folder below RUNS; fitted components are kept in the store, so
-    that a second run fits nothing twice. With --validation no test query is touched: use it to choose
-    parameters. CONFIG may be `plugin:NAME/FILE`, a file that comes with a plugin.
+    that a second run fits nothing twice. With --validation no test query is used: choose parameters with
+    it. CONFIG may be `plugin:NAME/FILE`, a file that comes with a plugin.
     """
     started = time.perf_counter()  # the imports are part of what the user waits for
     from hybridrec.api import run as carry_out

@@ -1,4 +1,4 @@
-"""The command `runs`."""
+"""`hybridrec runs`: list the finished runs in a folder, with the keys in which their configs differ."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 
 WIDTH = 90
-"""Characters of a line that keys may take; the others are counted."""
+"""Number of characters of a row for keys of the config; of keys that do not fit only the number is shown."""
 VALUE = 30
-"""Characters of a value."""
+"""Number of characters that are shown of a value."""
 
 
 @click.command()
@@ -20,8 +20,8 @@ VALUE = 30
 def runs(folder: Path, metric: str | None, every: bool) -> None:
     """List the finished runs in FOLDER, a line each, with the config keys in which they differ.
 
-    Each run is listed with its best blend. Only results on the same queries can be ranked: runs that asked the same
-    (column `queries`) stand together, best first.
+    Each run is listed with its best pipeline. Only results on the same queries can be ranked: runs with the same
+    queries (column `queries`) stand together, best first.
     """
     from hybridrec.cli._console import print_table
     from hybridrec.evaluation.summary import cell
@@ -46,7 +46,10 @@ def runs(folder: Path, metric: str | None, every: bool) -> None:
 
 
 def _assigned(keys: Mapping[str, str], every: bool) -> str:
-    """Return the keys with their values, as many as a line takes, and the number of the others."""
+    """Format keys of a config with their values, as many as fit in a row, and the number of the others.
+
+    With `every`, all keys are shown, and values are not cut.
+    """
     texts = [f"{key}={value if every or len(value) <= VALUE else value[:VALUE] + '...'}" for key, value in keys.items()]
     shown: list[str] = []
     length = 0

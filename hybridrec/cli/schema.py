@@ -1,4 +1,4 @@
-"""The command `schema`."""
+"""`hybridrec schema`: print the JSON Schema of experiment files or of reports."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hybridrec.cli._options import BLOCK, PLUGIN
 @BLOCK
 @PLUGIN
 def schema(of: str, block: tuple[str, ...], plugins: tuple[Path, ...]) -> None:
-    """Print a JSON Schema: of experiment files with the options of all installed plugins, or of report.json."""
+    """Print the JSON Schema of experiment files, with the options of all installed plugins, or of report.json."""
     import json
 
     from hybridrec.config.json_schema import experiment_schema

@@ -1,4 +1,4 @@
-"""The command `show`."""
+"""`hybridrec show`: explain a class or command of a plugin, with its options, or list all names."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 def show(name: str | None, block: tuple[str, ...], plugins: tuple[Path, ...]) -> None:
     """Explain everything that is called NAME, of whatever kind: its purpose and every option it takes.
 
-    Several kinds may have one name, as the filter and the segmenter `attribute`. Without NAME, list all names by
-    kind, and those of components by stage.
+    A name may be in use in several kinds, such as `attribute`, a filter and a segmenter. Without NAME, list all names
+    by kind, and those of components by stage.
     """
     from hybridrec.cli._console import print_table
     from hybridrec.registry.describe import describe
@@ -47,7 +47,7 @@ def show(name: str | None, block: tuple[str, ...], plugins: tuple[Path, ...]) ->
 
 
 def _by_roles(registry: Registry) -> dict[str, list[str]]:
-    """Return all names by kind; those of a kind with several roles are grouped by role."""
+    """Return the names of all classes by kind; those of components by their stages, "generators and scorers"."""
     from hybridrec.registry import kinds
 
     names: dict[str, list[str]] = {}

@@ -1,4 +1,4 @@
-"""The command `similar`."""
+"""`hybridrec similar`: list the nearest neighbours of an entity in the space of a component."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hybridrec.serving.recommender import Recommender
 
 HELD_OUT = "held-out"
-"""The kind of lists of the test part: what is known of one is what its query shows."""
+"""The value of `--by` for a test query of the run, named by its user; only the visible part of it is used."""
 
 
 @click.command()
@@ -53,8 +53,8 @@ def similar(
 ) -> None:
     """List the neighbours of NAME (an entity by its id or loosely by its title, or words) in a component of a RUN.
 
-    Beside each neighbour stand the number of users who have it in training (of a user the number of items), and its
-    position among all of its kind by this count.
+    Each neighbour is shown with its count, the number of training users who have it (for a user, the number of items),
+    and its position by this count among all entities of its kind.
     """
     from hybridrec.cli._console import print_table
     from hybridrec.serving.recommender import load
@@ -78,7 +78,7 @@ def similar(
 def _asked(
     recommender: Recommender, run: Path, name: str, by: str, component: str, number: int
 ) -> tuple[str, str | Query]:
-    """Return the name of what is asked, and its id, its words, or the query of a list that was held out."""
+    """Return (name for the title, what `Recommender.similar` takes): an id, words, or the query of a test list."""
     from hybridrec.cli._console import held_out_query
     from hybridrec.serving.lookup import find, find_among
     from hybridrec.serving.similar import FEATURES, TEXT, WORDS

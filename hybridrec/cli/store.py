@@ -1,4 +1,4 @@
-"""The command `store`."""
+"""`hybridrec store`: show the size of the store of fits, and remove fits from it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def size(store_folder: Path) -> None:
 )
 @click.option("--all", "everything", is_flag=True, help="Remove everything; runs made with `refit: all` stop serving.")
 def gc(store_folder: Path, keep: str | None, older_than: float | None, everything: bool) -> None:
-    """Remove artifacts: least recently used first, down to --keep, and those unused for long."""
+    """Remove artifacts that were not used for --older-than days, and the least recently used beyond the size --keep."""
     from hybridrec.config.models import parse_size
     from hybridrec.engine.store import Store
     from hybridrec.errors import ConfigError

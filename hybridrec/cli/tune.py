@@ -1,4 +1,4 @@
-"""The command `tune`."""
+"""`hybridrec tune`: search for the best values of options on validation queries, and print the progress."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 SHOWN = 10
-"""Trials in the table at the end."""
+"""Number of trials in the table at the end."""
 
 
 @click.command()
@@ -36,7 +36,7 @@ def tune(
     resume: Path | None,
     quiet: bool,
 ) -> None:
-    """Choose options and weights on validation queries; no test query is touched.
+    """Choose options and weights on validation queries; no test query is used.
 
     The section `tune` of CONFIG has the search space. All trials, their importance and best.yaml, the config
     with the best values, are written into a new folder below RUNS; an interrupted search is continued there with
@@ -61,7 +61,7 @@ def tune(
 
 
 def show(tuned: Tuned) -> None:
-    """Print the best trials, the importance of the options, and the next command to run."""
+    """Print the best trials of a search, the importance of the options, and the command that measures the result."""
     from hybridrec.cli._console import print_table
 
     paths, metrics = list(tuned.best[0].values), list(tuned.best[0].metrics)
@@ -81,7 +81,10 @@ def show(tuned: Tuned) -> None:
 
 
 class TuneDisplay:
-    """A printer of improvements, with a bar on a terminal, and of the command that resumes after an interruption."""
+    """A callback of a search that prints each improvement, and on a terminal a progress bar.
+
+    After an interruption it prints the option that resumes the search.
+    """
 
     def __init__(self, quiet: bool) -> None:
         from hybridrec.cli._console import console
@@ -103,7 +106,7 @@ class TuneDisplay:
             self.console.print(f"all trials are kept; to go on, say the same again with --resume {self.folder}")
 
     def began(self, folder: Path, tuning: Tuning, trials: int) -> None:
-        """Print the folder of the results."""
+        """Print the folder of the results, and start the progress bar."""
         self.folder, self.metric = folder, tuning.metric_spec.key
         if self.quiet:
             return
@@ -117,7 +120,7 @@ class TuneDisplay:
             self.bar = (progress, progress.add_task("trials", total=trials))
 
     def tried(self, trial: Trial, best: Trial | None) -> None:
-        """Print the trial if it is the best so far, or failed."""
+        """Advance the bar, and print the trial if it is the best so far or has failed."""
         if self.bar is not None:
             self.bar[0].advance(self.bar[1])
         if self.quiet:
@@ -131,7 +134,7 @@ class TuneDisplay:
 
 
 def _names(paths: list[str]) -> list[str]:
-    """Return key paths without their common prefix."""
+    """Remove from key paths the steps at the beginning that all of them have in common."""
     paths_as_steps = [path.split(".") for path in paths]
     shared = 0
     while all(len(steps) > shared + 1 and steps[shared] == paths_as_steps[0][shared] for steps in paths_as_steps):

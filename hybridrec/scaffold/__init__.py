@@ -1,7 +1,7 @@
-"""A new plugin: a small, complete, installable distribution made from templates.
+"""The templates from which `hybridrec new-plugin` makes a small, complete, installable plugin.
 
-`templates/common` holds the files that all kinds share; a file of the same path under `templates/KIND` replaces
-one of them. PACKAGE in a path is the name of the package; `string.Template` fills in the text.
+`templates/common` holds the files that all kinds share; a file with the same path under `templates/KIND` takes the
+place of the shared one. PACKAGE in a path is replaced by the name of the package; `string.Template` fills in the text.
 """
 
 from __future__ import annotations
@@ -26,7 +26,10 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
 def _roles() -> dict[str, tuple[kinds.Kind, kinds.Role]]:
-    """Return the kind and role of each kind of class; a fusion is a re-ranker with a template of its own."""
+    """Return (kind, role) by the name of each sort of plugin that can be made.
+
+    These are the roles of all kinds, and `fusion`, which is a re-ranker with a template of its own.
+    """
     offered: dict[str, tuple[kinds.Kind, kinds.Role]] = {}
     for kind in kinds.KINDS:
         for role in kind.roles:
@@ -38,9 +41,9 @@ def _roles() -> dict[str, tuple[kinds.Kind, kinds.Role]]:
 
 _ROLES = _roles()
 _PAGES = {"generator": "model", "scorer": "model", "fusion": "re-ranker"}
-"""Kind of class -> page of docs/plugins about it, where it has another name."""
+"""Role -> page of docs/plugins about it, if the page has another name."""
 KINDS = (*_ROLES,)
-"""The kinds of new plugins: a class for a role."""
+"""The values of `--kind`: the roles for which there are templates."""
 
 
 def new_plugin(name: str, kind: str, parent: Path, registry: Registry) -> Path:
@@ -79,7 +82,7 @@ def new_plugin(name: str, kind: str, parent: Path, registry: Registry) -> Path:
 
 
 def _words_of(kind: str, package: str) -> dict[str, str]:
-    """Return the words of a template that depend on the table of kinds."""
+    """Return the words for the templates that follow from the table of kinds, by their placeholders."""
     offered, role = _ROLES[kind]
     option = f" --set {Template(role.check_options).substitute(package=package)}" if role.check_options else ""
     return {
@@ -93,7 +96,7 @@ def _words_of(kind: str, package: str) -> dict[str, str]:
 
 
 def _class_name(name: str, kind: str) -> str:
-    """Return the name of the class: `mood` + `reader` gives MoodReader, and so does `mood-reader` + `reader`."""
+    """Return the name of the plugin's class: MoodReader for a reader called `mood` or `mood-reader`."""
     module, last = kind.replace("-", ""), kind.rpartition("-")[2]
     plain = name.replace("-", "")
     # Of the kind's word alone would come the name of the base class.
@@ -102,7 +105,7 @@ def _class_name(name: str, kind: str) -> str:
 
 
 def _templates(kind: str) -> Iterator[tuple[str, str]]:
-    """Yield path and text of every template of a kind."""
+    """Yield (path, text) for every file of a new plugin of this kind, with its placeholders."""
     templates: dict[str, Path] = {}
     for root in (TEMPLATES / "common", TEMPLATES / kind):
         templates |= {path.relative_to(root).as_posix(): path for path in sorted(root.rglob("*.tmpl"))}
