@@ -106,7 +106,8 @@ class Tables:
         for kind in (USERS, ITEMS):
             for table in ("user_has", "item_has", "assignments"):
                 if kind in getattr(self, table):
-                    raise PluginError(f"Tables.{table}['{kind}']: {kind} are ends of interactions, not carried")
+                    right = "only kinds other than users and items are carried"
+                    raise PluginError(f"Tables.{table}['{kind}']: {kind} are ends of interactions; {right}")
 
     @property
     def kinds(self) -> tuple[EntityKind, ...]:

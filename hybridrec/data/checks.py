@@ -43,13 +43,15 @@ def check_hidden(fold: Fold) -> None:
     for rows in history.blocks():
         wanted, seen, trained = truth.take(rows), history.take(rows), fold.train.interactions.take(fold.units[rows])
         asked, query, training = (pair_keys(pairs.rows, pairs.ids, truth.width) for pairs in (wanted, seen, trained))
-        shown = {"its query": query} if np.array_equal(query, training) else {"its query": query, "training": training}
+        shown = {"its history": query}
+        if not np.array_equal(query, training):
+            shown["its user's training history"] = training
         for where, keys in shown.items():
             leaked = contains(keys, asked)
             if leaked.any():
                 place = int(np.argmax(leaked))
                 row, item = rows.start + wanted.rows[place], wanted.ids[place]
-                raise PluginError(f"fold '{fold.name}': query {row} asks for item {item} of {where}")
+                raise PluginError(f"fold '{fold.name}': query {row} asks for item {item}, which is in {where}")
 
 
 def _check_known(place: str, fold: Fold, data: Dataset) -> None:
@@ -111,7 +113,7 @@ def _check_gains(subject: str, gains: Sparse, truth: Sparse | None) -> None:
     if getattr(gains, "format", None) != "csr":
         raise PluginError(f"{subject} must be a csr matrix, not {type(gains).__name__}")
     if truth is None:
-        raise PluginError(f"{subject} have no truth that they belong to")
+        raise PluginError(f"{subject} belong to a target for which the fold has no truth")
     same = gains.shape == truth.shape and np.array_equal(gains.indptr, truth.indptr)
     if not same or not np.array_equal(gains.indices, truth.indices):
         raise PluginError(f"{subject} must have an entry for every entry of the truth, and no other")

@@ -163,7 +163,7 @@ class Features:
         if name in self.columns and self.columns[name].type != "category":
             return np.asarray(self.columns[name].values, np.float64)
         if name not in self.numeric:
-            raise DataError(f"no feature of numbers '{name}': {did_you_mean(name, self.numeric)}")
+            raise DataError(f"no feature with numbers is called '{name}': {did_you_mean(name, self.numeric)}")
         column = self.columns[LABELS]
         weights = column.values[:, [column.categories.index(name)]].tocoo()
         numbers = np.full(len(self), np.nan)

@@ -61,7 +61,7 @@ def _add(parts: dict[tuple[str, ...], Any], place: tuple[str, ...], value: Any, 
     elif isinstance(value, tuple) and len(value) == 2 and isinstance(value[0], pl.Series):
         parts.setdefault(place, _Vectors()).add(*value)
     elif parts.setdefault(place, value) != value:
-        raise PluginError(f"Tables.{place[0]} of block {number} is {value!r}, and {parts[place]!r} before")
+        raise PluginError(f"Tables.{place[0]} of block {number} is {value!r}; before it was {parts[place]!r}")
 
 
 class _Frames:
@@ -90,8 +90,8 @@ class _Frames:
                 and pl.Null not in (self.frames[0].schema[name], dtype)
             ):
                 raise PluginError(
-                    f"Tables.{self.place} of block {number} has {dtype} in the column '{name}', and "
-                    f"{self.frames[0].schema[name]} before"
+                    f"Tables.{self.place} of block {number} has {dtype} in the column '{name}'; before it had "
+                    f"{self.frames[0].schema[name]}"
                 )
         self.frames.append(frame)
 

@@ -75,7 +75,7 @@ class Exclude:
         if other.released is not None and other.times is not None:
             if released is not None and times is not None:
                 if not np.array_equal(times, other.times, equal_nan=True):
-                    raise ValueError("both exclusions have release times, and other times of the queries")
+                    raise ValueError("both exclusions have release times, but for different times of the queries")
                 released = np.fmax(released, other.released)
             else:
                 released, times = other.released, other.times

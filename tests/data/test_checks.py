@@ -49,7 +49,9 @@ BROKEN = {
     f"weights must have the shape \\[{N}\\], not \\[{N - 1}\\]": replace(FOLD, weights=FOLD.weights[1:]),
     "weight nan of query 0 is not positive": replace(FOLD, weights=FOLD.weights * np.nan),
     "gains of items must be a csr matrix, not coo_matrix": replace(FOLD, gains={"items": FOLD.truth["items"].tocoo()}),
-    "gains of venues have no truth that they belong to": replace(FOLD, gains={"venues": FOLD.truth["items"]}),
+    "gains of venues belong to a target for which the fold has no truth": replace(
+        FOLD, gains={"venues": FOLD.truth["items"]}
+    ),
     "gains of items must have an entry for every entry of the truth": replace(
         FOLD, gains={"items": csr_matrix(FOLD.truth["items"].shape, dtype=np.float32)}
     ),
@@ -85,10 +87,12 @@ def test_a_broken_fold_is_refused(message):
         check_fold(BROKEN[message], DATA)
 
 
-@pytest.mark.parametrize(("splitter", "where"), [(Leaks, "its query"), (TrainsOnEverything, "training")])
+@pytest.mark.parametrize(
+    ("splitter", "where"), [(Leaks, "its history"), (TrainsOnEverything, "its user's training history")]
+)
 def test_a_fold_that_shows_what_it_asks_for_is_refused(splitter, where):
     fold = check_fold(splitter().fold("test", DATA, SEED), DATA)
-    with pytest.raises(PluginError, match=rf"fold 'test': query \d+ asks for item \d+ of {where}"):
+    with pytest.raises(PluginError, match=rf"fold 'test': query \d+ asks for item \d+, which is in {where}"):
         check_hidden(fold)
 
 

@@ -129,7 +129,7 @@ def test_names_that_mean_something_else_are_no_kinds(name):
 
 
 def test_items_are_not_carried():
-    with pytest.raises(PluginError, match="items are ends of interactions, not carried"):
+    with pytest.raises(PluginError, match="items are ends of interactions; only kinds other than users and items are"):
         songs(user_has={"items": pl.DataFrame({"user": ["ann"], "id": ["x"]})})
 
 

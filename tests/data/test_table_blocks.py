@@ -55,7 +55,7 @@ def test_blocks_that_do_not_fit_together_are_refused_with_their_number():
     message = "Tables.interactions of block 2 has the columns user, item; before it had user, item, time"
     with pytest.raises(PluginError, match=message):
         assemble([Tables(frame), Tables(frame.drop("time"))])
-    message = "Tables.interactions of block 2 has Int64 in the column 'time', and Float64 before"
+    message = "Tables.interactions of block 2 has Int64 in the column 'time'; before it had Float64"
     with pytest.raises(PluginError, match=message):
         assemble([Tables(frame), Tables(frame.with_columns(pl.col("time").cast(pl.Int64)))])
     with pytest.raises(PluginError, match=re.escape("assemble was given no block of tables")):

@@ -55,7 +55,7 @@ def test_an_inner_fold_that_leaks_is_refused_too(experiment, monkeypatch):
         return replace(fold, train=train)
 
     monkeypatch.setattr(Masked, "validation_split", leaks)
-    with pytest.raises(PluginError, match=r"asks for item \d+ of training"):
+    with pytest.raises(PluginError, match=r"asks for item \d+, which is in its user's training history"):
         hybridrec.run(path, validation=True)
 
 
@@ -68,7 +68,7 @@ def test_where_the_seen_may_be_recommended_it_may_be_asked_for(experiment, monke
             yield replace(fold, truth=fold.truth | {"items": shown}, gains={})
 
     monkeypatch.setattr(Masked, "split", again)
-    with pytest.raises(PluginError, match="of its query"):
+    with pytest.raises(PluginError, match="in its history"):
         hybridrec.run(experiment())
     both = ("  hybrid:", "  hybrid:\n    seen: allow"), ("{from: pop, k: 20}], ", "{from: pop, k: 20}], seen: allow, ")
     allowed = experiment(*both)

@@ -120,5 +120,5 @@ def test_two_exclusions_together_exclude_what_either_does():
             first, second = made(names), made(other)
             both = first.also(second)
             np.testing.assert_array_equal(dense(both, q, n), dense(first, q, n) | dense(second, q, n))
-    with pytest.raises(ValueError, match="other times"):
+    with pytest.raises(ValueError, match="different times"):
         made(("released",)).also(Exclude(released=np.zeros(n), times=times + 1))

@@ -138,7 +138,7 @@ def test_truth_that_all_pipelines_exclude_is_cut(made, repeats):
 
 
 def test_folds_that_ask_for_what_is_seen_are_refused_where_a_pipeline_excludes_all_of_it(made, repeats):
-    with pytest.raises(hybridrec.PluginError, match="of its query"):
+    with pytest.raises(hybridrec.PluginError, match="in its history"):
         hybridrec.run(made())
     for rules in ("seen: allow", "filters: [{use: seen, last: 1}]"):
         assert hybridrec.run(made(rules)).report.pipelines["mine"].segments["all"].metrics["recall@7"].mean == 1

@@ -185,7 +185,7 @@ def _time_form(distinct: pl.Series, dtype: pl.DataType, stated: pl.Series) -> Ti
     if _mean(sample.str.contains(r"^\d{9,}(\.\d+)?$")) >= MOSTLY:
         units = [unit for unit in PER_SECOND if fits(TimeForm(unit=unit), FIRST_EPOCH)]
         return TimeForm(unit=units[0]) if units else None
-    # A day has a digit and a year two: most names have fewer, and need not be tried with each of some 200 forms.
+    # A date has at least three digits. Most names have fewer, and need not be tried with each of some 200 forms.
     if dtype.is_numeric() or not _mean(sample.str.contains(r"\d.*\d.*\d")) >= MOSTLY:
         return None
     if _mean(sample.str.contains(r"^\d{4}-\d{2}-\d{2}")) >= MOSTLY and fits(TimeForm()):

@@ -101,7 +101,7 @@ class ColumnTable(Generic[S]):
 
         value = pl.col(column)
         if self._single(column).is_float():
-            # Many tools turn integers with gaps into floats; an id becomes 7 again, not 7.0.
+            # Many tools turn integers into floats if some are missing; such an id becomes 7 again, not 7.0.
             value = value.fill_nan(None)
             if not self._evaluate(column, (value != value.round()).any()).item():
                 value = value.cast(pl.Int64, strict=False)

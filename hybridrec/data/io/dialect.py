@@ -105,7 +105,7 @@ def encoding_of(path: Path, head: bytes) -> str | None:
     strange = _not_utf8(path)
     if not strange:
         return None
-    # Of a file that is nearly all ASCII the few other lines tell more than the whole.
+    # If nearly all lines of a file are ASCII, the few others say more about its encoding than the whole file.
     text = b"\n".join(strange)
     if len(re.findall(rb"[\x80-\xff]", text)) > MANY * len(re.findall(rb"[A-Za-z\x80-\xff]", text)):
         guessed = from_bytes(text, cp_isolation=list(ENCODINGS)).best()

@@ -296,7 +296,7 @@ def _interactions_among(files: list[_File], hints: SchemaHints) -> tuple[_File, 
     best = {}
     for file in {id(file): file for file, *_ in readings}.values():
         best[file.name] = max((r for r in readings if r[0] is file), key=lambda r: r[1].score + r[2].score)
-    # Files whose columns are as clear are told by their length: the longest one holds what happened.
+    # Of files whose evidence is about equal, the longest one is taken, since interactions outnumber descriptions.
     clearest = max(_clearness(*reading) for reading in best.values())
     alike = [reading for reading in best.values() if _clearness(*reading) > clearest - 1.0]
     file, user, item = max(alike, key=lambda reading: (len(reading[0].frame), _clearness(*reading)))
@@ -343,7 +343,8 @@ def _settle(
         return close[answer]
     shown = describe_types(file.profiles[name] for name in names)
     raise DataError(
-        f"{file.name}: it does not show which column is the {role}. It may be {shown}. Say which: --{role} COLUMN"
+        f"{file.name}: the evidence does not show which column is the {role}. It may be {shown}. Say which: --{role} "
+        "COLUMN"
     )
 
 
@@ -385,7 +386,7 @@ def _pairs(file: _File, others: Sequence[_File], hints: SchemaHints) -> list[tup
         reason = (DOUBT,)
         return [(Candidate(first, 1.0, reason), Candidate(second, 1.0, reason))]
     if not pairs:
-        # One of the two is clear: the only other column of ids is the other.
+        # If one of the two roles is clear, the only other column of ids has the other role.
         for clear, rest, flip in ((users, items, False), (items, users, True)):
             strong = [c for c in clear if c.score >= WEAK]
             left = [c for c in rest if strong and c.column != strong[0].column and c.score > -1.0]
@@ -711,7 +712,7 @@ def _owner(file: _File, ids: Mapping[str, Vocabulary], columns: Mapping[str, str
             named = (
                 name_score(name, owner)[0] / 4 + (name.lower() == columns[owner].lower()) + (name.lower() == "id") * 0.5
             )
-            # Numbers from 1 on match whatever they count: names decide among them.
+            # Columns of numbers from 1 on match whatever they number, so names decide among them.
             score = share + named + (0.5 if subject == owner else -0.5 if subject else 0.0)
             if (score, share) > best[0]:
                 best = ((score, share), owner, name, share)

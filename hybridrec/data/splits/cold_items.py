@@ -83,7 +83,7 @@ def _with_interactions(data: Dataset) -> Ints:
     items = np.unique(data.interactions.ids)
     if len(items) < 2:
         raise DataError(
-            f"split cold-items: {len(items)} of {len(data.items)} items have interactions; hiding one and learning "
-            "from another takes two"
+            f"split cold-items: {len(items)} of {len(data.items)} items have interactions; at least two are needed, "
+            "one to hide and one to learn from"
         )
     return items
