@@ -46,8 +46,9 @@ FETCHED = ROOT / ".hybridrec" / "data"
 class DataFiles:
     """A data set as published: its files below the folder of data, and the roles that `init` must find.
 
-    user, item: columns of the interactions; empty where a reader recognises the set
-    package: requirement of the package on the package index that holds the files
+    user, item, time: columns of the interactions; empty if a reader recognises the data set
+    split: splitter that `init` must choose
+    package: requirement (name and version) of the package on PyPI that contains the files
     """
 
     files: tuple[str, ...]

@@ -49,10 +49,10 @@ VARIED: dict[str, list[Any]] = {
 
 SKIP_GRAM = ROOT / "configs" / "published" / "spotify-skip-gram.yaml"
 RATES = (0.001, 0.005, 0.025, 0.05, 0.1, 0.2)
-"""Learning rates of gensim: Adam's published one, that of `word2vec` for skip-gram in the middle, and more."""
+"""Learning rates of gensim that are compared; 0.001 is the published rate of Adam, 0.025 the usual one here."""
 RATED_METRIC = "ndcg@100"
 LISTS = {"concerts": CONFIGS / "setlists.yaml", "rock radio": CONFIGS / "radio.yaml"}
-"""Configs whose data are the lists on which rates are compared."""
+"""Name of a collection of lists on which rates are compared -> config with its data."""
 
 
 def main() -> None:
@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def main_of_rates() -> None:
-    """Run the rates on all lists that are there, and rewrite their table."""
+    """Run the comparison of rates on all collections of lists that are there, and rewrite its table."""
     experiment = yaml.safe_load(SKIP_GRAM.read_text(encoding="utf-8"))
     means: dict[str, list[MetricReport]] = {}
     for name, config in LISTS.items():
@@ -87,7 +87,7 @@ def main_of_rates() -> None:
 
 
 def rates(experiment: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
-    """Return the experiment on other lists, with a component and a pipeline for popularity and for each rate."""
+    """Return the experiment on other data, with a component and a pipeline for popularity and for each rate."""
     base = {"use": "word2vec", **experiment["components"]["word2vec"]}
     components = {"popularity": {}} | {str(rate): base | {"alpha": rate} for rate in RATES}
     pipelines = {label: {"generators": [{"from": label, "k": 100}], "fallback": []} for label in components}
@@ -103,7 +103,10 @@ def rates(experiment: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
 
 
 def rate_table(means: dict[str, list[MetricReport]]) -> str:
-    """Render one row for popularity and for each rate; the best of each column is bold. `means` are by column."""
+    """Render a table with a row for popularity and for each rate; the best value of each column is bold.
+
+    means: name of a column -> its values, row by row
+    """
     rows = [["`alpha`", *means], ["---", *["---:"] * len(means)]]
     best = {name: max(column, key=lambda metric: metric.mean or 0) for name, column in means.items()}
     for place, label in enumerate(("popularity", *RATES)):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class SqlPlaysOptions(Options):
-    """Options of `sql-plays`. A statement may name the secret: `select ... from plays where token = :secret`."""
+    """Options of `sql-plays`; a statement may name the secret: `select ... from plays where token = :secret`."""
 
     url: str
     """Address of the database, without a password: `sqlite:///shop.db`, `postgresql+psycopg://reader@host/shop`."""

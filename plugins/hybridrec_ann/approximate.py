@@ -145,7 +145,7 @@ class Approximate(VectorModel):
         return candidates
 
     def _found(self, asked: Floats, k: int, depth: int, target: Target, exclude: Exclude) -> Candidates:
-        """Return the best k of the `depth` ids that the scan retrieves for each query, excluded ids dropped."""
+        """Return the best k ids that are not excluded, of the `depth` ids that the scan retrieves for each query."""
         rows = self._codes[target].nearest(asked, depth)
         ids = np.where(rows < 0, np.int32(PADDING), self._known[target][rows])
         scores = kernels.gather_dot(asked, self._model.vectors(target), ids)
@@ -186,5 +186,5 @@ class Approximate(VectorModel):
 
 
 def _complete(vectors: Floats) -> Ints:
-    """Return the rows without NaN: int32, ascending."""
+    """Return the numbers of the rows without NaN: int32, ascending."""
     return np.flatnonzero(~np.isnan(vectors).any(axis=1)).astype(np.int32)

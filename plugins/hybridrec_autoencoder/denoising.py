@@ -97,7 +97,7 @@ class DenoisingAutoencoder(VectorModel):
             yield mean
 
     def memory(self, data: Dataset) -> int:
-        """Estimate the bytes of weights, gradients, Adam's means and a temporary, and of three outputs of a batch."""
+        """Estimate the bytes of weights, gradients, Adam's two means, a temporary array and a batch's outputs."""
         outputs = len(self._training_rows(data)[1])
         widths = (outputs, *self.config.widths, outputs)
         weights = sum(above * below for above, below in pairwise(widths))

@@ -110,7 +110,7 @@ class Network:
 
 
 class Adam:
-    """Adam: steps on a list of arrays, in place; weights decay in matrices, but not in vectors."""
+    """Adam's steps on a list of arrays, which change in place; entries of matrices decay, those of vectors do not."""
 
     def __init__(self, parameters: list[Floats], weight_decay: float) -> None:
         """Take the arrays to update."""
@@ -147,7 +147,7 @@ def train(
     epochs: int,
     rng: np.random.Generator,
 ) -> Iterator[float]:
-    """Train the network in place on rows 0 to `rows`; yield the mean loss of each epoch when it is done.
+    """Train the network in place on rows 0 to `rows` - 1; yield the mean loss of each epoch when it is done.
 
     The learning rate falls over `epochs`, which replaces `options.epochs`.
     """

@@ -79,7 +79,10 @@ def log_shares(rows: Sparse) -> Floats:
 
 
 def log_odds(rows: Sparse) -> Floats:
-    """Return the log odds that a row has each column, one added to either side: good initial biases of a yes or no."""
+    """Return the log odds that a row has an entry in each column, float32 [C], with one row added to either side.
+
+    These are good initial biases for a binary cross-entropy.
+    """
     counts = rows.getnnz(axis=0) + 1.0
     return np.log(counts / (rows.shape[0] + 2.0 - counts)).astype(np.float32)
 
@@ -106,7 +109,7 @@ class Hiding:
 
 
 class Multinomial:
-    """Multinomial loss, -sum x log softmax(y) of whole rows x, over each field separately."""
+    """Multinomial loss of whole rows x: -sum x log softmax(y), where the softmax is over each field separately."""
 
     def __init__(self, rows: Sparse, parts: Sequence[slice]) -> None:
         """Take the training rows, csr [R, C]; `parts` are the columns of each field."""
@@ -129,13 +132,13 @@ class Multinomial:
 
 
 class CrossEntropy:
-    """Binary cross-entropy of whole rows: -x log p where x is not 0, -w log(1 - p) elsewhere, p = 1 / (1 + exp(-y)).
+    """Binary cross-entropy of whole rows: -x log p for entries x that are not 0, and -w log(1 - p) for all others.
 
-    w is 1 for items and the weight of a tag for all others.
+    The probability p is 1 / (1 + exp(-y)) for an output y; w is 1 for items and `tag_weight` for all others.
     """
 
     def __init__(self, rows: Sparse, n_items: int, tag_weight: float) -> None:
-        """Take the rows, csr [R, C], whose first `n_items` columns are items."""
+        """Take the training rows, csr [R, C], whose first `n_items` columns are items."""
         self._rows = rows
         self._weights = np.where(np.arange(rows.shape[1]) < n_items, 1, tag_weight).astype(np.float32)
 

@@ -63,7 +63,7 @@ class CombMNZ(SumOfColumns):
     config: CombMNZConfig
 
     def contributions(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
-        """Return label -> float32 [Q, K]: normalised scores times their weight times the candidate's generators."""
+        """Return label -> float32 [Q, K]: weight times normalised score times number of proposing generators."""
         proposals = np.zeros(pool.ids.shape, np.float32)
         for generator in pool.generators:
             proposals += pool.proposed_by(generator)

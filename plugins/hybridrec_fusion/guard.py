@@ -130,7 +130,7 @@ class Guarded(Reranker):
         """Weight all columns equally, because there was no query to learn from."""
 
     def scaled(self, pool: Pool) -> dict[str, Floats]:
-        """Put every column that counts on the common scale: label -> float32 [Q, K], without NaN."""
+        """Return the columns of the option `columns` on the common scale: label -> float32 [Q, K], without NaN."""
         return normalised(pool.only(self.config.columns), self.config.normalise, self.config.missing)
 
     def state(self) -> State:

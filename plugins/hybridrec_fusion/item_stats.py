@@ -16,8 +16,8 @@ class Facts:
     """Statistics of the N ids of a target.
 
     popularity: float32[N], log((1 + n) / (1 + all users)), where n users have the id
-    first, last: float64[N], the time of its release, or else of its first use, and of its last use, in seconds since
-        1970; NaN where unknown
+    first: float64[N], the time of its release, or else of its first use, in seconds since 1970; NaN where unknown
+    last: float64[N], the time of its last use, likewise
     content: csr float32 [N, D], rows of length 1 or empty: its tags, weighted by rarity, its features and its vector
     tags: csr float32 [N, T], rows of length 1 or empty: its weighted tags alone, to compare with the tags of a query
     """

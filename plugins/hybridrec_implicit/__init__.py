@@ -25,7 +25,7 @@ def hybridrec_components() -> list[type[Component]]:
 def hybridrec_starters(data: DataProfile) -> list[Starter | StarterConfig]:
     """Propose `als`, also as the control, and `item-knn`, whose costs grow only with the number of interactions.
 
-    Which weight of an interaction, and which length of a profile, is right differs from one set of data to the next.
+    The right values of `alpha` and `b` differ between data sets, so they are chosen on validation queries.
 
     Triplets of user, item and count without a header, beside names of the items, are the form of the Million Song
     Dataset Challenge; for such data its configs are proposed, too.

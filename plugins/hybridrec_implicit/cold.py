@@ -51,7 +51,8 @@ def with_cold_items(vectors: Floats, data: Dataset, options: ColdOptions) -> Flo
 def _content(data: Dataset) -> Sparse:
     """Return the content of items: csr float64 [I, tags + features].
 
-    Tags count log(1 + count). The tags of an item have the length 1, and so have its features.
+    The value of a tag is log(1 + count). The values of an item's tags are scaled to length 1, and so are those of its
+    features.
     """
     kinds = [data.item_matrix("tags").log1p()]
     if data.items.features is not None:

@@ -147,7 +147,7 @@ class _Model:
 
 
 def _shares(of: Ints | Longs, entry: Bools, counts: Floats) -> Floats:
-    """Return the share of its vector's entries that each pair is: 1 over their number, 0 for negatives; float32."""
+    """Return for each pair 1 over the number of its vector's entries, 0 for negatives: float32, parallel to `of`."""
     return (entry / np.maximum(counts[of], 1)).astype(np.float32)
 
 

@@ -39,8 +39,10 @@ _NEEDS: dict[UserField, Field] = {
 
 
 class LightFMOptions(SimilarityOptions):
-    """Options of `lightfm`. Biases, of which an item's is its popularity, belong to the inner product alone: other
-    similarities leave them out."""
+    """Options of `lightfm`.
+
+    Biases (that of an item is its popularity) belong to the inner product alone; other similarities leave them out.
+    """
 
     loss: Literal["warp", "bpr", "logistic", "warp-kos"] = "warp"
     """Loss of training; `warp` optimizes the top of the ranking, `logistic` draws one random negative for each
@@ -216,14 +218,14 @@ class LightFM(VectorModel):
     def vectors(self, target: Target) -> Floats:
         """Return embedding, 1 and bias of each item, float32 [I, dim + 2]; NaN rows without a trained feature.
 
-        For a similarity other than the inner product it is the embedding alone, scaled for that similarity.
+        For a `similarity` other than `dot` they are the embeddings alone, scaled for the similarity.
         """
         return self._places
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
         """Return embedding, bias and 1 of each query, float32 [Q, dim + 2]; NaN rows without a trained feature.
 
-        For a similarity other than the inner product it is the embedding alone, as wide as `vectors`.
+        For a `similarity` other than `dot` they are the embeddings alone, as wide as `vectors`.
         """
         sums = _sums(self._space.rows(queries), self._features)
         if not self.config.is_plain:

@@ -102,7 +102,7 @@ def solve(rows: Sparse, l2: float, n: int) -> Primal | Dual:
 
 
 def restore(state: State) -> Primal | Dual:
-    """Rebuild the primal or the dual solution, whichever this state is of."""
+    """Rebuild the primal or the dual solution from its state."""
     return Dual.restore(state) if "solution" in state else Primal.restore(state)
 
 

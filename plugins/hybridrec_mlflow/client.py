@@ -109,7 +109,7 @@ def _seconds(report: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _verdicts(report: Mapping[str, Any]) -> dict[str, str]:
-    """Return `verdict.VARIANT against CONTROL.METRIC` -> the verdict on all queries, and `guardrail. ...` alike."""
+    """Return `verdict.VARIANT against CONTROL.METRIC` -> the verdict over all queries, and so for guardrails."""
     rows = [("verdict", row) for row in report["comparison"] if row["segment"] == "all"]
     rows += [("guardrail", row) for row in report["guardrails"]]
     return {
@@ -118,7 +118,10 @@ def _verdicts(report: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Yield (dotted path, text) of every value of a config that contains no other values, except plain lists."""
+    """Yield (dotted path, text) of every value of a config.
+
+    Mappings, and lists of mappings or lists, are entered; any other list is one value.
+    """
     if isinstance(value, dict) and value:
         for key, below in value.items():
             yield from _leaves(below, f"{path}.{key}" if path else str(key))
@@ -130,5 +133,5 @@ def _leaves(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _name(text: str) -> str:
-    """Return the text without the characters that MLflow's names may not contain."""
+    """Return the text with replacements for the characters that MLflow's names may not contain."""
     return re.sub(r"[^\w\-. :/]", "_", text.replace("@", "_at_").replace("+", "_and_"))

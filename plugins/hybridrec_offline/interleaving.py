@@ -1,4 +1,4 @@
-"""`hybridrec interleave`: count whose items of two pipelines' interleaved slates are in the truth."""
+"""`hybridrec interleave`: compare two pipelines by the relevant items in their interleaved slates."""
 
 from __future__ import annotations
 

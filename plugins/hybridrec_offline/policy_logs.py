@@ -70,7 +70,7 @@ class OffPolicyExporter(Exporter):
         return paths
 
     def notes(self) -> list[str]:
-        """Return a sentence for each pair of which queries were left out, with their number."""
+        """Return a sentence on the number of queries that were left out, for each pair with any."""
         return self._notes
 
     def _logs(self, run: Run) -> Iterator[tuple[str, pl.DataFrame]]:
@@ -89,9 +89,9 @@ class OffPolicyExporter(Exporter):
                     yield f"{logged}.{policy}.{target}.log.parquet", self._supported(log, f"{logged}, {policy}")
 
     def _supported(self, log: pl.DataFrame, pair: str) -> pl.DataFrame:
-        """Return the log without queries that it cannot tell about, and note their number.
+        """Return the log without queries that say nothing about the other pipeline, and note their number.
 
-        For these the pipeline could draw one action only, and the other pipeline may show another one.
+        For these the pipeline that drew could show one action only, and the other pipeline may show another one.
         """
         import polars as pl
 

@@ -69,8 +69,8 @@ def _shared_artists(eval_batch: EvalBatch, within: np.ndarray) -> Ints:
 class Clicks(Metric):
     """Recommended songs clicks@k: number of times ten more songs are requested until one is relevant.
 
-    (rank of the first hit - 1) // 10, and one more than the number of pages of ten (51 for 500) if none of the first
-    k is relevant (RecSys Challenge 2018). Lower is better.
+    The value is (rank of the first hit - 1) // 10, and one more than the number of pages of ten (51 for k = 500) if
+    none of the first k is relevant (RecSys Challenge 2018). Lower is better.
     """
 
     name = "clicks"

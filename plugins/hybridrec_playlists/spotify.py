@@ -54,7 +54,7 @@ class SpotifyReader(Reader):
     def recognises(cls, files: Sequence[Path]) -> dict[str, Any] | None:
         """Return the options if exactly one file has the first line of this data set, else None.
 
-        They skip malformed lines, since the published file has some.
+        The options skip malformed lines, since the published file has some.
         """
         tables = [file for file in files if file.suffix == ".csv"]
         matching = [file for file in tables if text_files.first_line(file).replace(" ", "") == LAYOUT]

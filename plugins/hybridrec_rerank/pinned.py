@@ -28,7 +28,7 @@ class PinnedOptions(Options):
 
 
 class Pinned(Reranker):
-    """Re-ranker that puts items at their places if they are among the candidates; the others close up around them.
+    """Re-ranker that puts items at their places if they are among the candidates; the others keep their order around.
 
     Candidates are the items that may be recommended to the query: an item that it has seen or dislikes, or that is
     blocked for all, is never pinned. The generator `listed` makes sure that the items are proposed.

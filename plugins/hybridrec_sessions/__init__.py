@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def hybridrec_components() -> list[type[Component]]:
-    """`markov-chain`, `vsknn`, `recency-frequency`."""
+    """`markov-chain`, `vsknn` and `recency-frequency`."""
     from hybridrec_sessions.chain import MarkovChain
     from hybridrec_sessions.neighbours import VSKNN
     from hybridrec_sessions.recency_frequency import RecencyFrequency

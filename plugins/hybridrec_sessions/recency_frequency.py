@@ -1,4 +1,4 @@
-"""`recency-frequency`: columns for a ranker that say how lately and how often an item was had before the request."""
+"""`recency-frequency`: columns for a learned ranker on the recency and frequency of items before the request."""
 
 from __future__ import annotations
 
@@ -29,20 +29,21 @@ class RecencyFrequencyOptions(Options):
     """Options of `recency-frequency`."""
 
     windows: tuple[Annotated[float, Field(gt=0)], ...] = Field((7.0, 30.0, 365.0), examples=[[7, 30]])
-    """Days before the request; each makes a column `frequency-DAYS`."""
+    """Numbers of days before the request; each makes a column `frequency-DAYS`."""
 
 
 class RecencyFrequency(Scorer):
     """Columns for a learned ranker: the recency and the frequency of each candidate before the time of the request.
 
-    - `recency`: -log(1 + days) since anybody had the item.
+    - `recency`: -log(1 + days) since the last interaction of any user with the item.
     - `frequency-7`, ...: the share of the item in all interactions of that many days before the request.
-    - `own-recency`, `own-frequency`: -log(1 + days) since the item is in the query's own history, and how often it is.
+    - `own-recency`: -log(1 + days) since the last interaction with the item in the query's own history.
+    - `own-frequency`: the number of interactions with the item in the query's own history.
 
-    The first two of the three variables RFM of direct marketing (Hughes 1994), here of an item. Interactions of the
-    training part at the time of the request, or after it, do not count, so a random split, whose training part reaches
-    beyond the request, asks for no more than what is known when serving. Of a request without a time only
-    `own-frequency` is known, and the recency of an item that nobody had before is unknown, too: NaN.
+    They are the first two of the three variables RFM of direct marketing (Hughes 1994), for an item. Interactions of
+    the training part at the time of the request or after it do not count, so that random splits, whose training part
+    has later interactions, too, use no more than is known when serving. For a request without a time all but
+    `own-frequency` are NaN; so is the recency of an item that nobody had before.
     """
 
     name = "recency-frequency"
@@ -57,7 +58,7 @@ class RecencyFrequency(Scorer):
         self.columns = ("recency", *frequencies, "own-recency", "own-frequency")
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Sort the times of each item; raises DataError if no interaction has a time."""
+        """Sort the times of each item's interactions and return self; raises DataError if no interaction has a time."""
         history = data.interactions
         if history.times is None or np.isnan(history.times).all():
             raise DataError("recency-frequency needs the times of interactions, but this data has none")
@@ -67,7 +68,7 @@ class RecencyFrequency(Scorer):
         return self._become(ids[order], times[order], len(data.items))
 
     def _become(self, ids: Ints, times: Doubles, items: int) -> Self:
-        """Take over the interactions, sorted by item and time, and prepare the search among them."""
+        """Take the interactions, sorted by item and time, and prepare the search among them; return self."""
         self._ids, self._times = ids, times
         self._moments = np.sort(times)
         self._distinct = np.unique(times)
@@ -76,15 +77,15 @@ class RecencyFrequency(Scorer):
         return self
 
     def _key(self, ids: NDArray[np.integer], places: NDArray[np.integer]) -> Longs:
-        """Return int64 keys in the order of items, then of places among the distinct times."""
+        """Return int64 keys that are ordered by item, then by place among the distinct times."""
         return ids.astype(np.int64) * (len(self._distinct) + 1) + places
 
     def memory(self, data: Dataset) -> int:
-        """Estimate the bytes of the sorted interactions, and of the orders they are sorted by."""
+        """Estimate the bytes of the sorted interactions, and of the arrays by which they are sorted."""
         return 60 * len(data.interactions.ids)
 
     def score(self, queries: QueryBatch, ids: Ints, target: Target) -> Floats:
-        """Return float32 [C, Q, K], the columns in their order."""
+        """Return the columns in their order: float32 [C, Q, K]."""
         asked = np.full(len(queries), np.nan) if queries.times is None else queries.times
         before = self._before(ids, asked)
         last = np.where(before > 0, self._times[np.maximum(self._starts[ids] + before - 1, 0)], np.nan)
@@ -102,28 +103,28 @@ class RecencyFrequency(Scorer):
         return values
 
     def _before(self, ids: Ints, times: Doubles) -> Longs:
-        """Count the interactions with each candidate before a time: int64 [Q, K] for ids [Q, K] and times [Q]."""
+        """Count the interactions with each candidate before a query's time: int64 [Q, K] for ids [Q, K], times [Q]."""
         places = np.searchsorted(self._distinct, times)[:, None]
         return np.searchsorted(self._keys, self._key(ids, places)) - self._starts[ids]
 
     def state(self) -> State:
-        """Return the items and times of all interactions."""
+        """Return the items and times of all sorted interactions."""
         return {"ids": self._ids, "times": self._times, "items": np.array(len(self._starts))}
 
     def restore(self, state: State) -> Self:
-        """Take over the interactions of `state`."""
+        """Take the sorted interactions from `state`; return self."""
         return self._become(state["ids"], state["times"], int(state["items"]))
 
 
 def _recency(asked: Doubles, times: Doubles) -> Doubles:
-    """Return -log(1 + days) from `times`, float64 [Q, K], to those of the requests, [Q]; NaN where one is unknown."""
+    """Return -log(1 + days) between `times`, [Q, K], and the requests' times, [Q]: float64, NaN where unknown."""
     return -np.log1p(np.maximum(asked[:, None] - times, 0) / DAY)
 
 
 def _own(queries: QueryBatch, ids: Ints) -> tuple[Doubles, Doubles]:
-    """Return the last time of each candidate in the query's history, and its number there: float64 [Q, K] each.
+    """Return the time of the last interaction with each candidate in the query's history, and their number.
 
-    The time is NaN if the history does not have the candidate, or not its time.
+    Both are float64 [Q, K]. The time is NaN if the history lacks the candidate, or its times.
     """
     history = queries.history
     pairs = history.rows.astype(np.int64) * history.width + history.ids

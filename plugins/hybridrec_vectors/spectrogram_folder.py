@@ -31,7 +31,7 @@ class SpectrogramFolder:
 
     @classmethod
     def of(cls, path: Path) -> Self:
-        """List the .npy files of a folder and of the folders in it; raises DataError for none, or two of one id."""
+        """List the .npy files of a folder and of the folders in it; raises DataError for none, or two with one id."""
         files: dict[str, str] = {}
         for folder, _, names in os.walk(path):
             for name, ending in map(os.path.splitext, names):

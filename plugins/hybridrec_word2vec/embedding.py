@@ -29,7 +29,7 @@ from hybridrec_word2vec.training import INSTALL_HINT, train
 
 
 class Word2VecOptions(SimilarityOptions):
-    """Options of `word2vec`; `similarity` and `norm_exponent` are those of the score `input-output`."""
+    """Options of `word2vec`; `similarity` and `norm_exponent` apply to `score: input-output` only."""
 
     fields: tuple[SentenceField, ...] | None = Option(None, min_length=1)
     """Fields that form a user's sentence: `items`, `tags` or any other kind that users carry, `title` (its words),

@@ -118,6 +118,6 @@ def converged(points: Floats, centres: Floats) -> Clustering:
 
 
 def farthest_from_chord(x: Longs, y: Doubles) -> int:
-    """Return the index of the point farthest from the line between the first and the last, both axes in [0, 1]."""
+    """Return the index of the point farthest from the line through the first and last, axes scaled to [0, 1]."""
     along, drop = (x - x[0]) / max(x[-1] - x[0], 1), (y - y[0]) / ((y[-1] - y[0]) or 1)
     return int(np.abs(drop - along).argmax())

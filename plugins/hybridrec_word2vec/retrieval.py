@@ -74,7 +74,7 @@ class Asking(Component):
 
     @property
     def encoder(self) -> QueryEncoder:
-        """The trained space of the base model, with the options for queries that are given here, else with its own."""
+        """The trained space of the base model, with this component's options for queries, else those of the model."""
         given = {name: getattr(self.config, name) for name in ("score", "context", "weights", "average")}
         changes = {name: value for name, value in given.items() if value is not None}
         if changes.get("context") == "all":
@@ -95,7 +95,7 @@ class Asking(Component):
 
 
 class MeanOptions(AskingOptions, SimilarityOptions):
-    """Options of `word2vec-mean`; `similarity` and `norm_exponent` are its own, those of the other component apart."""
+    """Options of `word2vec-mean`; `similarity` and `norm_exponent` do not default to those of the base model."""
 
     @model_validator(mode="after")
     def _similarity_of_outputs(self) -> Self:
@@ -113,11 +113,11 @@ class Mean(Asking, SpaceModel):
 
     @property
     def encoder(self) -> QueryEncoder:
-        """The trained space, with the options of queries and the similarity of its own."""
+        """The trained space of the base model, with this component's options for queries and its similarity."""
         return replace(super().encoder, similarity=self.config)
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Learn nothing; raises ConfigError for a similarity beside the `score: cosine` of the other component."""
+        """Return self: nothing is learned. Raises ConfigError for a similarity if the base model scores by cosine."""
         if self.encoder.score == "cosine" and not self.config.is_plain:
             raise ConfigError(f"{self.name}: '{self.config.uses}' has score: cosine; {COSINE_ALONE}")
         return self

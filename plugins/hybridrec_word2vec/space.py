@@ -197,7 +197,8 @@ class Sentences:
 def _cuts(lengths: Longs) -> Longs:
     """Return the start of each sentence in the joined tokens of all users, and the end of the last.
 
-    `lengths`, int64[U], are the numbers of tokens of the users. More than `LONGEST_SENTENCE` make several sentences.
+    `lengths`, int64[U], are the numbers of tokens of the users. A user with more than `LONGEST_SENTENCE` tokens has
+    several sentences.
     """
     within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
     return np.append(np.flatnonzero(within % LONGEST_SENTENCE == 0), len(within))

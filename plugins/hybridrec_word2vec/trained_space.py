@@ -30,7 +30,7 @@ from hybridrec_word2vec.space import SentenceField, Space
 Score: TypeAlias = Literal["input-output", "cosine"]
 Average: TypeAlias = Literal["tokens", "fields"]
 COSINE_ALONE = "similarity and norm_exponent need score: input-output; score: cosine compares by the cosine"
-"""The message to whoever asks for two similarities at once."""
+"""Message of the error for options that name two similarities."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +70,7 @@ class TrainedSpace:
         return self._directions[name]
 
     def places_of(self, target: Target, similarity: SimilarityOptions) -> Floats:
-        """Return the output vectors as a similarity compares them, float32 [N, D]: the same array in every call."""
+        """Return a target's output vectors scaled for a similarity, float32 [N, D]: the same array in every call."""
         key = target, similarity.similarity, similarity.norm_exponent
         if key not in self._places:
             self._places[key] = similarity.places(self.outputs[target])
@@ -84,8 +84,9 @@ class QueryEncoder:
     score: the vectors that candidates are compared by: output vectors, or input vectors by cosine
     context: number of the last items of a query that count, None for all
     weights: field -> weight of its tokens, 1 for fields that are not named
-    average: what is averaged, all tokens of a query or its fields, each the mean of its tokens
-    similarity: of the mean and an output vector
+    average: `tokens` if a query is the mean of all its tokens, `fields` if it is the mean of its fields, each the mean
+        of its own tokens
+    similarity: the measure by which the mean and an output vector are compared
     """
 
     trained: TrainedSpace
@@ -112,13 +113,13 @@ class QueryEncoder:
         return normalised(mean) if self.score == "cosine" else mean
 
     def places(self, target: Target) -> Floats:
-        """Return the vectors of a target's ids as the similarity compares them: the same array in every call."""
+        """Return the vectors of a target's ids, float32 [N, D], scaled for the similarity: always the same array."""
         if self.score == "cosine":
             return self.vectors(target)
         return self.trained.places_of(target, self.similarity)
 
     def probes(self, queries: QueryBatch) -> Floats:
-        """Return the vectors of queries, float32, as wide as `places`; NaN as in `query_vectors`."""
+        """Return the vectors of queries scaled for the similarity: float32, as wide as `places`; NaN if unknown."""
         vectors = self.query_vectors(queries)
         return vectors if self.score == "cosine" else self.similarity.probes(vectors)
 
@@ -157,14 +158,15 @@ class SpaceModel(VectorModel):
         raise NotImplementedError
 
     def vectors(self, target: Target) -> Floats:
-        """Return float32 [N, dim]: output vectors, or unit input vectors with `score: cosine`; NaN rows if unseen.
+        """Return the vectors of a target's ids, float32 [N, dim]; NaN rows for ids without a vector.
 
-        Output vectors are scaled for the similarity, and 2 wider for `euclidean`.
+        They are input vectors of length 1 with `score: cosine`, else output vectors that are scaled for the similarity,
+        and 2 wider for `euclidean`.
         """
         return self.encoder.places(target)
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return float32, as wide as `vectors`; NaN for queries without a token that has a vector."""
+        """Return the vectors of queries, float32, as wide as `vectors`; NaN rows without a token that has a vector."""
         return self.encoder.probes(queries)
 
     def embeddings(self, data: Dataset) -> dict[str, Embedding]:

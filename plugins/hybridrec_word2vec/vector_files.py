@@ -30,9 +30,9 @@ class Word2VecExporter(Exporter):
     `LABEL.KIND.txt`, one for each kind of which the component has vectors (items, tags and other kinds, users, features
     of items, words), has one line "number dimensions", then one for each id that has a vector: the id, blanks and % in
     it percent-encoded, and its values. gensim's `KeyedVectors.load_word2vec_format` reads it. `LABEL.vocabulary.csv`
-    has kind, id, name, count (the number of users who have it in training, of a user the number of items; empty if
-    nobody knows) and position, its place by the count among all of its kind. `LABEL.npz` is the state of the component,
-    where it has one of its own.
+    has the columns `kind`, `id`, `name`, `count` (the number of training users who have the id, or the number of items
+    of a user; empty if unknown) and `position`, the id's place by the count among all of its kind. `LABEL.npz` is the
+    state of the component, if it has one of its own.
     """
 
     name = "word2vec"
@@ -97,7 +97,7 @@ def _escaped(text: str) -> str:
 def _vocabulary(recommender: Recommender, embeddings: dict[str, Embedding]) -> pl.DataFrame:
     """Return a row for each id with a vector: `kind`, `id`, `name`, `count`, `position`.
 
-    The last two are null where the component gives no counts.
+    The last two are null where the counts are unknown.
     """
     import polars as pl
 
