@@ -28,7 +28,10 @@ from .data.ragged import Ragged as Ragged
 from .data.readers.base import Reader as Reader
 from .data.segments.base import Segmenter as Segmenter
 from .data.sparse import Values as Values
+from .data.sparse import filled as filled
+from .data.sparse import make_csr as make_csr
 from .data.sparse import pack_csr as pack_csr
+from .data.sparse import stack_columns as stack_columns
 from .data.sparse import unpack_csr as unpack_csr
 from .data.sparse import valued as valued
 from .data.splits.base import Fold as Fold

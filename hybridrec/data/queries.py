@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, vstack
 
 from hybridrec.data.features import Features, FeatureValue
-from hybridrec.data.frozen import freeze
+from hybridrec.data.frozen import freeze, frozen_csr
 from hybridrec.data.ragged import Ragged
 from hybridrec.errors import DataError
 from hybridrec.types import EVERY_KIND, ITEMS, PADDING, Bools, Doubles, EntityKind, Field, Ints, Sparse
@@ -21,6 +21,8 @@ NOTHING = "nothing"
 """The segment of queries without any field."""
 KNOWN_FIELDS = "known-fields"
 """The name of the segmenter by the fields that queries have; an experiment that declares no segmenter uses it."""
+_KEEPS = "keeps scores"
+"""The name of the entry of `_cache` that lets models keep their scores."""
 ALL = "all"
 """The name of the segment of all queries, which no segmenter may give."""
 
@@ -140,11 +142,11 @@ class QueryBatch:
     def matrix(self, kind: EntityKind) -> Sparse:
         """Return the entities of a kind that the queries have: csr float32 [Q, width].
 
-        For the kind "items" a value is 1 for each distinct item of the history. For a kind that the data does not have,
-        the matrix has no columns.
+        For the kind "items" a value is 1 for each distinct item of the history; that matrix is made once. For a kind
+        that the data does not have, the matrix has no columns.
         """
         if kind == ITEMS:
-            return self.history.matrix(binary=True)
+            return self.cached(ITEMS, self.history, lambda: frozen_csr(self.history.matrix(binary=True)))
         return self.entities[kind] if kind in self.entities else csr_matrix((len(self), 0), dtype=np.float32)
 
     def cached(self, name: Hashable, depends: object, make: Callable[[], T]) -> T:
@@ -157,6 +159,18 @@ class QueryBatch:
         if entry is None or entry[0] is not depends:
             entry = self._cache[name] = (depends, make())
         return cast(T, entry[1])
+
+    @property
+    def keeps_scores(self) -> bool:
+        """True after `keep_scores`; batches that `take` returns do not keep scores."""
+        return _KEEPS in self._cache
+
+    def keep_scores(self) -> None:
+        """Set that dense models keep their scores of these queries, so that `score` does not repeat `candidates`.
+
+        Call it only if no model learns anything while these queries are used.
+        """
+        self._cache[_KEEPS] = (None, True)
 
     def take(self, rows: NDArray[np.integer] | slice) -> QueryBatch:
         """Return the given queries, in the given order."""

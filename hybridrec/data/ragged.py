@@ -12,6 +12,7 @@ from scipy.sparse import csr_matrix
 
 from hybridrec.data.features import Features
 from hybridrec.data.frozen import freeze
+from hybridrec.data.sparse import make_csr
 from hybridrec.types import Bools, Doubles, Floats, Ints, Longs, Sparse
 
 BLOCK = 1 << 17
@@ -133,7 +134,7 @@ class Ragged:
         """Return csr float32 [len(self), width]: weights summed over repeats, or 1 per distinct id if `binary`."""
         values = np.ones(len(self.ids), np.float32) if self.weights is None or binary else self.weights.copy()
         # Copies, as sum_duplicates sorts in place: the rows of a history must keep their order.
-        result = csr_matrix((values, self.ids.copy(), self.offsets.copy()), shape=(len(self), self.width))
+        result = make_csr(values, self.ids.copy(), self.offsets.copy(), (len(self), self.width))
         result.sum_duplicates()
         if binary:
             result.data[:] = 1.0

@@ -1,16 +1,64 @@
-"""Helpers for csr matrices: packing into named arrays for the state of a component, and scaling of the entries."""
+"""Helpers for csr matrices: fast construction, packing into arrays for the state of a component, scaled entries."""
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
-from scipy.sparse import csr_matrix
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix, hstack
 
 from hybridrec.types import Sparse, State
 
 Values: TypeAlias = Literal["binary", "log", "raw"]
 """The way in which `valued` scales the entries of a matrix of weights."""
+_MANY = 1 << 16
+"""Entries from which scipy joins blocks as fast, and with less memory."""
+_EMPTY = csr_matrix((0, 0), dtype=np.float32).__dict__
+"""The attributes of a csr matrix beside its arrays and its shape, as this version of scipy has them."""
+
+
+def make_csr(
+    data: NDArray[Any], indices: NDArray[np.integer], indptr: NDArray[np.integer], shape: tuple[int, int]
+) -> Sparse:
+    """Make a csr matrix of arrays that are known to fit together, without copies.
+
+    The constructor of scipy proves that they do, which takes ten times as long: for a single query longer than the
+    work on its entries.
+    """
+    if indptr.dtype != indices.dtype:  # scipy's loops take one type of both
+        if len(indices) > np.iinfo(np.int32).max:
+            return csr_matrix((data, indices, indptr), shape=shape)
+        indptr, indices = indptr.astype(np.int32, copy=False), indices.astype(np.int32, copy=False)
+    matrix = csr_matrix.__new__(csr_matrix)
+    matrix.__dict__.update(_EMPTY, data=data, indices=indices, indptr=indptr, _shape=shape)
+    return matrix
+
+
+def filled(matrix: Sparse, value: float) -> Sparse:
+    """Return a csr float32 with this value at every stored entry of a matrix, in arrays of its own."""
+    values = np.full(len(matrix.data), value, np.float32)
+    return make_csr(values, matrix.indices.copy(), matrix.indptr.copy(), matrix.shape)
+
+
+def stack_columns(blocks: Sequence[Sparse]) -> Sparse:
+    """Join csr matrices of the same rows side by side: csr float32, the entries of a row in the order of the blocks."""
+    if sum(len(block.indices) for block in blocks) > _MANY:
+        return csr_matrix(hstack(blocks, format="csr", dtype=np.float32))
+    lengths = [np.diff(block.indptr) for block in blocks]
+    indptr = np.concatenate(([0], np.cumsum(np.sum(lengths, axis=0)))).astype(np.int32)
+    indices, data = np.empty(indptr[-1], np.int32), np.empty(indptr[-1], np.float32)
+    begins, width = indptr[:-1].copy(), 0
+    for block, each in zip(blocks, lengths, strict=True):
+        n = int(block.indptr[-1])
+        if n:
+            places = np.repeat(begins - block.indptr[:-1], each) + np.arange(n)
+            indices[places] = block.indices[:n] + np.int32(width)
+            data[places] = block.data[:n]
+            begins += each
+        width += block.shape[1]
+    return make_csr(data, indices, indptr, (len(begins), width))
 
 
 def pack_csr(matrix: Sparse, name: str) -> State:
@@ -34,10 +82,9 @@ def valued(matrix: Sparse, values: Values) -> Sparse:
     "binary" makes every entry 1. "log" takes log(1 + weight) and "raw" the weight itself; both are divided by the mean
     of the row's entries, so that the entries of every user have the mean 1.
     """
-    result = matrix.copy()
     if values == "binary":
-        result.data[:] = 1
-        return result
+        return filled(matrix, 1)
+    result = matrix.copy()
     if values == "log":
         result.data = np.log1p(result.data)
     count = np.diff(result.indptr)

@@ -139,8 +139,10 @@ class QueryBlock:
         return len(range(*self.rows.indices(len(self.batch))))
 
     def take(self) -> EvalQueries:
-        """Return the rows of the block as a batch of their own."""
-        return self.batch.take(self.rows)
+        """Return the rows of the block as a batch of their own, of which dense models keep their scores."""
+        block = self.batch.take(self.rows)
+        block.queries.keep_scores()
+        return block
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
@@ -92,13 +92,21 @@ class Recommender:
         started = time.perf_counter()
         batch = self.encode([queries] if isinstance(queries, Query) else queries)
         chosen, length = self.pipeline(pipeline), self._length(n, target)
-        parts = blocks(batch, 1, self._memory)
         with self._one_thread():
-            slate = Slate.stack([chosen.slate(batch.take(rows), target, length) for rows in parts])
+            slates = [chosen.slate(block, target, length) for block in self._blocks(batch)]
+        slate = slates[0] if len(slates) == 1 else Slate.stack(slates)
         slate = replace(slate, vocabulary=self.data.vocabulary(target))
         if self._observers.observers:
             self._tell(slate, batch, next(name for name, each in self.pipelines.items() if each is chosen), started)
         return slate
+
+    def _blocks(self, batch: QueryBatch) -> Iterator[QueryBatch]:
+        """Yield the queries in blocks that fit the memory."""
+        parts = blocks(batch, 1, self._memory)
+        for rows in parts:
+            block = batch if len(parts) == 1 else batch.take(rows)
+            block.keep_scores()
+            yield block
 
     def _tell(self, slate: Slate, batch: QueryBatch, pipeline: str, started: float) -> None:
         """Tell the observers which slates were served; issue a warning for each observer that fails."""

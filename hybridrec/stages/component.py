@@ -26,6 +26,8 @@ CPU = "cpu"
 """The device that every machine has."""
 _SCORES = 1 << 22
 """The number of scores of a dense model computed at once: they stay in the processor's outermost cache."""
+_KEPT = 1 << 20
+"""The most scores of a dense model kept with the queries: 4 MB."""
 
 
 class Component(Plugin):
@@ -287,6 +289,11 @@ class DenseModel(Generator, Scorer):
 
     def candidates(self, queries: QueryBatch, k: int, target: Target, exclude: Exclude) -> Candidates:
         """Return the exact top k of `scores` without excluded ids."""
+        kept = self._kept_scores(queries, target)
+        if kept is not None:
+            scores = kept.copy()
+            exclude.mask(scores)
+            return Candidates(*kernels.top_k(scores, k))
         proposed = Candidates.empty(len(queries), k)
         for rows, batch in self._parts(queries, target):
             scores = self.scores(batch, target)
@@ -296,10 +303,19 @@ class DenseModel(Generator, Scorer):
 
     def score(self, queries: QueryBatch, ids: Ints, target: Target) -> Floats:
         """Return the entries of `scores` at `ids`: float32 [Q, K], NaN at padding."""
+        kept = self._kept_scores(queries, target)
+        if kept is not None:
+            return kernels.pick(kept, ids)
         picked = np.empty(ids.shape, np.float32)
         for rows, batch in self._parts(queries, target):
             picked[rows] = kernels.pick(self.scores(batch, target), ids[rows])
         return picked
+
+    def _kept_scores(self, queries: QueryBatch, target: Target) -> Floats | None:
+        """Return `scores`, made once for candidates and scores; None if they are too many, or the queries keep none."""
+        if not queries.keeps_scores or len(queries) * queries.width(target) > _KEPT:
+            return None
+        return queries.cached(("scores", self, target), self, lambda: self.scores(queries, target))
 
     def _parts(self, queries: QueryBatch, target: Target) -> Iterator[tuple[slice, QueryBatch]]:
         """Yield blocks of queries whose scores stay in cache, each with its rows."""

@@ -22,6 +22,8 @@ from hybridrec import (
     Sparse,
     State,
     Target,
+    kernels,
+    make_csr,
     pack_csr,
     unpack_csr,
 )
@@ -74,7 +76,7 @@ class Trending(DenseModel):
         times = np.full(len(queries), np.nan) if queries.times is None else queries.times
         near = self._near(times)
         a = np.float32(self.config.smoothing)
-        shares = (near @ self._counts).toarray() + a * self._share
+        shares = kernels.dense_product(near, self._counts) + a * self._share
         shares /= (near @ self._active + a)[:, None]
         return shares.astype(np.float32, copy=False)
 
@@ -100,7 +102,7 @@ class Trending(DenseModel):
         columns = np.arange(offsets[-1]) + np.repeat(first - offsets[:-1], lengths)
         distance = np.abs(np.repeat(place, lengths) - self._bins[columns])
         weights = np.exp2(-distance / _BINS).astype(np.float32)
-        return csr_matrix((weights, columns, offsets), shape=(len(times), len(self._bins)))
+        return make_csr(weights, columns, offsets, (len(times), len(self._bins)))
 
 
 def _distinct(rows: Longs, users: Ints, ids: Ints, shape: tuple[int, int]) -> Sparse:

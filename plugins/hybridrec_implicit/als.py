@@ -7,7 +7,6 @@ from typing import Self
 
 import numpy as np
 from pydantic import Field
-from scipy.sparse import csr_matrix
 
 from hybridrec import (
     ITEMS,
@@ -23,6 +22,8 @@ from hybridrec import (
     State,
     Target,
     VectorModel,
+    kernels,
+    make_csr,
 )
 from hybridrec_implicit.cold import ColdOptions, with_cold_items
 from hybridrec_implicit.column_model import ColumnModel, ColumnOptions, one_thread
@@ -149,6 +150,8 @@ class ALS(ColumnModel, VectorModel):
 
     def _ridge(self, confidence: Sparse, others: int, usual: float) -> Doubles:
         """Return the regularization λ of each row, float64 [rows]; `usual` is the mean of `_sums`."""
+        if not self.config.frequency_power:  # all powers are 1
+            return np.full(confidence.shape[0], self.config.regularization, np.float64)
         return self.config.regularization * (_sums(confidence, others) / usual) ** self.config.frequency_power
 
     def state(self) -> State:
@@ -171,6 +174,7 @@ class ALS(ColumnModel, VectorModel):
         With a single target, queries are folded in with the stored array itself, not a copy.
         """
         self._scale, self._learned, self._usual = state["scale"], state["learned"], state["usual"]
+        self._n_learned = int(np.count_nonzero(self._learned))
         self.kinds = tuple(map(str, state["kinds"]))
         self._vectors: State = {target: np.asarray(state[target], np.float32) for target in self.kinds}
         self._places = {target: self.config.places(vectors) for target, vectors in self._vectors.items()}
@@ -200,20 +204,20 @@ class ALS(ColumnModel, VectorModel):
         confidence = self._confidence(self.matrix(queries), self._scale)
         confidence.data[~self._learned[confidence.indices]] = 0
         confidence.eliminate_zeros()
-        ridge = self._ridge(confidence, int(np.count_nonzero(self._learned)), float(self._usual))
+        ridge = self._ridge(confidence, self._n_learned, float(self._usual))
         vectors = self._squares.solve(confidence, confidence.data - 1, ridge)
-        vectors[confidence.getnnz(axis=1) == 0] = np.nan
+        vectors[np.diff(confidence.indptr) == 0] = np.nan
         return self.config.probes(vectors)
 
     def _confidence(self, matrix: Sparse, scale: Floats) -> Sparse:
         """Return the matrix with confidences 1 + alpha w as values; it shares its index arrays with the argument."""
         confidence = 1 + np.float32(self.config.alpha) * matrix.data * scale[matrix.indices]
-        return csr_matrix((confidence, matrix.indices, matrix.indptr), shape=matrix.shape)
+        return make_csr(confidence, matrix.indices, matrix.indptr, matrix.shape)
 
 
 def _sums(confidence: Sparse, others: int) -> Doubles:
     """Sum the confidences of each row over `others` columns, of which missing ones count 1: float64 [rows]."""
-    return others + np.asarray(confidence.sum(axis=1, dtype=np.float64)).ravel() - np.diff(confidence.indptr)
+    return others + kernels.row_sums(confidence).astype(np.float64) - np.diff(confidence.indptr)
 
 
 def _mean_sum(confidence: Sparse, others: int) -> float:

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 
 import numpy as np
 from pydantic import Field
-from scipy.sparse import csr_matrix, hstack
 
 from hybridrec import (
     EVERY_KIND,
@@ -23,6 +22,7 @@ from hybridrec import (
     State,
     Target,
     Values,
+    stack_columns,
     valued,
 )
 
@@ -72,9 +72,9 @@ class ColumnModel(Component):
         """Build the matrix of users or queries over the columns, the ids of `kinds`: csr float32 [rows, columns]."""
         blocks = [self._block(batch, kind) for kind in self.kinds]
         filled = [block for block in blocks if block.shape[1]]
-        if len(filled) == 1:  # a single block needs no hstack, and no copy
+        if len(filled) == 1:  # a single block needs no join, and no copy
             return filled[0]
-        return csr_matrix(hstack(blocks, format="csr", dtype=np.float32))
+        return stack_columns(blocks)
 
     def _block(self, batch: Dataset | QueryBatch, kind: Target) -> Sparse:
         if kind == ITEMS:

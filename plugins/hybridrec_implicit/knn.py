@@ -8,7 +8,19 @@ import numpy as np
 from pydantic import Field
 from scipy.sparse import csr_matrix
 
-from hybridrec import ITEMS, Dataset, DenseModel, Floats, QueryBatch, Sparse, State, Target
+from hybridrec import (
+    ITEMS,
+    Dataset,
+    DenseModel,
+    Floats,
+    QueryBatch,
+    Sparse,
+    State,
+    Target,
+    kernels,
+    pack_csr,
+    unpack_csr,
+)
 from hybridrec_implicit.column_model import ColumnModel, ColumnOptions, one_thread
 
 
@@ -34,16 +46,24 @@ class ItemKNN(ColumnModel, DenseModel):
     """
 
     name = "item-knn"
+    version = "2"
     Config = ItemKNNOptions
     config: ItemKNNOptions
+
+    _votes: dict[Target, Sparse]
+    """Similarities of all columns to those of each target: csr float32 [columns, N]."""
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Find the neighbours of every column; return self."""
         self.kinds = self.kinds_of(data)
         with one_thread(self.name):
             similarity = self._similarity(self.matrix(data))
-        self._bounds = np.cumsum([0, *map(data.size, self.kinds)])
-        self._votes = _without_self(similarity)
+        votes = _without_self(similarity)
+        bounds = np.cumsum([0, *map(data.size, self.kinds)])
+        self._votes = {
+            kind: votes if len(self.kinds) == 1 else votes[:, start:stop]
+            for kind, start, stop in zip(self.kinds, bounds, bounds[1:], strict=False)
+        }
         return self
 
     def _similarity(self, matrix: Sparse) -> Sparse:
@@ -64,22 +84,16 @@ class ItemKNN(ColumnModel, DenseModel):
         return model.similarity
 
     def state(self) -> State:
-        """Return the similarity matrix, the kinds of the columns, and the bounds of each kind's columns."""
-        votes = self._votes
-        kinds = np.array(self.kinds)
-        return {
-            "data": votes.data,
-            "indices": votes.indices,
-            "indptr": votes.indptr,
-            "bounds": self._bounds,
-            "kinds": kinds,
-        }
+        """Return the kinds of the columns, and for each kind the similarities of all columns to its own."""
+        state: State = {"kinds": np.array(self.kinds)}
+        for kind, votes in self._votes.items():
+            state |= pack_csr(votes, f"votes.{kind}")
+        return state
 
     def restore(self, state: State) -> Self:
-        """Take the similarity matrix, the kinds and their bounds from `state`; return self."""
-        self._bounds, self.kinds = state["bounds"], tuple(map(str, state["kinds"]))
-        columns = int(self._bounds[-1])
-        self._votes = csr_matrix((state["data"], state["indices"], state["indptr"]), shape=(columns, columns))
+        """Take the kinds and their similarities from `state`; return self."""
+        self.kinds = tuple(map(str, state["kinds"]))
+        self._votes = {kind: unpack_csr(state, f"votes.{kind}") for kind in self.kinds}
         return self
 
     def memory(self, data: Dataset) -> int:
@@ -91,9 +105,7 @@ class ItemKNN(ColumnModel, DenseModel):
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
         """Return the sums of the votes, float32 [Q, N]; NaN for ids that nothing in the query has as a neighbour."""
-        place = self.kinds.index(target)
-        voted = slice(self._bounds[place], self._bounds[place + 1])
-        scores = (self.matrix(queries) @ self._votes[:, voted]).toarray()
+        scores = kernels.dense_product(self.matrix(queries), self._votes[target])
         return np.where(scores > 0, scores, np.float32(np.nan))
 
 

@@ -252,5 +252,5 @@ def _sums(rows: Sparse, vectors: Floats) -> Floats:
     trained.data[np.isnan(vectors[trained.indices, 0])] = 0
     trained.eliminate_zeros()
     sums = trained @ vectors
-    sums[trained.getnnz(axis=1) == 0] = np.nan
+    sums[np.diff(trained.indptr) == 0] = np.nan
     return sums

@@ -9,7 +9,18 @@ from typing import Literal
 import numpy as np
 from scipy.sparse import csr_matrix, diags, hstack
 
-from hybridrec import PADDING, Dataset, QueryBatch, Sparse, Tokenizer, TokenVocabulary
+from hybridrec import (
+    ITEMS,
+    PADDING,
+    Dataset,
+    QueryBatch,
+    Sparse,
+    Tokenizer,
+    TokenVocabulary,
+    kernels,
+    make_csr,
+    stack_columns,
+)
 
 UserField = Literal["user", "items", "tags", "title", "features"]
 ItemField = Literal["item", "tags", "features", "text"]
@@ -44,20 +55,21 @@ class UserSpace:
 
         Fields that are not among `only` are empty, if it is given. The weights of each other known field sum to 1.
         """
-        blocks = [
-            _shares(self._block(queries, field, width))
-            if only is None or field in only
-            else csr_matrix((len(queries), width), dtype=np.float32)
-            for field, width in zip(self.fields, self.widths, strict=True)
-        ]
-        return csr_matrix(hstack(blocks, format="csr", dtype=np.float32))
+        return stack_columns(
+            [
+                _shares(self._block(queries, field, width))
+                if only is None or field in only
+                else csr_matrix((len(queries), width), dtype=np.float32)
+                for field, width in zip(self.fields, self.widths, strict=True)
+            ]
+        )
 
     def _block(self, queries: QueryBatch, field: UserField, width: int) -> Sparse:
         """Return the features of queries in one field: csr [Q, F], where `width` is F."""
         if field == "items":
-            return queries.history.matrix(binary=True)
+            return queries.matrix(ITEMS)
         if field == "tags":
-            return csr_matrix(queries.matrix("tags") > 0, dtype=np.float32)
+            return _positive(queries.matrix("tags"))
         if field == "title":
             return self.lexicon.counts(queries.text)
         if field == "features":
@@ -93,6 +105,19 @@ def _item_block(data: Dataset, field: ItemField, tokenizer: Tokenizer) -> Sparse
 
 def _shares(matrix: Sparse) -> Sparse:
     """Scale rows to a sum of absolute values of 1, so that long titles weigh no more than short ones."""
-    # A copy, because abs sorts its operand in place, and this matrix belongs to the dataset or the query.
-    totals = np.asarray(abs(matrix.copy()).sum(axis=1)).ravel()
-    return csr_matrix(diags(1 / np.where(totals > 0, totals, 1)) @ matrix, dtype=np.float32)
+    totals = kernels.row_sums(make_csr(np.abs(matrix.data), matrix.indices, matrix.indptr, matrix.shape))
+    scale = 1 / np.where(totals > 0, totals, 1)
+    # Rows are reversed, as by a product of scipy: training and sums of vectors depend on the order.
+    lengths = np.diff(matrix.indptr)
+    places = np.repeat(matrix.indptr[:-1] + matrix.indptr[1:] - 1, lengths) - np.arange(matrix.indptr[-1])
+    values = (scale[kernels.csr_rows(matrix)] * matrix.data[places]).astype(np.float32, copy=False)
+    shares = make_csr(values, matrix.indices[places], matrix.indptr.copy(), matrix.shape)
+    shares.eliminate_zeros()
+    return shares
+
+
+def _positive(matrix: Sparse) -> Sparse:
+    """Return csr float32 with a 1 for each positive entry."""
+    ones = make_csr((matrix.data > 0).astype(np.float32), matrix.indices.copy(), matrix.indptr.copy(), matrix.shape)
+    ones.eliminate_zeros()
+    return ones

@@ -31,6 +31,7 @@ class Ease(LinearModel):
     """
 
     name = "ease"
+    version = "2"
     Config = EaseOptions
     config: EaseOptions
 

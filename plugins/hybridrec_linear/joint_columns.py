@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
 from pydantic import Field, field_validator
-from scipy.sparse import csr_matrix, hstack, vstack
+from scipy.sparse import csr_matrix, vstack
 
 from hybridrec import (
+    PADDING,
     DataError,
     Dataset,
     Floats,
@@ -23,6 +24,8 @@ from hybridrec import (
     Tokenizer,
     TokenVocabulary,
     Values,
+    make_csr,
+    stack_columns,
     valued,
 )
 
@@ -89,6 +92,7 @@ class Columns:
     lexicon: the words of titles; empty if titles are not used
     ids: int32 [C] ascending, the id behind each column: items from 0, then entities of each other kind, then words
     scale: float32 [C], factor on the values of each column
+    places: int32, the column of each id, -1 for ids without one
     """
 
     options: ColumnOptions
@@ -96,6 +100,13 @@ class Columns:
     lexicon: TokenVocabulary
     ids: Ints
     scale: Floats
+    places: Ints = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        """Invert `ids`."""
+        places = np.full(int(self.sizes.sum()) + len(self.lexicon), PADDING, np.int32)
+        places[self.ids] = np.arange(len(self.ids), dtype=np.int32)
+        object.__setattr__(self, "places", places)
 
     @classmethod
     def learn(cls, data: Dataset, options: ColumnOptions) -> tuple[Self, Sparse]:
@@ -135,6 +146,8 @@ class Columns:
         place = self.options.kinds.index(target)
         first, size = int(self.sizes[:place].sum()), int(self.sizes[place])
         start, stop = np.searchsorted(self.ids[: self.n_predicted], (first, first + size))
+        if stop - start == size == predicted.shape[1]:  # all ids have a column, and there are no others
+            return predicted
         result = np.full((len(predicted), size), np.nan, np.float32)
         result[:, self.ids[start:stop] - first] = predicted[:, start:stop]
         return result
@@ -151,18 +164,24 @@ class Columns:
         return cls(options, state["sizes"], lexicon, state["ids"], state["scale"])
 
     def _kept(self, values: Sparse) -> Sparse:
-        kept = values[:, self.ids]
-        kept.data *= self.scale[kept.indices]
-        return kept
+        columns = self.places[values.indices]
+        kept = columns != PADDING
+        columns, indptr = columns[kept], np.concatenate(([0], np.cumsum(kept)))[values.indptr]
+        return make_csr(values.data[kept] * self.scale[columns], columns, indptr, (values.shape[0], len(self.ids)))
 
 
 def _values(queries: QueryBatch, lexicon: TokenVocabulary, options: ColumnOptions) -> Sparse:
     """Return the values of queries in all possible columns: csr float32 [Q, items + other entities + words]."""
     blocks = [valued(queries.history.matrix(), options.weights)]
-    blocks += [queries.matrix(kind).sign() * np.float32(options.tag_weight) for kind in options.kinds[1:]]
+    blocks += [_signs(queries.matrix(kind), options.tag_weight) for kind in options.kinds[1:]]
     if "title" in options.fields:
-        blocks.append(lexicon.counts(queries.text).sign() * np.float32(options.title_weight))
-    return hstack(blocks, format="csr", dtype=np.float32)
+        blocks.append(_signs(lexicon.counts(queries.text), options.title_weight))
+    return stack_columns(blocks)
+
+
+def _signs(matrix: Sparse, weight: float) -> Sparse:
+    """Return csr float32 with this weight times the sign of each stored entry."""
+    return make_csr(np.sign(matrix.data) * np.float32(weight), matrix.indices, matrix.indptr, matrix.shape)
 
 
 def _tag_rows(item_tags: Sparse, options: ColumnOptions, width: int) -> Sparse:

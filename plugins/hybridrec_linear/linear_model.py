@@ -77,7 +77,7 @@ class SparseLinearModel(LinearModel):
 
     def predict(self, values: Sparse) -> Floats:
         """Return the values times the weights, float32 [Q, n], with NaN instead of 0."""
-        predicted = (values @ self._weights).toarray()
+        predicted = kernels.dense_product(values, self._weights)
         predicted[predicted <= 0] = np.nan
         return predicted
 

@@ -17,7 +17,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from hybridrec import Doubles, Floats, Sparse, State, pack_csr, unpack_csr
+from hybridrec import Doubles, Floats, Sparse, State, kernels, pack_csr, unpack_csr
 
 BLOCK = 1024
 """Number of columns held as a dense block at a time."""
@@ -54,9 +54,9 @@ class Primal:
 
 @dataclass(frozen=True, slots=True)
 class Dual:
-    """Dual solution: X, W float32 [R, n] and 1 / (1 - d) float32 [n], for the first n columns."""
+    """Dual solution: X', W float32 [R, n] and 1 / (1 - d) float32 [n], for the first n columns."""
 
-    rows: Sparse
+    columns: Sparse
     solution: Floats
     gain: Floats
 
@@ -73,23 +73,26 @@ class Dual:
             solved = cho_solve(factor, block.toarray(order="F"), overwrite_b=True, check_finite=False)
             solution[:, start : start + BLOCK] = solved
             explained[start : start + BLOCK] = np.asarray(block.multiply(solved).sum(axis=0)).ravel()
-        return cls(rows, solution, (1 / (1 - explained)).astype(np.float32))
+        return cls(rows.T.tocsr(), solution, (1 / (1 - explained)).astype(np.float32))
 
     def predict(self, queries: Sparse) -> Floats:
         """Return x B for each row of csr [Q, C]: float32 [Q, n]."""
-        answers = (queries @ self.rows.T).toarray() @ self.solution
+        answers = kernels.dense_product(queries, self.columns) @ self.solution
         answers *= self.gain
+        predicted = queries.indices < len(self.gain)
+        rows, columns = kernels.csr_rows(queries)[predicted], queries.indices[predicted]
         # x d / (1 - d) = x (gain - 1)
-        return answers - queries[:, : len(self.gain)].multiply(self.gain - 1).toarray()
+        answers[rows, columns] -= queries.data[predicted] * (self.gain[columns] - 1)
+        return answers
 
     def state(self) -> State:
-        """Return X, W and 1 / (1 - d)."""
-        return {"solution": self.solution, "gain": self.gain} | pack_csr(self.rows, "rows")
+        """Return X', W and 1 / (1 - d)."""
+        return {"solution": self.solution, "gain": self.gain} | pack_csr(self.columns, "columns")
 
     @classmethod
     def restore(cls, state: State) -> Self:
-        """Rebuild the solution from X, W and 1 / (1 - d) in `state`."""
-        return cls(unpack_csr(state, "rows"), state["solution"], state["gain"])
+        """Restore X', W and the gain from `state`."""
+        return cls(unpack_csr(state, "columns"), state["solution"], state["gain"])
 
 
 def solve(rows: Sparse, l2: float, n: int) -> Primal | Dual:

@@ -7,7 +7,6 @@ from typing import Self
 import numpy as np
 from pydantic import Field as Option
 from pydantic import model_validator
-from scipy.sparse import csr_matrix, hstack
 
 from hybridrec import (
     DAY,
@@ -26,8 +25,11 @@ from hybridrec import (
     Target,
     Tokenizer,
     TokenVocabulary,
+    filled,
     kernels,
+    make_csr,
     pack_csr,
+    stack_columns,
     unpack_csr,
 )
 
@@ -80,6 +82,7 @@ class UserKNN(DenseModel):
     """
 
     name = "user-knn"
+    version = "2"
     folds_in = True
     Config = UserKNNOptions
     config: UserKNNOptions
@@ -100,7 +103,7 @@ class UserKNN(DenseModel):
         self._idf = (np.log1p(len(data.users) / np.maximum(count, 1)) ** self.config.idf * (count > 0)).astype(
             np.float32
         )
-        self._users = self._vectors(everyone, self.config.length)
+        self._by_cue = self._vectors(everyone, self.config.length).T.tocsr()
         self._latest = _known(data.interactions.latest(), len(data.users))
         if self.config.time and np.isnan(self._latest).all():
             raise DataError("user-knn: `time` needs the times of interactions, but this data has none")
@@ -115,23 +118,26 @@ class UserKNN(DenseModel):
         """Return the sum of the votes, float32 [Q, N]; NaN for ids that no neighbour has."""
         has = self._has[target]
         result = np.empty((len(queries), has.shape[1]), np.float32)
-        rows = max(1, _CELLS // max(self._users.shape[0], 1))
+        rows = max(1, _CELLS // max(self._by_cue.shape[1], 1))
         for start in range(0, len(queries), rows):
             block = slice(start, start + rows)
-            result[block] = (self._votes(queries.take(block)) @ has).toarray()
+            asked = queries if len(queries) <= rows else queries.take(block)
+            result[block] = kernels.dense_product(self._votes(asked), has)
         result[result <= 0] = np.nan
         return result
 
     def _votes(self, queries: QueryBatch) -> Sparse:
         """Return the votes of the nearest training users of each query: csr [Q, U]."""
-        similarity = np.asarray((self._vectors(queries, 1 - self.config.length) @ self._users.T).toarray(), np.float32)
+        similarity = kernels.dense_product(self._vectors(queries, 1 - self.config.length), self._by_cue)
         if self.config.time:
             similarity += np.float32(self.config.time) * self._closeness(_known(queries.times, len(queries)))
         similarity[similarity <= 0] = np.nan
         users, values = kernels.top_k(similarity, min(self.config.neighbours, max(similarity.shape[1], 1)))
-        rows, places = np.nonzero(users != PADDING)
-        votes = values[rows, places] ** np.float32(self.config.power)
-        return csr_matrix((votes, (rows, users[rows, places])), shape=similarity.shape)
+        order = np.argsort(users, axis=1)  # by user, padding first: a sum of votes does not depend on who is nearest
+        users, values = np.take_along_axis(users, order, axis=1), np.take_along_axis(values, order, axis=1)
+        near = users != PADDING
+        offsets = np.concatenate(([0], np.cumsum(near.sum(axis=1))))
+        return make_csr(values[near] ** np.float32(self.config.power), users[near], offsets, similarity.shape)
 
     def _closeness(self, times: Doubles) -> Floats:
         """Return the closeness in time of queries and users, float32 [Q, U].
@@ -145,7 +151,8 @@ class UserKNN(DenseModel):
         """Return the weighed cues of queries, csr [Q, cues], each row divided by its length to the power 2 `length`."""
         cues = self._cues(queries)
         cues.data *= self._idf[cues.indices]
-        squares = np.asarray(cues.multiply(cues).sum(axis=1)).ravel()
+        cues.eliminate_zeros()  # of fields without a share, and cues that training has not seen
+        squares = kernels.row_sums(make_csr(cues.data**2, cues.indices, cues.indptr, cues.shape))
         cues.data /= np.repeat(np.where(squares > 0, squares, 1) ** length, np.diff(cues.indptr))
         return cues
 
@@ -154,17 +161,15 @@ class UserKNN(DenseModel):
 
         Each cue has the square root of its share as value.
         """
-        blocks = [(queries.history.matrix(binary=True), self.config.items)]
-        blocks += [(has.copy(), self.config.tags) for has in queries.entities.values()]
-        blocks.append((self._lexicon.counts(queries.text), self.config.title))
-        for block, share in blocks:
-            block.data[:] = share**0.5
-        return hstack([block for block, _ in blocks], format="csr", dtype=np.float32)
+        shares = dict.fromkeys(queries.entities, self.config.tags) | {ITEMS: self.config.items}
+        shared = [(queries.matrix(kind), shares[kind]) for kind in (ITEMS, *queries.entities)]
+        shared.append((self._lexicon.counts(queries.text), self.config.title))
+        return stack_columns([filled(matrix, share**0.5) for matrix, share in shared])
 
     def state(self) -> State:
-        """Return the users' vectors, their items and other entities, and the weights of the cues."""
+        """Return the users' vectors by cue, their items and tags, and the weights of cues."""
         arrays = {"idf": self._idf, "latest": self._latest} | self._lexicon.state()
-        arrays |= {"targets": np.array(list(self._has))} | pack_csr(self._users, "users")
+        arrays |= {"targets": np.array(list(self._has))} | pack_csr(self._by_cue, "by_cue")
         for target, has in self._has.items():
             arrays |= pack_csr(has, target)
         return arrays
@@ -173,7 +178,7 @@ class UserKNN(DenseModel):
         """Take the users' vectors, items and other entities, and the weights of the cues from `state`; return self."""
         self._idf, self._latest = state["idf"], state["latest"]
         self._lexicon = TokenVocabulary.restore(state, self.config.tokenizer)
-        self._users = unpack_csr(state, "users")
+        self._by_cue = unpack_csr(state, "by_cue")
         self._has = {target: unpack_csr(state, target) for target in map(str, state["targets"])}
         return self
 

@@ -8,7 +8,7 @@ from typing import Self
 
 import numpy as np
 from pydantic import Field
-from scipy.sparse import csr_matrix, hstack, vstack
+from scipy.sparse import csr_matrix, vstack
 
 from hybridrec import (
     EVERY_KIND,
@@ -25,8 +25,11 @@ from hybridrec import (
     Target,
     Tokenizer,
     TokenVocabulary,
+    filled,
     kernels,
+    make_csr,
     pack_csr,
+    stack_columns,
     unpack_csr,
 )
 
@@ -72,35 +75,39 @@ class Counts:
         users = max(int(np.count_nonzero(np.diff(has.indptr))), 1)
         return cls(both, cue.astype(np.float32), (_sums(has) / users).astype(np.float32), np.array(users, np.float32))
 
-    def mean(self, cues: Sparse, smoothing: float, idf: float) -> Floats:
-        """Compute the mean of P(id | cue) over the cues of each query: float32 [Q, N], NaN without a cue.
+    def weights(self, idf: float) -> Floats:
+        """Return the weight of each cue by its idf: float32 [C], 0 without any target."""
+        weights = np.asarray(np.log1p(self.users / np.maximum(self.cue, 1)) ** idf, np.float32)
+        weights[np.diff(self.both.indptr) == 0] = 0  # a cue without any target carries no information
+        return weights
 
-        `cues`, csr [Q, C], are the weights of the cues, which are multiplied by their idf.
-        """
-        together, prior = self._mean(cues, smoothing, idf)
-        result: Floats = together.toarray()
-        for rows in _blocks(together):
+    def mean(self, cues: Sparse, smoothing: float) -> Floats:
+        """Compute the mean of P(id | cue) over weighted cues, csr [Q, C]: float32 [Q, N], NaN without a cue."""
+        among, prior = self._among(cues, smoothing)
+        result = kernels.dense_product(among, self.both).astype(np.float32, copy=False)
+        for rows in _blocks(result.shape):
             result[rows] += prior[rows] * self.share
         return result
 
-    def mean_at(self, ids: Ints, cues: Sparse, smoothing: float, idf: float) -> Floats:
+    def mean_at(self, ids: Ints, cues: Sparse, smoothing: float) -> Floats:
         """Return the entries of `mean` at the candidates `ids`, int32 [Q, K]: float32 [Q, K], NaN at padding."""
-        together, prior = self._mean(cues, smoothing, idf)
+        among, prior = self._among(cues, smoothing)
         result = np.empty(ids.shape, np.float32)
-        for rows in _blocks(together):
-            result[rows] = kernels.pick(together[rows].toarray(), ids[rows])
+        for rows in _blocks((len(ids), len(self.share))):
+            block = among if rows.stop >= len(ids) and not rows.start else among[rows]
+            result[rows] = kernels.pick(kernels.dense_product(block, self.both), ids[rows])
         return result + prior * self.share[ids]
 
-    def _mean(self, cues: Sparse, smoothing: float, idf: float) -> tuple[Sparse, Floats]:
-        """Compute the two terms of `mean`: csr [Q, N], and the weight of `share`, float32 [Q, 1], NaN without cues."""
-        weights = np.log1p(self.users / np.maximum(self.cue, 1)) ** idf
-        weights[np.diff(self.both.indptr) == 0] = 0  # a cue without any target carries no information
-        cues = cues.multiply(weights).tocsr()
+    def _among(self, cues: Sparse, smoothing: float) -> tuple[Sparse, Floats]:
+        """Return the factors of `both`, csr [Q, C], and of `share`, float32 [Q, 1], in `mean`; NaN without cues."""
+        cues = make_csr(cues.data, cues.indices.copy(), cues.indptr.copy(), cues.shape)
         cues.eliminate_zeros()
-        total = np.asarray(cues.sum(axis=1))
-        among = cues.multiply(1 / np.where(total > 0, total, np.nan)).multiply(1 / (self.cue + smoothing)).tocsr()
-        prior = np.where(total > 0, smoothing * np.asarray(among.sum(axis=1)), np.nan)
-        return (among @ self.both).astype(np.float32), prior.astype(np.float32)
+        total = kernels.row_sums(cues)[:, None]
+        each = (1 / np.where(total > 0, total, np.nan)).ravel()[kernels.csr_rows(cues)]
+        shares = cues.data * each * (1 / (self.cue[cues.indices] + smoothing))
+        among = make_csr(shares, cues.indices, cues.indptr, cues.shape)
+        prior = np.where(total > 0, smoothing * kernels.row_sums(among)[:, None], np.nan)
+        return among, prior.astype(np.float32)
 
     def state(self, name: str) -> State:
         """Return the counts as arrays, under the names `name.both`, `name.cue` and so on."""
@@ -148,6 +155,11 @@ class TagFallback(DenseModel):
             # number.
             n = _sums(cues) + self.config.item_tags * (np.diff(tagged.indptr) > 0)
             self._counts[target] = Counts.of((cues.T @ has + tagged).tocsr(), n, has)
+        return self._weigh()
+
+    def _weigh(self) -> Self:
+        """Weigh the cues once for all queries; return self."""
+        self._weights = {target: counts.weights(self.config.idf) for target, counts in self._counts.items()}
         return self
 
     def memory(self, data: Dataset) -> int:
@@ -160,12 +172,11 @@ class TagFallback(DenseModel):
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
         """Return the mean over the cues, float32 [Q, N]; NaN for queries without a cue that training has seen."""
-        return self._counts[target].mean(self._cues(queries, target), self.config.smoothing, self.config.idf)
+        return self._counts[target].mean(self._weighted(queries, target), self.config.smoothing)
 
     def score(self, queries: QueryBatch, ids: Ints, target: Target) -> Floats:
         """Return the entries of `scores` at the candidates: float32 [Q, K], NaN for queries without a known cue."""
-        options = self.config
-        return self._counts[target].mean_at(ids, self._cues(queries, target), options.smoothing, options.idf)
+        return self._counts[target].mean_at(ids, self._weighted(queries, target), self.config.smoothing)
 
     def state(self) -> State:
         """Return the counts of each target, and the words of titles."""
@@ -178,18 +189,26 @@ class TagFallback(DenseModel):
         """Take the counts of each target, and the words of titles, from `state`; return self."""
         self._lexicon = TokenVocabulary.restore(state, self.config.tokenizer)
         self._counts = {target: Counts.restore(state, target) for target in map(str, state["targets"])}
-        return self
+        return self._weigh()
+
+    def _weighted(self, queries: QueryBatch, target: Target) -> Sparse:
+        """Return the cues of queries with idf and the weight of their field: csr float32 [Q, C]."""
+        cues = self._cues(queries, target)
+        cues.data *= self._weights[target][cues.indices]
+        return cues
 
     def _cues(self, queries: QueryBatch, target: Target) -> Sparse:
-        """Return the weights of the cues of queries: csr float32 [Q, C].
+        """Return the weights of the cues of queries, before their idf: csr float32 [Q, C].
 
         Columns are the entities of all kinds but items, then items unless they are the target, then words of titles.
         """
-        words = self._lexicon.counts(queries.text).sign() * np.float32(self.config.title_weight)
-        items = [] if target == ITEMS else [queries.history.matrix(binary=True)]
-        return hstack(
-            [*(has.sign() for has in queries.entities.values()), *items, words], format="csr", dtype=np.float32
-        )
+        words = self._lexicon.counts(queries.text)
+        items = [] if target == ITEMS else [queries.matrix(ITEMS)]
+        signs = [
+            make_csr(np.sign(has.data), has.indices, has.indptr, has.shape)
+            for has in (*queries.entities.values(), *items)
+        ]
+        return stack_columns([*signs, filled(words, self.config.title_weight)])
 
     def _tagged(self, data: Dataset, target: Target, n_cues: int) -> Sparse:
         """Return the additional counts that the items' own tags and other entities give: csr [C, N]."""
@@ -206,10 +225,10 @@ class TagFallback(DenseModel):
         return csr_matrix((block.data, block.indices, indptr), shape=(n_cues, block.shape[1]))
 
 
-def _blocks(matrix: Sparse) -> Iterator[slice]:
-    """Yield blocks of rows that fit into the processor's cache as dense arrays."""
-    step = max(_CACHED // max(matrix.shape[1], 1), 1)
-    return (slice(start, start + step) for start in range(0, matrix.shape[0], step))
+def _blocks(shape: tuple[int, ...]) -> Iterator[slice]:
+    """Yield blocks of the rows of an array [Q, N] that fit into the processor's cache."""
+    step = max(_CACHED // max(shape[1], 1), 1)
+    return (slice(start, start + step) for start in range(0, shape[0], step))
 
 
 def _sums(matrix: Sparse) -> Doubles:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Self, TypeAlias
 
 import numpy as np
-from scipy.sparse import csr_matrix, hstack
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from hybridrec import (
     PADDING,
@@ -25,7 +26,9 @@ from hybridrec import (
     TokenVocabulary,
     Vocabulary,
     kernels,
+    make_csr,
     pack_csr,
+    stack_columns,
     unpack_csr,
 )
 
@@ -92,8 +95,12 @@ class Space:
 
     def per_token(self, values: Mapping[SentenceField, float]) -> Floats:
         """Return the entry of `values` for each token's field, float32 [size]; 1 for fields that it does not name."""
+        return self.value_of(np.arange(self.size), values)
+
+    def value_of(self, tokens: NDArray[np.integer], values: Mapping[SentenceField, float]) -> Floats:
+        """Return the value of the field of each of these tokens, float32; 1 for fields that are not named."""
         each = np.array([values.get(field, 1) for field in self.fields], np.float32)
-        return np.repeat(each, np.diff(self.starts))
+        return each[np.searchsorted(self.starts, tokens, side="right") - 1]
 
     def counts(self, queries: QueryBatch, context: int | None) -> Sparse:
         """Count the tokens of each query: csr float32 [Q, size].
@@ -102,15 +109,14 @@ class Space:
         """
         if context is not None:
             queries = replace(queries, history=queries.history.last(context))
-        blocks = [_counts(queries, field, self) for field in self.fields]
-        return csr_matrix(hstack(blocks, format="csr", dtype=np.float32))
+        return stack_columns([_counts(queries, field, self) for field in self.fields])
 
     def field_sums(self, counts: Sparse) -> Sparse:
         """Replace each entry of `counts`, csr [Q, size], by the sum of its row over the tokens of the same field."""
-        field = np.repeat(np.arange(len(self.fields)), np.diff(self.starts))[counts.indices]
+        field = np.searchsorted(self.starts, counts.indices, side="right") - 1
         cell = kernels.csr_rows(counts).astype(np.int64) * len(self.fields) + field
         sums = np.bincount(cell, counts.data)[cell] if len(cell) else counts.data
-        return csr_matrix((sums.astype(np.float32), counts.indices, counts.indptr), shape=counts.shape)
+        return make_csr(sums.astype(np.float32), counts.indices, counts.indptr, counts.shape)
 
     def tokens(self, data: Dataset) -> tuple[Ints, Ints, Longs]:
         """Return parallel arrays over all tokens of the sentences: the user's row, the token, its place in its field.
@@ -239,7 +245,10 @@ def _counts(queries: QueryBatch, field: SentenceField, space: Space) -> Sparse:
     if field == "features":
         return (queries.history.matrix(binary=True) @ space.features).sign()
     if field != "user":
-        return csr_matrix(queries.matrix(field) > 0, dtype=np.float32)
+        has = queries.matrix(field)
+        positive = make_csr((has.data > 0).astype(np.float32), has.indices.copy(), has.indptr.copy(), has.shape)
+        positive.eliminate_zeros()
+        return positive
     known_users = np.flatnonzero(queries.users != PADDING)
     columns = space.range_of("user")
     ones = np.ones(len(known_users), np.float32)

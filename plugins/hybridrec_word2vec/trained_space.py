@@ -131,12 +131,12 @@ class QueryEncoder:
         space = self.trained.space
         seeds = space.counts(queries, self.context)
         seeds.data *= self.trained.learned[seeds.indices]
-        weights = space.per_token(self.weights)[seeds.indices]
+        weights = space.value_of(seeds.indices, self.weights)
         if self.average == "fields":
             weights = weights / np.maximum(space.field_sums(seeds).data, 1)
         seeds.data *= weights
         seeds.eliminate_zeros()
-        total = np.asarray(seeds.sum(axis=1)).ravel()
+        total = kernels.row_sums(seeds)
         seeds.data /= total[kernels.csr_rows(seeds)]
         return seeds
 

@@ -92,3 +92,12 @@ def test_ids_are_text_or_whole_numbers():
     for wrong in ({"user": 1.5}, {"items": [float("nan")]}, {"user": True}, {"tags": [None]}, {"user": float("inf")}):
         with pytest.raises(DataError, match=r"Query.\w+: .* is not an id; ids are text or whole numbers"):
             Query(**wrong)
+
+
+def test_the_matrix_of_the_history_is_made_once_and_shared() -> None:
+    queries = toy_queries(DATA)
+    matrix = queries.matrix("items")
+    assert queries.matrix("items") is matrix
+    assert (matrix != queries.history.matrix(binary=True)).nnz == 0
+    with pytest.raises(ValueError, match="read-only"):
+        matrix.data[:] = 2

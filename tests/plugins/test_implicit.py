@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.sparse import hstack
 
-from hybridrec import Exclude, Query, QueryBatch, Ragged
+from hybridrec import Exclude, Query, QueryBatch, Ragged, unpack_csr, valued
 from hybridrec.testing import ComponentContract, encode, toy_dataset
 from hybridrec_implicit.als import ALS
 from hybridrec_implicit.bpr import BPR
@@ -144,6 +145,19 @@ def test_item_knn_is_history_times_similarity():
     queries = QueryBatch(np.array([-1], np.int32), Ragged.from_rows([[1]], 3), {}, ("",))
     scores = model.score(queries, np.array([[0, 1, 2]], np.int32), "items")
     np.testing.assert_allclose(scores, [[2 / np.sqrt(2 * 3), np.nan, 1 / np.sqrt(3)]], rtol=1e-6)
+
+
+def test_item_knn_votes_for_the_columns_of_each_target():
+    data = toy_dataset()
+    model = ItemKNN().fit(data, np.random.default_rng(0))
+    assert model.kinds[:2] == ("items", "tags")
+    queries = everybody(data)
+    rows = hstack([valued(queries.matrix(kind), "binary") for kind in model.kinds], format="csr")
+    for kind in model.kinds:
+        wanted = (rows @ unpack_csr(model.state(), f"votes.{kind}")).toarray()
+        scores = model.scores(queries, kind)
+        np.testing.assert_array_equal(np.nan_to_num(scores), wanted)
+        assert scores.shape == (len(queries), data.size(kind))
 
 
 @pytest.mark.parametrize("component", [ALS, BPR, ItemKNN])

@@ -88,6 +88,30 @@ def test_a_dense_model_scores_a_few_queries_at_a_time(monkeypatch):
     np.testing.assert_array_equal(Histories().score(queries, candidates.ids, "items"), candidates.scores)
 
 
+@pytest.mark.parametrize("exclude", [Exclude(), Exclude(ROWS, IDS)])
+def test_a_dense_model_scores_once_where_the_queries_keep_scores(exclude, monkeypatch):
+    asked = []
+    make = Dense.scores
+    monkeypatch.setattr(Dense, "scores", lambda *given: asked.append(given) or make(*given))
+    model, queries = Dense(), toy_queries(DATA).take(slice(0, 3))
+    ids = np.tile(np.arange(9, dtype=np.int32), (3, 1))
+    candidates, scores = model.candidates(queries, 9, "items", exclude), model.score(queries, ids, "items")
+    assert len(asked) == 2, "a model may learn between two calls, unless the caller says that it does not"
+    queries.keep_scores()
+    for _ in range(2):  # what is excluded is written into a copy
+        again = model.candidates(queries, 9, "items", exclude)
+        assert again.ids.tobytes() == candidates.ids.tobytes()
+        assert again.scores.tobytes() == candidates.scores.tobytes()
+        assert model.score(queries, ids, "items").tobytes() == scores.tobytes()
+    assert len(asked) == 3
+    Dense().score(queries, ids, "items")
+    model.score(queries.take(slice(0, 2)), ids[:2], "items")
+    assert len(asked) == 5
+    monkeypatch.setattr(component, "_KEPT", 26)  # one score fewer than these queries have
+    model.score(queries, ids, "items")
+    assert len(asked) == 6
+
+
 def test_query_vectors_are_made_once_for_what_was_learned_and_for_these_queries(monkeypatch):
     asked = []
     make = Vectors.query_vectors

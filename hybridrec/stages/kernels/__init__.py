@@ -5,7 +5,7 @@ Ids are int32, padded with -1; scores are float32, NaN where a score is missing.
 the same on every machine.
 """
 
-from hybridrec.stages.kernels.csr import csr_rows, strongest
+from hybridrec.stages.kernels.csr import csr_rows, dense_product, row_sums, strongest
 from hybridrec.stages.kernels.hashed_random import draws, keyed_draws
 from hybridrec.stages.kernels.list_merge import merge
 from hybridrec.stages.kernels.mips import Longest
@@ -19,6 +19,7 @@ __all__ = [
     "best",
     "cosines",
     "csr_rows",
+    "dense_product",
     "draws",
     "gather_dot",
     "hits",
@@ -29,6 +30,7 @@ __all__ = [
     "order",
     "pick",
     "ranks",
+    "row_sums",
     "strongest",
     "top_k",
     "top_products",

@@ -1,11 +1,14 @@
-"""Rows of csr matrices: the row of each entry, and the largest entries of each row."""
+"""Rows of csr matrices: the row of each entry, the largest entries, sums, and products with another matrix."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from hybridrec.types import Ints, Sparse
+from hybridrec.types import Floats, Ints, Sparse
+
+_ENTRIES = 1 << 17
+"""Products of entries held at once: with their places they stay in the processor's cache."""
 
 
 def csr_rows(matrix: Sparse) -> Ints:
@@ -23,4 +26,45 @@ def strongest(matrix: Sparse, k: int) -> Sparse:
     indptr = np.concatenate(([0], np.cumsum(np.minimum(np.diff(matrix.indptr), k))))
     result = csr_matrix((matrix.data[kept], matrix.indices[kept], indptr), shape=matrix.shape)
     result.sort_indices()
+    return result
+
+
+def row_sums(matrix: Sparse) -> Floats:
+    """Sum the stored entries of each csr row, in their type: [rows].
+
+    Equal, bit for bit, to `matrix.sum(axis=1)`, without its passes over types and shapes.
+    """
+    sums = np.zeros(matrix.shape[0], matrix.data.dtype)
+    filled = np.flatnonzero(np.diff(matrix.indptr))
+    if len(filled):
+        sums[filled] = np.add.reduceat(matrix.data[: matrix.indptr[-1]], matrix.indptr[filled])
+    return sums
+
+
+def dense_product(rows: Sparse, matrix: Sparse) -> Floats:
+    """Return the product of csr [Q, C] and csr [C, N] as an array [Q, N], in the wider of their types.
+
+    Equal, bit for bit, to `(rows @ matrix).toarray()`: products are added in the order in which rows store their
+    entries. No sparse result is made, which takes as long again, and a matrix whose arrays are mapped is not copied.
+    """
+    starts = matrix.indptr[rows.indices]
+    lengths = matrix.indptr[rows.indices + 1] - starts
+    ends = np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
+    result = np.zeros((rows.shape[0], matrix.shape[1]), np.result_type(rows.data, matrix.data))
+    first = 0
+    while first < rows.shape[0]:
+        begin = rows.indptr[first]
+        # As many rows as have `_ENTRIES` products, at least one.
+        reach = np.searchsorted(ends[rows.indptr[first + 1 :]], ends[begin] + _ENTRIES, side="right")
+        last = first + max(int(reach), 1)
+        stored = slice(begin, rows.indptr[last])
+        each = lengths[stored]
+        places = np.arange(ends[begin], ends[rows.indptr[last]]) + np.repeat(starts[stored] - ends[stored], each)
+        products = matrix.data[places] * np.repeat(rows.data[stored], each)
+        into = matrix.indices[places]
+        if last > first + 1:
+            row = np.repeat(np.arange(last - first), np.diff(rows.indptr[first : last + 1]))
+            into = into + np.repeat(row * matrix.shape[1], each)
+        np.add.at(result[first:last].reshape(-1), into, products)
+        first = last
     return result
