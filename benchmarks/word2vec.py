@@ -50,7 +50,6 @@ VARIED: dict[str, list[Any]] = {
 SKIP_GRAM = ROOT / "configs" / "published" / "spotify-skip-gram.yaml"
 RATES = (0.001, 0.005, 0.025, 0.05, 0.1, 0.2)
 """Learning rates of gensim that are compared; 0.001 is the published rate of Adam, 0.025 the usual one here."""
-RATED_METRIC = "ndcg@100"
 LISTS = {"concerts": CONFIGS / "setlists.yaml", "rock radio": CONFIGS / "radio.yaml"}
 """Name of a collection of lists on which rates are compared -> config with its data."""
 
@@ -82,22 +81,26 @@ def main_of_rates() -> None:
         for validation in (True, False):
             report = run(document, validation=validation).report
             heading = f"{name}, {'validation' if validation else 'test'}"
-            means[heading] = [arm.metrics[RATED_METRIC] for arm in report.pipelines.values()]
+            means[heading] = [arm.metrics[METRIC] for arm in report.pipelines.values()]
     write(PAGE, {"word2vec rates": rate_table(means)})
 
 
 def rates(experiment: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
-    """Return the experiment on other data, with a component and a pipeline for popularity and for each rate."""
-    base = {"use": "word2vec", **experiment["components"]["word2vec"]}
+    """Return the experiment on other lists, with a component and a pipeline for popularity and for each rate.
+
+    Each song of a list is asked for by those within the window, and by what training predicts: the task of skip-gram.
+    """
+    base = {"use": "word2vec", **experiment["components"]["word2vec"], "score": "input-output"}
     components = {"popularity": {}} | {str(rate): base | {"alpha": rate} for rate in RATES}
-    pipelines = {label: {"generators": [{"from": label, "k": 100}], "fallback": []} for label in components}
+    pipelines = {label: {"generators": [{"from": label, "k": 25}], "fallback": []} for label in components}
     return experiment | {
         "name": "word2vec-rates",
         "data": data,
-        "split": experiment["split"] | {"test": 0.2, "validation": 0.2},
+        "split": {"use": "each-position", "window": base["window"], "test": 0.2, "validation": 0.2},
+        "targets": {"items": 25},
         "components": components,
         "pipelines": pipelines,
-        "compare": {"control": "popularity", "metrics": [RATED_METRIC]},
+        "compare": {"control": "popularity", "metrics": [METRIC]},
         "refit": "none",
     }
 

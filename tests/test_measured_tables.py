@@ -68,3 +68,22 @@ def test_the_sweep_is_a_valid_experiment(tmp_path: Path):
     check(yaml_document.parse(yaml.safe_dump(config, sort_keys=False), "sweep"), Registry(), tmp_path)
     assert {label for label, _, _ in word2vec.variants()} >= set(config["components"]) - {word2vec.BASE}
     assert len(config["pipelines"]) == len(config["components"]) > 20
+
+
+def test_rates_change_nothing_but_the_rate(tmp_path: Path):
+    skip_gram = yaml.safe_load(word2vec.SKIP_GRAM.read_text(encoding="utf-8"))
+    config = word2vec.rates(skip_gram, {"reader": "setlists"})
+    check(yaml_document.parse(yaml.safe_dump(config, sort_keys=False), "rates"), Registry(), tmp_path)
+    trained = {label: options for label, options in config["components"].items() if label != "popularity"}
+    assert [options["alpha"] for options in trained.values()] == list(word2vec.RATES)
+    for options in trained.values():
+        published = skip_gram["components"]["word2vec"] | {"use": "word2vec", "score": "input-output"}
+        assert options | {"alpha": 0} == published | {"alpha": 0}
+
+
+def test_the_best_rate_of_each_column_is_bold():
+    arms = [MetricReport(mean=0.1 * place, ci95=(0.0, 1.0)) for place in range(len(word2vec.RATES) + 1)]
+    rows = word2vec.rate_table({"concerts": arms, "radio": arms[::-1]}).splitlines()[2:]
+    assert [row.count("**") for row in rows] == [2, 0, 0, 0, 0, 0, 2]
+    assert rows[0].startswith("| popularity | 0.0000")
+    assert rows[-1].startswith(f"| {word2vec.RATES[-1]} | **0.6")
