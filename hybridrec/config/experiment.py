@@ -148,6 +148,10 @@ class FilterSpec:
     filter: Filter
     implied: bool = False
     """True if a pipeline has it without listing it: `seen` or `disliked`."""
+    digests: Mapping[type[Plugin], str] = field(default_factory=dict, hash=False)
+    """Digest of its class if that comes without packaging; else empty."""
+    kept: bool = True
+    """False if the source of its class is unknown, so that no slate is kept for later runs."""
 
     @property
     def excludes_seen(self) -> bool:
@@ -393,8 +397,10 @@ class CheckedExperiment:
     @property
     def kept(self) -> bool:
         """True if slates and learned weights are kept for later runs: the sources of all classes used are known."""
-        rerankers = [spec for pipeline in self.measured.values() for spec in pipeline.reranker_specs()]
-        return all(spec.kept for spec in (*self.components.values(), *rerankers))
+        pipelines = self.measured.values()
+        rerankers = [spec for pipeline in pipelines for spec in pipeline.reranker_specs()]
+        filters = [spec for pipeline in pipelines for spec in pipeline.filters]
+        return all(spec.kept for spec in (*self.components.values(), *rerankers, *filters))
 
     @property
     def hash(self) -> str:

@@ -35,6 +35,7 @@ from hybridrec.errors import (
     unknown_pipeline,
 )
 from hybridrec.observers.base import Observer
+from hybridrec.plugin import Plugin
 from hybridrec.registry.discovery import Registry
 from hybridrec.registry.option_types import ComponentRef, PoolLabel, Reference, references, used_component
 from hybridrec.stages.component import CPU, Generator, Reranker, Scorer
@@ -186,8 +187,7 @@ class Checker(Validator):
         spec = replace(spec, device=self.device)
         self.require(spec, path)
         if not spec.keeps:
-            note = f"nothing that '{spec.cls.name}' makes is kept for other runs: its class has no source to know it by"
-            self.notes += [note] if note not in self.notes else []
+            self.note_without_source(spec.cls)
         return spec
 
     def with_choice(self, spec: ComponentSpec, use: ComponentUse, path: KeyPath) -> ComponentSpec:
@@ -320,7 +320,20 @@ class Checker(Validator):
             made.append((AllowFilter(ListOptions(ids=use.allow.ids, path=use.allow.path)), (*path, "allow")))
         if use.block is not None:
             made.append((BlockFilter(ListOptions(ids=use.block.ids, path=use.block.path)), (*path, "block")))
-        return (*implied, *(FilterSpec(yaml_document.dotted(place), each) for each, place in made))
+        return (*implied, *(self.filter(each, place) for each, place in made))
+
+    def filter(self, made: Filter, place: KeyPath) -> FilterSpec:
+        """Make the spec of a filter at its place in the config."""
+        cls = type(made)
+        kept = self.registry.has_source(cls)
+        if not kept:
+            self.note_without_source(cls)
+        return FilterSpec(yaml_document.dotted(place), made, digests=self.registry.digests_of([cls]), kept=kept)
+
+    def note_without_source(self, cls: type[Plugin]) -> None:
+        """Note once that the results of a class are not kept for other runs."""
+        note = f"nothing that '{cls.name}' makes is kept for other runs: its class has no source to know it by"
+        self.notes += [note] if note not in self.notes else []
 
     def implied_filters(
         self, use: PipelineUse, listed: Sequence[tuple[Filter, KeyPath]], path: KeyPath

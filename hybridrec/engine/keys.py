@@ -6,18 +6,17 @@ import hashlib
 import importlib.metadata
 import inspect
 import itertools
-import secrets
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import hybridrec.data
-from hybridrec.config.experiment import CheckedExperiment, ComponentSpec
+from hybridrec.config.experiment import CheckedExperiment, ComponentSpec, FilterSpec
 from hybridrec.data.fingerprint import fingerprint, json_digest
 from hybridrec.data.readers.base import Reader
 from hybridrec.plugin import Options, Plugin
-from hybridrec.registry.source_digest import is_installed, source_digest
+from hybridrec.registry.source_digest import is_installed
 from hybridrec.secret import KEYED
 from hybridrec.stages.component import Component
 from hybridrec.stages.filter import Filter
@@ -31,18 +30,15 @@ def reranker_key(spec: ComponentSpec, *learned_from: str) -> str:
     options = _options(spec.options)
     # An option may itself be a plugin, such as a normaliser.
     classes = [spec.cls, *(type(value) for _, value in spec.options if isinstance(value, Plugin))]
-    source = [[[cls.version, _source(cls, spec)] for cls in classes], library_versions(spec.requires)]
+    source = [[[cls.version, _source(cls, spec.digests)] for cls in classes], library_versions(spec.requires)]
     device = [] if spec.decisive_device is None else [{"device": spec.decisive_device}]
     return digest(spec.cls.name, options, source, *learned_from, *device)
 
 
-def filter_key(fitted: Filter) -> str:
-    """Return a digest of everything that decides what a fitted filter excludes."""
-    cls = type(fitted)
-    # The text of a class without packaging; one without any text is another one every time.
-    source = source_hash(cls) if is_installed(cls.__module__) else source_digest(cls) or secrets.token_hex()
+def filter_key(fitted: Filter, spec: FilterSpec) -> str:
+    """Return a digest of everything that decides what a filter excludes that was fitted by this spec."""
     state = fingerprint(*itertools.chain.from_iterable(fitted.state().items()))
-    return digest(fitted.name, fitted.version, source, _options(fitted.config), state)
+    return digest(fitted.name, fitted.version, _source(type(fitted), spec.digests), _options(fitted.config), state)
 
 
 def digest(*values: object) -> str:
@@ -67,7 +63,7 @@ def fit_key(
         "label": spec.label,
         "seed": seed,
         "threads": 1,
-        "source": _source(spec.cls, spec),
+        "source": _source(spec.cls, spec.digests),
         "libraries": library_versions(spec.requires),
     }
     if uses is not None:
@@ -86,7 +82,7 @@ def prepared_key(spec: ComponentSpec, component: Component, catalogue: str) -> s
 
     catalogue: the fingerprint of the catalogue
     """
-    source = [spec.cls.version, _source(spec.cls, spec), library_versions(spec.requires), spec.decisive_device]
+    source = [spec.cls.version, _source(spec.cls, spec.digests), library_versions(spec.requires), spec.decisive_device]
     return digest("prepared 1", spec.cls.name, _options(component.preparer().config), source, catalogue)
 
 
@@ -110,16 +106,16 @@ def data_key(experiment: CheckedExperiment, fingerprint: str) -> str | None:
     return digest("data 1", made_by, _options(reader.config), fingerprint)
 
 
-def _source(cls: type[Plugin], spec: ComponentSpec) -> str:
-    """Return a digest of the source of a component's class, or of the class of a plugin among its options.
+def _source(cls: type[Plugin], digests: Mapping[type[Plugin], str]) -> str:
+    """Return a digest of the source of a plugin's class; `digests` has that of each class without packaging.
 
     For a class without packaging it covers the text of the class, the code that this text refers to, and the sources
     of the installed classes that the class inherits from.
     """
-    if cls not in spec.digests:
+    if cls not in digests:
         return source_hash(cls)
     below = [source_hash(base) for base in cls.__mro__ if issubclass(base, Plugin) and is_installed(base.__module__)]
-    return digest(spec.digests[cls], below)
+    return digest(digests[cls], below)
 
 
 @cache

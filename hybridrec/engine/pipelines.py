@@ -39,7 +39,7 @@ class FittedPipeline:
         self._fitted = {label: fitted[label] for label in self.layout.labels}
         self._lock = threading.Lock()
         self._pipeline: Pipeline | None = None
-        self.filters_key = digest([filter_key(each) for each in filters])
+        self.filters_key = digest([filter_key(each, own) for each, own in zip(filters, spec.filters, strict=True)])
         self.pool_key = digest(
             [[use.label, fitted[use.label].key, use.k, use.when] for use in self.layout.generators],
             [[label, fitted[label].key] for label in self.layout.scorers],

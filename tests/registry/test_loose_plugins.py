@@ -11,8 +11,9 @@ import pytest
 import hybridrec
 from hybridrec import ConfigError, FitContext, PluginError, Registry, Store
 from hybridrec.config.experiment import ComponentSpec
+from hybridrec.config.load import load_experiment
 from hybridrec.engine.environment import preferred
-from hybridrec.engine.keys import fit_key
+from hybridrec.engine.keys import filter_key, fit_key
 from hybridrec.registry.loose_plugins import loose_sources
 from hybridrec.registry.plugin_files import located
 
@@ -146,6 +147,48 @@ def test_a_class_without_source_leaves_nothing_in_the_store_that_could_be_found_
     assert figures(other)["hybrid"] != figures(first)["hybrid"]
     assert [note for note in first.report.notes if note.startswith("nothing that 'window' makes is kept")]
     assert not cached(hybridrec.run(config, plugins=[from_text(SOURCE)]))["noise"]
+
+
+FILTER = """
+import numpy as np
+from hybridrec import Exclude, Filter
+
+LEFT = 5
+
+
+class Window(Filter):
+    name = "first-few"
+
+    def exclude(self, queries, target):
+        return Exclude(ids=np.arange(queries.width(target)) >= LEFT)
+"""
+
+
+def test_a_filter_without_source_is_one_rule_of_all_pipelines(experiment):
+    config = experiment(("\npipelines:", "\nfilters: [{use: first-few}]\npipelines:"))
+
+    def keys(cls):
+        pipelines = load_experiment(config, Registry(plugins=[cls])).pipelines.values()
+        specs = [pipeline.filters[-1] for pipeline in pipelines]
+        assert not any(spec.kept for spec in specs)
+        return [filter_key(spec.filter, spec) for spec in specs]
+
+    cls = from_text(FILTER)
+    first, second = keys(cls)
+    assert first == second
+    assert first not in keys(cls)  # it may have changed since: nobody could tell
+
+
+def test_a_filter_without_source_leaves_no_slate_in_the_store(experiment, tmp_path):
+    config = experiment(("\npipelines:", "\nfilters: [{use: first-few}]\npipelines:"))
+    runs = [
+        hybridrec.run(config, plugins=[from_text(FILTER.replace("= 5", left))], store=tmp_path / "store")
+        for left in ("= 5", "= 9")
+    ]
+    shown = [{int(item.split()[1]) for item in run.slates("hybrid")["id"]} for run in runs]
+    assert (max(shown[0]), max(shown[1])) == (4, 8)
+    assert all("component" in artifact.about for artifact in Store(tmp_path / "store").artifacts())
+    assert len([note for note in runs[0].report.notes if note.startswith("nothing that 'first-few' makes")]) == 1
 
 
 def test_a_class_of_a_notebook_cell_is_known_by_the_text_of_its_cell(experiment):
