@@ -41,25 +41,27 @@ _RESERVED = frozenset({"user", "title", "text", "words", "features", "nothing", 
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """Tables that a reader has read, as polars frames with these columns.
+    """Tables that a reader has read, as polars frames.
 
     Ids are text. In long frames they may also be integers (read as their decimal text) or of type `Enum`, which take
     less memory.
 
-    interactions: user, item; and where known time (seconds since 1970), weight, position, group, gain, and the
-        columns that `context` names. A gain is the worth of the interaction to metrics (the price paid); without the
-        column it is the weight
-    entities: kind -> id, and where known text and time. The text of a user is a title, and the time that of the
-        user's query; the time of an item is its release. Users and items without interactions may be listed; those
-        with interactions need not be
-    user_has, item_has: kind -> user or item, id, and where known weight: the entities that each user or item has
-    assignments: kind -> user, item, id: entities (tags, say) that users gave to items
-    features: kind -> id, and a column for each feature. Numbers, booleans, dates and texts (or lists of texts) become
-        features of the types number, flag, time and category; null is unknown
-    labels: kind -> id, feature, and where known weight: features known by full names ("genre:jazz"), one per row
+    interactions: a frame with the columns `user` and `item`, where known also `time` (seconds since 1970), `weight`,
+        `position`, `group` and `gain`, and the columns that `context` names. A gain is the worth of the interaction to
+        metrics (the price paid); without the column it is the weight
+    entities: kind -> a frame with the column `id`, where known also `text` and `time`. The text of a user is a title,
+        and the time that of the user's query; the time of an item is its release. Users and items without interactions
+        may be listed; those with interactions need not be
+    user_has, item_has: kind -> a frame with the columns `user` or `item`, and `id`, where known also `weight`: the
+        entities that each user or item has
+    assignments: kind -> a frame with the columns `user`, `item` and `id`: entities (tags, say) that users gave to items
+    features: kind -> a frame with the column `id` and a column for each feature. Numbers, booleans, dates and texts (or
+        lists of texts) become features of the types number, flag, time and category; null is unknown
+    labels: kind -> a frame with the columns `id` and `feature`, where known also `weight`: features known by full names
+        ("genre:jazz"), one per row
     vectors: kind -> (ids as a polars column, their vectors as float32 [len(ids), D])
     context: the columns of `interactions` that describe the request which led to each (device, shop, budget)
-    impressions: user, item, and where known time: items that were shown and not taken
+    impressions: a frame with the columns `user` and `item`, where known also `time`: items shown and not taken
 
     Users and items are the ids of `interactions` and of `entities`; another kind holds the ids of `entities`,
     `user_has`, `item_has` and `assignments`. Rows of the other tables about other ids are ignored: a file of tags

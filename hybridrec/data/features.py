@@ -20,7 +20,7 @@ FeatureType: TypeAlias = Literal["number", "category", "flag", "time"]
 FeatureValue: TypeAlias = "str | float | bool | Sequence[str] | None"
 """The value of a feature for one entity or request, as a person writes it; a list has several categories."""
 LABELS = ""
-"""The name of the column of labels, which are categories known only by full names of features ("genre:jazz")."""
+"""The name of the category column for labels: features that are known only by their full names ("genre:jazz")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +109,7 @@ class Features:
     _encoded: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        """Freeze the dict of columns: every holder of the object shares it."""
+        """Make the dict of columns read-only, since all holders of the object share it."""
         freeze(self)
 
     @classmethod

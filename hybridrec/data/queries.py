@@ -70,7 +70,7 @@ class Query:
 
 
 def _ids(values: Sequence[object], name: str) -> Sequence[str]:
-    """Return a list of ids as text; raises DataError for a text in its place or for a value that is not an id."""
+    """Return a list of ids as text; raises DataError for a text instead of a list, or a value that is not an id."""
     if isinstance(values, str):
         raise DataError(f"Query.{name} is the text {values!r}; give a list of ids")
     if isinstance(values, list | tuple) and all(type(value) is str for value in values):

@@ -303,7 +303,7 @@ class Interactions(FileSource):
     """Column of the time: a number, or an ISO 8601 date or datetime (without a zone: UTC)."""
 
     time_unit: TimeUnit = "s"
-    """Unit of numbers in the time column, since 1970."""
+    """Unit of the numbers in the time column, which count from 1970 on."""
 
     time_format: str | None = None
     """Form of the texts in the time column, in the terms of strptime: `%d.%m.%Y %H:%M`; by default ISO 8601."""
@@ -339,7 +339,7 @@ class Impressions(FileSource):
     """Column of the time, as in interactions."""
 
     time_unit: TimeUnit = "s"
-    """Unit of numbers in the time column, since 1970."""
+    """Unit of the numbers in the time column, which count from 1970 on."""
 
     time_format: str | None = None
     """Form of the texts in the time column, in the terms of strptime: `%d.%m.%Y %H:%M`; by default ISO 8601."""
@@ -358,7 +358,7 @@ class Described(FileSource):
     """Column of the time (of an item, its release): as in interactions, or a year."""
 
     time_unit: TimeUnit = "s"
-    """Unit of numbers in the columns of times, since 1970."""
+    """Unit of the numbers in the columns of times, which count from 1970 on."""
 
     time_format: str | None = None
     """Form of the texts in the columns of times, in the terms of strptime: `%d.%m.%Y %H:%M`; by default ISO 8601."""
@@ -411,7 +411,7 @@ class Users(Carrier):
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """The columns of the readable text."""
+        """The columns of the readable text; that of the title is the first."""
         return self.text if self.title is None else (self.title, *self.text)
 
 

@@ -28,7 +28,7 @@ class ColdItemsOptions(Options):
     candidate_items: Literal["hidden", "all"] = "hidden"
     """The items that may be recommended: only the hidden ones, or all."""
     validation: float = Field(0.2, gt=0, lt=1)
-    """Share of the items with training interactions that is hidden to learn blends on."""
+    """Share of the items with training interactions that is hidden for the queries on which blends learn."""
 
 
 class ColdItems(Splitter):

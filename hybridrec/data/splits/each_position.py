@@ -35,7 +35,7 @@ class EachPositionOptions(Options):
     """`allow` leaves repeats of the item in the window, as Song2Vec was measured: the query may show what it asks for.
     The pipelines then need `seen: allow`, too."""
     validation: Part = 0.2
-    """Training users to hold out in the same way to learn blends on: a share or a count."""
+    """Training users to hold out in the same way, as a share or a count, for the queries on which blends learn."""
 
 
 class EachPosition(Splitter):
@@ -43,12 +43,12 @@ class EachPosition(Splitter):
 
     All data about held-out users is removed from training. Each of their interactions becomes a query of an
     unknown user which shows only the items of the `window` around it; its truth is the one item left out. The
-    nearest items come last, the one before the position after the one that follows it, so that a component that
-    reads the last n items of a history reads the n nearest. Repeats of the item in the window are hidden, too
-    (unless `seen: allow`), and a position that then shows nothing is skipped. The queries of a user have weights that
-    sum to one, so the mean hit rate is the mean over lists of the share of positions that were hit: AHR@k is
-    `hit-rate@k`. The time of a query is the user's if the data has it, else the latest of the interactions that it
-    shows.
+    history of a query is in order of distance, the nearest item last, so that a component that reads the last n items
+    reads the n nearest; of two items at the same distance, the one before the position comes last. Repeats of the item
+    in the window are hidden, too (unless `seen: allow`), and a position that then shows nothing is skipped. The weights
+    of a user's queries sum to one, so the mean hit rate is the mean over lists of the share of positions that were hit:
+    AHR@k is `hit-rate@k`. The time of a query is the user's if the data has it, else the latest of the interactions
+    that it shows.
     """
 
     name = "each-position"
@@ -61,7 +61,7 @@ class EachPosition(Splitter):
         return self.config.seen == "allow"
 
     def split(self, data: Dataset, rng: np.random.Generator) -> Iterator[Fold]:
-        """Yield one fold; raises DataError if too few users have `min_items` items, or none is left to learn from."""
+        """Yield one fold; raises DataError if too few users have `min_items` items, or none is left for training."""
         yield self._fold("test", data, self.config.test, rng)
 
     def validation_split(self, train: Dataset, rng: np.random.Generator) -> Fold:

@@ -24,7 +24,8 @@ class LeaveOneOutOptions(Options):
     """`allow` hides one interaction and leaves its repeats: the item may be one that the user had before. The pipelines
     then need `seen: allow`, too."""
     validation: float = Field(1.0, gt=0, le=1)
-    """Share of the training users with two or more items who get one more item hidden, to learn blends on."""
+    """Share of the training users with two or more items for each of whom one more item is hidden, for the queries on
+    which blends learn."""
 
 
 class LeaveOneOut(Splitter):

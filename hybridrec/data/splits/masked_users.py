@@ -55,7 +55,7 @@ class MaskedOptions(Options):
     """Turn every held-out user into a query of each scenario, weighted by the mix, instead of one drawn at random:
     rare scenarios then have as many queries as common ones. The unit of statistics stays the user."""
     validation: float = pydantic.Field(0.2, gt=0, lt=1)
-    """Share of the training users that is held out, under the same mask, to learn blends on."""
+    """Share of the training users that is held out, under the same mask, for the queries on which blends learn."""
 
     @field_validator("scenarios")
     @classmethod

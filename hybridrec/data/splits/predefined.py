@@ -18,7 +18,7 @@ class PredefinedOptions(Options):
     """The share of training pairs on which blends learn; the folds come with the data."""
 
     validation: float = Field(0.1, gt=0, lt=1)
-    """Share of the training pairs that is hidden at random to learn blends on."""
+    """Share of the training pairs that is hidden at random for the queries on which blends learn."""
 
 
 class PredefinedSplit(Splitter):

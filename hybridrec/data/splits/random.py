@@ -22,7 +22,7 @@ class RandomOptions(Options):
     folds: int | None = Field(None, ge=2)
     """Rotate through this many folds instead: every pair is hidden in exactly one."""
     validation: float = Field(0.1, gt=0, lt=1)
-    """Share of the training pairs that is hidden to learn blends on."""
+    """Share of the training pairs that is hidden for the queries on which blends learn."""
 
 
 class Random(Splitter):

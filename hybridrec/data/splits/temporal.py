@@ -31,7 +31,7 @@ class TemporalOptions(Options):
     min_history: int = Field(0, ge=0)
     """Distinct items before the cut that a user needs to become a query; 0 includes new users."""
     validation: float = Field(0.2, gt=0, lt=1)
-    """Share of the training interactions, the latest ones, that is hidden to learn blends on."""
+    """Share of the training interactions, the latest ones, that is hidden for the queries on which blends learn."""
 
 
 class Temporal(Splitter):

@@ -42,7 +42,8 @@ class Tokenizer(Options):
     longest: int = Field(5, ge=1)
     """Letters in the longest n-gram of `char-ngrams`."""
     pieces: int = Field(2000, ge=10)
-    """Maximum number of pieces that `sentencepiece` learns; never fewer than the letters of the texts."""
+    """Maximum number of pieces that `sentencepiece` learns; it is raised to the number of different letters if that is
+    larger."""
 
     @property
     def requires(self) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from hybridrec.types import Doubles, Floats, Ints, Longs
 _HEAD = 6 << 10
 """The number of vectors multiplied with every query: they fit the cache, and their bound rules out most others."""
 _PIECE = 32 << 10
-"""The largest number of vectors taken next: they are copied, as they are not contiguous."""
+"""The largest number of vectors in each further step of a search; they are copied, as they are not contiguous."""
 _PRODUCTS = 1 << 20
 """The number of inner products computed at once: they stay in the cache while the best are selected."""
 _ASKED = 16
@@ -27,7 +27,7 @@ _PAYS = 0.5
 _ROUNDING = 4 * float(np.finfo(np.float32).eps)
 """Bound per dimension on the rounding error of an inner product, relative to the product of the lengths."""
 _NOTHING = np.uint64(np.iinfo(np.uint64).max)
-"""The key after those of all scores; its score is NaN, its id is padding."""
+"""A key that stands for padding: it sorts after the keys of all scores, and unpacks to the score NaN and the id -1."""
 
 
 class Exclusion(Protocol):
@@ -62,11 +62,11 @@ class Longest:
     vectors of very different lengths, long ones for popular items, so most are skipped. After Teflioudi, Gemulla
     and Mykytiuk, "LEMP: Fast Retrieval of Large Entries in a Matrix Product" (2015).
 
-    vectors: [N, D]
-    order: int32[n], their ids, longest first, without vectors that contain NaN: these are never results
+    vectors: float32 [N, D], the vectors in the order of their ids
+    order: int32[n], the ids by the length of their vectors, longest first, without those whose vectors contain NaN
     places: int32[N], the position of each id in `order`, N for ids that are not in it
-    shortness: float64[n], minus their lengths, ascending, for a binary search of bounds
-    head: [H, D], a contiguous copy of the longest
+    shortness: float64[n], the negative lengths of the vectors in `order`, ascending, for a binary search of bounds
+    head: float32 [H, D], a contiguous copy of the longest vectors
     """
 
     vectors: Floats
