@@ -40,7 +40,7 @@ SHAPE = (128, 128)
 """Numbers of frequency bands and of moments of a spectrogram."""
 DIMS = 64
 WRITTEN = 20
-"""Interval of the spectrograms of the large file that are written."""
+"""Interval of the spectrograms in the large file that are written: every twentieth."""
 PATTERNS = 200
 """Number of directions in which spectrograms differ, each 3 % weaker than the one before, under white noise."""
 BLOCK = 512

@@ -19,9 +19,9 @@ from hybridrec.types import Doubles
 
 SIZES = (50, 100, 200, 500, 1000, 2000)
 MULTIPLES = (0.25, 0.5, 0.75, 1.0, 1.25, 1.5)
-"""Multiples of the detectable difference for the curve."""
+"""Multiples of the detectable difference at which the curve of power is measured."""
 CURVE = 200
-"""Number of users for the curve."""
+"""Number of users for which the curve of power is measured."""
 
 
 def detected(

@@ -40,8 +40,8 @@ class ApproximateOptions(Options):
     expansion: int = Field(4, ge=1)
     """Number of candidates that the scan retrieves and scores exactly, as a multiple of the number asked for."""
     probes: float = Field(1.0, gt=0, le=1)
-    """Share of the cells of the space to scan for each query, nearest first; 1 scans all codes, without cells. Below 1
-    the search is faster where vectors form clusters, as those of a factorization do."""
+    """Share of the cells of the space that are scanned for each query, nearest first; 1 scans all codes, without cells.
+    With less than 1 the search is faster if vectors form clusters, as those of a factorization do."""
     recall: float = Field(0.95, gt=0, le=1)
     """Smallest acceptable recall of the first 100 of an exact search; a fit that reaches less is refused."""
     sample: int = Field(500, ge=1)

@@ -20,9 +20,10 @@ from pydantic import Field
 from hybridrec import Doubles, Floats, Longs, Options, Sparse, State
 
 Corrupt: TypeAlias = "Callable[[Longs], Sparse | Floats]"
-"""Corruption: the inputs of the given rows, [B, inputs], drawn independently at each call."""
+"""Function from the numbers of rows to their corrupted inputs, [B, inputs], drawn independently at each call."""
 Loss: TypeAlias = Callable[[Floats, Longs], float]
-"""Loss: its sum over the given rows; it overwrites the outputs, float32 [B, outputs], with the gradient."""
+"""Function from outputs, float32 [B, outputs], and the numbers of their rows to the sum of the loss over these rows; it
+overwrites the outputs with the gradient."""
 
 
 class TrainingOptions(Options):
@@ -35,7 +36,7 @@ class TrainingOptions(Options):
     learning_rate: float = Field(0.005, gt=0)
     """Adam's step size; it falls to a tenth along half a cosine over the epochs."""
     weight_decay: float = Field(0.01, ge=0)
-    """Decoupled weight decay: in a step of learning rate r, weights shrink by 1 - r times this; biases do not."""
+    """Decoupled weight decay: a step with learning rate r multiplies weights, but not biases, by 1 - r times this."""
 
 
 @dataclass(frozen=True, slots=True)

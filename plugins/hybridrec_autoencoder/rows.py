@@ -14,18 +14,18 @@ from hybridrec import Floats, Longs, QueryBatch, Sparse, Target, Values, kernels
 from hybridrec_autoencoder.network import TrainingOptions
 
 Width: TypeAlias = Annotated[int, Field(ge=1)]
-"""The number of units of a layer."""
+"""Width of a layer: its number of units."""
 
 
 class DenoisingOptions(TrainingOptions):
     """Options of `denoising-autoencoder`."""
 
     hidden: Width | Annotated[tuple[Width, ...], Field(min_length=1)] = 200
-    """Width of the hidden layer, or of each of several from the input on, `[100, 50]`; candidates are compared with
+    """Width of the hidden layer, or widths of several from the input on, `[100, 50]`; candidates are compared with
     queries in the last one."""
     loss: Literal["multinomial", "bce"] = "multinomial"
-    """Loss of a row: multinomial, so that items compete with each other for a share of it; or binary cross-entropy, so
-    that each item and each tag is a yes or no of its own."""
+    """Loss of a row: multinomial, in which items compete with each other for a share; or binary cross-entropy, in which
+    each item and each tag is a decision of its own."""
     weights: Values = "binary"
     """Value of an item in a history: 1, log(1 + weight), or its weight; the latter two are divided by the mean of the
     row."""

@@ -14,7 +14,8 @@ class PersonalPopularityOptions(Options):
     """Options of `personal-popularity`."""
 
     half_life: float | None = Field(90.0, gt=0)
-    """Days before the query at which an interaction counts half; null counts all alike, as do data without times."""
+    """Number of days before the query at which an interaction counts half; null, or data without times, counts all
+    alike."""
 
 
 class PersonalPopularity(DenseModel):

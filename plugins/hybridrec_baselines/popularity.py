@@ -37,9 +37,10 @@ class PopularityOptions(Options):
     """Users that are counted: all, or those with the query's tags or user features; a query without any of these gets
     no opinion."""
     half_life: float | None = Field(None, gt=0)
-    """Days after which an interaction counts half, measured back from the newest one; null weights all equally."""
+    """Number of days before the newest interaction at which an interaction counts half; null weighs all equally."""
     smoothing: float = Field(5.0, gt=0)
-    """With `by`: number of additional users of each tag or feature with which the overall share is counted."""
+    """Number of users with the overall share that are added to each tag or feature of `by`: large values pull the
+    shares of rare ones towards the overall share."""
 
 
 class Popularity(DenseModel):

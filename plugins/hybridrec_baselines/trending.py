@@ -39,9 +39,10 @@ class TrendingOptions(Options):
     """Options of `trending`."""
 
     half_life: float = Field(60.0, gt=0)
-    """Days from the query's time, before or after it, at which an interaction counts half."""
+    """Number of days from the query's time, before or after it, at which an interaction counts half."""
     smoothing: float = Field(5.0, gt=0)
-    """Number of additional users at the query's time with which the overall shares are counted."""
+    """Number of users with the overall shares that are added at the query's time: large values pull scores towards
+    overall popularity."""
 
 
 class Trending(DenseModel):

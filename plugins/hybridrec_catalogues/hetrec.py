@@ -49,7 +49,7 @@ class HetRecLastfmOptions(text_files.BadLineOptions):
     """Read a user's friends as features ("friend:275")."""
 
     weight: WeightOptions = WeightOptions()
-    """Transformation of listening counts to weights; `transform: log` tames the long tail."""
+    """Transformation of listening counts to weights; `transform: log` reduces the influence of large counts."""
 
 
 class HetRecLastfmReader(Reader):

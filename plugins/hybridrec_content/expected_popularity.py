@@ -19,10 +19,10 @@ class ContentPopularityOptions(Options):
     """Kinds of content to read: `tags`, `features`, words of the `text`, dense `vectors`. Words are numerous and say
     little about popularity."""
     pairs: bool = True
-    """Treat each pair of tags (or features) of an item as an additional one of its kind."""
+    """Treat each pair of tags (or of features) that an item has as one more tag (or feature)."""
     time_steps: int = Field(16, ge=0)
-    """Number of equal-sized groups into which the items are divided by time, each with an effect from its start on; 0
-    ignores times."""
+    """Number of groups of equal size into which the items are divided by time; each has an effect on all items from its
+    start on. 0 ignores times."""
     min_items: int = Field(5, ge=1)
     """Smallest number of items that have a tag, feature, word or pair; rarer ones are left out."""
     l2: float = Field(30.0, gt=0)

@@ -43,8 +43,8 @@ class ALSOptions(ColumnOptions, ColdOptions, SimilarityOptions):
     alpha: float = Field(3.0, gt=0)
     """Confidence in a value w is 1 + alpha * w; in a missing value it is 1."""
     column_power: float = Field(0.25, ge=0, le=1)
-    """Power of a column's count, relative to the mean count, by which its values are divided, so that popular items
-    weigh less."""
+    """Power of a column's number of users, relative to the mean number, by which its values are divided, so that
+    popular items weigh less."""
     iterations: int = Field(15, gt=0)
     """Rounds of solving for users, then for columns."""
 

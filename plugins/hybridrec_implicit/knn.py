@@ -33,7 +33,7 @@ class ItemKNNOptions(ColumnOptions):
     neighbours: int = Field(200, gt=0)
     """Number of most similar columns that each column votes for."""
     k1: float = Field(1.2, ge=0)
-    """BM25 only: saturation of repeats; the higher, the more repeats count."""
+    """BM25 only: saturation of repeats; with higher values repeats count more."""
     b: float = Field(0.2, ge=0, le=1)
     """BM25 only: normalization by length; higher values hold back columns with many users."""
 

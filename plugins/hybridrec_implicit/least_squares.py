@@ -14,7 +14,7 @@ from hybridrec import Doubles, Floats, Longs, Sparse
 Reals: TypeAlias = NDArray[np.floating[Any]]
 
 _BLOCK_BYTES = 1 << 21
-"""Bytes of the rows that are solved together, small enough to stay in the processor's cache."""
+"""Number of bytes of the rows that are solved together, small enough to stay in the processor's cache."""
 
 
 @dataclass(frozen=True, slots=True)

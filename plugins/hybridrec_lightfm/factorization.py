@@ -69,9 +69,9 @@ class LightFMOptions(SimilarityOptions):
     schedule: Literal["adagrad", "adadelta"] = "adagrad"
     """Adaptation of the learning rate to each feature."""
     item_alpha: float = Option(0.0, ge=0)
-    """L2 penalty on the features of items; slow, and small values (1e-6) suffice."""
+    """L2 penalty on the vectors of items' features; it makes training slow, and small values (1e-6) suffice."""
     user_alpha: float = Option(0.0, ge=0)
-    """L2 penalty on the features of users."""
+    """L2 penalty on the vectors of users' features."""
     max_sampled: int = Option(10, gt=0)
     """WARP only: number of negatives that are tried for each positive before it counts as ranked well."""
     alone: bool = True

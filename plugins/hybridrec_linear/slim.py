@@ -20,11 +20,11 @@ class SlimOptions(ScaledColumnOptions):
     """Options of `slim`."""
 
     l1: float = Field(0.1, ge=0)
-    """Penalty on the sum of the weights: the higher, the fewer columns predict another."""
+    """Penalty on the sum of the weights: with higher values fewer columns predict another one."""
     l2: float = Field(15.0, gt=0)
-    """Penalty on the squared weights: the higher, the more evenly similar columns share."""
+    """Penalty on the squared weights: with higher values similar columns share their weight more evenly."""
     neighbours: int = Field(100, ge=1)
-    """Number of columns, the most similar by cosine, that may predict another; time grows with the square."""
+    """Number of columns, the most similar by cosine, that may predict another one; time grows with its square."""
     sweeps: int = Field(20, ge=1)
     """Largest number of updates of each weight; descent ends earlier once weights stop changing."""
 

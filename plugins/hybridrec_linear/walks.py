@@ -20,7 +20,7 @@ class P3AlphaOptions(ColumnOptions):
     """Options of `p3alpha`."""
 
     alpha: float = Field(1.0, gt=0)
-    """Power of each step's probability; below 1 unlikely steps count more."""
+    """Power of each step's probability; with values below 1 unlikely steps count more."""
     neighbours: int = Field(200, ge=1)
     """Number of columns kept for each column: those that a walk from it reaches with the highest probability."""
 

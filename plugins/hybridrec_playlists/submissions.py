@@ -101,7 +101,7 @@ class SubmissionExporter(Exporter):
         self._malformed = text_files.BadLines(strict=self.config.strict)
         questions = self.read_questions(path, self._malformed)
         if not questions:
-            raise DataError(f"{path} holds no questions")
+            raise DataError(f"{path} contains no playlist to recommend for")
         recommender = load(run, unknown="skip")  # questions know songs that the data does not have
         features = recommender.data.users.features
         read = frozenset(() if features is None else features.columns)

@@ -29,7 +29,7 @@ class NaiveBayesOptions(Options):
     """Options of `naive-bayes`."""
 
     smoothing: float = Field(0.3, gt=0)
-    """Number of additional users of each tag (or item) with which the overall share of an item is counted."""
+    """Number of users with the overall shares of items that are added to each tag (or item)."""
     prior: float = Field(1.0, ge=0)
     """Weight of the frequency of a tag (or item) itself; 0 treats all as equally frequent."""
 

@@ -41,7 +41,7 @@ class TagFallbackOptions(Options):
     """Options of `tag-fallback`."""
 
     smoothing: float = Field(3.0, gt=0)
-    """Number of additional users of each tag with which the overall shares are counted: large values damp rare tags."""
+    """Number of users with the overall shares that are added to each tag: with large values rare tags count less."""
     idf: float = Field(1.0, ge=0)
     """Power of a tag's inverse document frequency in its weight; higher values favour rare tags, 0 weighs all
     equally."""

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from hybridrec import Run
 
 MOST_ITEMS = 100_000
-"""Largest number of items on a map; of more, those in the most queries, known or hidden, are shown."""
+"""Largest number of items on a map; of more items those in the most queries, shown or hidden, are on it."""
 FEWEST_ITEMS = 5
 CLUSTERS = 8
 PERPLEXITY = 30.0
@@ -166,7 +166,8 @@ def item_vectors(recommender: Recommender, label: str) -> Floats:
     if not isinstance(component, VectorModel) or not component.recommends(ITEMS):
         others = [name for name, other in recommender.components.items() if isinstance(other, VectorModel)]
         raise ConfigError(
-            f"'{label}' ({component.name}) has no vectors of items; {', '.join(others) or 'none here'} may"
+            f"'{label}' ({component.name}) has no vectors of items; "
+            f"components with vectors: {', '.join(others) or 'none'}"
         )
     return component.vectors(ITEMS)
 

@@ -38,7 +38,7 @@ class SpectrogramFolder:
                 if ending != ".npy":
                     continue
                 if other := files.get(name):
-                    raise DataError(f"{other} is of '{name}', and so is a file in {folder}: right is one for each item")
+                    raise DataError(f"{other}: a file in {folder} has the same id '{name}'; right is one for each item")
                 files[name] = os.path.join(folder, name + ending)  # noqa: PTH118
         if not files:
             raise DataError(f"{path}: no .npy file is in this folder; right is one ID.npy for each item")

@@ -48,7 +48,7 @@ class Word2VecOptions(SimilarityOptions):
     dim: int = Option(64, gt=0)
     """Dimensions of the space."""
     window: int | None = Option(5, gt=0)
-    """Neighbours on each side of a token; null for the whole sentence (slow for long ones)."""
+    """Number of neighbours on each side of a token; null for the whole sentence (slow for long ones)."""
     shrink_windows: bool = False
     """Draw the window of each token at random from 1 to `window`, so that near neighbours count more often."""
     shuffle: bool = True
@@ -56,14 +56,14 @@ class Word2VecOptions(SimilarityOptions):
     epochs: int = Option(40, gt=0)
     """Passes over the sentences."""
     negative: int = Option(10, gt=0)
-    """Random tokens contrasted with each true neighbour."""
+    """Number of random tokens that are contrasted with each true neighbour."""
     ns_exponent: float = -0.25
-    """Power of the frequency by which negatives are drawn: 1 in proportion, 0 uniformly, below 0 rare ones more
-    often."""
+    """Power of the frequency by which negatives are drawn: 1 draws in proportion to it, 0 uniformly, values below 0
+    draw rare tokens more often."""
     sample: float = Option(0.0, ge=0)
     """Frequency above which tokens are dropped at random; 0 for never."""
     min_count: int = Option(1, gt=0)
-    """Fewest occurrences of a token that gets a vector."""
+    """Smallest number of occurrences with which a token gets a vector."""
     alpha: float = Option(0.1, gt=0)
     """Initial learning rate; about 0.025 for skip-gram."""
     workers: int = Option(1, gt=0)

@@ -80,12 +80,12 @@ class Space:
 
     @property
     def words(self) -> Vocabulary:
-        """Tokens of titles."""
+        """The tokens of titles, as a vocabulary."""
         return self.lexicon.words
 
     @property
     def size(self) -> int:
-        """Number of tokens."""
+        """Number of all tokens, of all fields."""
         return int(self.starts[-1])
 
     def range_of(self, field: SentenceField) -> slice:
@@ -144,7 +144,7 @@ class Sentences:
     users: Longs
     """Number of users who have each token: int64 [space.size]."""
     longest: int
-    """Tokens in the longest sentence."""
+    """Number of tokens in the longest sentence."""
 
     def __init__(
         self,

@@ -48,7 +48,7 @@ class TitleVectorsOptions(Options):
     query_text: float = Option(1.0, ge=0)
     """Weight of the query's own text (a title, a line of lyrics) relative to its history; 0 ignores it."""
     algorithm: Literal["cbow", "skip-gram"] = "skip-gram"
-    """Training algorithm, as for `word2vec`; the options below are those of `word2vec`, too."""
+    """Training algorithm, as for `word2vec`; the options from here on are those of `word2vec`, too."""
     dim: int = Option(64, gt=0)
     """Dimensions of the space."""
     epochs: int = Option(10, gt=0)
@@ -57,7 +57,7 @@ class TitleVectorsOptions(Options):
     """Neighbours on each side of a word: among the words of one user, which are shuffled in each epoch, or in the text,
     whose order is kept; null for all."""
     negative: int = Option(10, gt=0)
-    """Random words contrasted with each true neighbour."""
+    """Number of random words that are contrasted with each true neighbour."""
     ns_exponent: float = 0.75
     """Power of the frequency by which negatives are drawn."""
     alpha: float = Option(0.025, gt=0)

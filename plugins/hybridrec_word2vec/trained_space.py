@@ -184,7 +184,7 @@ class SpaceModel(VectorModel):
 
 
 _KINDS = {"user": USERS, "title": "words"}
-"""Fields of sentences that stand for entities with another name."""
+"""Field of sentences -> name of its entities, where the two differ."""
 
 
 def _vocabulary(kind: str, data: Dataset, space: Space) -> Vocabulary:

@@ -68,12 +68,13 @@ def _chosen(recommender: Recommender, label: str | None) -> tuple[str, VectorMod
         return next(iter(models.items()))
     if label is None:
         raise ConfigError(
-            f"choose the component with --set label=LABEL: {', '.join(sorted(models)) or 'no component has any'}"
+            "choose the component with --set label=LABEL; "
+            f"components with vectors: {', '.join(sorted(models)) or 'none'}"
         )
     if label not in fitted:
         raise ConfigError(f"no component is labelled '{label}': {did_you_mean(label, fitted)}")
     if label not in models:
-        raise ConfigError(f"'{label}' has no vectors; {', '.join(sorted(models)) or 'no component'} has")
+        raise ConfigError(f"'{label}' has no vectors; components with vectors: {', '.join(sorted(models)) or 'none'}")
     return label, models[label]
 
 

@@ -165,7 +165,7 @@ def test_vectors_of_named_items_stand_below_the_map(run):
 
 
 def test_what_cannot_be_drawn_is_refused(run, experiment):
-    with pytest.raises(ConfigError, match=r"'ease' \(ease\) has no vectors of items; als may"):
+    with pytest.raises(ConfigError, match=r"'ease' \(ease\) has no vectors of items; components with vectors: als"):
         draw_map(run, "ease")
     with pytest.raises(ConfigError, match=r"no component is labelled 'asl': did you mean 'als'"):
         draw_map(run, "asl")

@@ -88,7 +88,7 @@ def test_the_model_is_the_state(recommender, tmp_path):
 
 
 def test_what_has_no_vectors_is_refused_with_what_has(recommender, tmp_path):
-    with pytest.raises(ConfigError, match="'pop' has no vectors; w2v has"):
+    with pytest.raises(ConfigError, match="'pop' has no vectors; components with vectors: w2v"):
         export(recommender, tmp_path, "pop")
     with pytest.raises(ConfigError, match="did you mean 'w2v'"):
         export(recommender, tmp_path, "w2c")
@@ -98,6 +98,6 @@ def test_of_several_one_has_to_be_named(experiment, tmp_path):
     two = (WORD2VEC[0], f"{WORD2VEC[1]}\n  als: {{factors: 2, iterations: 1}}")
     scorers = ("scorers: [pop]", "scorers: [pop, w2v, als]")
     recommender = hybridrec.load(hybridrec.run(experiment(two, scorers, SERVED)))
-    with pytest.raises(ConfigError, match="choose the component with --set label=LABEL: als, w2v"):
+    with pytest.raises(ConfigError, match="label=LABEL; components with vectors: als, w2v"):
         export(recommender, tmp_path)
     assert export(recommender, tmp_path, "als")[0].name == "als.items.txt"
