@@ -33,7 +33,7 @@ _KEY = r"^[0-9a-f]{32}$"
 _PARTIAL = re.compile(r"\..+\.(?P<machine>[0-9a-f]{8})-(?P<process>[0-9]+)\.[0-9a-f]{8}", re.DOTALL)
 """Pattern of the names that `partial_path` returns."""
 _ABANDONED = 24 * 3600.0
-"""Seconds after which the partial files of another machine are taken for those of a process that has ended."""
+"""Age in seconds from which a partial file of another machine counts as that of a process that has ended."""
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
 
@@ -79,17 +79,18 @@ def check_key(key: object) -> str:
 
 
 def partial_path(path: Path) -> Path:
-    """Return a fresh, hidden path beside `path` for a file or folder that is being written or removed.
+    """Return a new, hidden path beside `path`, for a file or folder that is being written or removed.
 
-    The name says which process of which machine works there, so that `sweep` knows what a killed one left behind.
+    Its name contains the machine and the process, so that `sweep` recognises what a killed process has left behind.
     """
     return path.with_name(f".{path.name}.{_machine()}-{os.getpid()}.{secrets.token_hex(4)}")
 
 
 def sweep(folder: Path, pattern: str = ".*") -> None:
-    """Remove the partial files and folders of processes that have ended, as far as possible.
+    """Remove the partial files and folders of processes that have ended, and ignore errors.
 
-    Those of other machines, on a shared disk, are removed once they are a day old. `pattern` is a glob below `folder`.
+    Partial files of other machines, on a shared disk, are removed once they are a day old. `pattern` is a glob pattern
+    below `folder`.
     """
     for path in folder.glob(pattern):
         if (owner := _PARTIAL.fullmatch(path.name)) is None:
@@ -104,7 +105,7 @@ def sweep(folder: Path, pattern: str = ".*") -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, or a folder with its content, as far as possible."""
+    """Remove a file, or a folder with its content, and ignore errors."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -114,12 +115,12 @@ def remove(path: Path) -> None:
 
 @cache
 def _machine() -> str:
-    """Return 8 hexadecimal digits for the name of this machine."""
+    """Return a digest of the name of this machine, 8 hexadecimal digits."""
     return hashlib.blake2b(platform.node().encode(), digest_size=4).hexdigest()
 
 
 def _runs(process: int) -> bool:
-    """Return True if a process of this number runs on this machine."""
+    """Return True if a process with this id runs on this machine, or if that cannot be told."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

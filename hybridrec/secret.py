@@ -120,7 +120,7 @@ def _written(secret: Secret, info: SerializationInfo) -> str:
 
 
 def holds_password(text: str) -> bool:
-    """Return True for a text with a URL that holds a password: before its host, or as a parameter (`?token=...`).
+    """Return True for a text with a URL that contains a password, before its host or as a parameter (`?token=...`).
 
     A name in braces, which a plugin fills in later, does not count as one.
     """

@@ -23,8 +23,8 @@ import click
 def bundle(run: Path, output: Path | None, no_users: bool) -> None:
     """Write everything that serving needs from a finished RUN (made with `refit: all`) into one file.
 
-    `recommend` and `similar` accept the file in place of a run, also on another machine, where no data, config or store
-    is needed, but the plugins that the file names are. What models learned about users stays in it.
+    `recommend` and `similar` accept the file in place of a run, also on another machine. It needs the plugins that it
+    names, but no data, config or store. What models learned about users stays in it.
     """
     from hybridrec.runs.run import Run
 

@@ -174,7 +174,7 @@ def _assigned(pair: str, option: str) -> tuple[str, str]:
 
 
 def _columns(pairs: tuple[str, ...], columns: Features | None, option: str) -> dict[str, FeatureValue]:
-    """Read columns of the request, or features of the user, from texts NAME=VALUE."""
+    """Convert texts NAME=VALUE of a command's `option` to values of the request's columns or the user's features."""
     from hybridrec.serving.typed_values import read_columns
 
     return read_columns(dict(_assigned(pair, option) for pair in pairs), columns, option)

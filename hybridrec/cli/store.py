@@ -11,7 +11,7 @@ from hybridrec.cli._options import STORE
 
 @click.group()
 def store() -> None:
-    """Show the size of the store of earlier fits, and clear it."""
+    """Show the size of the store of earlier fits, or remove fits from it."""
 
 
 @store.command()

@@ -35,9 +35,10 @@ UNDECIDING = ("observe", "store")
 
 @dataclass(frozen=True, slots=True)
 class OptionChoice:
-    """An option of a component whose value the data shall decide: `choose` in the config.
+    """An option of a component whose value a run chooses by the data (`choose` in the config).
 
-    options: the options of the component with each of the values
+    option: the key of the option
+    options: for each of its values, all options of the component with this value
     """
 
     option: str
@@ -45,7 +46,7 @@ class OptionChoice:
 
     @property
     def values(self) -> tuple[Any, ...]:
-        """The values to choose from, as plain values."""
+        """The values of the option among which a run chooses, as plain values."""
         return tuple(_plain(options)[self.option] for options in self.options)
 
 
@@ -80,7 +81,7 @@ class ComponentSpec:
 
     @property
     def name(self) -> str:
-        """The name by which the class is found: that in the config if it is qualified, else the class's own."""
+        """The name by which the class is found: the qualified name of the config, or else that of the class."""
         return self.use or self.cls.name
 
     @property
@@ -94,13 +95,13 @@ class ComponentSpec:
         return () if self.base_model is None else (*self.base_model.base_models, self.base_model)
 
     def with_choice(self, place: int) -> ComponentSpec:
-        """Return the component with one of the values to choose from."""
+        """Return the spec with the value of this index among those to choose from, and without the choice."""
         assert self.choice is not None
         return replace(self, options=self.choice.options[place], choice=None)
 
     @property
     def plain(self) -> dict[str, Any]:
-        """Its entry in a config, with all options filled in but for the one that is chosen."""
+        """The entry of the component in a config, with all options filled in, or `choose` for one to be chosen."""
         entry = {"use": self.name, **_plain(self.options)}
         if self.choice is not None:
             entry.pop(self.choice.option, None)
@@ -125,7 +126,7 @@ class ComponentSpec:
 
     @property
     def needing(self) -> tuple[type[Component] | Tokenizer, ...]:
-        """Its class and the tokenizers among its options: the objects that may need optional libraries."""
+        """The objects that may need optional libraries: its class, and the tokenizers among its options."""
         return (self.cls, *(value for _, value in self.options if isinstance(value, Tokenizer)))
 
     @property

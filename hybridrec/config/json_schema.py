@@ -52,7 +52,7 @@ def _choice(key: str, classes: Iterable[type[Plugin]], definitions: dict[str, An
 
 
 def _component(cls: type[Plugin], definitions: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of a component with options, or with values of one of them to choose from."""
+    """Build the schema of a component with its options, one of which may stand under `choose` with several values."""
     schema = _options("use", cls, definitions)
     chosen = ComponentUse.model_json_schema(by_alias=True)["properties"]["choose"]
     # An option that is chosen has no value of its own, even if the class requires one.

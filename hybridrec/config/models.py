@@ -64,7 +64,7 @@ class Use(Options, extra="allow"):
 
     @property
     def options(self) -> dict[str, Any]:
-        """The keys beside `use`."""
+        """The options of the plugin: all keys but `use`."""
         return dict(self.model_extra or {})
 
 
@@ -81,7 +81,7 @@ class ComponentUse(Use):
 
 
 class SegmenterUse(Use):
-    """A segmenter with options."""
+    """A segmenter with its options and its name in reports."""
 
     use: str
     """Name of the segmenter."""
@@ -90,7 +90,7 @@ class SegmenterUse(Use):
 
 
 class MetricUse(Use):
-    """A metric with options."""
+    """A metric with its options, cut-off and name in reports."""
 
     use: str
     """Name of the metric; `tags/ndcg` is for the target tags."""
@@ -118,34 +118,34 @@ class DataUse(Options, extra="allow"):
 
     @property
     def options(self) -> dict[str, Any]:
-        """The keys beside `reader`."""
+        """The options of the reader: all keys but `reader`."""
         return dict(self.model_extra or {})
 
 
 class KCore(Options):
-    """Interactions of rare users and items are dropped from the training part (never from the test part)."""
+    """The k-core: interactions of rare users and items are dropped from the training part, never from the test part."""
 
     users: int = Field(1, ge=1)
-    """Fewest interactions of a user."""
+    """Users with fewer interactions than this are dropped."""
     items: int = Field(1, ge=1)
-    """Fewest interactions of an item."""
+    """Items with fewer interactions than this are dropped."""
 
 
 class GeneratorUse(Options):
     """A generator of a pipeline, with the number of its candidates and the condition for its queries."""
 
     source: str = Field(alias="from")
-    """Label of the component that proposes."""
+    """Label of the component that proposes candidates."""
     k: int = Field(200, ge=1)
     """Number of candidates that it proposes for each query."""
     when: Annotated[list[Gate], BeforeValidator(as_list, json_schema_input_type=list[Gate] | Gate)] = Field([])
-    """Only for queries that have this (all of it, if a list): `has-user`, `has-items`, `has-tags` (or another kind),
-    `has-title`, `items<5` or `items>=5` for the length of the history (any number); `cold` = no generator before it
-    served the query."""
+    """A condition, or a list of conditions that must all hold; other queries are not sent to the generator: `has-user`,
+    `has-items`, `has-tags` (or another kind), `has-title`, `items<5` or `items>=5` for the length of the history (any
+    number), or `cold`: no generator before this one served the query."""
 
 
 class Lists(Options):
-    """Ids that are always or never recommended."""
+    """A list of ids, given here or in a file: those that alone may be recommended, or those that never are."""
 
     ids: list[str] = Field([])
     """External ids."""
@@ -188,7 +188,7 @@ class PipelineUse(Options):
 
 
 class Compare(Options):
-    """The metrics, and the comparison of the pipelines."""
+    """The metrics of the experiment, and the comparison of its pipelines."""
 
     control: str | None = None
     """The pipeline that the others are compared with."""
@@ -226,7 +226,7 @@ class Compare(Options):
     they are not crossed. Blends and guards that learn by segment use those of the first, when serving, too. By default
     segments are what queries know."""
     resamples: int = Field(10_000, ge=100)
-    """Bootstrap resamples and randomization draws."""
+    """Number of bootstrap resamples, and of draws of the randomization test."""
     correction: Correction = "holm"
     """Correction of p-values for multiple comparisons: `holm`, or `bh` (Benjamini-Hochberg, for many variants)."""
     margin: float | None = Field(None, gt=0)
@@ -245,7 +245,7 @@ class Range(Options):
     log: bool = False
     """Draw evenly in the logarithm, for ranges that span orders of magnitude."""
     step: int | float | None = Field(None, gt=0)
-    """Only low, low + step, low + 2 step, ..."""
+    """Only the numbers low, low + step, low + 2 step, ... are tried."""
 
     @model_validator(mode="after")
     def _wide(self) -> Range:
@@ -313,9 +313,9 @@ class ExperimentConfig(Options):
     name: Name
     """Name of the experiment; the folder of a run begins with it."""
     seed: int = Field(0, ge=0)
-    """All random numbers are derived from it."""
+    """The seed from which all random numbers are derived."""
     data: DataUse
-    """The data."""
+    """The source of the data: a reader and its options."""
     k_core: KCore = KCore()
     """Removal of rare users and items from the training parts."""
     split: Use
@@ -325,11 +325,11 @@ class ExperimentConfig(Options):
     targets: dict[KindName, Annotated[int, Field(ge=1)]] = Field({"items": 100}, min_length=1)
     """The targets of the recommendations, with the length of their slates."""
     filters: list[Use] = Field([])
-    """Rules for what is never shown, of every pipeline."""
+    """Rules for what no pipeline ever shows, in addition to the rules of each pipeline."""
     pipelines: dict[Name, PipelineUse] = Field(min_length=1)
     """Name -> blend: the arms of the comparison."""
     compare: Compare = Compare()
-    """Metrics and comparison."""
+    """The metrics, and the comparison of the pipelines."""
     repeats: int = Field(1, ge=1)
     """Train everything this many times, with different seeds; results are means, and their spread is reported."""
     tune: Tune | None = None

@@ -59,7 +59,7 @@ def _gathered(problems: list[str]) -> Iterator[None]:
         problems.append(str(error))
 
 
-def _tell(problems: Sequence[str]) -> None:
+def _raise_problems(problems: Sequence[str]) -> None:
     """Raise the gathered messages as one ConfigError, a line for each; do nothing if there are none."""
     if problems:
         raise ConfigError("\n".join(dict.fromkeys(problems)))
@@ -107,7 +107,7 @@ class Checker(Validator):
         for name, options in config.observe.items():
             with _gathered(problems):
                 observers[name] = self.observer(name, options or {}, ("observe", name))
-        _tell(problems)
+        _raise_problems(problems)
         for label, spec in components.items():
             with _gathered(problems):
                 components[label] = self.with_base_model(spec, components)
@@ -116,11 +116,11 @@ class Checker(Validator):
             with _gathered(problems):
                 self.add_fallbacks(components, name, pipeline)
                 pipelines[name] = self.pipeline(name, pipeline, config, components)
-        _tell(problems)
+        _raise_problems(problems)
         for index, tradeoff in enumerate(config.tradeoffs):
             with _gathered(problems):
                 curves.append(self.curve(index, tradeoff, config, components))
-        _tell(problems)
+        _raise_problems(problems)
         if config.compare.singles:
             pipelines.update(self.singles(config, components, pipelines))
         self.refuse_unanswerable(splitter, pipelines)
@@ -191,7 +191,10 @@ class Checker(Validator):
         return spec
 
     def with_choice(self, spec: ComponentSpec, use: ComponentUse, path: KeyPath) -> ComponentSpec:
-        """Attach the values among which `choose` lets a run choose, validated."""
+        """Attach to a component the values under `choose`, if there are any, after validating each of them.
+
+        Raises ConfigError for a component that is not a generator, and for values that are not valid or equal.
+        """
         if use.choose is None:
             return spec
         ((option, values),) = use.choose.items()

@@ -17,10 +17,7 @@ from hybridrec.types import Doubles
 
 
 def duplicates(identities: Mapping[str, object]) -> dict[str, str]:
-    """Return for each name that has the same identity as an earlier one the first such name.
-
-    Names without an equal before them are not in the result.
-    """
+    """Return the names whose identity is that of an earlier name, each with the first name of that identity."""
     first: dict[object, str] = {}
     originals = {name: first.setdefault(identity, name) for name, identity in identities.items()}
     return {name: original for name, original in originals.items() if name != original}

@@ -1,4 +1,4 @@
-"""Choices: the value of an option that suits the data best, found out on queries cut from a component's own data."""
+"""Choices of options by the data: compare two to four values of an option on queries held out of the training part."""
 
 from __future__ import annotations
 
@@ -17,21 +17,24 @@ from hybridrec.tracing import calling
 from hybridrec.types import Doubles
 
 LEVEL = "choice"
-"""Level of the fits that are made to choose an option."""
+"""The level of fits that are made only to choose an option."""
 K = 20
-"""Depth of the nDCG by which values are compared."""
+"""The cut-off of the nDCG by which values are compared."""
 
 
 MARGIN = 2.0
-"""Standard errors by which a value must be better than the first: that one is a default, others may be best by luck."""
+"""Number of standard errors by which a value must be better than the first one to be chosen.
+
+The first value is a default, and another one may be the best by luck.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The choice of one option for one component in one fold.
+    """The choice of the value of one option for one component in one fold.
 
-    ndcg: mean nDCG@20 with each value, in the order of the config; NaN where no query could be ranked
-    margin: by how many of its standard errors the mean exceeds that of the first value, query by query
+    ndcg: mean nDCG@20 with each value, in the order of the config; NaN if there was no query to rank
+    margin: for each value, its mean nDCG minus that of the first value, in standard errors of this difference
     """
 
     spec: ComponentSpec
@@ -40,7 +43,11 @@ class Choice:
 
     @classmethod
     def of(cls, spec: ComponentSpec, values: Sequence[Doubles], weights: Doubles) -> Choice:
-        """Compare values by the nDCG of each query, float64 [Q] for each value, and its weight."""
+        """Compare the values of an option.
+
+        values: for each value of the option, the nDCG of each query with it: float64 [Q]
+        weights: float64 [Q], the weight of each query in the mean
+        """
         if not len(weights):
             nothing = (float("nan"),) * len(values)
             return cls(spec, nothing, nothing)
@@ -55,7 +62,7 @@ class Choice:
 
     @property
     def place(self) -> int:
-        """The place of the chosen value: the best of those that are clearly better than the first, else the first."""
+        """The index of the chosen value: the best of those clearly better than the first; 0 if there is none."""
         clear = [place for place, margin in enumerate(self.margin) if margin > MARGIN]
         return max(clear, key=lambda place: self.ndcg[place], default=0)
 
@@ -65,7 +72,7 @@ class Choice:
         return self.spec.with_choice(self.place)
 
     def __str__(self) -> str:
-        """Name the option, the chosen value, and the nDCG with each, as a note of a run."""
+        """Describe the choice as a note of a run: the option, the chosen value, and the nDCG with each value."""
         assert self.spec.choice is not None
         values = self.spec.choice.values
         compared = ", ".join(f"{ndcg:.4f} with {value!r}" for value, ndcg in zip(values, self.ndcg, strict=True))
@@ -77,16 +84,16 @@ class Choice:
 
 
 def choice_part(parts: Mapping[str, TrainingPart]) -> TrainingPart:
-    """Return the training part out of which queries are cut to choose options.
+    """Return the training part of a fold from which queries are held out to choose options.
 
-    It is the smallest one of the fold. The queries on which a blend learns are not in it, so no choice sees their
-    answers, and the components of both levels get the same values.
+    It is the smallest one, "out_of_fold" if there is one. The queries on which a blend learns are not in it, so that no
+    choice sees their truth, and so that the components of both levels get the same values.
     """
     return parts.get("out_of_fold", parts["full"])
 
 
 def choice_jobs(specs: Sequence[ComponentSpec], training_part: TrainingPart) -> list[PlannedFit]:
-    """Return a fit for each value of each component that has a choice, on the training part without the queries."""
+    """Return a fit for each value of each component with a choice, without the held-out queries in its data."""
     undecided = [spec for spec in specs if spec.choice is not None]
     if not undecided:
         return []
@@ -99,9 +106,9 @@ def choice_jobs(specs: Sequence[ComponentSpec], training_part: TrainingPart) -> 
 def decide(
     specs: Sequence[ComponentSpec], training_part: TrainingPart, fitter: Fitter, done: Done = lambda _: None
 ) -> dict[str, Choice]:
-    """Choose the options of all components that have a choice; return the choices by label.
+    """Choose the option of each component that has a choice, and return the choices by label.
 
-    `specs` name base models before the components that use them; these are compared on the chosen base models.
+    Base models come first, and the components that use them are compared on base models with the chosen values.
     """
     choices: dict[str, Choice] = {}
     for depth in sorted({len(spec.base_models) for spec in specs}):
@@ -129,13 +136,13 @@ def decide(
 
 
 def on_chosen(spec: ComponentSpec, choices: Mapping[str, Choice]) -> ComponentSpec:
-    """Return a component whose base models have the values that were chosen for them."""
+    """Return the component with its base models replaced by those with the chosen values."""
     if spec.base_model is None:
         return spec
     return replace(spec, base_model=chosen(spec.base_model, choices))
 
 
 def chosen(spec: ComponentSpec, choices: Mapping[str, Choice]) -> ComponentSpec:
-    """Return a component with the values that were chosen for it and its base models."""
+    """Return the component with the values that were chosen for it and for its base models."""
     decided = choices[spec.label].decided if spec.label in choices else spec
     return on_chosen(decided, choices)

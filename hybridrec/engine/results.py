@@ -148,7 +148,7 @@ class ResultBuilder:
         self.choices_served = trained_fold.choice_notes
 
     def _fit_reports(self, trained_fold: TrainedFold, repeat: int) -> list[FitReport]:
-        """Return the fits of a fold as they stand in the report."""
+        """Convert the fits of a trained fold to their sections of the report."""
         components = self.experiment.components
         return [_fit_report(fitted, repeat, components[fitted.job.label].choice) for fitted in trained_fold.fits]
 
@@ -244,14 +244,16 @@ class ResultBuilder:
             fits=self.fits,
             notes=[
                 *self.notes,
-                *conclusions.notes(pipelines, sum(_blind(fold.queries) for fold in self.queries), len(self.sample)),
-                *self._unheard(),
+                *conclusions.notes(
+                    pipelines, sum(_without_fields(fold.queries) for fold in self.queries), len(self.sample)
+                ),
+                *self._columns_without_scores(),
                 *self._short(),
                 *self._identical(conclusions.declared),
             ],
         )
 
-    def _unheard(self) -> Iterator[str]:
+    def _columns_without_scores(self) -> Iterator[str]:
         """Yield a sentence for each component of a blend that scored no candidate of any query.
 
         Its column has no effect, whatever its weight.
@@ -314,7 +316,7 @@ class ResultBuilder:
         return TradeoffReport(pipeline=curve.use.pipeline, vary=curve.use.vary, points=points)
 
 
-def _blind(queries: QueryBatch) -> int:
+def _without_fields(queries: QueryBatch) -> int:
     """Count the queries without any known field: no history, tags or title."""
     return int((queries.known_fields() == NOTHING).sum())
 

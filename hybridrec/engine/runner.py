@@ -53,7 +53,7 @@ class Progress(Protocol):
 
     @property
     def started(self) -> float | None:
-        """The reading of `time.perf_counter` from which the report counts its seconds; None for that at the call."""
+        """The reading of `time.perf_counter` from which the report counts its seconds; None to count from the call."""
         ...
 
     def task(self, name: str, total: int) -> AbstractContextManager[Advance]:
@@ -64,11 +64,11 @@ class Progress(Protocol):
         ...
 
     def begin(self, fit: str) -> None:
-        """Show that `fit` has begun in this process; called from any thread."""
+        """Show that the fit of this name has begun in this process; it may be called from any thread."""
         ...
 
     def end(self, fit: str, seconds: float, cached: bool) -> None:
-        """Show that `fit` has ended after so many seconds, or was in the store."""
+        """Show that the fit of this name has ended after `seconds`, or was found in the store (`cached`)."""
         ...
 
     def report(self, fit: str, step: int, of: int, numbers: Mapping[str, float | None]) -> None:
@@ -90,10 +90,10 @@ class NullProgress:
         yield lambda _: None
 
     def begin(self, fit: str) -> None:
-        """Ignore it."""
+        """Ignore that the fit has begun."""
 
     def end(self, fit: str, seconds: float, cached: bool) -> None:
-        """Ignore it."""
+        """Ignore that the fit has ended."""
 
     def report(self, fit: str, step: int, of: int, numbers: Mapping[str, float | None]) -> None:
         """Ignore the progress of the fit."""
@@ -152,7 +152,7 @@ class ExperimentRunner:
         )
 
     def began(self, job: FitJob) -> None:
-        """Show that a fit has begun."""
+        """Pass on to `progress` that a fit has begun."""
         self.progress.begin(_shown(job))
 
     def progressed(self, job: FitJob, point: ProgressPoint) -> None:
@@ -220,7 +220,7 @@ class ExperimentRunner:
                     self.time(fold, trained_fold)
 
     def folds(self, data: Dataset) -> Iterator[Fold]:
-        """Yield the folds; each is split off when it is asked for."""
+        """Yield the folds of the data, each made when it is asked for; the time counts as the stage `split`."""
         folds = folds_of(self.experiment, data)
         while True:
             with self.watch.timing("split"):
@@ -247,7 +247,7 @@ class ExperimentRunner:
     def prepare(self, fold: Fold, trainer: FoldTrainer, stage: str = "fit") -> TrainedFold:
         """Fit the components of a fold, let its blends learn, and return its pipelines ready for queries.
 
-        The time is added to `stage` of the run.
+        The time that this takes counts as the stage `stage`, `fit` or `refit`.
         """
         plan = trainer.plan(fold)
         again = f", repeat {trainer.fitter.repeat}" if len(self.trainers) > 1 else ""

@@ -25,7 +25,7 @@ from hybridrec.paths import check_key, partial_path, remove, sweep
 from hybridrec.types import State
 
 DAMAGED = {"damaged": True}
-"""The metadata of an artifact that cannot be read."""
+"""The metadata that `artifacts` gives for a damaged artifact."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Store:
         return self.folder / name[:2] / name
 
     def _use(self, key: str) -> Path:
-        """Return the path of an artifact that this process uses."""
+        """Return the path of an artifact, and record its key in `touched`."""
         self.touched.add(key)
         return self._path(key)
 
@@ -174,7 +174,9 @@ class Store:
         return removed
 
     def limit(self, most: int) -> list[str]:
-        """Remove the least recently used artifacts until the store has `most` bytes, but none that this process used.
+        """Remove the least recently used artifacts until the store has at most `most` bytes.
+
+        Artifacts that this process used are never removed.
 
         Returns notes on what was removed, and on what is still above the limit.
         """

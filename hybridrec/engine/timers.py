@@ -10,19 +10,19 @@ from contextlib import contextmanager
 from hybridrec.evaluation.report import SecondsReport
 
 ASK = "ask"
-"""The stage in which pipelines answer queries: in reports it is divided among what they do."""
+"""The stage in which pipelines answer queries; reports divide its time into generating, scoring and re-ranking."""
 OTHER = "other"
-"""The time outside of all stages."""
+"""The stage of all time that belongs to no other stage."""
 
 
 class Stopwatch:
-    """A stopwatch for the thread of a run, with wall time by stage: every moment belongs to exactly one stage.
+    """A stopwatch for the thread of a run, which measures wall time by stage.
 
-    So the seconds of all stages add up to the total.
+    Every moment belongs to exactly one stage, so that the seconds of all stages add up to the total.
     """
 
     def __init__(self, started: float | None = None) -> None:
-        """Start the time at once, or at an earlier reading of `time.perf_counter`."""
+        """Start the stopwatch now, or from an earlier reading of `time.perf_counter`."""
         self.started = self._since = time.perf_counter() if started is None else started
         self._stages = [OTHER]
         self._seconds: defaultdict[str, float] = defaultdict(float)
@@ -30,7 +30,7 @@ class Stopwatch:
 
     @contextmanager
     def timing(self, stage: str) -> Iterator[None]:
-        """Add the duration of the block to a stage; a block inside it is not counted twice."""
+        """Add the duration of the `with` block to a stage, without the time of blocks of other stages inside it."""
         self._turn()
         self._stages.append(stage)
         try:
@@ -40,12 +40,15 @@ class Stopwatch:
             self._stages.pop()
 
     def answered(self, seconds: Mapping[str, float]) -> None:
-        """Add what the stages of pipelines took, summed over threads: it divides the time of `ASK`."""
+        """Add the seconds of the stages of pipelines, summed over threads; the time of `ASK` is divided by them."""
         for stage, own in seconds.items():
             self._answering[stage] += own
 
     def report(self) -> SecondsReport:
-        """Return the seconds up to now. If no pipeline did anything, all answers were in the store: that is `other`."""
+        """Return the seconds by stage up to now.
+
+        If all answers were in the store, so that no pipeline did anything, the time of `ASK` counts as `other`.
+        """
         self._turn()
         seconds = dict(self._seconds)
         asked, in_threads = seconds.pop(ASK, 0.0), sum(self._answering.values())
@@ -56,7 +59,7 @@ class Stopwatch:
         return SecondsReport(**seconds, total=self._since - self.started)
 
     def _turn(self) -> None:
-        """Give the time since the last turn to the innermost stage."""
+        """Add the time since the last call of `_turn` to the innermost stage."""
         now = time.perf_counter()
         self._seconds[self._stages[-1]] += now - self._since
         self._since = now

@@ -80,9 +80,9 @@ class FoldFitPlan:
     splits: FoldSplits
     jobs: list[PlannedFit]
     notes: list[str]
-    """What the filters note of the data."""
+    """Notes of the filters on the data."""
     choice_jobs: list[PlannedFit]
-    """The fits by which options of components are chosen, before the others."""
+    """Fits by which options of components are chosen, before the fits in `jobs`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ class TrainedFold:
     learned: Learned
     notes: list[str]
     choice_notes: list[str]
-    """The values that were chosen for options of components, a note for each."""
+    """A note for each option of a component whose value was chosen."""
 
 
 def full_fold(data: Dataset) -> Fold:

@@ -36,7 +36,7 @@ class AccuracyMetric(Metric):
 
 
 class NdcgOptions(Options):
-    """Options of `ndcg`."""
+    """Options of the metric `ndcg`."""
 
     gain: Literal["binary", "linear", "exponential"] = "binary"
     """The gain of a hit: `binary` is 1; `linear` is the gain g of the hidden interaction (Järvelin and Kekäläinen

@@ -55,7 +55,7 @@ class EvalBatch:
         )
 
     def hit_gains(self, k: int) -> Doubles:
-        """Compute float64 [Q, at most k]: the gain of each of the first k places, 0 where the id is not relevant."""
+        """Return the gain of each of the first k places, 0 where the id is not relevant: float64 [Q, at most k]."""
         hits = self.hits[:, :k]
         if self.gains is None:
             return hits.astype(np.float64)

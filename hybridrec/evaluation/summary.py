@@ -317,7 +317,7 @@ def _interval(bounds: tuple[float, float] | None, scale: int, form: str) -> str:
 
 
 def _rails(report: Report, row: Comparison) -> str:
-    """List in a string the guardrails of a row's pair by their verdict, the broken ones first."""
+    """Format the guardrails of a row's pair by verdict, broken ones first: "broken: latency; held: recall@10"."""
     pair = (row.control, row.variant)
     metrics: dict[str, list[str]] = {"broken": [], "undecided": [], "held": []}
     for rail in report.guardrails:

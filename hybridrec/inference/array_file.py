@@ -26,9 +26,9 @@ from hybridrec.types import State
 FORMAT = 1
 _ALIGNED = 64
 _LONGEST = 1 << 26
-"""The most bytes of a manifest that are read: a file from elsewhere may have no end of line."""
+"""The longest manifest that is read, in bytes, since a file from elsewhere may have no end of line."""
 _MALFORMED = (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, MemoryError)
-"""Errors that a manifest raises which nobody here has written."""
+"""Errors that may be raised on reading a manifest that this module has not written."""
 _MAPPED = 1 << 20
 """Files of at least this many bytes are mapped into memory; for smaller ones a mapping costs more than reading."""
 
@@ -117,7 +117,7 @@ def _checked(path: Path, line: bytes, key: str | None = None) -> dict[str, Any]:
 
 
 def _reason(error: BaseException) -> str:
-    """Return a short reason: a message may quote what is in the file."""
+    """Describe an error briefly, without control characters, since its message may quote the file."""
     return f"{type(error).__name__}: {printable(str(error))}"
 
 

@@ -291,7 +291,7 @@ def _results(
                 pool = _pool(each, cache, block, exclude, memo, clock)
                 wanted = np.diff(block.truth.indptr)
                 recall = kernels.hits(pool.ids, block.truth).sum(axis=1) / np.where(wanted > 0, wanted, np.nan)
-                pools[each.pool_key] = pool, recall, _heard(pool)
+                pools[each.pool_key] = pool, recall, _count_scored(pool)
             slates[each.name] = _slate(each, CandidateBlock(block, exclude, pools[each.pool_key][0]), clock)
         return slates[each.name]
 
@@ -347,6 +347,6 @@ def _make_pool(pipeline: KeyedPipeline, block: EvalQueries, exclude: Exclude, me
         return pipeline.pipeline.score(block.queries, pool)
 
 
-def _heard(pool: Pool) -> Counter[str]:
+def _count_scored(pool: Pool) -> Counter[str]:
     """Count for each column of a pool the queries for which it has a score of any candidate."""
     return Counter({label: int((~np.isnan(own)).any(axis=1).sum()) for label, own in pool.columns.items()})

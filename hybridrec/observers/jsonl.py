@@ -14,7 +14,7 @@ from hybridrec.plugin import Options
 
 
 class JsonLinesOptions(Options):
-    """Options of `jsonl`."""
+    """Options of the observer `jsonl`."""
 
     path: Path = Field(examples=["events.jsonl"])
     """The file, created with its folders; lines are added to one that exists. A relative path starts at the working

@@ -74,7 +74,7 @@ NormaliserUse = Annotated[
     PlainSerializer(_named),
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "object", "required": ["use"]}]}),
 ]
-"""An option whose value is a normaliser: `normalise: zscore`, or `normalise: {use: softmax, temperature: 0.5}`."""
+"""Type of an option that is a normaliser: `normalise: zscore`, or `normalise: {use: softmax, temperature: 0.5}`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,9 +17,9 @@ from hybridrec.runs.leaderboard import config_values, differences_of
 from hybridrec.runs.run import MORE_SEGMENTS, Run
 
 _SHOWN = 2
-"""The most values in the name of a run."""
+"""The largest number of values of the config in the name of a run."""
 _LONGEST = 40
-"""The most characters of a value with its key in the name of a run."""
+"""The largest number of characters of a value with its key in the name of a run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class RunsCompared:
     left_out: list[str]
     """A sentence for each run that cannot be compared with the first run, with the reason."""
     names: dict[str, Path]
-    """The name of each run in `rows`, by what differs in its config, with its folder."""
+    """The folder of each run by its name in `rows`, which is made of the values that differ in its config."""
 
 
 def compare_runs(
@@ -38,9 +38,10 @@ def compare_runs(
 ) -> RunsCompared:
     """Compare the pipelines of finished runs with one pipeline of the first run, paired by query.
 
-    A blend is called `RUN:PIPELINE`, where RUN is what differs in the config (`l2=200`), else the name of the folder.
+    An arm is called `RUN:PIPELINE`, where RUN is made of the values that differ in the config (`l2=200`), or is the
+    name of the folder.
 
-    control: that pipeline, by default the last one of the first run
+    control: the pipeline of the first run, by default its last one
     metrics: the metrics to compare, by default all that the runs share
 
     A run that cannot be read, or that did not answer the same queries over the same candidates as the first, is left
@@ -69,10 +70,10 @@ def compare_runs(
 
 
 def run_names(runs: Sequence[Run]) -> list[str]:
-    """Return a short, distinct name for each run: the values of its config that differ, or else its folder.
+    """Return a short, distinct name for each run: the values in which its config differs, or else its folder.
 
-    A key is cut to its last parts, as few as tell it from the others. The name of the experiment is what the folder
-    begins with, and counts only where nothing else differs.
+    Keys are shortened to their last steps, as many as are needed to tell the keys apart. The name of the experiment
+    does not count as a difference, since the name of the folder begins with it.
     """
     differing = differences_of([dict(config_values(yaml.safe_load(run.config))) for run in runs])
     keys = [key for key in dict.fromkeys(key for values in differing for key in values) if key != "name"]
@@ -85,7 +86,7 @@ def run_names(runs: Sequence[Run]) -> list[str]:
 
 
 def _shortest(key: str, keys: Sequence[str]) -> str:
-    """Return the last parts of a dotted key, as few as no other key ends with."""
+    """Return the shortest end of a dotted key, in whole steps, that no other key ends with."""
     parts = key.split(".")
     ends = (".".join(parts[-count:]) for count in range(1, len(parts)))
     return next(
@@ -94,7 +95,7 @@ def _shortest(key: str, keys: Sequence[str]) -> str:
 
 
 def _described(values: Mapping[str, str]) -> str:
-    """Return the first values with their keys, and the number of the others; "" without any."""
+    """Format the first `_SHOWN` values with their keys, and the number of the others; "" without values."""
     texts = [f"{key}={value.strip(chr(34))}" for key, value in values.items()]
     shown = [text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..." for text in texts[:_SHOWN]]
     others = f" +{len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
@@ -138,9 +139,10 @@ def _difference(first: Run, other: Run) -> str:
 
 
 def _arms(called: str, run: Run, sample: Sample) -> Iterator[EvaluatedArm]:
-    """Yield the pipelines of a run with their values per query, without single components.
+    """Yield the pipelines of a run as arms with their values per query; single components are left out.
 
-    `called` is the name of the run, and `sample` that of the queries that the run answered.
+    called: the name of the run, with which the names of the arms begin
+    sample: the sample of the queries that the run answered
     """
     import polars as pl
 

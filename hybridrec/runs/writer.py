@@ -71,15 +71,15 @@ def free(runs: Path, name: str) -> Path:
 
 
 def _candidates(runs: Path, name: str) -> Iterator[Path]:
-    """Yield the names that the folder of a run may have."""
+    """Yield paths for a new folder below `runs`: the name itself, then the name with 1, 2, ..."""
     yield runs / name
     yield from (runs / f"{name}-{number}" for number in itertools.count(1))
 
 
 def _publish(partial: Path, runs: Path, name: str) -> Path:
-    """Rename a complete folder to the first name that is free, and return it.
+    """Rename a complete folder to the first name that is not taken, and return its path.
 
-    Another process may take a name between the look and the renaming, which then fails on its full folder.
+    If another process takes a name in the meantime, the renaming fails, and the next name is tried.
     """
     for final in _candidates(runs, name):
         if final.exists():

@@ -26,7 +26,7 @@ _CANDIDATES = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The item, or other entity, that a typed name was resolved to."""
+    """The item, or entity of another kind, that was found for a typed name."""
 
     id: str
     name: str

@@ -134,7 +134,7 @@ class _Update:
             yield Refreshed(spec.label, spec.cls.name, "refreshed" if take_up else "fitted again", seconds)
 
     def _chosen(self, spec: ComponentSpec) -> ComponentSpec:
-        """Return a component, and those that it uses, with the options that the run chose for them."""
+        """Return a component with the options that the run chose for it (`choose`) and for its base models."""
         below = None if spec.base_model is None else self._chosen(spec.base_model)
         if spec.choice is None:
             return replace(spec, base_model=below)
@@ -146,7 +146,7 @@ class _Update:
             kind: self.train.vocabulary(kind).encode(old.vocabulary(kind).ids) for kind in (ITEMS, *old.kinds)
         }
         with calling(spec.cls, f"while refreshing components.{spec.label}"):
-            self._lend(component, spec)
+            self._set_base_model(component, spec)
             refreshed = component.refresh(self.train, codes, label_rng(self.fitter.seed, spec.label))
             return check_self(component, "refresh", refreshed)
 
@@ -155,10 +155,10 @@ class _Update:
         self.fitter.within_budget(spec, training_part)
         component = spec.create()
         with calling(spec.cls, f"while fitting components.{spec.label}"):
-            self._lend(component, spec)
+            self._set_base_model(component, spec)
             return check_self(component, "fit", component.fit(self.train, label_rng(self.fitter.seed, spec.label)))
 
-    def _lend(self, component: Component, spec: ComponentSpec) -> None:
+    def _set_base_model(self, component: Component, spec: ComponentSpec) -> None:
         """Give a component its new base model, if it has one."""
         if spec.base_model is not None:
             check_self(component, "use", component.use(self.fitted[spec.base_model.label]))

@@ -144,9 +144,9 @@ def _query(recommender: Recommender, label: str, learned: Mapping[str, Embedding
 def _vector(
     recommender: Recommender, component: VectorModel, own: Floats | None, batch: QueryBatch | None, target: Target
 ) -> Floats | None:
-    """Return the vector whose neighbours are sought, float32 [D]: `own`, or if that is None the query's vector.
+    """Return the vector whose neighbours are sought: float32 [D].
 
-    Returns None without a query, too.
+    It is the learned vector `own`, or if that is None, the vector of the query in `batch`; None if both are None.
     """
     if own is not None or batch is None:
         return own

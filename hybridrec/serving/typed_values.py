@@ -1,4 +1,4 @@
-"""Columns of a request, features of a user and times, read from the texts of a command line."""
+"""Values typed on a command line: columns of the request, features of the user, and times, converted from texts."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from hybridrec.errors import DataError, did_you_mean
 
 
 def read_columns(texts: Mapping[str, str], columns: Features | None, option: str) -> dict[str, FeatureValue]:
-    """Read the values of typed columns from texts, as a command line gives them by an option.
+    """Convert texts by column name, the values of a command's `option`, to values of the columns' types.
 
-    Raises DataError for a column that the data does not have, and for a text that does not suit its type.
+    Raises DataError for a column that the data does not have, and for a text that does not suit the column's type.
     """
     types = {} if columns is None else columns.types
     for name in texts:
@@ -37,9 +37,9 @@ def _read_value(text: str, kind: FeatureType, place: str) -> FeatureValue:
 
 
 def read_time(text: str, place: str) -> float:
-    """Read seconds since 1970 from a number, or from a date or a time in ISO 8601 (without a zone: UTC).
+    """Convert a text to seconds since 1970: a number, or a date or time in ISO 8601, in UTC if it has no zone.
 
-    Raises DataError for other texts; `place` begins its message.
+    Raises DataError, whose message begins with `place`, for any other text.
     """
     if (seconds := _number(text)) is not None:
         return seconds
@@ -52,7 +52,7 @@ def read_time(text: str, place: str) -> float:
 
 
 def _number(text: str) -> float | None:
-    """Return a finite number from its text; None for other texts."""
+    """Convert a text to a finite number; return None if it is not one."""
     try:
         number = float(text)
     except ValueError:

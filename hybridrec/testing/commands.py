@@ -1,4 +1,4 @@
-"""The contract of commands."""
+"""The contract suite of commands: the checks that they must pass."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
 class CommandContract(Contract):
-    """The contract of commands: one named check for each requirement.
+    """The contract suite of commands, with a named check for each requirement.
 
     command: the click command under test
     """

@@ -1,4 +1,4 @@
-"""The contract of generators and scorers."""
+"""The contract suite of generators and scorers: the checks that they must pass."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ _OF_STAGES: dict[str, tuple[type[Component], ...]] = {
 
 
 class ComponentContract(BaseModelContract):
-    """The contract of generators and scorers: one named check for each requirement.
+    """The contract suite of generators and scorers, with a named check for each requirement.
 
     component: the class under test
     configs: the options to test it with, one dict each, as in the YAML

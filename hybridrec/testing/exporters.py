@@ -1,4 +1,4 @@
-"""The contract of exporters."""
+"""The contract suite of exporters: the checks that they must pass."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from hybridrec.testing.contract import PluginContract
 
 
 class ExporterContract(PluginContract):
-    """The contract of exporters: one named check for each requirement.
+    """The contract suite of exporters, with a named check for each requirement.
 
     exporter: the class under test
     experiment: the config of the run to export, or "plugin:NAME/FILE"; by default a small one

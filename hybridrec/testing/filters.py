@@ -1,4 +1,4 @@
-"""The contract of filters."""
+"""The contract suite of filters: the checks that they must pass."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hybridrec.types import Bools, Target
 
 
 class FilterContract(QueryContract):
-    """The contract of filters: one named check for each requirement.
+    """The contract suite of filters, with a named check for each requirement.
 
     filter: the class under test
     configs: the options to test it with, one dict each, as in the YAML

@@ -1,4 +1,4 @@
-"""The contract of metrics."""
+"""The contract suite of metrics: the checks that they must pass."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ROWS, WIDTH = 30, 10
 
 
 class MetricContract(DataContract):
-    """The contract of metrics: one named check for each requirement.
+    """The contract suite of metrics, with a named check for each requirement.
 
     metric: the class under test
     rewards_hits: True if a slate with all its hits in front must be at least as good as the same slate reversed

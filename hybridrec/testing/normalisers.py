@@ -1,4 +1,4 @@
-"""The contract of normalisers."""
+"""The contract suite of normalisers: the checks that they must pass."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hybridrec.types import Floats
 
 
 class NormaliserContract(PluginContract):
-    """The contract of normalisers: one named check for each requirement.
+    """The contract suite of normalisers, with a named check for each requirement.
 
     normaliser: the class under test
     """

@@ -1,4 +1,4 @@
-"""The contract of observers."""
+"""The contract suite of observers: the checks that they must pass."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class _Later(Event):
 
 
 class ObserverContract(PluginContract):
-    """The contract of observers: one named check for each requirement.
+    """The contract suite of observers, with a named check for each requirement.
 
     observer: the class under test
     configs: the options to test it with, one dict each, as in the YAML; relative paths start at a temporary folder

@@ -1,4 +1,4 @@
-"""The contract of readers."""
+"""The contract suite of readers: the checks that they must pass."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hybridrec.testing.contract import PluginContract
 
 
 class ReaderContract(PluginContract):
-    """The contract of readers: one named check for each requirement.
+    """The contract suite of readers, with a named check for each requirement.
 
     reader: the class under test
     configs: the options to test it with, with paths of files that it can read

@@ -1,4 +1,4 @@
-"""The contract of re-rankers."""
+"""The contract suite of re-rankers: the checks that they must pass."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def _shared(contract: Callable[[], RerankerContract], reranker: type[Reranker], 
 
 
 class RerankerContract(BaseModelContract):
-    """The contract of re-rankers: one named check for each requirement.
+    """The contract suite of re-rankers, with a named check for each requirement.
 
     reranker: the class under test
     configs: the options to test it with, one dict each, as in the YAML

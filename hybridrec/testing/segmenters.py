@@ -1,4 +1,4 @@
-"""The contract of segmenters."""
+"""The contract suite of segmenters: the checks that they must pass."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from hybridrec.testing.contract import QueryContract
 
 
 class SegmenterContract(QueryContract):
-    """The contract of segmenters: one named check for each requirement.
+    """The contract suite of segmenters, with a named check for each requirement.
 
     segmenter: the class under test
     configs: the options to test it with, one dict each, as in the YAML

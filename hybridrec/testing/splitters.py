@@ -1,4 +1,4 @@
-"""The contract of splitters."""
+"""The contract suite of splitters: the checks that they must pass."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hybridrec.testing.contract import DataContract
 
 
 class SplitterContract(DataContract):
-    """The contract of splitters: one named check for each requirement.
+    """The contract suite of splitters, with a named check for each requirement.
 
     splitter: the class under test
     configs: the options to test it with, one dict each, as in the YAML

@@ -18,11 +18,12 @@ class Comparison(Section):
     variant: str
     metric: str
     segment: str
-    """`all`, or the segment whose queries are compared; after "SEGMENTER: " for all segmenters but the first."""
+    """The segment whose queries are compared: `all`, the name of a segment of the first segmenter, or
+    "SEGMENTER: SEGMENT" for the others."""
     segmenter: str = ""
     """The segmenter that made the segment; empty for `all`."""
     units: int
-    """Users with a query for which the metric is defined in both arms."""
+    """Number of users with a query for which the metric is defined in both arms."""
     delta: Number
     """Mean of variant - control over those queries."""
     ci95: Interval
@@ -32,7 +33,7 @@ class Comparison(Section):
     relative_ci95: Interval
     """Paired bootstrap interval of `relative`, 95 %."""
     p_value: Number
-    """Two-sided randomization test."""
+    """p-value of the two-sided randomization test."""
     p_adjusted: Number
     """`p_value` after correction over the family: the same metric, all pairs, and either the segment `all` or the
     segments of one segmenter.
@@ -56,11 +57,11 @@ class Comparison(Section):
     were `delta`.
     """
     wins: int | None
-    """Users for whom the variant is better."""
+    """Number of users for whom the variant is better."""
     ties: int | None
-    """Users for whom both are equal."""
+    """Number of users for whom both arms are equal."""
     losses: int | None
-    """Users for whom the control is better."""
+    """Number of users for whom the control is better."""
     verdict: Verdict
     """`better` or `worse` if `p_adjusted` < 0.05 and `ci95` excludes 0; `equivalent within the margin` if
     `relative_ci95` is within the declared margin, which takes precedence; else `undecided`. Numbers of the whole
@@ -145,7 +146,7 @@ class StatisticsReport(Section):
     correction: str
     """Method and family of every `p_adjusted`."""
     resamples: int
-    """B, for the bootstrap and the test."""
+    """Number of resamples of the bootstrap, and of draws of the test (B)."""
     margin: Number = None
     """Relative differences up to this do not matter in practice; null if none was declared."""
     lower_is_better: list[str] = []

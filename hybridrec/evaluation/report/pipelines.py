@@ -23,9 +23,9 @@ class SegmentReport(Section):
     segmenter: str = ""
     """The segmenter that made the segment; empty for `all`, and for queries by what served them."""
     queries: int
-    """Queries in the segment."""
+    """Number of queries in the segment."""
     metrics: dict[str, MetricReport]
-    """By metric; metrics of recommended tags are called `tags/ndcg@10`."""
+    """The mean of each metric; metrics of recommended tags are called `tags/ndcg@10`."""
 
 
 class ServedByReport(SegmentReport):
@@ -39,17 +39,18 @@ class PipelineReport(Section):
     """The results of one arm: a pipeline, or a component alone as a reference."""
 
     queries: int
-    """Queries asked, over all folds."""
+    """Number of queries, over all folds."""
     units: int
-    """Users who asked them."""
+    """Number of users behind the queries."""
     metrics: dict[str, MetricReport]
-    """By metric, over all queries."""
+    """The mean of each metric over all queries."""
     segments: dict[str, SegmentReport]
-    """By segment; `all` is every query. Segments of all segmenters but the first are named "SEGMENTER: SEGMENT"."""
+    """The results by segment; `all` is every query. Segments of all segmenters but the first are named
+    "SEGMENTER: SEGMENT"."""
     served_by: dict[str, ServedByReport] = {}
-    """By what served the query: the pipeline itself (`blend:items`: items were the most that it knew of the query;
-    `blend:few-items`: only its generators for short histories contributed; `blend`: it knew nothing), or one of
-    its fallbacks.
+    """The results by what served the query: a fallback, or the pipeline itself with the best knowledge that it used.
+    `blend:items` means that the history was the most that it used, `blend:few-items` that only generators for short
+    histories contributed, and `blend` that nothing was known of the query.
     """
     candidate_recall: dict[KindName, Number] = {}
     """Share of the relevant ids that any generator proposed, by target: the upper limit for every re-ranker."""
@@ -68,7 +69,7 @@ class TradeoffPoint(Section):
 
     value: float
     metrics: dict[str, MetricReport]
-    """By metric, over all queries."""
+    """The mean of each metric over all queries."""
 
 
 class TradeoffReport(Section):

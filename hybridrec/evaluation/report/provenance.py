@@ -41,9 +41,9 @@ class FitProgressReport(Section):
     """Numbers that a component reported while it was fitted, for at most 200 steps."""
 
     of: int
-    """Steps of the whole fit."""
+    """Number of steps of the whole fit."""
     steps: list[int]
-    """The steps after which they were reported."""
+    """The numbers of steps after which the component reported."""
     numbers: dict[str, list[Number]]
     """By name of the number, a value for each of `steps`; null where it is missing or not finite."""
 
@@ -65,11 +65,11 @@ class FitReport(Section):
     cached: bool
     """True if it was read from the store."""
     repeat: int = 1
-    """Number of the repeat that it was made for, from 1."""
+    """Number of the training (repeat) that the fit belongs to, from 1."""
     progress: FitProgressReport | None = None
     """Null for a component that reports nothing."""
     chosen: dict[str, Any] = {}
-    """The option that the run chooses for this component, with the value that this fit has; empty without `choose`."""
+    """The option that the run chose for this component, with the value in this fit; empty without `choose`."""
     ended_by_clock: bool = False
     """True if a limit of time ended this fit or that of a component that it uses, so that a new run may differ."""
 

@@ -33,12 +33,12 @@ class Report(Section):
     """Digest of the resolved config."""
     data: DataReport
     pipelines: dict[Name, PipelineReport]
-    """By name, single components too."""
+    """The results of each arm by name, including those of single components."""
     segmenters: list[str] = [KNOWN_FIELDS]
     """The names of the segmenters, as in `compare.segments`; blends that learn by segment use the first."""
     comparison: list[Comparison] = []
     guardrails: list[Guardrail] = []
-    """By declared pair and guardrail."""
+    """One for each declared pair and guardrail."""
     repeats: RepeatsReport | None = None
     """Null if everything was trained once."""
     tradeoffs: list[TradeoffReport] = []
@@ -51,10 +51,10 @@ class Report(Section):
     fits: list[FitReport] = []
     """The fit plan, in order of execution."""
     figures: dict[Name, list[FigureReport]] = {}
-    """By label of the component, what it shows of its fit; most components show nothing."""
+    """By label, the figures that a component shows of its fit; most components show none."""
     figures_of: str = ""
-    """The fold of these fits: `everything` where the run was trained on all data at the end (`refit: all`), else the
-    first."""
+    """The fold whose fits the figures show: `everything` if the run was trained on all data at the end (`refit: all`),
+    else the first fold."""
     notes: list[str] = []
     """Remarks for the reader, in sentences."""
 
