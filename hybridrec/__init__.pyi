@@ -26,6 +26,8 @@ from .data.queries import Query as Query
 from .data.queries import QueryBatch as QueryBatch
 from .data.ragged import Ragged as Ragged
 from .data.readers.base import Reader as Reader
+from .data.readers.table import TableOptions as TableOptions
+from .data.readers.table import TableReader as TableReader
 from .data.segments.base import Segmenter as Segmenter
 from .data.sparse import Values as Values
 from .data.sparse import filled as filled

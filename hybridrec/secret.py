@@ -6,9 +6,10 @@ import json
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, quote_plus
+from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, SerializationInfo, ValidationInfo
 from pydantic.json_schema import JsonSchemaValue
@@ -28,6 +29,7 @@ _PASSWORD = re.compile(
     r"(?!\$?\{\w*\})[^&;\s]",
     re.IGNORECASE,
 )
+_NAMED_SECRET = re.compile(r"pass|pwd|token|key|secret", re.IGNORECASE)
 _SHORTEST = 4
 """Number of characters of the shortest secret that is struck out; shorter texts occur in every sentence."""
 _HIDDEN = "***"
@@ -70,7 +72,7 @@ class Secret:
                 raise ConfigError(f"{place}, which shall hold a secret, cannot be read: {reason}") from None
             if not value:
                 raise ConfigError(f"{place}, which shall hold a secret, is empty")
-        _revealed.add(value)
+        _revealed.update(_secrets_in(value))
         return value
 
     def __repr__(self) -> str:
@@ -125,6 +127,18 @@ def holds_password(text: str) -> bool:
     A name in braces, which a plugin fills in later, does not count as one.
     """
     return _PASSWORD.search(text) is not None
+
+
+def _secrets_in(value: str) -> Iterator[str]:
+    """Yield a secret, and the password and keys in it if it is the address of a server: messages repeat those alone."""
+    yield value
+    with suppress(ValueError):
+        address = urlsplit(value)
+        if address.scheme and address.password:
+            yield address.password
+            yield unquote(address.password)
+        if address.scheme:
+            yield from (text for name, text in parse_qsl(address.query) if _NAMED_SECRET.search(name))
 
 
 def redacted(text: str) -> str:

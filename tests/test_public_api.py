@@ -128,6 +128,8 @@ NAMES = [
     "StoreError",
     "StripesFigure",
     "TableFigure",
+    "TableOptions",
+    "TableReader",
     "Tables",
     "Target",
     "ThreadExecutor",

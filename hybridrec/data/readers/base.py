@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,11 @@ class Reader(Plugin):
     bad_lines: BadLines | None = None
     frames: Mapping[str, pl.DataFrame] = MappingProxyType({})
     """The tables that were handed in from Python, by name."""
+
+    @property
+    def makes(self) -> Collection[str]:
+        """The names of tables that the reader makes itself, to which paths (`frame:NAME`) may refer as to frames."""
+        return ()
 
     @classmethod
     def recognises(cls, files: Sequence[Path]) -> dict[str, Any] | None:

@@ -58,7 +58,7 @@ def _names(options: Any) -> Iterator[str]:
 def refuse_missing_frames(reader: Reader, name: str) -> None:
     """Raise ConfigError if the reader's options refer to frames that were not handed in; `name` is that of the run."""
     named = frame_names(reader.config.model_dump(mode="json"))
-    if missing := [frame for frame in named if frame not in reader.frames]:
+    if missing := [frame for frame in named if frame not in (*reader.frames, *reader.makes)]:
         wanted = ", ".join(f"{frame!r}: ..." for frame in named)
         raise ConfigError(
             f"the run '{name}' is made from frames, and {', '.join(missing)} {'is' if len(missing) == 1 else 'are'} "

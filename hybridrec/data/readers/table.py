@@ -21,6 +21,7 @@ from hybridrec.data.readers.base import Reader
 from hybridrec.data.transforms import WeightOptions
 from hybridrec.errors import DataError
 from hybridrec.paths import KindName
+from hybridrec.plugin import Options
 from hybridrec.types import ITEMS, USERS, Floats
 
 if TYPE_CHECKING:
@@ -68,33 +69,49 @@ class TableReader(Reader):
     """
 
     name: ClassVar[str] = "table"
-    Config = TableOptions
+    Config: ClassVar[type[TableOptions]] = TableOptions
     config: TableOptions
 
     def read(self) -> Dataset:
         """Read all data; raises DataError with file, line and column if something is wrong."""
         config = self.config
         self.bad_lines = BadLines(strict=config.strict)
+        frames = self.tables()
         sources: dict[str, Users | Items | Described | None] = {USERS: config.users, ITEMS: config.items}
         described = {
-            kind: self._open(source) for kind, source in (sources | config.entities).items() if source is not None
+            kind: self._open(source, frames)
+            for kind, source in (sources | config.entities).items()
+            if source is not None
         }
         users, items = described.get(USERS), described.get(ITEMS)
+        assigned = {kind: self._open(source, frames) for kind, source in config.assignments.items()}
+        shown = config.impressions
         return assemble(
             Tables(
-                interactions=_interactions(ColumnTable.of(config.interactions, self.bad_lines, self.frames)),
+                interactions=_interactions(self._open(config.interactions, frames)),
                 entities={kind: _entities(file) for kind, file in described.items()},
-                user_has=self._has("user", users, config.user_has),
-                item_has=self._has("item", items, config.item_has),
-                assignments={kind: _assignments(self._open(source)) for kind, source in config.assignments.items()},
+                user_has=self._has("user", users, config.user_has, frames),
+                item_has=self._has("item", items, config.item_has, frames),
+                assignments={kind: _assignments(file) for kind, file in assigned.items()},
                 labels={kind: _labels(file) for kind, file in described.items()},
                 features={kind: _features(file) for kind, file in described.items()},
-                vectors={ITEMS: _vectors(config.item_vectors, items, self.bad_lines, self.frames)},
+                vectors={ITEMS: _vectors(config.item_vectors, items, self.bad_lines, frames)},
                 context=tuple(config.interactions.context),
-                impressions=None if config.impressions is None else _impressions(self._open(config.impressions)),
+                impressions=None if shown is None else _impressions(self._open(shown, frames)),
             ),
             config.weight,
         )
+
+    def tables(self) -> Mapping[str, pl.DataFrame]:
+        """Return the tables in memory by the names by which paths (`frame:NAME`) refer to them: the frames.
+
+        A reader of another source derives from this one, and adds its own tables to the frames.
+        """
+        return self.frames
+
+    def files(self) -> Iterator[Options]:
+        """Yield the options of every table of the config, joined ones included: `path` and roles of columns."""
+        return iter(_files(self.config))
 
     def fingerprint(self) -> str | None:
         """Return a digest of the paths, sizes and times of change of all files.
@@ -106,15 +123,16 @@ class TableReader(Reader):
             return None
         return json_digest(states)
 
-    def _open(self, source: S) -> ColumnTable[S]:
+    def _open(self, source: S, frames: Mapping[str, pl.DataFrame]) -> ColumnTable[S]:
         assert self.bad_lines is not None
-        return ColumnTable.of(source, self.bad_lines, self.frames)
+        return ColumnTable.of(source, self.bad_lines, frames)
 
     def _has(
         self,
         owner: Literal["user", "item"],
         described: ColumnTable[Described] | None,
         sources: Mapping[str, Carried],
+        frames: Mapping[str, pl.DataFrame],
     ) -> dict[str, pl.DataFrame]:
         """Return the entities that users or items have: for each kind the frame that `_pairs` returns.
 
@@ -124,7 +142,7 @@ class TableReader(Reader):
         kinds = dict.fromkeys([*has, *sources])
         return {
             kind: _pairs(
-                owner, described, has.get(kind, {}), None if kind not in sources else self._open(sources[kind])
+                owner, described, has.get(kind, {}), None if kind not in sources else self._open(sources[kind], frames)
             )
             for kind in kinds
         }
@@ -469,3 +487,7 @@ class Assignments(FileSource):
 
     id: str
     """Column of the entity."""
+
+
+# Options that derive from these in other modules could not resolve the names of the classes above otherwise.
+TableOptions.model_rebuild()

@@ -1,0 +1,149 @@
+"""Connection to a database, in one transaction that only reads; errors never show what the address holds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hybridrec import ConfigError, DataError, MissingDependencyError, Secret
+
+if TYPE_CHECKING:
+    from sqlalchemy import URL, Connection
+
+INSTALL = "pip install 'hybridrec[sql]'"
+FILES = {b"SQLite format 3\x00": (0, "sqlite"), b"DUCK": (8, "duckdb")}
+"""Bytes by which files of databases are known: their place, and the dialect of SQLAlchemy."""
+DRIVERS = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
+"""Dialects whose driver comes with the extra `sql`, by the schemes that name none."""
+SNAPSHOTS: dict[str, dict[str, Any]] = {
+    "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
+    "mysql": {"isolation_level": "REPEATABLE READ"},
+    "mariadb": {"isolation_level": "REPEATABLE READ"},
+}
+"""Options of a transaction in which all queries see the data of the same moment."""
+BEGIN = {"sqlite": ("PRAGMA query_only = ON", "BEGIN")}
+"""Statements that begin such a transaction, where options do not."""
+TABLE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
+"""A plain name of a table, with its schema: anything else is a query."""
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """An open connection.
+
+    place: the address without user and password
+    """
+
+    connection: Connection
+    place: str
+
+    def batches(self, query: str, size: int) -> Iterator[tuple[list[str], Sequence[Any]]]:
+        """Yield the names of the columns and up to `size` rows at a time, at least one batch, of a query or a table.
+
+        Raises DataError with the reason that the database gives.
+        """
+        from sqlalchemy.exc import SQLAlchemyError
+
+        statement = f"SELECT * FROM {query.strip()}" if TABLE.fullmatch(query.strip()) else query
+        # As it is written: neither `:name` nor `%` means anything in it.
+        options = {"stream_results": True, "max_row_buffer": size, "no_parameters": True}
+        try:
+            result = self.connection.exec_driver_sql(statement, execution_options=options)
+            if not result.returns_rows:
+                raise DataError("the statement returns no rows; right is a SELECT, or the name of a table")
+            names, empty = list(result.keys()), True
+            for rows in result.partitions(size):
+                empty = False
+                yield names, rows
+            if empty:
+                yield names, ()
+        except SQLAlchemyError as error:
+            raise DataError(reason(error)) from None
+
+
+@contextmanager
+def connected(database: Secret | Path) -> Iterator[Database]:
+    """Connect to the database of an address or a file, and end the transaction without any change.
+
+    Raises MissingDependencyError without SQLAlchemy or the driver, ConfigError for an address that is none, and
+    DataError for a database that cannot be reached.
+    """
+    try:
+        import sqlalchemy
+        from sqlalchemy.exc import SQLAlchemyError
+    except ImportError:
+        raise MissingDependencyError(f"the reader 'sql' needs SQLAlchemy: {INSTALL}") from None
+    address = _address(database) if isinstance(database, Secret) else _address_of_file(database)
+    dialect = address.get_backend_name()
+    try:
+        read_only = {"connect_args": {"read_only": True}} if dialect == "duckdb" else {}
+        engine = sqlalchemy.create_engine(address, poolclass=sqlalchemy.NullPool, **read_only)
+    except ImportError as error:
+        driver = f"the driver '{error.name}' of {address.drivername}"
+        raise MissingDependencyError(f"{driver} is not installed: {_install(dialect)}") from None
+    except SQLAlchemyError:
+        raise ConfigError(
+            f"{database}: SQLAlchemy has no dialect '{address.drivername}'; right is postgresql, mysql+pymysql, ..., "
+            "once its package is installed"
+        ) from None
+    try:
+        with engine.connect() as connection:
+            connection = connection.execution_options(**SNAPSHOTS.get(dialect, {}))
+            for statement in BEGIN.get(dialect, ()):
+                connection.exec_driver_sql(statement)
+            place = address.set(username=None, password=None, query={}).render_as_string()
+            yield Database(connection, place)
+            connection.rollback()
+    except SQLAlchemyError as error:
+        where = f"the database that {database} names" if isinstance(database, Secret) else database
+        raise DataError(f"{where} cannot be read: {reason(error)}") from None
+
+
+def reason(error: Exception) -> str:
+    """Return the first lines of the driver's message, without the statement."""
+    lines = str(getattr(error, "orig", None) or error).strip().splitlines()
+    return "; ".join(line.strip() for line in lines[:2] if line.strip(" ^")) or type(error).__name__
+
+
+def _install(dialect: str) -> str:
+    if dialect in ("postgresql", "sqlite"):
+        return INSTALL
+    return "pip install duckdb-engine" if dialect == "duckdb" else "install the one that SQLAlchemy names for it"
+
+
+def _address(url: Secret) -> URL:
+    """Return the address that a secret holds; an error does not repeat it."""
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        address = make_url(url.reveal())
+    except (ArgumentError, ValueError):
+        raise ConfigError(
+            f"{url} does not hold the address of a database; right is postgresql://user:password@host:5432/name"
+        ) from None
+    address = address.set(drivername=DRIVERS.get(address.drivername, address.drivername))
+    if address.get_backend_name() in ("sqlite", "duckdb") and address.database not in (None, "", ":memory:"):
+        _check_exists(Path(str(address.database)))  # their drivers would make an empty one
+    return address
+
+
+def _address_of_file(file: Path) -> URL:
+    from sqlalchemy import URL
+
+    _check_exists(file)
+    with file.open("rb") as content:
+        head = content.read(64)
+    for mark, (place, dialect) in FILES.items():
+        if head[place:].startswith(mark):
+            return URL.create(dialect, database=str(file))
+    raise DataError(f"{file} is a database of neither SQLite nor DuckDB")
+
+
+def _check_exists(file: Path) -> None:
+    if not file.is_file():
+        raise DataError(f"{file}: no such file")

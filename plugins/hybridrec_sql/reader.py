@@ -1,0 +1,130 @@
+"""Reader `sql`: results of queries in place of files, with the mapping of columns that the reader `table` has."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Iterator, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, TypeAlias
+
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+from hybridrec import DataError, InputPath, Secret, TableOptions, TableReader
+from hybridrec_sql.database import connected
+from hybridrec_sql.results import BATCH, frame_of, is_ordered
+
+if TYPE_CHECKING:
+    import polars as pl
+
+
+def _not_an_address(value: object) -> object:
+    if isinstance(value, str) and "://" in value and not value.startswith(("env:", "file:")):
+        raise PydanticCustomError(
+            "secret",  # so that the address, which may hold a password, is not shown
+            "an address is not written down: say `env:NAME` for an environment variable that holds it, or `file:PATH`",
+        )
+    return value
+
+
+Place: TypeAlias = Annotated[Secret | InputPath, Field(union_mode="left_to_right"), BeforeValidator(_not_an_address)]
+"""An address that is a secret, or the path of a file."""
+
+
+class SqlOptions(TableOptions):
+    """The database, the queries, and the roles of the columns of their results."""
+
+    database: Place = Field(examples=["env:DATABASE_URL"])
+    """The environment variable (`env:NAME`) or the file (`file:PATH`) that holds the address of the database, such as
+    `postgresql://user:password@host/name`: any dialect of SQLAlchemy whose driver is installed may stand in it. Or the
+    path of a file of SQLite or DuckDB.
+    """
+
+    queries: dict[str, str] = Field(min_length=1, examples=[{"plays": "SELECT uid, song FROM plays"}])
+    """Queries, or names of tables, under the names by which paths refer to their results: `path: frame:NAME`. Without
+    `ORDER BY` the rows are sorted by their values, since a database may return them in any order.
+    """
+
+    version: str | None = None
+    """A query whose result changes whenever the data do, such as `SELECT count(*), max(heard) FROM plays`. While it
+    stays the same, the data are taken from the store; without it they are read in every run.
+    """
+
+
+# The example of the reader `table` has a file in this place.
+SqlOptions.model_fields["interactions"].examples = [{"path": "frame:plays", "user": "uid", "item": "song"}]
+
+
+class SqlReader(TableReader):
+    """A reader of queries and tables in any database that SQLAlchemy has a driver for.
+
+    Results are fetched in batches, within one transaction that only reads. Ids become codes as they come, so that
+    neither a result nor a column of ids is ever in memory as Python objects.
+    """
+
+    name: ClassVar[str] = "sql"
+    Config: ClassVar[type[TableOptions]] = SqlOptions
+    config: SqlOptions
+
+    @property
+    def makes(self) -> Collection[str]:
+        """The names of the queries, to whose results paths refer."""
+        return self.config.queries.keys()
+
+    def tables(self) -> Mapping[str, pl.DataFrame]:
+        """Return the frames, and the results of the queries that paths refer to; raises DataError with the query."""
+        columns: dict[str, set[str]] = {}
+        ids: dict[str, set[str]] = {}
+        file: Any
+        for file in self.files():
+            name = file.frame
+            if name is None or name not in self.makes or name in self.frames:
+                continue
+            columns.setdefault(name, set()).update(_texts(file.model_dump()))
+            ids.setdefault(name, set()).update(_id_columns(file))
+        results: dict[str, pl.DataFrame] = {}
+        if columns:
+            with connected(self.config.database) as database:
+                for name, wanted in columns.items():
+                    query = self.config.queries[name]
+                    try:
+                        batches = database.batches(query, BATCH)
+                        results[name] = frame_of(batches, wanted, ids[name], ordered=is_ordered(query))
+                    except DataError as error:
+                        raise DataError(f"data.queries.{name}: {error}") from None
+        return {**results, **self.frames}
+
+    def fingerprint(self) -> str | None:
+        """Return a digest of the database's address and the result of `version`; None without one, or beside files."""
+        query = self.config.version
+        files: list[Any] = list(self.files())
+        if query is None or self.frames or any(file.frame is None for file in files):
+            return None
+        with connected(self.config.database) as database:
+            try:
+                rows = [tuple(row) for _, batch in database.batches(query, BATCH) for row in batch]
+            except DataError as error:
+                raise DataError(f"data.version: {error}") from None
+            return hashlib.blake2b(repr((database.place, rows)).encode(), digest_size=16).hexdigest()
+
+
+def _texts(options: Any) -> Iterator[str]:
+    """Yield all texts in options, among which are the names of all columns that they use."""
+    if isinstance(options, str):
+        yield options
+    elif isinstance(options, Mapping):
+        for name, value in options.items():
+            yield from _texts(name)
+            yield from _texts(value)
+    elif isinstance(options, list | tuple):
+        for value in options:
+            yield from _texts(value)
+
+
+def _id_columns(file: Any) -> Iterator[str]:
+    """Yield the columns of a table that hold ids, and those by which it is joined."""
+    yield from (getattr(file, role) for role in ("user", "item", "id") if getattr(file, role, None))
+    match = getattr(file, "match", None)
+    if match is not None:
+        yield from match.values()
+    if getattr(file, "join", None) is not None:
+        yield from file.join.match
