@@ -50,8 +50,8 @@ class Tables:
         `position`, `group` and `gain`, and the columns that `context` names. A gain is the worth of the interaction to
         metrics (the price paid); without the column it is the weight
     entities: kind -> a frame with the column `id`, where known also `text` and `time`. The text of a user is a title,
-        and the time that of the user's query; the time of an item is its release. Users and items without interactions
-        may be listed; those with interactions need not be
+        the time of a user is the time of the query, and the time of an item is its release. Users and items without
+        interactions may be listed; users and items with interactions need not be listed
     user_has, item_has: kind -> a frame with the columns `user` or `item`, and `id`, where known also `weight`: the
         entities that each user or item has
     assignments: kind -> a frame with the columns `user`, `item` and `id`: entities (tags, say) that users gave to items
@@ -205,7 +205,7 @@ def _distinct(ids: pl.Series) -> pl.Series:
 
 
 def _keep_known(frame: pl.DataFrame | None, **vocabularies: Vocabulary) -> pl.DataFrame:
-    """Keep the rows whose ids are known: `user=ids` requires that those in the column `user` are in `ids`."""
+    """Keep the rows whose ids are known: `user=users` requires the id in the column `user` to be in `users`."""
     assert frame is not None  # `Tables` drops tables that are None
     is_known: Sequence[Bools] = [ids.encode(frame[name]) != PADDING for name, ids in vocabularies.items()]
     return frame.filter(np.logical_and.reduce(is_known))

@@ -65,7 +65,7 @@ def _stated(queries: Sequence[Query], dataset: Dataset) -> dict[EntityKind, Spar
 
 
 def _user_features(queries: Sequence[Query], users: Ints, features: Features | None) -> Features | None:
-    """Return the features of the queries' users: the values that a query states, and otherwise those of the data."""
+    """Return the features of the queries' users: the values that a query states, else the values in the data."""
     stated = _columns([query.user_features for query in queries], features, "user_features")
     if features is None or stated is None:
         return None if features is None else features.take(users)
@@ -73,7 +73,7 @@ def _user_features(queries: Sequence[Query], users: Ints, features: Features | N
 
 
 def _columns(rows: Sequence[Mapping[str, FeatureValue]], columns: Features | None, name: str) -> Features | None:
-    """Return the values that queries state as typed columns like those of the data; None if no query states any.
+    """Return the values that queries state, as columns of the types in the data; None if no query states any.
 
     Raises DataError if the data has no such columns; `name` is the field of `Query` for its message.
     """

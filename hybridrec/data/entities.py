@@ -38,7 +38,7 @@ class Entities:
         return len(self.vocabulary)
 
     def names(self, codes: Ints | None = None) -> tuple[str, ...]:
-        """Return a readable name of each entity, or of those with these codes: its text, else its id."""
+        """Return a readable name of every entity, or of each entity in `codes`: its text, else its id."""
         if codes is not None:
             ids = self.vocabulary.packed
             return tuple(self.text[code] or ids[code] for code in codes.tolist())

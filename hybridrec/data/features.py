@@ -264,9 +264,9 @@ def _prefixes(labels: Sequence[str]) -> list[str]:
 
 
 def _replaced(mine: FeatureColumn, given: FeatureColumn, *, by_prefix: bool) -> Sparse:
-    """Return the categories of `given`, and in rows where it has none those of `mine`: csr [N, C].
+    """Return for each row the categories of `given` if it has any, else the categories of `mine`: csr [N, C].
 
-    With `by_prefix`, that holds for the categories of each prefix on their own.
+    With `by_prefix`, the categories of each prefix are replaced on their own.
     """
     groups = _prefixes(mine.categories) if by_prefix else [""] * len(mine.categories)
     names, group = np.unique(np.array(groups, str), return_inverse=True)

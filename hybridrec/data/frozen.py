@@ -28,7 +28,7 @@ class FrozenMatrix(csr_matrix):  # type: ignore[misc]
     """A csr matrix whose arrays can neither be written to nor replaced; results computed from it are writable."""
 
     _frozen = False
-    """True for the instances that `frozen_csr` returns; False for those that scipy makes as results of operations."""
+    """True for instances that `frozen_csr` returns, False for instances that scipy makes as results of operations."""
 
     def __setattr__(self, name: str, value: object) -> None:
         """Refuse to replace an array or the shape of a frozen instance."""

@@ -1,4 +1,4 @@
-"""Queries in external ids, and batches of queries as arrays; `encoding` turns the former into the latter."""
+"""Queries in external ids, and batches of queries as arrays; `encoding` turns queries into a batch."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ ALL = "all"
 class Query:
     """One request in external ids; unknown fields stay empty.
 
-    Ids are text; whole numbers, also those of type float, are read as their decimal text.
+    Ids are text; whole numbers, also of the type float, are read as their decimal text.
 
     user: the id of the user; a query that states no `items`, `tags`, `entities` or `text` gets the user's own from the
         data, and one that states any of them gets none of these from the data
     items: the history, oldest first; item_times (seconds since 1970) and item_weights have a value for each item
     entities: kind -> ids, entities of kinds other than items and tags ({"artists": ["Ella"]})
-    user_features: name -> value, features of the user that replace those of the data
+    user_features: name -> value, features of the user that replace the values in the data
     context: name -> value, columns of the request (device, shop, budget), as the interactions of the data have them
     """
 

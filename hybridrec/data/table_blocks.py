@@ -47,7 +47,7 @@ def join_blocks(blocks: Iterable[Tables]) -> Tables:
 def _add(parts: dict[tuple[str, ...], Any], place: tuple[str, ...], value: Any, number: int) -> None:
     """Add a value of block `number` to `parts`, under its place: the field of `Tables`, and the kind if it has one.
 
-    Raises PluginError if the value does not fit those of the blocks before.
+    Raises PluginError if the value does not fit the values of the blocks before.
     """
     import polars as pl
 

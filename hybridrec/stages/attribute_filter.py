@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 REQUEST = "request"
-"""The name before that of a column of the request in a condition: `request.budget`."""
+"""The prefix of columns of the request in a condition, as in `request.budget`."""
 
 
 def condition(text: str) -> str:
@@ -229,7 +229,7 @@ def _attributes(data: Dataset, target: Target) -> tuple[dict[str, FeatureColumn]
 
 
 def _request_columns(data: Dataset) -> dict[str, FeatureColumn]:
-    """Return the columns that requests may have, without rows: those of the interactions, and the time."""
+    """Return the columns that requests may have, without rows: the context of the interactions, and the time."""
     context = data.interactions.context
     stated = {} if context is None else {name: column.take(slice(0, 0)) for name, column in context.columns.items()}
     return {"time": FeatureColumn("time", np.empty(0, np.float64)), **stated}

@@ -151,9 +151,9 @@ class Component(Plugin):
     def figures(self, data: Dataset) -> Sequence[Figure]:
         """Return figures of the fit for the report: curves, tables, stripes; none by default.
 
-        `data` is the training part that it was fitted on. A run calls it once for every generator and scorer: for those
-        fitted on all data with `refit: all`, else for those of the first fold. A restored instance must return the same
-        figures as the fitted one, so their content is part of the state. They should cost little.
+        `data` is the training part that it was fitted on. A run calls it once for every generator and scorer: with
+        `refit: all` for the one fitted on all data, else for the one of the first fold. A restored instance must return
+        the same figures as the fitted one, so their content is part of the state. They should cost little.
         """
         return []
 
@@ -246,8 +246,8 @@ class Reranker(Component):
         the query does not show it: queries of one user must not be split between learning and validation. It is called
         once before `rerank` if `learns` is true. Relevant ids that are not in the pool count as missed.
 
-        `fit` is called before with the training part of those components, and again afterwards with that of the
-        components whose candidates it re-ranks: it must keep what was learned.
+        `fit` is called before with the training part of those components, and again afterwards with the training part
+        of the components whose candidates it re-ranks: it must keep what was learned.
         """
         raise NotImplementedError(f"{self.name} learns nothing")
 

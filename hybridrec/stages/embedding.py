@@ -12,7 +12,7 @@ from hybridrec.types import Floats, Longs
 
 @dataclass(frozen=True, slots=True)
 class Embedding:
-    """The vectors of all entities of one kind, in the space of queries: each is that of a query with one entity alone.
+    """The vectors of all entities of one kind, in the space of queries: a query of one entity alone has its vector.
 
     vocabulary: the ids of N entities
     vectors: float32 [N, D], NaN rows for entities without a vector

@@ -13,7 +13,7 @@ from hybridrec.stages import kernels
 from hybridrec.types import PADDING, Floats
 
 NEIGHBOURS = 5
-"""The number of neighbours whose vectors are shown below that of an entity."""
+"""The number of neighbours whose vectors are shown below the vector of an entity."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +70,10 @@ class StripesFigure:
 
     @classmethod
     def of_neighbours(cls, entities: Entities, vectors: Floats, code: int, n: int = NEIGHBOURS) -> Self:
-        """Return a figure of an entity's vector, above those of the n entities that are nearest by cosine.
+        """Return a figure of an entity's vector, above the vectors of the n entities that are nearest by cosine.
 
-        `vectors`, float32 [N, D], has those of all `entities`; `code` is the code of the entity. The vectors shown are
-        scaled to length 1, as the cosine compares directions.
+        `vectors`, float32 [N, D], are the vectors of all `entities`; `code` is the entity. The vectors shown
+        are scaled to length 1, as the cosine compares directions.
         """
         cosines = kernels.cosines(vectors, vectors[code])[None]
         cosines[0, code] = np.nan

@@ -257,7 +257,7 @@ class Pipeline:
     def _served_by(self, queries: QueryBatch, pool: Pool, slate: Slate) -> NDArray[np.int8]:
         """Return the code of the server of each query, int8[Q].
 
-        The codes of the slate's own servers come first; those of `served_fields` follow.
+        The codes of the slate's own servers come first, followed by the codes of `served_fields`.
         """
         served_by = slate.served_by.copy()
         proposed = {source: _served(pool, source.label) for source in self.sources if source.label in pool.generators}

@@ -180,7 +180,7 @@ class Pool:
         )
 
     def take(self, rows: NDArray[Any] | slice) -> Pool:
-        """Return the given queries, in the given order, or those where a bool[Q] is true."""
+        """Return the pool of the given queries, in the given order, or of the queries where a bool[Q] is true."""
         return replace(
             self,
             ids=self.ids[rows],

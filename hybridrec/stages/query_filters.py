@@ -20,7 +20,7 @@ class SeenOptions(Options):
     """Number of the latest items of the history that are left out; the items before may be recommended again."""
     days: float | None = Field(None, gt=0)
     """Number of days before the query whose items are left out; earlier items may be recommended again. Items are also
-    left out if their time or that of the query is unknown."""
+    left out if their time or the time of the query is unknown."""
 
     @property
     def everything(self) -> bool:

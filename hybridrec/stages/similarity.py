@@ -17,8 +17,9 @@ Similarity: TypeAlias = Literal["dot", "cosine", "euclidean"]
 class SimilarityOptions(Options):
     """Options of vector models whose vectors may be compared in another way than they were trained.
 
-    Every similarity is computed as an inner product of transformed vectors: `places` transforms those of ids, `probes`
-    those of queries. The error of a distance is therefore relative to |q|² + |v|², not to the distance itself.
+    Every similarity is computed as an inner product of transformed vectors: `places` transforms the vectors of ids,
+    `probes` the vectors of queries. The error of a distance is therefore relative to |q|² + |v|², not to the distance
+    itself.
     """
 
     similarity: Similarity = "dot"

@@ -98,8 +98,8 @@ class Slate:
     def to_frame(self) -> pl.DataFrame:
         """Return a Polars frame with one row per recommendation.
 
-        Its columns are `query` (row number), `rank` (from 1), `id` (external), `score`, `served_by`, those of `extras`,
-        and `request` if the slates were drawn. Its method `to_pandas` returns a pandas frame. Raises ValueError if the
+        Its columns are `query` (row number), `rank` (from 1), `id` (external), `score`, `served_by`, all `extras`, and
+        `request` if the slates were drawn. Its method `to_pandas` returns a pandas frame. Raises ValueError if the
         slate has no vocabulary.
         """
         return self.lazy_frame().collect()

@@ -70,8 +70,8 @@ class ValidationSplit:
         """Return the number, from 1, of the first step after which the nDCG@k of a generator is highest.
 
         Iterating over `steps`, at most `of` of them, makes the generator learn more of `train`. It ends after
-        `patience` steps in a row without a higher nDCG@k; that of each step is reported. The result is `of` if there
-        are no steps, or no queries with a target of the generator.
+        `patience` steps in a row without a higher nDCG@k; the nDCG@k of each step is reported. The result is `of` if
+        there are no steps, or no queries with a target of the generator.
         """
         if self.target(generator) is None:
             return of

@@ -18,7 +18,7 @@ ColumnType: TypeAlias = Literal["empty", "list", "time", "clock", "year", "flag"
 MISSING = ("NULL", "null", "None", "NaN", "nan", "NA", "N/A", "n/a", "?", "\\N")
 """Texts that commonly stand for a missing value."""
 MOSTLY = 0.98
-"""The share of a column's values that must be of a type for the column to be of it; the other values are bad."""
+"""A column has a type if at least this share of its values has it; its other values are bad."""
 DAYS_FIRST = ("%d-%m-%Y", "%d/%m/%Y", "%d.%m.%Y", "%d-%m-%y", "%d/%m/%y", "%d.%m.%y")
 OTHER_DATES = (
     "%Y-%m-%d",

@@ -162,7 +162,7 @@ class File(Options):
 
     @property
     def parts(self) -> list[PartFile]:
-        """The files that make up the table: those of its format, if the path is a folder or a pattern."""
+        """The files that make up the table; of a folder or a pattern, the files in the table's format."""
         parts = part_files(self.path)
         if len(parts) == 1:
             return parts

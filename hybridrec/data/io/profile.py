@@ -184,10 +184,10 @@ def _share_of_one_moment(history: Ragged) -> float:
 
 
 def _asked_later(history: Ragged) -> tuple[int, int, float]:
-    """Return figures about the users who have interactions among the latest ones.
+    """Return three figures about the users who have interactions among the latest ones.
 
-    These are their number, the number of them who also have earlier interactions, and the share of the latter's latest
-    interactions that are with items of their earlier ones.
+    They are the number of these users, the number of them who also have earlier interactions (returning users), and the
+    share of the latest interactions of returning users that are with items they had before.
     """
     assert history.times is not None
     cut_off = np.quantile(history.times, 1 - LATEST)

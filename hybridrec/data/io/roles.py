@@ -106,8 +106,8 @@ CLOSE = 0.5
 def name_score(column: str, role: str) -> tuple[float, str]:
     """Return the evidence for a role in the name of a column, from 0 to 4, and the word of the name that gives it.
 
-    The last word counts most: `track_name` is rather a name than a track. Words before it weaken the evidence, so that
-    of `book_id` and `best_book_id` the former is rather the id of a book.
+    The last word counts most: `track_name` is rather a name than a track. Words before it weaken the evidence:
+    `book_id` is more clearly the id of a book than `best_book_id`.
 
     >>> name_score("movie_id", "user"), name_score("item", "item"), name_score("my_item", "item")
     ((0.0, ''), (4.0, 'item'), (3.0, 'item'))

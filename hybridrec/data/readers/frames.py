@@ -56,7 +56,7 @@ def _names(options: Any) -> Iterator[str]:
 
 
 def refuse_missing_frames(reader: Reader, name: str) -> None:
-    """Raise ConfigError if the reader's options refer to frames that were not handed in; `name` is that of the run."""
+    """Raise ConfigError if the reader's options refer to frames that were not handed in; `name` names the run."""
     named = frame_names(reader.config.model_dump(mode="json"))
     if missing := [frame for frame in named if frame not in (*reader.frames, *reader.makes)]:
         wanted = ", ".join(f"{frame!r}: ..." for frame in named)

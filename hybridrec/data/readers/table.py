@@ -63,7 +63,7 @@ class TableOptions(BadLineOptions):
 
 
 class TableReader(Reader):
-    """Reader of tables; the users and items are those in the files `interactions`, `users` and `items`.
+    """Reader of tables; the users and items are all that occur in the files `interactions`, `users` and `items`.
 
     Ids of any type are read as text. An id that is written differently in two files is two ids.
     """
@@ -367,7 +367,7 @@ class Described(FileSource):
     """Options of a file that describes entities of a kind, one per row: the roles of its columns."""
 
     id: str
-    """Column of the id. If several rows have one id, its text, time and typed features are those of the first."""
+    """Column of the id. If several rows have one id, its text, time and typed features come from the first of them."""
 
     text: tuple[str, ...] = ()
     """Columns of the readable text (title, artist), joined with " - "."""
@@ -429,7 +429,7 @@ class Users(Carrier):
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """The columns of the readable text; that of the title is the first."""
+        """The columns of the readable text, which begins with the title if there is one."""
         return self.text if self.title is None else (self.title, *self.text)
 
 

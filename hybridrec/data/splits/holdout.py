@@ -205,7 +205,7 @@ def fold_of(
     """Return the fold that hides the interactions `hidden`, bool parallel to `interactions.ids`; None if it is empty.
 
     Each user with hidden ids to find and at least `min_history` distinct visible items becomes one query of weight 1,
-    which shows the user's visible data. Its truth has the hidden ids except for those that are also visible; with
+    which shows the user's visible data. Its truth has the hidden ids except for ids that are also visible; with
     `seen` it has all hidden ids. Users without any visible interaction are unknown: training has no data about them,
     and their queries have no user id, only the entities, title and features that the data declares. `time` is the time
     of all queries; without it each query has the time of its user. If the split is `sequential`, so that a query is

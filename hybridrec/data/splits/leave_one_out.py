@@ -19,7 +19,7 @@ class LeaveOneOutOptions(Options):
     """The choice of the interaction of each user that is hidden."""
 
     pick: Literal["last", "random"] = "last"
-    """The item of each user that is hidden: that of the last interaction, or a random one."""
+    """The item of each user that is hidden: the item of the last interaction, or a random item."""
     seen: Literal["exclude", "allow"] = "exclude"
     """`allow` hides one interaction and leaves its repeats: the item may be one that the user had before. The pipelines
     then need `seen: allow`, too."""
