@@ -22,7 +22,7 @@ NOTHING = "nothing"
 KNOWN_FIELDS = "known-fields"
 """The name of the segmenter by the fields that queries have; an experiment that declares no segmenter uses it."""
 _KEEPS = "keeps scores"
-"""The name of the entry of `_cache` that lets models keep their scores."""
+"""The name of the entry in `_cache` which says that models may keep their scores with the queries."""
 ALL = "all"
 """The name of the segment of all queries, which no segmenter may give."""
 
@@ -142,8 +142,8 @@ class QueryBatch:
     def matrix(self, kind: EntityKind) -> Sparse:
         """Return the entities of a kind that the queries have: csr float32 [Q, width].
 
-        For the kind "items" a value is 1 for each distinct item of the history; that matrix is made once. For a kind
-        that the data does not have, the matrix has no columns.
+        For the kind "items", of which the matrix is made once and cached, a value is 1 for each distinct item of the
+        history. For a kind that the data does not have, the matrix has no columns.
         """
         if kind == ITEMS:
             return self.cached(ITEMS, self.history, lambda: frozen_csr(self.history.matrix(binary=True)))
@@ -166,7 +166,7 @@ class QueryBatch:
         return _KEEPS in self._cache
 
     def keep_scores(self) -> None:
-        """Set that dense models keep their scores of these queries, so that `score` does not repeat `candidates`.
+        """Make dense models keep their scores of these queries, so that `score` need not compute them again.
 
         Call it only if no model learns anything while these queries are used.
         """

@@ -27,7 +27,7 @@ CPU = "cpu"
 _SCORES = 1 << 22
 """The number of scores of a dense model computed at once: they stay in the processor's outermost cache."""
 _KEPT = 1 << 20
-"""The most scores of a dense model kept with the queries: 4 MB."""
+"""The largest number of scores of a dense model that are kept with a batch of queries: 4 MB."""
 
 
 class Component(Plugin):
@@ -312,7 +312,10 @@ class DenseModel(Generator, Scorer):
         return picked
 
     def _kept_scores(self, queries: QueryBatch, target: Target) -> Floats | None:
-        """Return `scores`, made once for candidates and scores; None if they are too many, or the queries keep none."""
+        """Return the result of `scores`, kept with the queries so that it is computed once for candidates and scores.
+
+        None if the queries do not keep scores, or if there are more than `_KEPT`.
+        """
         if not queries.keeps_scores or len(queries) * queries.width(target) > _KEPT:
             return None
         return queries.cached(("scores", self, target), self, lambda: self.scores(queries, target))

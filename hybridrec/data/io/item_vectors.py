@@ -25,8 +25,8 @@ class ItemVectors(FileSource):
 
     id: str = "id"
     """Column of the item (Parquet, JSON Lines). A .npy file has one row for each row of the `items` file of the reader
-    `table`; it is read in blocks, and `hybridrec reduce` makes a small one of a large one, or a Parquet file of a
-    folder of spectrograms.
+    `table`; it is read in blocks. `hybridrec reduce` makes a smaller .npy file of a large one, or a Parquet file of
+    vectors from a folder of spectrograms.
     """
 
     vector: str = "vector"

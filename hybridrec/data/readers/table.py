@@ -103,14 +103,14 @@ class TableReader(Reader):
         )
 
     def tables(self) -> Mapping[str, pl.DataFrame]:
-        """Return the tables in memory by the names by which paths (`frame:NAME`) refer to them: the frames.
+        """Return the tables in memory, by the names that paths (`frame:NAME`) may refer to; by default the frames.
 
-        A reader of another source derives from this one, and adds its own tables to the frames.
+        A reader of another source derives from this class, and adds its own tables to the frames.
         """
         return self.frames
 
     def files(self) -> Iterator[Options]:
-        """Yield the options of every table of the config, joined ones included: `path` and roles of columns."""
+        """Yield the options of every table in the config, also of joined tables: `path` and the roles of columns."""
         return iter(_files(self.config))
 
     def fingerprint(self) -> str | None:
