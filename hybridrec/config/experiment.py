@@ -400,8 +400,8 @@ class CheckedExperiment:
         """True if slates and learned weights are kept for later runs: the sources of all classes used are known."""
         pipelines = self.measured.values()
         rerankers = [spec for pipeline in pipelines for spec in pipeline.reranker_specs()]
-        filters = [spec for pipeline in pipelines for spec in pipeline.filters]
-        return all(spec.kept for spec in (*self.components.values(), *rerankers, *filters))
+        filters_kept = all(spec.kept for pipeline in pipelines for spec in pipeline.filters)
+        return filters_kept and all(spec.kept for spec in (*self.components.values(), *rerankers))
 
     @property
     def hash(self) -> str:
