@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 
 from hybridrec.data.dataset import Dataset
+from hybridrec.data.entities import Entities
 from hybridrec.data.queries import QueryBatch
 from hybridrec.data.splits import ColdItems, LeaveOneOut, Masked, PredefinedSplit, Random, Temporal
 from hybridrec.data.splits.base import Fold, Splitter
+from hybridrec.data.vocabulary import Vocabulary
 from tests.data.builders import dataset_of, random_dataset, random_rows
 from tests.data.perturb import perturbed, perturbed_users
 
@@ -31,6 +35,19 @@ SPLITS: dict[str, Splitter] = {
     "cold-items-folds": ColdItems(ColdItems.Config(folds=3, min_history=2)),
 }
 Cut = Callable[[Dataset], list[Fold]]
+
+
+def with_artists(data: Dataset) -> Dataset:
+    """The dataset with a kind that users carry through their items: the artist of each item."""
+    artists = np.arange(len(data.items)) % 25
+    has = csr_matrix((np.ones(len(artists), np.float32), (np.arange(len(artists)), artists)))
+    entities = Entities(Vocabulary(f"artist {number:02}" for number in range(25)))
+    return replace(
+        data,
+        entities={**data.entities, "artists": entities},
+        item_has={**data.item_has, "artists": has},
+        through_items=("artists",),
+    )
 
 
 def outer(splitter: Splitter, seed: int) -> Cut:
@@ -62,6 +79,7 @@ def shown(queries: QueryBatch) -> dict[str, object]:
         "item times": history.times,
         "item weights": history.weights,
         "tags": queries.matrix("tags").toarray(),
+        "artists": queries.matrix("artists").toarray(),
         "times": queries.times,
         "features": None if queries.user_features is None else queries.user_features.matrix.toarray(),
     }
@@ -78,15 +96,18 @@ def truth_of(fold: Fold) -> list[list[int]]:
 @pytest.mark.parametrize("level", [outer, validation])
 @pytest.mark.parametrize("name", SPLITS)
 def test_hidden_content_reaches_neither_training_nor_queries(name, level, seed):
-    data = random_dataset(seed)
+    data = with_artists(random_dataset(seed))
     cut = level(SPLITS[name], seed)
     change = perturbed_users if name.startswith("masked") else perturbed
+    asks_for_artists = False
     for number, fold in enumerate(cut(data)):
         other = change(data, fold, np.random.default_rng(seed + 100))
         again = cut(other)[number]
         assert other.fingerprint != data.fingerprint
         assert visible(again) == visible(fold)
         assert truth_of(again) != truth_of(fold)
+        asks_for_artists |= (again.truth["artists"] != fold.truth["artists"]).nnz > 0
+    assert asks_for_artists, "the hidden items must have had other artists"
 
 
 @pytest.mark.parametrize("seed", range(3))
