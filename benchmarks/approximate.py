@@ -1,4 +1,4 @@
-"""Exact and approximate search in large catalogues: factors of ALS, their cosines, and vectors without structure."""
+"""Timing of exact and approximate search in large catalogues: factors of ALS, their cosines, and random vectors."""
 
 from __future__ import annotations
 

@@ -181,7 +181,7 @@ def quality(noise: float, folder: Path | None) -> None:
 
 
 def write_experiment(folder: Path, data: Dataset, noise: float, rng: np.random.Generator) -> Path:
-    """Write plays, films, their spectrograms, and a config that reads them reduced; return the path of the config."""
+    """Write plays, films, spectrograms and a config that reads them, the spectrograms reduced; return its path."""
     history = data.interactions
     plays = {"user": data.users.vocabulary.decode(history.rows), "film": data.items.vocabulary.decode(history.ids)}
     pl.DataFrame(plays).write_csv(folder / "plays.csv")

@@ -99,7 +99,7 @@ class Approximate(VectorModel):
     def _searchable(self, data: Dataset) -> dict[Target, Floats]:
         """Return target -> vectors, float32 [n, D], for targets that have enough of them to learn codes from.
 
-        Sets the ids with a vector of every target.
+        Also sets `_known`: target -> ids that have a vector.
         """
         self._known = {
             target: _complete(self._model.vectors(target)) for target in data.targets if self.recommends(target)

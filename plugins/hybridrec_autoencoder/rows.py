@@ -116,7 +116,7 @@ class Multinomial:
         self._fields = [(columns, rows[:, columns]) for columns in parts]
 
     def __call__(self, outputs: Floats, places: Longs) -> float:
-        """Return the sum over the rows at these places; overwrite `outputs`, float32 [B, C], with its gradient."""
+        """Return the loss of the rows at these places, summed; make `outputs`, float32 [B, C], its gradient."""
         loss = 0.0
         for columns, wanted in self._fields:
             y, x = outputs[:, columns], wanted[places]
@@ -143,7 +143,7 @@ class CrossEntropy:
         self._weights = np.where(np.arange(rows.shape[1]) < n_items, 1, tag_weight).astype(np.float32)
 
     def __call__(self, outputs: Floats, places: Longs) -> float:
-        """Return the sum over the rows at these places; overwrite `outputs`, float32 [B, C], with its gradient."""
+        """Return the loss of the rows at these places, summed; make `outputs`, float32 [B, C], its gradient."""
         x = self._rows[places]
         at = kernels.csr_rows(x), x.indices
         y = outputs[at]

@@ -155,7 +155,7 @@ class LearnedRanker(Guarded, Generic[M]):
         return replaced
 
     def alone(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
-        """Return the summands of the order without models: label -> float32 [Q, K].
+        """Return the summands of the final score where the models do not rank: label -> float32 [Q, K].
 
         Only the best single column has a weight; if nothing was learned, all columns have weight 1.
         """

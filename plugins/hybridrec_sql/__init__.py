@@ -1,4 +1,4 @@
-"""A reader of databases."""
+"""`sql`, a reader of databases."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def hybridrec_readers() -> list[type[Reader]]:
-    """Offer the reader of databases."""
+    """`sql`, a reader of queries and tables of databases."""
     from hybridrec_sql.reader import SqlReader
 
     return [SqlReader]

@@ -1,4 +1,6 @@
-"""Connection to a database, in one transaction that only reads; errors never show what the address holds."""
+"""Connection to a database, in one transaction that only reads; errors never show the address, since it may hold a
+password.
+"""
 
 from __future__ import annotations
 
@@ -16,35 +18,35 @@ if TYPE_CHECKING:
 
 INSTALL = "pip install 'hybridrec[sql]'"
 FILES = {b"SQLite format 3\x00": (0, "sqlite"), b"DUCK": (8, "duckdb")}
-"""Bytes by which files of databases are known: their place, and the dialect of SQLAlchemy."""
+"""Bytes that mark a file of a database -> their place in the file, dialect of SQLAlchemy."""
 DRIVERS = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
-"""Dialects whose driver comes with the extra `sql`, by the schemes that name none."""
+"""Scheme of an address that names no driver -> scheme with the driver that the extra `sql` installs."""
 SNAPSHOTS: dict[str, dict[str, Any]] = {
     "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
     "mysql": {"isolation_level": "REPEATABLE READ"},
     "mariadb": {"isolation_level": "REPEATABLE READ"},
 }
-"""Options of a transaction in which all queries see the data of the same moment."""
+"""Dialect -> options of a transaction in which all queries see the data of the same moment."""
 BEGIN = {"sqlite": ("PRAGMA query_only = ON", "BEGIN")}
-"""Statements that begin such a transaction, where options do not."""
+"""Dialect without such options -> statements that begin such a transaction."""
 TABLE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
-"""A plain name of a table, with its schema: anything else is a query."""
+"""Name of a table, with or without its schema; any other text is a query."""
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
-    """An open connection.
+    """Open connection to a database.
 
-    place: the address without user and password
+    place: address without user, password and options
     """
 
     connection: Connection
     place: str
 
     def batches(self, query: str, size: int) -> Iterator[tuple[list[str], Sequence[Any]]]:
-        """Yield the names of the columns and up to `size` rows at a time, at least one batch, of a query or a table.
+        """Yield the result of a query, or the table of this name, in batches: names of columns, up to `size` rows.
 
-        Raises DataError with the reason that the database gives.
+        A result without rows is one empty batch. Raises DataError with the reason that the database gives.
         """
         from sqlalchemy.exc import SQLAlchemyError
 
@@ -67,10 +69,10 @@ class Database:
 
 @contextmanager
 def connected(database: Secret | Path) -> Iterator[Database]:
-    """Connect to the database of an address or a file, and end the transaction without any change.
+    """Connect to the database at an address or in a file, and roll the transaction back at the end.
 
-    Raises MissingDependencyError without SQLAlchemy or the driver, ConfigError for an address that is none, and
-    DataError for a database that cannot be reached.
+    Raises MissingDependencyError without SQLAlchemy or the driver, ConfigError for a malformed address or one of an
+    unknown dialect, and DataError for a database that cannot be read.
     """
     try:
         import sqlalchemy
@@ -104,7 +106,7 @@ def connected(database: Secret | Path) -> Iterator[Database]:
 
 
 def reason(error: Exception) -> str:
-    """Return the first lines of the driver's message, without the statement."""
+    """Return the first two lines of the driver's message, which leaves out the statement."""
     lines = str(getattr(error, "orig", None) or error).strip().splitlines()
     return "; ".join(line.strip() for line in lines[:2] if line.strip(" ^")) or type(error).__name__
 
@@ -116,7 +118,7 @@ def _install(dialect: str) -> str:
 
 
 def _address(url: Secret) -> URL:
-    """Return the address that a secret holds; an error does not repeat it."""
+    """Return the address that a secret holds; errors do not show it."""
     from sqlalchemy import make_url
     from sqlalchemy.exc import ArgumentError
 

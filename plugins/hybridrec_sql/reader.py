@@ -1,4 +1,4 @@
-"""Reader `sql`: results of queries in place of files, with the mapping of columns that the reader `table` has."""
+"""Reader `sql`: like the reader `table`, with results of queries in place of files."""
 
 from __future__ import annotations
 
@@ -27,26 +27,26 @@ def _not_an_address(value: object) -> object:
 
 
 Place: TypeAlias = Annotated[Secret | InputPath, Field(union_mode="left_to_right"), BeforeValidator(_not_an_address)]
-"""An address that is a secret, or the path of a file."""
+"""Secret that holds the address of a database, or path of a file."""
 
 
 class SqlOptions(TableOptions):
-    """The database, the queries, and the roles of the columns of their results."""
+    """Options of `sql`: the database, the queries, and the roles of the columns of their results."""
 
     database: Place = Field(examples=["env:DATABASE_URL"])
-    """The environment variable (`env:NAME`) or the file (`file:PATH`) that holds the address of the database, such as
-    `postgresql://user:password@host/name`: any dialect of SQLAlchemy whose driver is installed may stand in it. Or the
-    path of a file of SQLite or DuckDB.
+    """Environment variable (`env:NAME`) or file (`file:PATH`) that holds the address of the database, such as
+    `postgresql://user:password@host/name`, in any dialect of SQLAlchemy whose driver is installed; or the path of a
+    file of SQLite or DuckDB.
     """
 
     queries: dict[str, str] = Field(min_length=1, examples=[{"plays": "SELECT uid, song FROM plays"}])
-    """Queries, or names of tables, under the names by which paths refer to their results: `path: frame:NAME`. Without
-    `ORDER BY` the rows are sorted by their values, since a database may return them in any order.
+    """Name -> query or name of a table; `path: frame:NAME` stands for its result. Without `ORDER BY` the rows are
+    sorted by their values, since a database may return them in any order.
     """
 
     version: str | None = None
-    """A query whose result changes whenever the data do, such as `SELECT count(*), max(heard) FROM plays`. While it
-    stays the same, the data are taken from the store; without it they are read in every run.
+    """Query whose result changes whenever the data do, such as `SELECT count(*), max(heard) FROM plays`. While its
+    result stays the same, the data are taken from the store; without it they are read in every run.
     """
 
 
@@ -55,9 +55,9 @@ SqlOptions.model_fields["interactions"].examples = [{"path": "frame:plays", "use
 
 
 class SqlReader(TableReader):
-    """A reader of queries and tables in any database that SQLAlchemy has a driver for.
+    """Reader of queries and tables of any database that SQLAlchemy has a driver for.
 
-    Results are fetched in batches, within one transaction that only reads. Ids become codes as they come, so that
+    Results are fetched in batches, within one transaction that only reads. Ids become codes batch by batch, so that
     neither a result nor a column of ids is ever in memory as Python objects.
     """
 
@@ -67,11 +67,14 @@ class SqlReader(TableReader):
 
     @property
     def makes(self) -> Collection[str]:
-        """The names of the queries, to whose results paths refer."""
+        """Names of the queries, by which paths refer to their results."""
         return self.config.queries.keys()
 
     def tables(self) -> Mapping[str, pl.DataFrame]:
-        """Return the frames, and the results of the queries that paths refer to; raises DataError with the query."""
+        """Return the frames, and the results of the queries that paths refer to: name -> frame.
+
+        Raises DataError with the name of the query.
+        """
         columns: dict[str, set[str]] = {}
         ids: dict[str, set[str]] = {}
         file: Any
@@ -94,7 +97,10 @@ class SqlReader(TableReader):
         return {**results, **self.frames}
 
     def fingerprint(self) -> str | None:
-        """Return a digest of the database's address and the result of `version`; None without one, or beside files."""
+        """Return a digest of the database's address and the result of `version`.
+
+        None without `version`, and where files or frames are read as well.
+        """
         query = self.config.version
         files: list[Any] = list(self.files())
         if query is None or self.frames or any(file.frame is None for file in files):
@@ -108,7 +114,7 @@ class SqlReader(TableReader):
 
 
 def _texts(options: Any) -> Iterator[str]:
-    """Yield all texts in options, among which are the names of all columns that they use."""
+    """Yield all texts in the options of a table, among which are the names of all columns that they use."""
     if isinstance(options, str):
         yield options
     elif isinstance(options, Mapping):
@@ -121,7 +127,7 @@ def _texts(options: Any) -> Iterator[str]:
 
 
 def _id_columns(file: Any) -> Iterator[str]:
-    """Yield the columns of a table that hold ids, and those by which it is joined."""
+    """Yield the columns of a table that hold ids or join it with another, by its options."""
     yield from (getattr(file, role) for role in ("user", "item", "id") if getattr(file, role, None))
     match = getattr(file, "match", None)
     if match is not None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 BATCH = 5_000
-"""Rows that are fetched at a time."""
+"""Number of rows that are fetched at a time."""
 INSIDE = re.compile(r"'[^']*'|\"[^\"]*\"|--[^\n]*|/\*.*?\*/", re.DOTALL)
 """Texts, quoted names and comments in a query."""
 
@@ -34,10 +34,11 @@ def is_ordered(query: str) -> bool:
 def frame_of(
     batches: Iterable[tuple[list[str], Sequence[Any]]], wanted: Collection[str], ids: Collection[str], *, ordered: bool
 ) -> pl.DataFrame:
-    """Return the rows of all batches, with those of the wanted columns that the result has.
+    """Return the rows of all batches as a frame with the wanted columns, as far as the result has them.
 
-    Columns of `ids` become texts of type `Enum`, coded batch by batch, unless they hold lists. Rows that are not
-    `ordered` are sorted by their values. Raises DataError for a value of a type that no column has.
+    The columns `ids` become texts of type `Enum`, coded batch by batch, unless they hold lists. Rows that are not
+    `ordered` are sorted by their values. Raises DataError for columns of the same name, a result without any wanted
+    column, and values of types that no column may hold.
     """
     import polars as pl
 
@@ -72,7 +73,10 @@ def frame_of(
 
 
 def _joined(name: str, pieces: Sequence[pl.Series]) -> pl.Series:
-    """Return the pieces of a column in one: of types that go together, such as integers and fractions."""
+    """Return the pieces of a column as one column.
+
+    Raises DataError unless their types go together, as integers and fractions do.
+    """
     import polars as pl
 
     try:
@@ -85,7 +89,7 @@ def _joined(name: str, pieces: Sequence[pl.Series]) -> pl.Series:
 
 
 class Coder:
-    """Codes of ids in order of appearance; None stays null."""
+    """Maker of codes: ids are numbered in order of appearance; None stays null."""
 
     def __init__(self) -> None:
         """Start without any id."""
@@ -100,7 +104,7 @@ class Coder:
         return pl.Series(codes, dtype=pl.UInt32)
 
     def decoded(self, codes: pl.Series) -> pl.Series:
-        """Return ids as texts of type `Enum`, whose categories are sorted."""
+        """Return the ids of these codes as texts of type `Enum`, whose categories are sorted."""
         import polars as pl
 
         texts = pl.Series([text_of(value) for value in self.code_of], dtype=pl.String)
@@ -109,7 +113,7 @@ class Coder:
 
 
 def text_of(value: Any) -> str:
-    """Return an id as text: 7.0 is 7, and bytes are hexadecimal digits."""
+    """Return an id as text: 7.0 becomes "7", and bytes become hexadecimal digits."""
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
     if isinstance(value, Decimal):
@@ -118,7 +122,10 @@ def text_of(value: Any) -> str:
 
 
 def column_of(name: str, values: Sequence[Any]) -> pl.Series:
-    """Return values as a driver gives them as a column of numbers, booleans, times, texts or lists of those."""
+    """Return the values of a driver as a column of numbers, booleans, times, texts or lists of those.
+
+    Raises DataError for bytes.
+    """
     import polars as pl
 
     kinds = {type(value) for value in values} - {type(None)}
@@ -136,5 +143,5 @@ def column_of(name: str, values: Sequence[Any]) -> pl.Series:
 
 
 def _in_utc(time: datetime | None) -> datetime | None:
-    """Return a time without zone, that of UTC if it had one."""
+    """Return a time without zone, converted to UTC if it had one."""
     return time if time is None or time.tzinfo is None else time.astimezone(UTC).replace(tzinfo=None)

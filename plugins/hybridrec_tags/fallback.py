@@ -76,13 +76,13 @@ class Counts:
         return cls(both, cue.astype(np.float32), (_sums(has) / users).astype(np.float32), np.array(users, np.float32))
 
     def weights(self, idf: float) -> Floats:
-        """Return the weight of each cue by its idf: float32 [C], 0 without any target."""
+        """Return the weight of each cue by its idf: float32 [C], 0 for cues that occur with no id of the target."""
         weights = np.asarray(np.log1p(self.users / np.maximum(self.cue, 1)) ** idf, np.float32)
         weights[np.diff(self.both.indptr) == 0] = 0  # a cue without any target carries no information
         return weights
 
     def mean(self, cues: Sparse, smoothing: float) -> Floats:
-        """Compute the mean of P(id | cue) over weighted cues, csr [Q, C]: float32 [Q, N], NaN without a cue."""
+        """Return the mean of P(id | cue) over weighted cues, csr [Q, C]: float32 [Q, N], NaN where a query has none."""
         among, prior = self._among(cues, smoothing)
         result = kernels.dense_product(among, self.both).astype(np.float32, copy=False)
         for rows in _blocks(result.shape):
@@ -99,7 +99,7 @@ class Counts:
         return result + prior * self.share[ids]
 
     def _among(self, cues: Sparse, smoothing: float) -> tuple[Sparse, Floats]:
-        """Return the factors of `both`, csr [Q, C], and of `share`, float32 [Q, 1], in `mean`; NaN without cues."""
+        """Return the factors, in `mean`, of `both`, csr [Q, C], and `share`, float32 [Q, 1], NaN without cues."""
         cues = make_csr(cues.data, cues.indices.copy(), cues.indptr.copy(), cues.shape)
         cues.eliminate_zeros()
         total = kernels.row_sums(cues)[:, None]

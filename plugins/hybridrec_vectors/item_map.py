@@ -97,7 +97,11 @@ class Colouring:
     by: EntityKind = "tags"
 
     def groups(self, recommender: Recommender, codes: Longs, units: Floats) -> Groups:
-        """Return the groups of the items with these codes, int64[N], and unit vectors, float32 [N, D]."""
+        """Return the groups of items by these colours.
+
+        codes: int64[N], codes of the items
+        units: float32 [N, D], vectors of the items, of length 1
+        """
         if self.tags:
             return tagged(recommender, self.by, self.tags, codes)
         if self.clusters is None:

@@ -63,7 +63,7 @@ def test_a_careless_installation_breaks_nobodys_config_and_changes_no_report(ins
     assert note.startswith("note: the component 'popularity' is provided 3 times")
     assert "that of plugin 'baselines' (hybridrec" in note
     assert "say another-shop/popularity or careless-shop/popularity for the other" in note
-    assert call("recommend", before.folder, "--item", "i1")[0] == 0
+    assert call("recommend", before.folder, "--item", "item 01")[0] == 0
     assert hybridrec.refresh(before, ["data.users=50"])
 
 
