@@ -66,6 +66,7 @@ from .errors import MemoryBudgetError as MemoryBudgetError
 from .errors import MissingDependencyError as MissingDependencyError
 from .errors import PluginError as PluginError
 from .errors import StoreError as StoreError
+from .errors import WriteError as WriteError
 from .errors import did_you_mean as did_you_mean
 from .evaluation.bandit_log import BanditLog as BanditLog
 from .evaluation.compare import describe_comparison as describe_comparison

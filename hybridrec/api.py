@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,9 +14,11 @@ from hybridrec.config.load import load_experiment, open_config, registry_for
 from hybridrec.engine.evaluate import check_metrics
 from hybridrec.engine.executor import Executor
 from hybridrec.engine.folds import folds_of
+from hybridrec.engine.results import RunResult
 from hybridrec.engine.runner import ExperimentRunner, NullProgress, Progress, read_with_notes
 from hybridrec.engine.store import Store
 from hybridrec.engine.timers import Stopwatch
+from hybridrec.errors import WriteError
 from hybridrec.evaluation.report import DataReport
 from hybridrec.evaluation.samples import Sample
 from hybridrec.observers.base import RunFinished, RunStarted
@@ -80,18 +83,41 @@ def run(
         report.notes += place.limit(experiment.config.store.max)
         report.tuning = None if opened.path is None else tuned_report(opened.path, experiment.hash)
         with watch.timing("write"):
-            finished = write(Path(runs), result)
+            finished, fault = _written(Path(runs), result)
             report.seconds = watch.report()
-            write_page(finished)
-        report.seconds = watch.report()
-        write_report(finished)
+            try:
+                write_page(finished)
+                report.seconds = watch.report()
+                write_report(finished)
+            except WriteError as error:
+                fault = WriteError(f"{error}; what was measured is in {finished.folder}", report)
     told = len(observers.failures)
     observers.tell(RunFinished, folder=str(finished.folder))
     if failures := observers.failures[told:]:
         report.notes += failures
         write_report(finished)
         write_page(finished)
+    if fault is not None:
+        raise fault
     return finished
+
+
+def _written(runs: Path, result: RunResult) -> tuple[Run, WriteError | None]:
+    """Write a run, and return it; if the disk does not take it, write it to the temporary folder of the system.
+
+    Hours may have been spent on the results. In the second case the error to raise comes with the run. Raises
+    WriteError, with the report, if neither place takes it.
+    """
+    try:
+        return write(runs, result), None
+    except WriteError as error:
+        first = error
+    kept = "what was fitted is in the store"
+    try:
+        finished = write(Path(tempfile.mkdtemp(prefix="hybridrec-")), result)
+    except (OSError, WriteError) as error:
+        raise WriteError(f"{first}; nor can it be written elsewhere ({error}); {kept}", result.report) from None
+    return finished, WriteError(f"{first}; the run is whole in {finished.folder}, and {kept}", result.report)
 
 
 @dataclass(frozen=True, slots=True)

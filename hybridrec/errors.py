@@ -34,6 +34,20 @@ class StoreError(HybridrecError):
     exit_status = 4
 
 
+class WriteError(HybridrecError):
+    """A file or folder cannot be written: the disk is full or read-only, say, or something else is in its place.
+
+    report: the report of a run that was measured and could not be written, else None
+    """
+
+    exit_status = 4
+
+    def __init__(self, message: str, report: object = None) -> None:
+        """Set the message, and the report that would be lost."""
+        super().__init__(message)
+        self.report = report
+
+
 class MissingDependencyError(PluginError):
     """The error for a component that needs a library that is not installed; the message says how to install it."""
 

@@ -6,6 +6,7 @@ a path is made from a name. Writing into the folder replaces links and never fol
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import platform
@@ -22,7 +23,7 @@ from typing import IO, Annotated
 
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
-from hybridrec.errors import ConfigError, StoreError
+from hybridrec.errors import StoreError, WriteError
 from hybridrec.types import KIND_NAME
 
 _LONGEST_NAME = 200
@@ -34,6 +35,7 @@ _PARTIAL = re.compile(r"\..+\.(?P<machine>[0-9a-f]{8})-(?P<process>[0-9]+)\.[0-9
 """Pattern of the names that `partial_path` returns."""
 _ABANDONED = 24 * 3600.0
 """Age in seconds from which a partial file of another machine counts as that of a process that has ended."""
+_FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _BINARY = getattr(os, "O_BINARY", 0)
 
@@ -130,26 +132,70 @@ def _runs(process: int) -> bool:
     return True
 
 
+def disk_fault(error: BaseException) -> str | None:
+    """Return the reason why a disk takes nothing (it is full, read-only or broken), and None for any other error.
+
+    Polars gives the number of the system's error in its message only.
+    """
+    number = error.errno if isinstance(error, OSError) else None
+    if number is None and (told := re.search(r"\(os error ([0-9]+)\)", str(error))):
+        number = int(told[1])
+    return os.strerror(number) if number in _FAULTS else None
+
+
+@contextmanager
+def writing(path: Path, kept: str = "", *, faults: bool = False) -> Iterator[None]:
+    """Turn errors of the system in the block into a WriteError that names `path` and what is `kept`.
+
+    With `faults` only those of the disk (`disk_fault`): the block also runs code that does other things than writing.
+    """
+    try:
+        yield
+    except Exception as error:
+        reason = disk_fault(error)
+        if reason is None and isinstance(error, OSError) and not faults:
+            reason = error.strerror or str(error)
+        if reason is None:
+            raise
+        raise WriteError(f"{path} cannot be written: {reason}{kept and f'; {kept}'}") from None
+
+
+def sync(path: Path) -> None:
+    """Write a file, or the names in a folder, from the caches of the system to the disk, safe from a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError:
+        if path.is_file():  # not every system can do so for a folder
+            raise
+    finally:
+        os.close(descriptor)
+
+
 @contextmanager
 def replacing(path: Path) -> Iterator[IO[bytes]]:
     """Open a new file for writing, which takes the place of `path` at the end of the `with` block.
 
     If the block fails, the new file is removed and `path` stays as it was. A link at `path` is replaced, too. Raises
-    ConfigError if anything but a file or a link is there.
+    WriteError if anything but a file or a link is there, and if the file cannot be written.
     """
-    with suppress(FileNotFoundError):
+    with writing(path), suppress(FileNotFoundError):
         mode = path.lstat().st_mode
         if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode)):
-            raise ConfigError(f"{path} exists and is not a file: nothing was written; give another name, or remove it")
+            raise WriteError(f"{path} exists and is not a file: nothing was written; give another name, or remove it")
     partial = partial_path(path)
     # Exclusive: an existing file or link of this name is never written to.
-    descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW | _BINARY, 0o666)
+    with writing(path):
+        descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NOFOLLOW | _BINARY, 0o666)
     try:
-        with os.fdopen(descriptor, "wb") as file:
+        with writing(path, faults=True), os.fdopen(descriptor, "wb") as file:
             yield file
-        partial.replace(path)
+            file.flush()
+            os.fsync(descriptor)
+        with writing(path):
+            partial.replace(path)
     except BaseException:
-        partial.unlink(missing_ok=True)
+        remove(partial)
         raise
 
 
@@ -160,7 +206,10 @@ def write_whole(path: Path, content: str) -> None:
 
 
 def append(path: Path, content: str) -> None:
-    """Append text to a file, which is created if it does not exist; raises StoreError if it is a link."""
+    """Append text to a file, which is created if it does not exist.
+
+    Raises StoreError if the file is a link, and WriteError if the disk is full.
+    """
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NOFOLLOW | _BINARY, 0o666)
     except OSError:
@@ -169,7 +218,7 @@ def append(path: Path, content: str) -> None:
                 f"{path} is a link, which is never followed when writing: put the file itself there"
             ) from None
         raise
-    with os.fdopen(descriptor, "ab") as file:
+    with writing(path, faults=True), os.fdopen(descriptor, "ab") as file:
         file.write(content.encode())
 
 

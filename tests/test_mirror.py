@@ -15,6 +15,7 @@ SOURCE, TESTS = ROOT / "hybridrec", ROOT / "tests"
 SUBJECTS = {
     "tests/stages/test_columns.py": "scorers that fill several columns, from the scorer to fusions and options",
     "tests/cli/test_cli.py": "the group of commands in `cli/__init__.py`: exit statuses, messages, light start",
+    "tests/cli/test_disk_faults.py": "disks that take nothing: what every command says, and what stays",
     "tests/cli/test_plugin_commands.py": "commands of plugins beside those of `cli/__init__.py`",
     "tests/data/splits/test_leaks.py": "a promise of all splitters: training does not hold what is asked for",
     "tests/engine/test_catalogue.py": "what depends on the catalogue alone, made once for all fits of all runs",

@@ -9,7 +9,7 @@ import sys
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from hybridrec import ConfigError, StoreError
+from hybridrec import StoreError, WriteError
 from hybridrec.paths import (
     Key,
     Name,
@@ -93,7 +93,7 @@ def test_the_new_file_is_never_one_that_is_there_already(tmp_path, monkeypatch):
     precious = tmp_path / "precious"
     precious.write_text("kept")
     (tmp_path / partial_path(tmp_path / "file").name).symlink_to(precious)
-    with pytest.raises(FileExistsError):
+    with pytest.raises(WriteError, match="file cannot be written: File exists"):
         write_whole(tmp_path / "file", "new")
     assert precious.read_text() == "kept"
     assert not (tmp_path / "file").exists()
@@ -103,7 +103,7 @@ def test_nothing_but_a_file_is_replaced(tmp_path):
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
     for name in ("folder", "pipe"):
-        with pytest.raises(ConfigError, match=f"{name} exists and is not a file"):
+        with pytest.raises(WriteError, match=f"{name} exists and is not a file"):
             write_whole(tmp_path / name, "text")
     assert {path.name for path in tmp_path.iterdir()} == {"folder", "pipe"}
 

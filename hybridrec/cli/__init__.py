@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import importlib
+import io
+import os
 import sys
 import traceback
+from contextlib import suppress
 from typing import Any
 
 import click
 
 from hybridrec import __version__
-from hybridrec.errors import HybridrecError, PluginError
+from hybridrec.errors import HybridrecError, PluginError, WriteError
 
 _EPILOG = """Exit status: 0 success; 1 an unexpected failure; 2 a mistake in the command, the config or the data; \
-3 a plugin is broken or broke its contract; 4 the store or a run cannot be read; 130 interrupted.
+3 a plugin is broken or broke its contract; 4 the store or a run cannot be read, or a file cannot be written; \
+130 interrupted.
 
 Commands of plugins are not listed here: `hybridrec plugins` names them."""
 
@@ -90,11 +94,18 @@ def hybridrec() -> None:
 
 def main() -> None:
     """Run the command line and exit; a user's mistake is reported by a message, never by a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a locale may lack the letters of the data
     try:
         hybridrec.main(standalone_mode=False)
+        sys.stdout.flush()
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
+    except BrokenPipeError:  # its reader has seen enough, as `head` does
+        _silence(sys.stdout)
+        sys.exit(1)
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted; what was fitted so far is in the store", err=True)
         sys.exit(130)
@@ -102,7 +113,16 @@ def main() -> None:
         click.echo(_without_secrets(f"error: {error}{_notes(error)}"), err=True)
         sys.exit(error.exit_status)
     except Exception as error:
+        from hybridrec.paths import disk_fault
         from hybridrec.tracing import plugin_frames, tracing
+
+        of_the_system = isinstance(error, OSError) and not _notes(error)
+        if (of_the_system or disk_fault(error)) and not tracing():
+            place = getattr(error, "filename", None) or "the output"
+            reason = disk_fault(error) or getattr(error, "strerror", None) or str(error)
+            _silence(sys.stdout)
+            click.echo(_without_secrets(f"error: {place}: {reason}{_notes(error)}"), err=True)
+            sys.exit(WriteError.exit_status)
 
         frames = plugin_frames(error)
         if not (_notes(error) and frames):  # it was raised by no call into a plugin
@@ -116,6 +136,12 @@ def main() -> None:
         if not tracing():
             click.echo("  (set HYBRIDREC_TRACE=1 for the whole traceback)", err=True)
         sys.exit(PluginError.exit_status)
+
+
+def _silence(stream: Any) -> None:
+    """Send a stream to the null device: the interpreter would fail at its end on text that is left to print."""
+    with suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _notes(error: Exception) -> str:

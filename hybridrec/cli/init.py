@@ -45,7 +45,7 @@ def init(
     from hybridrec.config.starter import SCHEMA, starting_config
     from hybridrec.data.io.infer_schema import SchemaHints
     from hybridrec.errors import ConfigError
-    from hybridrec.paths import write_whole
+    from hybridrec.paths import write_whole, writing
     from hybridrec.registry.discovery import Registry
 
     if output.exists() and not force:
@@ -55,10 +55,11 @@ def init(
     description, config = starting_config(files, output.resolve().parent, registry, hints)
     for line in description:
         print(line)
-    write_whole(output, config)
     schema = output.parent / SCHEMA
-    schema.parent.mkdir(exist_ok=True)
+    with writing(schema):
+        schema.parent.mkdir(exist_ok=True)
     write_whole(schema, json.dumps(experiment_schema(registry), indent=1, ensure_ascii=False))
+    write_whole(output, config)
     print(f"wrote {output}; try: hybridrec run {output}")
 
 

@@ -33,11 +33,18 @@ def run(
     started = time.perf_counter()  # the imports are part of what the user waits for
     from hybridrec.api import run as carry_out
     from hybridrec.cli._console import Bars, print_report
+    from hybridrec.errors import WriteError
+    from hybridrec.evaluation.report import Report
     from hybridrec.reporting.page import PAGE
 
     assignments = (*assignments, f"name={name}") if name else assignments
     with announcing_interrupts():
-        finished = carry_out(config, assignments, **options, progress=Bars(quiet, started), validation=validation)
+        try:
+            finished = carry_out(config, assignments, **options, progress=Bars(quiet, started), validation=validation)
+        except WriteError as error:
+            if isinstance(error.report, Report) and not quiet:
+                print_report(error.report)  # what was measured, at least
+            raise
     if not quiet:
         print_report(finished.report)
         print(finished.folder / PAGE)

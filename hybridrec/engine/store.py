@@ -21,9 +21,10 @@ from typing import Any
 
 from hybridrec.errors import StoreError
 from hybridrec.inference.array_file import manifest_of, read_artifact, write_artifact
-from hybridrec.paths import check_key, partial_path, remove, sweep
+from hybridrec.paths import check_key, partial_path, remove, sweep, writing
 from hybridrec.types import State
 
+_KEPT = "what was stored before is kept, and the same command goes on from there"
 DAMAGED = {"damaged": True}
 """The metadata that `artifacts` gives for a damaged artifact."""
 
@@ -105,17 +106,21 @@ class Store:
             return None
 
     def put(self, key: str, state: State, about: dict[str, Any] | None = None) -> None:
-        """Store named arrays under a key, unless the key exists; `about` is metadata that can be written as JSON."""
+        """Store named arrays under a key, unless the key exists; `about` is metadata that can be written as JSON.
+
+        Raises WriteError if the disk does not take them.
+        """
         if key in self:
             return
         final = self._use(key)
-        final.parent.mkdir(parents=True, exist_ok=True)
-        if final.is_dir():  # nothing that a store writes: a file cannot be renamed to the name of a folder
-            self.drop(key)
         partial = partial_path(final)
         try:
-            write_artifact(partial, key, state, about or {})
-            _publish(partial, final)
+            with writing(self.folder, _KEPT):
+                final.parent.mkdir(parents=True, exist_ok=True)
+                if final.is_dir():  # nothing that a store writes: a file cannot be renamed to the name of a folder
+                    self.drop(key)
+                write_artifact(partial, key, state, about or {})
+                _publish(partial, final)
         except BaseException:
             remove(partial)
             raise

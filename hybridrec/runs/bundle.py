@@ -21,10 +21,10 @@ from hybridrec import __version__
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.segments.base import Segmenter
 from hybridrec.data.segments.known_fields import KnownFields
-from hybridrec.errors import ConfigError, DataError, PluginError, StoreError
+from hybridrec.errors import ConfigError, DataError, PluginError, StoreError, WriteError
 from hybridrec.inference.array_file import manifest_of, read_artifact, write_artifact
 from hybridrec.inference.servable import PluginSource, ServableRun, without_users
-from hybridrec.paths import KindName
+from hybridrec.paths import KindName, sync, writing
 from hybridrec.plugin import Plugin
 from hybridrec.registry.discovery import Registry
 from hybridrec.registry.hookspecs import PROJECT
@@ -237,7 +237,7 @@ def copy_bundle(run_or_bundle: Run | Path | str, to: Path, *, users: bool = True
     """Copy a bundle with or without its users, and return the path of the copy; no plugin is loaded.
 
     Without users, their ids, histories, titles and features are left out, but components keep what they learned from
-    the users. Raises ConfigError if the copy cannot be written, and DataError if users are asked for that are not in
+    the users. Raises WriteError if the copy cannot be written, and DataError if users are asked for that are not in
     the bundle.
     """
     path = bundle_path(run_or_bundle)
@@ -245,21 +245,19 @@ def copy_bundle(run_or_bundle: Run | Path | str, to: Path, *, users: bool = True
     if users and not description.users:
         raise DataError(f"{path} holds no users, so a copy cannot have them")
     if to.is_dir():
-        raise ConfigError(f"{to} is a folder; name a file for the bundle")
-    try:
-        with TemporaryDirectory(prefix=".", dir=to.parent) as folder:
-            partial = Path(folder, to.name)
-            if users or not description.users:
-                shutil.copyfile(path, partial)
-            else:
-                state = read_artifact(path)
-                data = without_users(Dataset.restore(_part(state, "data")))
-                kept = {name: array for name, array in state.items() if not name.startswith("data/")}
-                bare = description.model_copy(update={"users": False})
-                write_artifact(partial, _KEY, _below("data", data.state()) | kept, bare.model_dump(mode="json"))
-            partial.replace(to)
-    except OSError as error:
-        raise ConfigError(f"{to}: cannot be written ({error.strerror})") from None
+        raise WriteError(f"{to} is a folder; name a file for the bundle")
+    with writing(to), TemporaryDirectory(prefix=".", dir=to.parent) as folder:
+        partial = Path(folder, to.name)
+        if users or not description.users:
+            shutil.copyfile(path, partial)
+        else:
+            state = read_artifact(path)
+            data = without_users(Dataset.restore(_part(state, "data")))
+            kept = {name: array for name, array in state.items() if not name.startswith("data/")}
+            bare = description.model_copy(update={"users": False})
+            write_artifact(partial, _KEY, _below("data", data.state()) | kept, bare.model_dump(mode="json"))
+        sync(partial)
+        partial.replace(to)
     return to
 
 

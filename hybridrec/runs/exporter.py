@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hybridrec.errors import PluginError
+from hybridrec.errors import PluginError, WriteError
+from hybridrec.paths import writing
 from hybridrec.plugin import Plugin
 from hybridrec.tracing import calling
 
@@ -37,18 +38,27 @@ def export(exporter: Exporter, run: Run, folder: Path) -> list[Path]:
     """Call an exporter and put its files into `folder`; return their paths there.
 
     The exporter writes into an empty temporary folder beside `folder`, and its files are moved once all are written; if
-    it fails, `folder` is not touched. Raises PluginError if the returned paths are not exactly the written files.
+    it fails, `folder` is not touched.
+
+    Raises WriteError if the files cannot be written, and PluginError if the returned paths are not exactly the written
+    files.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as place:
-        with calling(exporter, f"while exporting {run.folder}"):
-            paths = list(exporter.export(run, Path(place)))
+    with writing(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent)
+    with temporary as place:
+        try:
+            with writing(folder, faults=True), calling(exporter, f"while exporting {run.folder}"):
+                paths = list(exporter.export(run, Path(place)))
+        except WriteError as error:  # the temporary folder is gone when somebody reads this
+            raise WriteError(str(error).replace(str(Path(place)), str(folder))) from None
         written = {path for path in Path(place).rglob("*") if path.is_file()}
         if set(paths) != written or len(paths) != len(written):
             returned = ", ".join(str(path) for path in paths) or "nothing"
             raise PluginError(f"exporter {exporter.name} returned {returned} and wrote {len(written)} files in {place}")
         targets = [folder / path.relative_to(place) for path in paths]
-        for path, target in zip(paths, targets, strict=True):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(path, target)
+        with writing(folder):
+            for path, target in zip(paths, targets, strict=True):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.move(path, target)
     return targets

@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from hybridrec.errors import DataError, StoreError
-from hybridrec.paths import inside, partial_path, subfolder, write_whole
+from hybridrec.paths import inside, partial_path, remove, subfolder, sync, write_whole, writing
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -49,20 +49,24 @@ def replace_file(folder: Path, name: str, write: Callable[[Path], object]) -> Pa
 
     Whenever the process is killed, the file is either the old or the new one, and the manifest has its checksum: the
     new checksum is added beside the old one before the file is moved. A link is replaced rather than followed. Raises
-    StoreError if something other than a file has this name.
+    StoreError if something other than a file has this name, and WriteError if the new file cannot be written.
     """
     files, path = _read(folder).files, _within(folder, name)
     if path.exists() and not path.is_file() and not path.is_symlink():
         raise StoreError(f"{path} is not a file: remove it")
-    path.parent.mkdir(exist_ok=True)
+    with writing(path):
+        path.parent.mkdir(exist_ok=True)
     partial = partial_path(path)
     try:
-        write(partial)
+        with writing(path):
+            write(partial)
+            sync(partial)
         entry = _Entry.of(partial)
         _write(folder, files, {name: entry})
-        partial.replace(path)
+        with writing(path):
+            partial.replace(path)
     except BaseException:
-        partial.unlink(missing_ok=True)
+        remove(partial)
         raise
     _write(folder, _read(folder).files | {name: entry})
     return path

@@ -17,9 +17,9 @@ import yaml
 from hybridrec.data.readers.frames import frame_names
 from hybridrec.data.vocabulary import Vocabulary
 from hybridrec.engine.results import RunResult
-from hybridrec.errors import ConfigError
+from hybridrec.errors import WriteError
 from hybridrec.evaluation.samples import EvaluatedArm
-from hybridrec.paths import partial_path
+from hybridrec.paths import partial_path, sync, writing
 from hybridrec.runs.bundle import BUNDLE, write_bundle
 from hybridrec.runs.manifest import replace_file, write_manifest
 from hybridrec.runs.query_frames import item_names, write_queries, write_slates
@@ -30,29 +30,33 @@ if TYPE_CHECKING:
 
 
 def writable(folder: Path) -> None:
-    """Create a folder for results and check that it can be written to; raises ConfigError if it cannot.
+    """Create a folder for results and check that it can be written to; raises WriteError if it cannot.
 
     It is called before hours are spent on the results.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConfigError(f"{folder}: cannot be made a folder for results ({error.strerror})") from None
+        raise WriteError(f"{folder}: cannot be made a folder for results ({error.strerror})") from None
     if not os.access(folder, os.W_OK):
-        raise ConfigError(f"{folder}: no permission to write results into this folder")
+        raise WriteError(f"{folder}: no permission to write results into this folder")
 
 
 def write(runs: Path, result: RunResult) -> Run:
-    """Write all files of a run into a new folder below `runs`, and return the run."""
+    """Write all files of a run into a new folder below `runs`, and return the run; raises WriteError if it cannot."""
     report = result.report
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     name = f"{report.name}-{stamp}-{report.config_hash[:6]}"
     partial = partial_path(runs / name)
-    partial.mkdir(parents=True)
     try:
-        _write_files(partial, result)
-        write_manifest(partial)
-        final = _publish(partial, runs, name)
+        with writing(runs / name):
+            partial.mkdir(parents=True)
+            _write_files(partial, result)
+            write_manifest(partial)
+            for path in (*partial.rglob("*"), partial):
+                sync(path)
+            final = _publish(partial, runs, name)
+            sync(runs)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise

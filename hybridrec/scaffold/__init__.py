@@ -49,9 +49,10 @@ KINDS = (*_ROLES,)
 def new_plugin(name: str, kind: str, parent: Path, registry: Registry) -> Path:
     """Write the distribution `hybridrec-NAME` into a new folder in `parent` and return that folder.
 
-    Raises ConfigError if the name is not valid or in use, or if the folder exists.
+    Raises ConfigError if the name is not valid or in use, or if the folder exists, and WriteError if it cannot be
+    written: then nothing of it is left.
     """
-    from hybridrec.paths import write_whole  # not at the top: it takes longer than all else of `--help`
+    from hybridrec.paths import partial_path, remove, writing  # not at the top: longer than all else of `--help`
     from hybridrec.registry.hookspecs import API_VERSION
 
     name = name.removeprefix("hybridrec-")
@@ -74,10 +75,17 @@ def new_plugin(name: str, kind: str, parent: Path, registry: Registry) -> Path:
         "api": API_VERSION,
         **_words_of(kind, package),
     }
-    for path, text in _templates(kind):
-        target = folder / path.replace("PACKAGE", package)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(target, Template(text).substitute(words))
+    partial = partial_path(folder)
+    try:
+        with writing(folder):
+            for path, text in _templates(kind):
+                target = partial / path.replace("PACKAGE", package)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_text(Template(text).substitute(words), encoding="utf-8")
+            partial.rename(folder)
+    except BaseException:
+        remove(partial)
+        raise
     return folder
 
 

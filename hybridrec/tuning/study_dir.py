@@ -13,7 +13,7 @@ import yaml
 from hybridrec.config.experiment import UNDECIDING, CheckedExperiment
 from hybridrec.errors import ConfigError, StoreError
 from hybridrec.evaluation.report import TuningReport
-from hybridrec.paths import write_whole
+from hybridrec.paths import write_whole, writing
 from hybridrec.runs.run import CONFIG
 from hybridrec.runs.writer import free, writable
 from hybridrec.tuning.trials import Trial
@@ -48,7 +48,8 @@ def begin(runs: Path, experiment: CheckedExperiment) -> Path:
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     writable(runs)
     folder = free(runs, f"{experiment.config.name}-tune-{stamp}-{experiment.hash[:6]}")
-    folder.mkdir()
+    with writing(folder):
+        folder.mkdir()
     text = yaml.safe_dump(experiment.resolved, sort_keys=False, allow_unicode=True)
     write_whole(folder / CONFIG, text)
     return folder

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import hybridrec
-from hybridrec import ConfigError, DataError, PluginError, Query, Run, StoreError
+from hybridrec import DataError, PluginError, Query, Run, StoreError, WriteError
 from hybridrec.evaluation.summary import winner
 from hybridrec.inference.array_file import manifest_of, read_artifact, write_artifact
 from hybridrec.inference.servable import plugin_classes
@@ -231,9 +231,9 @@ def test_a_re_ranker_of_another_version_is_refused(bundle, monkeypatch):
 
 
 def test_a_copy_that_cannot_be_written_is_told(run, tmp_path):
-    with pytest.raises(ConfigError, match="is a folder; name a file"):
+    with pytest.raises(WriteError, match="is a folder; name a file"):
         run.bundle(tmp_path)
-    with pytest.raises(ConfigError, match="cannot be written"):
+    with pytest.raises(WriteError, match="cannot be written"):
         run.bundle(tmp_path / "nowhere" / "x.hybridrec")
 
 

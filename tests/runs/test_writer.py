@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import hybridrec
-from hybridrec import ConfigError, Run
+from hybridrec import Run, WriteError
 from hybridrec.runs import writer
 from hybridrec.runs.writer import free, writable, write_report
 from tests.engine.toy_runs import events, keys
@@ -39,7 +39,7 @@ def test_a_run_that_cannot_be_written_leaves_nothing_behind(experiment, monkeypa
         raise OSError("the disk is full")
 
     monkeypatch.setattr(writer, "write_queries", fails)
-    with pytest.raises(OSError, match="the disk is full"):
+    with pytest.raises(WriteError, match="the disk is full; nor can it be written elsewhere"):
         hybridrec.run(experiment())
     assert [*Path("runs").iterdir()] == []
 
@@ -55,10 +55,10 @@ def test_a_folder_is_made_or_refused_with_the_reason(tmp_path, monkeypatch):
     writable(tmp_path / "a" / "b")
     assert (tmp_path / "a" / "b").is_dir()
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigError, match=r"below: cannot be made a folder for results \(Not a directory\)"):
+    with pytest.raises(WriteError, match=r"below: cannot be made a folder for results \(Not a directory\)"):
         writable(tmp_path / "file" / "below")
     monkeypatch.setattr(os, "access", lambda path, mode: False)
-    with pytest.raises(ConfigError, match="a: no permission to write results into this folder"):
+    with pytest.raises(WriteError, match="a: no permission to write results into this folder"):
         writable(tmp_path / "a")
 
 
