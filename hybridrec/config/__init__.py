@@ -1,1 +1,1 @@
-"""Experiment files: their reading, their models and checks, and the checked experiment that comes of them."""
+"""Experiment files: read, validate and check them; the result is a checked experiment."""

@@ -27,8 +27,8 @@ _READABLE = re.compile(r"[\w.+@=,\[\]-]{1,60}")
 def metric_specs(checker: Checker, config: ExperimentConfig) -> tuple[MetricSpec, ...]:
     """Return the metrics that `compare` lists or mentions, with their targets; check control and guardrails, too.
 
-    Raises ConfigError for an unknown or repeated metric, for a cut-off beyond the length of the slates, for sums that
-    mix metrics of which more and less is better, and for guardrails without a control.
+    Raises ConfigError for an unknown or repeated metric, for a cut-off beyond the length of the slates, for a sum that
+    includes a metric of which less is better, and for guardrails without a control.
     """
     specs: dict[str, MetricSpec] = {}
     for path, entry in _listed(checker, config.compare):

@@ -22,8 +22,8 @@ _REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 def distributions_of(experiment: CheckedExperiment, registry: Registry) -> set[str]:
     """Return the names of the distributions that an experiment uses.
 
-    These are hybridrec itself, the distributions of the plugins whose classes the config names, the requirements of
-    both (extras excluded), and the distributions of the libraries that its components name in `requires`.
+    These are hybridrec itself, the distributions of the plugins whose classes the config names, all distributions that
+    these require (extras excluded), and those of the libraries that the components name in `requires`.
     """
     named = {PROJECT}
     for cls in _classes(experiment):

@@ -112,7 +112,7 @@ def toy() -> Dataset:
 
 @lru_cache(maxsize=1)
 def large() -> Dataset:
-    """Return a checkerboard so large that the memory of a model of all pairs of items shows, always the same one."""
+    """Return a large toy dataset, always the same one, on which a matrix of all pairs of items takes visible memory."""
     return toy_dataset(1_000, 2_500, share=0.008)
 
 
