@@ -22,10 +22,10 @@ _EMPTY = csr_matrix((0, 0), dtype=np.float32).__dict__
 def make_csr(
     data: NDArray[Any], indices: NDArray[np.integer], indptr: NDArray[np.integer], shape: tuple[int, int]
 ) -> Sparse:
-    """Make a csr matrix of arrays that are known to fit together, without copies.
+    """Make a csr matrix from arrays that are known to fit together, without copies.
 
-    The constructor of scipy proves that they do, which takes ten times as long: for a single query longer than the
-    work on its entries.
+    The constructor of scipy checks that they fit, which takes ten times as long; for a single query that would be more
+    than the work on its entries.
     """
     if indptr.dtype != indices.dtype:  # scipy's loops take one type of both
         if len(indices) > np.iinfo(np.int32).max:

@@ -137,11 +137,11 @@ class Component(Plugin):
         raise NotImplementedError(f"{self.name} uses no component")
 
     def recommends(self, target: Target) -> bool:
-        """Return True if the target is among `targets`."""
+        """Return True if `targets` has this target, by its name or by `EVERY_KIND`."""
         return target in self.targets or (EVERY_KIND in self.targets and target != USERS)
 
     def reads(self, name: Field) -> bool:
-        """Return True if the query field is among `needs`."""
+        """Return True if `needs` has this field of queries, by its name or by `EVERY_KIND`."""
         return name in self.needs or (EVERY_KIND in self.needs and name not in ("user", "title"))
 
     def notes(self) -> list[str]:

@@ -21,7 +21,7 @@ _PIECE = 32 << 10
 _PRODUCTS = 1 << 20
 """The number of inner products computed at once: they stay in the cache while the best are selected."""
 _ASKED = 16
-"""The number of queries sampled to decide if the search pays; fewer than eight times as many are searched anyway."""
+"""The number of queries sampled to decide if the search pays; a batch of fewer than eight times as many always does."""
 _PAYS = 0.5
 """The search pays if it needs at most this share of all vectors: merging the best of each piece costs time, too."""
 _ROUNDING = 4 * float(np.finfo(np.float32).eps)
