@@ -105,7 +105,10 @@ def _queries(users: int, log: str) -> QueryBatch:
 def _log(
     logged: Reranker, policy: Reranker, pool: Pool, chance: Doubles, name: str, rng: np.random.Generator
 ) -> BanditLog:
-    """Draw a log with a row for each of the first places of a user, whose action is the slate up to this place."""
+    """Draw a slate for each user from `logged`, and return its log: one row per place.
+
+    The action of a row is the slate up to its place, with its probabilities under `logged` and under `policy`.
+    """
     queries = _queries(len(chance), name)
     final = logged.rerank(queries, pool, PLACES).final
     assert final is not None

@@ -56,7 +56,7 @@ class Work:
         self.ratios.append({"what": figure, "value": value, "wanted": wanted, **more})
 
     def as_json(self) -> dict[str, Any]:
-        """Return the work as it is written to files."""
+        """Return the work with its ways and figures as a mapping for JSON files."""
         ways = {name: way.as_json() for name, way in self.ways.items()}
         return {"work": self.name, "unit": self.unit, "units": self.units, "ways": ways, "ratios": self.ratios}
 

@@ -67,7 +67,7 @@ Recommend = Callable[[Task], Ints]
 
 @dataclass(frozen=True, slots=True)
 class Plain:
-    """Way to recommend by plain calls of libraries, to compare a system of hybridrec with.
+    """Way to recommend by plain calls of libraries, which a system of hybridrec is compared with.
 
     ours: label of the corresponding system of hybridrec
     published: nDCG@10 that was published for it on these folds

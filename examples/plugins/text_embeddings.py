@@ -73,7 +73,7 @@ class LatentText(VectorModel):
         return self._items
 
     def word_vectors(self) -> tuple[Vocabulary, Floats]:
-        """Return the words and their vectors."""
+        """Return the words and their vectors, float32 [words, D]."""
         return self._words, self._axes
 
     def state(self) -> State:

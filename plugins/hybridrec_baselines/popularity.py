@@ -44,7 +44,7 @@ class PopularityOptions(Options):
 
 
 class Popularity(DenseModel):
-    """Items, tags and other entities by the share of users who have them, of all users or, with `by`, of similar ones.
+    """Ranks items, tags and other entities by the share of all users, or with `by` of similar users, who have them.
 
     With `by: tags` the score is the mean over the query's tags t of (n(i, t) + a p(i)) / (n(t) + a): n counts the
     users with tag t (who have i), p is the overall share and a the `smoothing`. User features, which are known for the

@@ -80,9 +80,9 @@ class Linear(LearnedRanker[Doubles]):
         return final
 
     def contributions(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
-        """Return label of a column, or name of another feature -> float32 [Q, K]: its summand of the score.
+        """Return the summands of the score: label of a column, or name of another feature -> float32 [Q, K].
 
-        The summand of a column is the sum of those of its features.
+        The summand of a column is the sum of its features' summands.
         """
         replaced = self.replaced(queries)[:, None]
         parts = {

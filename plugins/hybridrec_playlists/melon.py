@@ -271,7 +271,10 @@ class _Songs:
         return frame.select("id", "text", time=time)
 
     def features(self, kinds: tuple[str, ...], genres: dict[str, str]) -> pl.DataFrame:
-        """Return a frame with `id` and `feature`, a row for each feature of these kinds that a song has."""
+        """Return a frame with `id` and `feature`, a row for each feature of these kinds that a song has.
+
+        genres: code of a genre -> its name in the feature
+        """
         import polars as pl
 
         parts = [pl.DataFrame(schema={"id": pl.String, "feature": pl.String})]

@@ -53,7 +53,10 @@ class ArtistRPrecision(Metric):
 
 
 def _shared_artists(eval_batch: EvalBatch, within: np.ndarray) -> Ints:
-    """Count the artists of the slates' items where `within`, bool [Q, n], is true who also have a relevant item."""
+    """Return the number of artists in each slate who also have a relevant item: int32 [Q].
+
+    Artists are those of the items at places where `within`, bool [Q, n], is true; each counts once.
+    """
     features = eval_batch.train.items.features
     names = [] if features is None or eval_batch.target != "items" else features.names
     artists = [column for column, name in enumerate(names) if name.startswith(ARTIST)]

@@ -33,7 +33,7 @@ class SlatesOptions(Options):
 
 
 def digest_of(path: Path) -> str:
-    """Return the digest of a file; an empty text if it cannot be read, which `fit` reports."""
+    """Return the digest of a file; an empty text if it cannot be read, since `fit` reports that."""
     try:
         with path.open("rb") as file:
             digest = blake2b(digest_size=16)
