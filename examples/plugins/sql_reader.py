@@ -32,6 +32,7 @@ class SqlPlays(Reader):
     """Reader of interactions and names of items from any database that SQLAlchemy can connect to."""
 
     name = "sql-plays"
+    check_configs = ({"url": "sqlite://", "plays": "select 'ann' as user, 'a' as item, 5.0 as time"},)
     requires = ("sqlalchemy",)
     Config = SqlPlaysOptions
     config: SqlPlaysOptions

@@ -23,6 +23,7 @@ class TagShare(Metric):
     """Share of the places whose item has the tag, relative to the option `aim`."""
 
     name = "tag-share"
+    check_configs = ({"tag": "tag 03"}, {"tag": "tag 03", "aim": 0.2})
     Config = TagShareOptions
     config: TagShareOptions
 
