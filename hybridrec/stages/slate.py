@@ -105,7 +105,7 @@ class Slate:
         return self.lazy_frame().collect()
 
     def lazy_frame(self) -> pl.LazyFrame:
-        """Return the frame of `to_frame` as a lazy one, which if streamed never holds the texts of all rows at once."""
+        """Return the frame of `to_frame` as a LazyFrame; if it is streamed, not all texts are in memory at once."""
         import polars as pl
 
         if self.vocabulary is None:

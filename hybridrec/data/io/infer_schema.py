@@ -41,7 +41,7 @@ MATCHES = 0.5
 USABLE = 0.9
 """The share of a column's values that must be weights for it to be the weight; rows with other values are left out."""
 PARTS_OF_TIME = frozenset(("year", "month", "day", "hour", "minute", "second"))
-"""Words in the names of columns each of which holds a part of a time."""
+"""Words in names of columns that hold a part of a time, such as the month."""
 LARGEST_PART = 60
 """The largest number that a part of a time other than the year can have."""
 LONG_TAIL = 20
