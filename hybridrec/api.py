@@ -103,10 +103,10 @@ def run(
 
 
 def _written(runs: Path, result: RunResult) -> tuple[Run, WriteError | None]:
-    """Write a run, and return it; if the disk does not take it, write it to the temporary folder of the system.
+    """Write a run below `runs`, or if that fails, into the system's temporary folder: (run, None or the error).
 
-    Hours may have been spent on the results. In the second case the error to raise comes with the run. Raises
-    WriteError, with the report, if neither place takes it.
+    Hours may have been spent on the results. The error is that of the first place, for the caller to raise. Raises
+    WriteError, with the report, if both places fail.
     """
     try:
         return write(runs, result), None

@@ -35,15 +35,15 @@ class StoreError(HybridrecError):
 
 
 class WriteError(HybridrecError):
-    """A file or folder cannot be written: the disk is full or read-only, say, or something else is in its place.
+    """The error for a file or folder that cannot be written: because the disk is full or read-only, for example.
 
-    report: the report of a run that was measured and could not be written, else None
+    report: the report of a run that was measured but could not be written, else None
     """
 
     exit_status = 4
 
     def __init__(self, message: str, report: object = None) -> None:
-        """Set the message, and the report that would be lost."""
+        """Set the message, and the report that would otherwise be lost."""
         super().__init__(message)
         self.report = report
 

@@ -133,7 +133,7 @@ def _runs(process: int) -> bool:
 
 
 def disk_fault(error: BaseException) -> str | None:
-    """Return the reason why a disk takes nothing (it is full, read-only or broken), and None for any other error.
+    """Return the reason in words if an error is a fault of the disk (it is full, read-only or broken), else None.
 
     Polars gives the number of the system's error in its message only.
     """
@@ -145,9 +145,10 @@ def disk_fault(error: BaseException) -> str | None:
 
 @contextmanager
 def writing(path: Path, kept: str = "", *, faults: bool = False) -> Iterator[None]:
-    """Turn errors of the system in the block into a WriteError that names `path` and what is `kept`.
+    """Turn an error of the system in the `with` block into a WriteError that names `path`, and ends with `kept`.
 
-    With `faults` only those of the disk (`disk_fault`): the block also runs code that does other things than writing.
+    kept: a clause on what is not lost
+    faults: True to turn only faults of the disk (`disk_fault`), for a block that also runs code other than writing
     """
     try:
         yield
@@ -161,7 +162,7 @@ def writing(path: Path, kept: str = "", *, faults: bool = False) -> Iterator[Non
 
 
 def sync(path: Path) -> None:
-    """Write a file, or the names in a folder, from the caches of the system to the disk, safe from a power cut."""
+    """Write a file, or the names in a folder, from the caches of the system to the disk, to survive a power cut."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

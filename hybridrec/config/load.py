@@ -146,7 +146,7 @@ def load_experiment(
 
 
 def _refer_to_frame(document: YamlDocument, name: str, registry: Registry) -> None:
-    """Write into the section `data` that the table of this name is the frame passed for it, unless it has a path.
+    """Make the table of this name in the section `data` refer to the frame passed for it, unless it has a path.
 
     Raises ConfigError if the reader has no such table or the section maps no columns for it.
     """

@@ -93,7 +93,10 @@ def choice_part(parts: Mapping[str, TrainingPart]) -> TrainingPart:
 
 
 def choice_jobs(specs: Sequence[ComponentSpec], training_part: TrainingPart) -> list[PlannedFit]:
-    """Return a fit for each value of each component with a choice, without the held-out queries in its data."""
+    """Return the fits by which choices are made: one for each value of each component that has a choice.
+
+    They learn from the training part without the queries that are held out of it.
+    """
     undecided = [spec for spec in specs if spec.choice is not None]
     if not undecided:
         return []

@@ -51,7 +51,7 @@ def fit_key(
 ) -> str:
     """Return a hex digest of everything that decides a fit: its key in the store.
 
-    fingerprint: that of the training part
+    fingerprint: fingerprint of the training part
     uses: key of the fit of the base model, if there is one
     validation: fingerprint of the validation split, if the component validates
     """

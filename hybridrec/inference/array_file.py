@@ -122,6 +122,6 @@ def _reason(error: BaseException) -> str:
 
 
 def _array(data: NDArray[np.uint8], entry: dict[str, Any]) -> NDArray[Any]:
-    """Return the array that an entry of the manifest describes, as a view of `data`, where its bytes begin."""
+    """Return the array that an entry of the manifest describes, as a view of the first bytes of `data`."""
     dtype, shape = np.dtype(entry["dtype"]), entry["shape"]
     return data[: dtype.itemsize * math.prod(shape)].view(dtype).reshape(shape, order=entry["order"])

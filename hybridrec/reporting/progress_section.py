@@ -12,7 +12,7 @@ from hybridrec.reporting.figures import Plane, Scale
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A number that one fit reported, by step; a value is None where it is missing.
+    """The values of one number that a fit reported, one for each of `steps`; None where it is missing.
 
     `of` is the number of steps of the whole fit; `kind` (`blend` or `single`) selects the colour.
     """

@@ -112,7 +112,7 @@ class ComponentContract(BaseModelContract):
         return component
 
     def prepare(self, options: Mapping[str, Any]) -> None:
-        """Fit the component, which all checks need."""
+        """Fit the component once, since all checks need a fitted component."""
         self.model(options)
 
     def generated(self, model: Component) -> tuple[Target, ...]:

@@ -32,7 +32,7 @@ class FilterContract(QueryContract):
         return check_self(made, "fit", made.fit(self.data()))
 
     def prepare(self, options: Mapping[str, Any]) -> None:
-        """Fit the filter, which all checks need."""
+        """Fit the filter once, to see that it can be fitted, since all checks need a fitted filter."""
         self.model(options)
 
     def test_exclusions_are_well_formed(self, options: Mapping[str, Any]) -> None:

@@ -74,7 +74,7 @@ class RerankerContract(BaseModelContract):
         return truth, read_only(np.ones(n)), read_only(np.arange(n, dtype=np.int32))
 
     def prepare(self, options: Mapping[str, Any]) -> None:
-        """Fit the re-ranker, which all checks need."""
+        """Fit the re-ranker once, since all checks need a fitted re-ranker."""
         self.model(options)
 
     def queries(self) -> QueryBatch:

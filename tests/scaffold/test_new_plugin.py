@@ -186,8 +186,8 @@ def test_the_prefix_of_the_distribution_may_be_typed(tmp_path: Path, registry: R
 @pytest.mark.parametrize(
     ("name", "kind", "wanted"),
     [
-        ("sql-reader", "reader", "SqlReader"),
-        ("sql", "reader", "SqlReader"),
+        ("archive-reader", "reader", "ArchiveReader"),
+        ("archive", "reader", "ArchiveReader"),
         ("two-level-ranker", "re-ranker", "TwoLevelRanker"),
         ("calm-re-ranker", "re-ranker", "CalmReRanker"),
         ("business-metrics", "metric", "BusinessMetrics"),

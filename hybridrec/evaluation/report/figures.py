@@ -32,7 +32,7 @@ class CurveReport(Section):
 
 
 class TableReport(Section):
-    """A figure of a component: a table."""
+    """A figure of a component that is a table of text and numbers."""
 
     kind: Literal["table"] = "table"
     title: str
