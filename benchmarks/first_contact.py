@@ -97,7 +97,7 @@ class Result:
     """Result on a data set.
 
     roles: true if `init` found the right roles
-    seconds: from the files to the finished run
+    seconds, cpu: wall and CPU time of all threads, from the files to the finished run
     ours: float64 [Q], nDCG@10 of the pipeline `hybrid` of the inferred config
     plain: way -> float64 [Q], nDCG@10 of the plain calls
     """
@@ -105,6 +105,7 @@ class Result:
     name: str
     roles: bool
     seconds: float
+    cpu: float
     ours: Doubles
     plain: dict[str, Doubles]
 
@@ -120,6 +121,7 @@ class Result:
             f"{len(self.ours):,}",
             "yes" if self.roles else "no",
             f"{self.seconds:.0f}",
+            f"{self.cpu:.0f}",
             *cells,
             f"**{self.ours.mean():.4f}**",
             f"{ratio:.3f} of {best} ({low:+.4f} to {high:+.4f})",
@@ -260,14 +262,14 @@ def ndcg(ids: Ints, truth: Sparse) -> Doubles:
 def contact(name: str, files: DataFiles, data: Path) -> Result:
     """Infer a config for a data set, run it untouched, and measure the plain ways on its folds."""
     with TemporaryDirectory() as place:
-        started = time.perf_counter()
+        started, cpu = time.perf_counter(), time.process_time()
         registry = Registry()
         folder = Path(place)
         _, text = starting_config([data / file for file in files.files], folder, registry)
         path = folder / "experiment.yaml"
         path.write_text(text, encoding="utf-8")
         run = hybridrec.run(path, runs=folder / "runs", store=folder / "store")
-        seconds = time.perf_counter() - started
+        seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
         content = yaml.safe_load(text)
         values = run.per_query().filter(pl.col("pipeline") == "hybrid")["ndcg@10"].to_numpy()
         experiment = load_experiment(path, registry)
@@ -276,7 +278,7 @@ def contact(name: str, files: DataFiles, data: Path) -> Result:
         with threadpool_limits(1):
             plain = {way: _measured(recommend, folds, seen=seen) for way, recommend in WAYS.items()}
         there = {way: values for way, values in plain.items() if values is not None}
-        return Result(name, _right(content, files), seconds, values, there)
+        return Result(name, _right(content, files), seconds, cpu, values, there)
 
 
 def _measured(recommend: Recommend, folds: Sequence[Fold], *, seen: bool) -> Doubles | None:
@@ -331,7 +333,7 @@ def main() -> None:
         rows.append(contact(name, SETS[name], folder).row())
         print("  ".join(rows[-1]), flush=True)
     if asked.write and rows:
-        head = ["data", "queries", "roles right", "seconds", *WAYS, "`init`", "against the best"]
+        head = ["data", "queries", "roles right", "seconds", "CPU seconds", *WAYS, "`init`", "against the best"]
         table = markdown([head, ["---"] * len(head), *rows])
         write(ROOT / "docs" / "your-data.md", {"first-contact": table})
 
