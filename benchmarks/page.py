@@ -12,7 +12,7 @@ PAGE = Path(__file__).resolve().parent.parent / "docs" / "performance.md"
 
 
 def table(works: Iterable[dict[str, Any]]) -> str:
-    """Render a table of the ways of each work, with wall time for each unit and CPU / wall, and one of the ratios."""
+    """Render two tables for each work: the wall time per unit and CPU / wall of its ways, and its ratios, if any."""
     lines = []
     for work in works:
         lines += [

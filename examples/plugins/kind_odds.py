@@ -42,9 +42,9 @@ class KindOdds(DenseModel):
     config: KindOddsOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> KindOdds:
-        """Count the items of users with each entity, and return self.
+        """Count the users who have both an item and an entity, for each pair of them; return self.
 
-        A pair that nobody has counts `smoothing`, which is a constant, so that the matrices stay sparse.
+        Pairs without a user are not stored, so that the matrices stay sparse: their count is the constant `smoothing`.
         """
         had, smoothing = data.user_matrix(ITEMS), self.config.smoothing
         self._learned: dict[str, NDArray[Any]] = {}

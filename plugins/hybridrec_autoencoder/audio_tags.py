@@ -116,7 +116,7 @@ class AudioTagAutoencoder(VectorModel):
         return words
 
     def memory(self, data: Dataset) -> int:
-        """Estimate the bytes of the rows, centered and stacked, and of the tags of items; the network is small."""
+        """Estimate the bytes of the rows of items (three copies), hidden vectors and tags; the network is small."""
         audio = 0 if data.items.vectors is None else data.items.vectors.shape[1]
         held = data.interactions.lengths @ np.diff(data.user_matrix("tags").indptr)
         return 4 * len(data.items) * (3 * (audio + self.config.tag_dim) + self.config.hidden) + 16 * int(held)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def hybridrec_commands() -> list[Command]:
-    """`interleave`, for a preference between two pipelines, and `off-policy`, for a reward by another policy's log."""
+    """`interleave`, which compares two pipelines, and `off-policy`, which estimates a reward from another's log."""
     from hybridrec_offline.interleaving import interleave
     from hybridrec_offline.off_policy import off_policy
 

@@ -166,7 +166,7 @@ def _unpacked(state: State, tokenizer: Tokenizer) -> tuple[TokenVocabulary, Ragg
 
 
 def _played_words(data: Dataset, has: Sparse) -> Dataset:
-    """Return the training part with each item replaced by its words; `has`, csr [I, words], says which."""
+    """Return the training part with each item replaced by its words, the entries of `has`, csr [I, words]."""
     played = csr_matrix(data.interactions.matrix(binary=True) @ has)
     times = played.data.astype(np.int64)
     codes, rows = np.repeat(played.indices, times), np.repeat(kernels.csr_rows(played), times)
