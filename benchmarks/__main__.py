@@ -7,7 +7,18 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-from benchmarks import approximate, exclusion, growth, kernels, large, pipeline, published_sizes, sharing, startup
+from benchmarks import (
+    approximate,
+    exclusion,
+    growth,
+    kernels,
+    large,
+    latency,
+    pipeline,
+    published_sizes,
+    sharing,
+    startup,
+)
 from benchmarks.page import table, write_page
 from benchmarks.timing import Work, machine
 
@@ -19,7 +30,7 @@ BENCHMARKS: dict[str, Callable[[bool], list[Work]]] = {
     "lightfm": kernels.lightfm,
     "als": pipeline.als,
     "hybrid": pipeline.hybrid,
-    "latency": pipeline.latency,
+    "latency": latency.latency,
     "growth": growth.growth,
     "blends": growth.blends,
     "sharing": sharing.sharing,

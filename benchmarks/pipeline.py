@@ -1,23 +1,15 @@
-"""Complete jobs compared with alternatives: ALS from a Parquet file, a full hybrid, and single recommendations."""
+"""Complete jobs compared with alternatives: ALS from a Parquet file and a full hybrid, and single recommendations."""
 
 from __future__ import annotations
 
-import json
 import sys
-import tempfile
-import time
-from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-import numpy as np
-from threadpoolctl import threadpool_limits
-
 from benchmarks import peers, synthetic
 from benchmarks.synthetic import Size
 from benchmarks.timing import Way, Work, run_way
-from hybridrec import Query, load, run
 
 WAYS = {"bare calls": "with_bare_calls.py", "hybridrec": "with_hybridrec.py"}
 PEERS = {"RecTools": ("rectools", "with_rectools.py"), "LensKit": ("lenskit", "with_lenskit.py")}
@@ -105,67 +97,3 @@ def hybrid(quick: bool) -> list[Work]:
     work.ratio("three bare matrix products", "hybridrec", "≥ 0.25")
     work.note("peak memory of the asking process, GB", ways["hybridrec"].facts["peak, GB"], "≤ 4")
     return [work]
-
-
-def latency(quick: bool) -> list[Work]:
-    """Time single queries to `load(RUN).recommend` against implicit's `recommend` for one user."""
-    from implicit.cpu.als import AlternatingLeastSquares
-
-    size = Size(2_000, 2_000, 40_000) if quick else Size(20_000, 60_000, 1_000_000)
-    data = synthetic.write(size, peers.cache_folder() / "data")
-    with tempfile.TemporaryDirectory() as folder:
-        config = Path(folder) / "serve.yaml"
-        config.write_text(json.dumps(_served(data / "pairs.parquet")))
-        finished = run(config, store=Path(folder) / "store", runs=Path(folder) / "runs")
-        recommender = load(finished)
-    histories = recommender.data.interactions
-    factors = recommender.components["als"].vectors("items")  # type: ignore[attr-defined]
-    peer = AlternatingLeastSquares(factors=64, regularization=20.0, num_threads=1)
-    peer.item_factors = np.nan_to_num(factors)
-    peer.user_factors = np.zeros((len(histories), 64), np.float32)
-    rows = histories.matrix(binary=True) * np.float32(11)
-    users = np.random.default_rng(0).permutation(len(histories))[: 50 if quick else 500]
-    queries = [
-        Query(items=recommender.data.items.vocabulary.decode(histories.take(np.array([user])).ids).to_list())
-        for user in users
-    ]
-    ways = {"hybridrec, ids as text": Way(), "implicit, a user solved anew": Way(), "implicit, a stored user": Way()}
-    with threadpool_limits(limits=1):  # otherwise threads of one way would still spin while the next is timed
-        for user, query in zip(users.tolist(), queries, strict=True):
-            row = rows[user]
-            for name, ask in {
-                "hybridrec, ids as text": lambda query=query: recommender.recommend(query, n=10),
-                "implicit, a user solved anew": lambda row=row: peer.recommend(0, row, N=10, recalculate_user=True),
-                "implicit, a stored user": lambda row=row: peer.recommend(0, row, N=10),
-            }.items():
-                wall, cpu = time.perf_counter(), time.process_time()
-                answer = ask()
-                ways[name].wall.append(time.perf_counter() - wall)
-                ways[name].cpu.append(time.process_time() - cpu)
-                if name == "hybridrec, ids as text":
-                    mine = set(answer.ids[0].tolist())
-                elif name == "implicit, a user solved anew":
-                    assert len(mine & set(answer[0].tolist())) >= 9, "the two ways recommend different items"
-    for way in ways.values():
-        way.facts["p99, ms"] = float(np.quantile(way.wall, 0.99)) * 1e3
-    work = Work(f"one recommendation among {size.items:,} items", "query", 1, ways)
-    work.ratio("hybridrec, ids as text", "implicit, a user solved anew")
-    return [work]
-
-
-def _served(pairs: Path) -> Mapping[str, Any]:
-    return {
-        "name": "latency",
-        "data": {
-            "reader": "table",
-            "interactions": {"path": str(pairs), "user": "user", "item": "item", "group": "fold"},
-        },
-        "split": {"use": "folds"},
-        "components": {
-            "als": {"iterations": 3, "alpha": 10, "regularization": 20, "column_power": 0, "fields": ["items"]}
-        },
-        "targets": {"items": 10},
-        "pipelines": {"als": {"generators": [{"from": "als", "k": 10}], "fallback": ["tag-fallback", "popularity"]}},
-        "compare": {"metrics": ["ndcg@10"]},
-        "refit": "all",
-    }

@@ -17,6 +17,7 @@ from hybridrec.data.frozen import freeze, frozen_csr
 from hybridrec.data.packed_texts import PackedTexts
 from hybridrec.data.queries import QueryBatch
 from hybridrec.data.ragged import Ragged
+from hybridrec.data.sparse import make_csr
 from hybridrec.data.vocabulary import Vocabulary
 from hybridrec.types import ITEMS, USERS, Bools, EntityKind, Ints, Sparse, Target
 
@@ -271,7 +272,7 @@ def contains(among: NDArray[np.int64], keys: NDArray[np.int64]) -> Bools:
 
 def empty_csr(rows: int, columns: int) -> Sparse:
     """Return an empty csr float32 of this shape."""
-    return csr_matrix((rows, columns), dtype=np.float32)
+    return make_csr(np.empty(0, np.float32), np.empty(0, np.int32), np.zeros(rows + 1, np.int32), shape=(rows, columns))
 
 
 def _without_rows(ragged: Ragged, hidden: Bools) -> Ragged:

@@ -40,6 +40,11 @@ class Exclude:
         """Make the arrays read-only, since all holders of the object share them."""
         freeze(self, canonical=False)  # `mask` and `holds` need no sorted indices, and sorting takes time
 
+    @property
+    def excludes_nothing(self) -> bool:
+        """True without any rule: every id may be proposed."""
+        return self.rows is None and self.ids is None and self.released is None and self.groups is None
+
     def take(self, rows: NDArray[np.integer] | slice) -> Exclude:
         """Return the exclusion for the given queries."""
         return replace(
@@ -67,6 +72,10 @@ class Exclude:
 
         Raises ValueError if both have release times, but different times of the queries.
         """
+        if other.excludes_nothing:
+            return self
+        if self.excludes_nothing:
+            return other
         rows = (
             self.rows if other.rows is None else other.rows if self.rows is None else (self.rows + other.rows).tocsr()
         )

@@ -20,6 +20,7 @@ from hybridrec import (
     State,
     Target,
     VectorModel,
+    kernels,
 )
 from hybridrec_autoencoder.network import Network, TrainingOptions, reported, train
 
@@ -123,8 +124,8 @@ class AudioTagAutoencoder(VectorModel):
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
         """Return the vectors of queries, float32 [Q, hidden], of length 1; NaN without an item or tag in the space."""
-        items = queries.history.matrix(binary=True) @ np.nan_to_num(self._items)
-        return _unit(items + queries.matrix("tags").sign() @ np.nan_to_num(self._tags))
+        items = kernels.vector_sums(queries.matrix("items"), self._items)
+        return _unit(items + kernels.vector_sums(queries.matrix("tags").sign(), self._tags))
 
     def vectors(self, target: Target) -> Floats:
         """Return the vectors of ids, float32 [N, hidden], of length 1.

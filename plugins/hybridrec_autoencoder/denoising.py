@@ -21,6 +21,7 @@ from hybridrec import (
     State,
     Target,
     VectorModel,
+    kernels,
 )
 from hybridrec_autoencoder.network import Loss, Network, reported, train
 from hybridrec_autoencoder.rows import (
@@ -125,7 +126,7 @@ class DenoisingAutoencoder(VectorModel):
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
         """Return hidden values and a 1 for each query, float32 [Q, H + 1]; NaN if training saw nothing of the query."""
-        rows = rows_of(queries, self.config)[:, self._ids]
+        rows = kernels.take_columns(rows_of(queries, self.config), self._ids)
         hidden = self._network.hidden(unit(rows))
         vectors = np.column_stack((hidden, np.ones(len(hidden), np.float32)))
         vectors[np.diff(rows.indptr) == 0] = np.nan

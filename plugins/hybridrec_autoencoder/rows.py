@@ -7,10 +7,10 @@ from typing import Annotated, Literal, TypeAlias
 
 import numpy as np
 from pydantic import Field
-from scipy.sparse import csr_matrix, hstack
+from scipy.sparse import csr_matrix
 from scipy.special import expit
 
-from hybridrec import Floats, Longs, QueryBatch, Sparse, Target, Values, kernels, valued
+from hybridrec import Floats, Longs, QueryBatch, Sparse, Target, Values, kernels, make_csr, stack_columns, valued
 from hybridrec_autoencoder.network import TrainingOptions
 
 Width: TypeAlias = Annotated[int, Field(ge=1)]
@@ -58,8 +58,11 @@ def rows_of(queries: QueryBatch, options: DenoisingOptions) -> Sparse:
     items = valued(queries.history.matrix(), options.weights)
     if not options.tag_weight:
         return items
-    others = [has.sign() * np.float32(options.tag_weight) for has in queries.entities.values()]
-    return hstack([items, *others], format="csr", dtype=np.float32)
+    others = [
+        make_csr(np.sign(has.data) * np.float32(options.tag_weight), has.indices, has.indptr, has.shape)
+        for has in queries.entities.values()
+    ]
+    return stack_columns([items, *others])
 
 
 def unit(rows: Sparse) -> Sparse:

@@ -18,6 +18,7 @@ from hybridrec import (
     Target,
     Tokenizer,
     TokenVocabulary,
+    kernels,
     pack_csr,
     unpack_csr,
 )
@@ -111,6 +112,12 @@ class Content(ContentModel):
             raise DataError(
                 "content: the items have no content of the kinds to compare (features, tags, text, vectors)"
             )
+        return self._arrange()
+
+    def _arrange(self) -> Self:
+        """Arrange the content by column, once for all queries, and find the items without any; return self."""
+        self._by_content = self._items.T.tocsr()
+        self._empty = np.flatnonzero(np.diff(self._items.indptr) == 0)
         return self
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
@@ -118,7 +125,7 @@ class Content(ContentModel):
 
         NaN for queries without a profile, and for items without content.
         """
-        profiles = queries.history.matrix(binary=True) @ self._items
+        profiles = queries.matrix("items") @ self._items
         if self.config.query_tags:
             asked = unit(times(queries.matrix("tags").sign(), self._tag_idf)) * np.float32(self.config.query_tags)
             profiles += csr_matrix((asked.data, asked.indices, asked.indptr), shape=profiles.shape)
@@ -127,9 +134,9 @@ class Content(ContentModel):
             asked *= np.float32(self.config.query_text)
             # Words come after the tags.
             profiles += csr_matrix((asked.data, asked.indices + len(self._tag_idf), asked.indptr), shape=profiles.shape)
-        result: Floats = (unit(profiles) @ self._items.T).toarray()
+        result = kernels.dense_product(unit(profiles), self._by_content)
         result[np.diff(profiles.indptr) == 0] = np.nan
-        result[:, np.diff(self._items.indptr) == 0] = np.nan
+        result[:, self._empty] = np.nan
         return result
 
     def state(self) -> State:
@@ -142,4 +149,4 @@ class Content(ContentModel):
         self._items, self._tag_idf = unpack_csr(state, "items"), state["tag_idf"]
         if self._reads_text:
             self._words, self._word_idf = TokenVocabulary.restore(state, self.config.tokenizer), state["word_idf"]
-        return self
+        return self._arrange()

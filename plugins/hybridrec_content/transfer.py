@@ -17,6 +17,8 @@ from hybridrec import (
     State,
     Target,
     Tokenizer,
+    kernels,
+    make_csr,
     pack_csr,
     unpack_csr,
 )
@@ -91,6 +93,12 @@ class ContentTransfer(ContentModel):
         self._carried = np.zeros((len(self._warm), len(self._cold)), np.float32)
         if len(self._cold):
             self._carry(kernel)
+        return self._arrange()
+
+    def _arrange(self) -> Self:
+        """Arrange the interactions by item, and find the items that are not warm, once for all queries; return self."""
+        self._by_item = self._rows.T.tocsr()
+        self._others = np.setdiff1d(np.arange(self._rows.shape[1]), self._warm)
         return self
 
     def _carry(self, kernel: ContentKernel) -> None:
@@ -121,17 +129,20 @@ class ContentTransfer(ContentModel):
 
         NaN for queries without a warm item in the history, and for cold items without content.
         """
-        history = queries.history.matrix(binary=True)
-        result = np.full(history.shape, np.nan, np.float32)
-        result[:, self._warm] = self._votes(history)[:, self._warm]
-        result[:, self._cold] = history[:, self._warm] @ self._carried
-        result[np.diff(history[:, self._warm].indptr) == 0] = np.nan
+        history = queries.matrix("items")
+        warm = kernels.take_columns(history, self._warm)
+        result = self._votes(history)
+        result[:, self._others] = np.nan
+        result[:, self._cold] = warm @ self._carried
+        result[np.diff(warm.indptr) == 0] = np.nan
         return result
 
     def _votes(self, history: Sparse) -> Floats:
         """Compute x P = (x / n) X' X - x, float32 [Q, I], which takes less memory than P itself."""
-        shares = history.multiply(self._share).tocsr()
-        return ((shares @ self._rows.T) @ self._rows - history).toarray()
+        shares = make_csr(history.data * self._share[history.indices], history.indices, history.indptr, history.shape)
+        votes = kernels.dense_product(shares @ self._by_item, self._rows)
+        votes[kernels.csr_rows(history), history.indices] -= history.data
+        return votes
 
     def state(self) -> State:
         """Return the interactions, 1 / n of each item with n users, the warm and the cold items, and P W."""
@@ -147,7 +158,7 @@ class ContentTransfer(ContentModel):
         self._rows = unpack_csr(state, "rows")
         self._share, self._warm, self._cold = state["share"], state["warm"], state["cold"]
         self._carried = state["carried"]
-        return self
+        return self._arrange()
 
     def _kernel(self, data: Dataset) -> ContentKernel:
         shares: dict[Kind, float] = {

@@ -16,6 +16,7 @@ from hybridrec import (
     State,
     Target,
     VectorModel,
+    kernels,
 )
 
 
@@ -52,11 +53,12 @@ class ContentVectors(VectorModel):
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
         """Return the vectors of queries, float32, as wide as `vectors`; NaN if no item of the history has a vector."""
-        history = queries.history.matrix(binary=True)
-        total = history @ np.nan_to_num(self._items)
+        history = queries.matrix("items")
+        total = kernels.vector_sums(history, self._items)
         if self.config.similarity == "cosine":
             return _unit(total)
-        count = history @ (~np.isnan(self._items[:, 0])).astype(np.float32)
+        has_vector = ~np.isnan(self._items[history.indices, 0])
+        count = np.bincount(kernels.csr_rows(history)[has_vector], minlength=len(queries)).astype(np.float32)
         return self.config.probes((total / np.where(count > 0, count, np.nan)[:, None]).astype(np.float32))
 
     def vectors(self, target: Target) -> Floats:

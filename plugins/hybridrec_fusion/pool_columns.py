@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache, partial
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -27,10 +27,12 @@ def normalised(pool: Pool, normaliser: Normaliser, missing: Missing) -> dict[str
     order. The result is cached with the pool, which may be weighted again.
     """
     scale = (normaliser.name, normaliser.config.model_dump_json(), missing)
-    return {
-        label: pool.cached(("scaled", label), scale, partial(_scaled, normaliser, values, missing))
-        for label, values in pool.columns.items()
-    }
+    scaled = cache(partial(_scaled, normaliser, pool.columns, missing))
+
+    def column(label: str) -> Floats:
+        return scaled()[label]  # all columns are scaled at once, if the pool does not know one of them yet
+
+    return {label: pool.cached(("scaled", label), scale, partial(column, label)) for label in pool.columns}
 
 
 def weighed(weights: Floats, columns: dict[str, Floats]) -> dict[str, Floats]:
@@ -101,11 +103,17 @@ def _speaks(values: Floats) -> Bools:
     return speaks
 
 
-def _scaled(normaliser: Normaliser, values: Floats, missing: Missing) -> Floats:
-    scaled = np.empty(values.shape, np.float32)
-    for rows in _parts(values):  # scaling works row by row, so blocks of rows change nothing
-        scaled[rows] = _filled(normaliser.scale(values[rows]), missing)
-    return scaled
+def _scaled(normaliser: Normaliser, columns: Mapping[str, Floats], missing: Missing) -> dict[str, Floats]:
+    """Return the scaled columns: label -> float32 [Q, K] without NaN.
+
+    Scaling works row by row, so the same rows of all columns are scaled one below the other: for a single query, as
+    many calls of numpy as for one column.
+    """
+    stack = np.empty((len(columns), *next(iter(columns.values())).shape), np.float32)
+    for rows in _parts(stack[0], len(columns)):
+        block = np.concatenate([values[rows] for values in columns.values()])
+        stack[:, rows] = _filled(normaliser.scale(block), missing).reshape(stack[:, rows].shape)
+    return dict(zip(columns, stack, strict=True))
 
 
 def _filled(values: Floats, missing: Missing) -> Floats:
@@ -119,7 +127,7 @@ def _filled(values: Floats, missing: Missing) -> Floats:
     return np.where(unknown, fill, values)
 
 
-def _parts(values: NDArray[Any]) -> Iterator[slice]:
-    """Yield blocks of rows of [Q, K] values that fit into the processor's nearest cache."""
-    step = max(_CACHED // max(values.shape[1], 1), 1)
+def _parts(values: NDArray[Any], columns: int = 1) -> Iterator[slice]:
+    """Yield blocks of rows of [Q, K] values, of so many columns, that fit into the processor's nearest cache."""
+    step = max(_CACHED // max(values.shape[1] * columns, 1), 1)
     return (slice(start, start + step) for start in range(0, len(values), step))

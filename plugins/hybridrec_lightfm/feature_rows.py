@@ -105,6 +105,8 @@ def _item_block(data: Dataset, field: ItemField, tokenizer: Tokenizer) -> Sparse
 
 def _shares(matrix: Sparse) -> Sparse:
     """Scale rows to a sum of absolute values of 1, so that long titles weigh no more than short ones."""
+    if not matrix.indptr[-1]:
+        return matrix
     totals = kernels.row_sums(make_csr(np.abs(matrix.data), matrix.indices, matrix.indptr, matrix.shape))
     scale = 1 / np.where(totals > 0, totals, 1)
     # Rows are reversed, as by a product of scipy: training and sums of vectors depend on the order.

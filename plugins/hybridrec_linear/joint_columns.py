@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
@@ -10,7 +10,6 @@ from pydantic import Field, field_validator
 from scipy.sparse import csr_matrix, vstack
 
 from hybridrec import (
-    PADDING,
     DataError,
     Dataset,
     Floats,
@@ -24,6 +23,7 @@ from hybridrec import (
     Tokenizer,
     TokenVocabulary,
     Values,
+    kernels,
     make_csr,
     stack_columns,
     valued,
@@ -92,7 +92,6 @@ class Columns:
     lexicon: the words of titles; empty if titles are not used
     ids: int32 [C] ascending, the id behind each column: items from 0, then entities of each other kind, then words
     scale: float32 [C], factor on the values of each column
-    places: int32, the column of each id, -1 for ids without one
     """
 
     options: ColumnOptions
@@ -100,13 +99,6 @@ class Columns:
     lexicon: TokenVocabulary
     ids: Ints
     scale: Floats
-    places: Ints = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        """Invert `ids`."""
-        places = np.full(int(self.sizes.sum()) + len(self.lexicon), PADDING, np.int32)
-        places[self.ids] = np.arange(len(self.ids), dtype=np.int32)
-        object.__setattr__(self, "places", places)
 
     @classmethod
     def learn(cls, data: Dataset, options: ColumnOptions) -> tuple[Self, Sparse]:
@@ -164,10 +156,9 @@ class Columns:
         return cls(options, state["sizes"], lexicon, state["ids"], state["scale"])
 
     def _kept(self, values: Sparse) -> Sparse:
-        columns = self.places[values.indices]
-        kept = columns != PADDING
-        columns, indptr = columns[kept], np.concatenate(([0], np.cumsum(kept)))[values.indptr]
-        return make_csr(values.data[kept] * self.scale[columns], columns, indptr, (values.shape[0], len(self.ids)))
+        kept = kernels.take_columns(values, self.ids)
+        kept.data *= self.scale[kept.indices]
+        return kept
 
 
 def _values(queries: QueryBatch, lexicon: TokenVocabulary, options: ColumnOptions) -> Sparse:

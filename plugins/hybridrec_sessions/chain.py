@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 from scipy.sparse import csr_matrix
 
-from hybridrec import Dataset, DenseModel, Floats, Options, QueryBatch, State, Target, pack_csr, unpack_csr
+from hybridrec import Dataset, DenseModel, Floats, Options, QueryBatch, State, Target, kernels, pack_csr, unpack_csr
 from hybridrec_sessions.recency import steps_from_end
 
 
@@ -71,7 +71,7 @@ class MarkovChain(DenseModel):
         weights = np.float32(self.config.decay) ** steps_from_end(last)
         context = csr_matrix((weights, last.ids, last.offsets), shape=(len(last), last.width))
         total = np.asarray(context.sum(axis=1))
-        mixed = (context @ self._seen).toarray() + (context @ self._left)[:, None] * self._overall
+        mixed = kernels.dense_product(context, self._seen) + (context @ self._left)[:, None] * self._overall
         return mixed / np.where(total > 0, total, np.float32(np.nan))
 
     def state(self) -> State:

@@ -7,7 +7,7 @@ from typing import Self
 
 import numpy as np
 from pydantic import Field
-from scipy.sparse import csr_matrix, diags
+from scipy.sparse import diags
 
 from hybridrec import (
     ITEMS,
@@ -20,6 +20,7 @@ from hybridrec import (
     Sparse,
     State,
     Target,
+    kernels,
     pack_csr,
     unpack_csr,
 )
@@ -65,8 +66,8 @@ class Evidence:
 
     def total(self, items: Sparse) -> Floats:
         """Add the evidence of each query's items, csr [Q, I] of ones, to the prior: float32 [Q, N]."""
-        witnesses = np.asarray(items.sum(axis=1), np.float32)
-        return (items @ self.both).toarray() + witnesses * self.rare + self.prior
+        witnesses = kernels.row_sums(items)[:, None]
+        return kernels.dense_product(items, self.both) + witnesses * self.rare + self.prior
 
 
 class NaiveBayes(DenseModel):
@@ -103,7 +104,8 @@ class NaiveBayes(DenseModel):
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
         """Return log prior plus log likelihoods, float32 [Q, N]; NaN without an item that training has seen."""
-        items = csr_matrix(queries.history.matrix(binary=True).multiply(self._known), dtype=np.float32)
+        items = queries.history.matrix(binary=True)
+        items.data *= self._known[items.indices]
         items.eliminate_zeros()
         result = self._evidence[target].total(items)
         result[np.diff(items.indptr) == 0] = np.nan

@@ -28,13 +28,14 @@ class TagDraw(DenseModel):
         if not tags.nnz:
             tags = data.interactions.matrix(binary=True).T @ data.user_matrix("tags")
         self._tags = tags.sign().tocsr()
+        self._by_tag = self._tags.T.tocsr()
         self._seed = int(rng.integers(2**63))
         return self
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
         """Return a random number in [0, 1) for each item that shares a tag, NaN for all others: float32 [Q, I]."""
-        items = queries.history.matrix(binary=True)
-        shares = (items @ self._tags @ self._tags.T).toarray() > 0
+        items = queries.matrix("items")
+        shares = kernels.dense_product(items @ self._tags, self._by_tag) > 0
         return np.where(shares, kernels.draws(items, self._seed), np.float32(np.nan))
 
     def state(self) -> State:
@@ -45,4 +46,5 @@ class TagDraw(DenseModel):
         """Take the tags of every item, and the seed, from `state`; return self."""
         self._seed = int(state["seed"])
         self._tags = unpack_csr(state, "tags")
+        self._by_tag = self._tags.T.tocsr()
         return self

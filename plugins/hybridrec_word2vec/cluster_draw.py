@@ -7,7 +7,6 @@ from typing import Annotated, Self
 
 import numpy as np
 from pydantic import Field as Option
-from scipy.sparse import csr_matrix
 
 from hybridrec import (
     ITEMS,
@@ -104,13 +103,12 @@ class ClusterDraw(DenseModel):
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
         """Return a random number in [0, 1) for items of the majority cluster, NaN for all others: float32 [Q, I]."""
-        learned = np.flatnonzero(self.labels != PADDING)
-        member = csr_matrix(
-            (np.ones(len(learned), np.float32), (learned, self.labels[learned])),
-            shape=(len(self.labels), int(self.labels.max(initial=0)) + 1),
-        )
-        items, times = queries.history.matrix(binary=True), _occurrences(queries.history)
-        votes = ((times if self.config.count_repeats else items) @ member).toarray()
+        items = queries.matrix(ITEMS)
+        counted = _occurrences(queries.history) if self.config.count_repeats else items
+        labels = self.labels[counted.indices]
+        clustered = labels != PADDING
+        votes = np.zeros((len(queries), int(self.labels.max(initial=0)) + 1), np.float32)
+        np.add.at(votes, (kernels.csr_rows(counted)[clustered], labels[clustered]), counted.data[clustered])
         majority = np.where(votes.max(axis=1) > 0, votes.argmax(axis=1), PADDING - 1)
         return np.where(self.labels == majority[:, None], kernels.draws(items, self._seed), np.float32(np.nan))
 

@@ -254,7 +254,7 @@ class Playlists(Asking, DenseModel):
         rows = max(1, _CELLS // max(len(self._users), 1))
         for start in range(0, len(queries), rows):
             block = slice(start, start + rows)
-            result[block] = (self._votes(asking[block]) @ has).toarray()
+            result[block] = kernels.dense_product(self._votes(asking[block]), has)
         result[result <= 0] = np.nan
         return result
 

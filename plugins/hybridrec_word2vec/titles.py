@@ -130,7 +130,7 @@ class TitleVectors(VectorModel):
 
         NaN rows for queries without a known word, neither of an item nor of their own text.
         """
-        total: Floats = queries.history.matrix(binary=True) @ np.nan_to_num(self._items)
+        total = kernels.vector_sums(queries.matrix("items"), self._items)
         if self.config.query_text:
             own = normalised(np.asarray(self._words.counts(queries.text).sign() @ self._vectors, np.float32))
             total = total + np.float32(self.config.query_text) * own

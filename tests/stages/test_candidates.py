@@ -122,3 +122,11 @@ def test_two_exclusions_together_exclude_what_either_does():
             np.testing.assert_array_equal(dense(both, q, n), dense(first, q, n) | dense(second, q, n))
     with pytest.raises(ValueError, match="different times"):
         made(("released",)).also(Exclude(released=np.zeros(n), times=times + 1))
+
+
+def test_a_rule_beside_none_is_the_same_object():
+    rule, nothing = Exclude(ids=np.array([True, False])), Exclude()
+    assert nothing.excludes_nothing
+    assert not rule.excludes_nothing
+    assert rule.also(nothing) is rule
+    assert nothing.also(rule) is rule

@@ -5,7 +5,7 @@ Ids are int32, padded with -1; scores are float32, NaN where a score is missing.
 the same on every machine.
 """
 
-from hybridrec.stages.kernels.csr import csr_rows, dense_product, row_sums, strongest
+from hybridrec.stages.kernels.csr import csr_rows, dense_product, row_sums, strongest, take_columns, vector_sums
 from hybridrec.stages.kernels.hashed_random import draws, keyed_draws
 from hybridrec.stages.kernels.list_merge import merge
 from hybridrec.stages.kernels.mips import Longest
@@ -32,7 +32,9 @@ __all__ = [
     "ranks",
     "row_sums",
     "strongest",
+    "take_columns",
     "top_k",
     "top_products",
+    "vector_sums",
     "zscore",
 ]

@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_matrix
 
-from hybridrec.types import Floats, Ints, Sparse
+from hybridrec.data.sparse import make_csr
+from hybridrec.types import Bools, Floats, Ints, Sparse
 
+_MANY = 1 << 16
+"""Number of entries from which a pass over all columns is faster than a search for each entry."""
 _ENTRIES = 1 << 17
 """Products of entries held at once: with their places they stay in the processor's cache."""
 
@@ -39,6 +42,34 @@ def row_sums(matrix: Sparse) -> Floats:
     if len(filled):
         sums[filled] = np.add.reduceat(matrix.data[: matrix.indptr[-1]], matrix.indptr[filled])
     return sums
+
+
+def take_columns(matrix: Sparse, ids: Ints) -> Sparse:
+    """Return the columns `ids`, int32 [n] in ascending order, of a csr matrix: csr [rows, n], as `matrix[:, ids]`.
+
+    For the few entries of queries a binary search replaces the pass over all columns.
+    """
+    if len(matrix.indices) > _MANY or not len(ids):
+        return matrix[:, ids]
+    columns = np.minimum(np.searchsorted(ids, matrix.indices), len(ids) - 1).astype(np.int32)
+    return _where(
+        make_csr(matrix.data, columns, matrix.indptr, (matrix.shape[0], len(ids))), ids[columns] == matrix.indices
+    )
+
+
+def vector_sums(rows: Sparse, vectors: Floats) -> Floats:
+    """Sum the vectors, [C, D], of each row's entries, times their values: float32 [Q, D] for csr [Q, C].
+
+    Vectors of NaN are left out, as if they were zeros.
+    """
+    is_number = ~np.isnan(vectors[rows.indices, 0])
+    return (rows if is_number.all() else _where(rows, is_number)) @ vectors
+
+
+def _where(matrix: Sparse, kept: Bools) -> Sparse:
+    """Return a csr matrix with only those stored entries at which `kept`, bool, is true."""
+    indptr = np.concatenate(([0], np.cumsum(kept)))[matrix.indptr]
+    return make_csr(matrix.data[kept], matrix.indices[kept], indptr, matrix.shape)
 
 
 def dense_product(rows: Sparse, matrix: Sparse) -> Floats:

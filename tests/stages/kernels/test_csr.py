@@ -64,3 +64,22 @@ def test_a_dense_product_without_entries_is_zero():
     empty = csr_matrix((2, 40), dtype=np.float32)
     assert not kernels.dense_product(empty, drawn(40, 60)).any()
     assert kernels.dense_product(csr_matrix((0, 40), dtype=np.float32), drawn(40, 60)).shape == (0, 60)
+
+
+@pytest.mark.parametrize("many", [0, 1 << 16])
+def test_columns_are_taken_as_by_scipy(many, monkeypatch):
+    monkeypatch.setattr(csr, "_MANY", many)
+    matrix = drawn(20, 40)
+    for ids in (np.arange(40), np.arange(0, 40, 3), np.array([39]), np.empty(0, np.int32)):
+        taken, wanted = kernels.take_columns(matrix, ids.astype(np.int32)), matrix[:, ids]
+        assert taken.shape == wanted.shape
+        assert taken.indptr.tolist() == wanted.indptr.tolist()
+        assert taken.indices.tolist() == wanted.indices.tolist()
+        assert taken.data.tobytes() == wanted.data.tobytes()
+
+
+def test_sums_of_vectors_leave_out_those_of_nan():
+    rows, vectors = drawn(10, 40), np.random.default_rng(2).standard_normal((40, 5)).astype(np.float32)
+    assert kernels.vector_sums(rows, vectors).tobytes() == (rows @ vectors).tobytes()
+    vectors[::3] = np.nan
+    assert kernels.vector_sums(rows, vectors).tobytes() == (rows @ np.nan_to_num(vectors)).tobytes()

@@ -1,0 +1,42 @@
+"""The benchmark of latency measures every first-party component, or says why not."""
+
+from importlib.util import find_spec
+
+import pytest
+
+from benchmarks import latency, peers
+from hybridrec import Generator, Registry, Scorer
+
+pytestmark = pytest.mark.skipif(
+    not all(map(find_spec, ("implicit", "gensim", "lightfm", "faiss"))), reason="not all models are installed"
+)
+
+
+def first_party():
+    """Return the names of the generators and scorers that this distribution provides."""
+    registry = Registry()
+    return {
+        cls.name
+        for cls in registry.classes("components")
+        if issubclass(cls, Generator | Scorer) and registry.provider_of(cls).distribution == "hybridrec"
+    }
+
+
+@pytest.mark.filterwarnings("ignore")  # libraries warn of data as small as this
+def test_every_component_is_measured_or_left_out_for_a_reason(tmp_path, monkeypatch):
+    monkeypatch.setattr(peers, "cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(latency, "QUERIES", 4)
+    work = latency.components(latency.QUICK_CATALOGUES[0], quick=True)
+    assert work.ways.keys() | latency.UNMEASURED.keys() == first_party() | {" + ".join(latency.BLEND)}
+    assert not work.ways.keys() & latency.UNMEASURED.keys()
+    assert all(len(reason.split()) > 3 for reason in latency.UNMEASURED.values())
+    assert latency.LARGEST.keys() <= work.ways.keys()
+    for way in work.ways.values():
+        alone, share = way.facts.values()
+        assert alone > 0
+        assert share > 0
+
+
+def test_a_component_without_a_measurement_is_noticed(monkeypatch):
+    monkeypatch.setattr(latency, "UNMEASURED", {})
+    assert "slate-file" in {cls.name for cls in latency.measured(Registry())}
