@@ -90,7 +90,8 @@ def _has(container: Any, step: str | int) -> bool:
 
 def _is_tag(step: str | int) -> bool:
     """Return True if a step of a location is a name that pydantic adds for a member of a union."""
-    return isinstance(step, str) and ("[" in step or step in ("int", "str", "float", "bool", "list", "dict", "range"))
+    types = ("int", "str", "float", "bool", "list", "dict", "range")
+    return isinstance(step, str) and ("[" in step or step.removeprefix("constrained-") in types)
 
 
 def _keys(model: type[BaseModel], location: KeyPath) -> set[str]:

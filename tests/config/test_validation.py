@@ -1,7 +1,9 @@
 """Values of a config against models: unknown keys and wrong values are told with line and key path."""
 
+from typing import Annotated
+
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from hybridrec.config.validation import Validator, nested_models
 from hybridrec.config.yaml_document import parse
@@ -130,6 +132,22 @@ def test_every_problem_has_a_line_of_its_own_with_the_place_in_the_document():
     assert any(line.startswith("tree.yaml:2: leaves.a.depth: Input should be a valid integer") for line in lines)
     assert any(line.startswith("tree.yaml:3: leaves.b.dept: unknown key: did you mean 'depth'?") for line in lines)
     assert any(line.startswith("tree.yaml:4: leafs: unknown key: did you mean 'leaves'?") for line in lines)
+
+
+class Layers(BaseModel):
+    """A width, or several: a union whose members pydantic names by their bounds."""
+
+    hidden: Annotated[int, Field(ge=1)] | tuple[Annotated[int, Field(ge=1)], ...] = 1
+
+
+def test_members_of_a_union_with_bounds_are_no_steps_in_the_document():
+    document = parse("hidden: [100, 0]\n", "layers.yaml")
+    with pytest.raises(ConfigError) as info:
+        Validator(document, {}).validate(Layers, document.content, ())
+    assert [line.partition(": Input")[0] for line in str(info.value).splitlines()] == [
+        "layers.yaml:1: hidden",
+        "layers.yaml:1: hidden[1]",
+    ]
 
 
 def test_models_are_found_in_an_annotation_however_deep():
