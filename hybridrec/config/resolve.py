@@ -366,8 +366,9 @@ class Checker(Validator):
         cls = components[label].cls
         if not issubclass(cls, role):
             fitting = [other for other, spec in components.items() if issubclass(spec.cls, role)]
-            plural = word if word.endswith("s") else f"{word}s"
-            message = f"'{label}' ({cls.name}) is no {word}; {plural} here: {', '.join(fitting) or 'none'}"
+            is_plural, article = word.endswith("s"), "an" if word[0] in "aeiou" else "a"
+            singular, plural = (word, word) if is_plural else (f"{article} {word}", f"{word}s")
+            message = f"'{label}' ({cls.name}) is not {singular}; {plural} here: {', '.join(fitting) or 'none'}"
             raise self.fail(path, message)
 
     def rerankers(

@@ -49,13 +49,13 @@ def test_only_generators_are_named_where_a_fallback_is_unknown(refused):
 
 IMPOSSIBLE = {
     "scorer as generator": ([("use: echo", "use: judge")], "13: pipelines.hybrid.generators[1].from: 'noise' "
-                            "(judge) is no generator; generators here: ease, pop"),
+                            "(judge) is not a generator; generators here: ease, pop"),
     "generator as scorer": ([("use: echo", "use: proposer"), ("[pop]", "[noise]")], "14: "
-                            "pipelines.hybrid.scorers[0]: 'noise' (proposer) is no scorer; scorers here: ease, pop"),
+                            "pipelines.hybrid.scorers[0]: 'noise' (proposer) is not a scorer; scorers here: ease, pop"),
     "component as re-ranker": ([("use: weighted, weights: {ease: 1, pop: 0.2}", "use: echo")],
                                "15: pipelines.hybrid.rerank[0].use: 'echo' is not a re-ranker"),
     "re-ranker as generator": ([("use: echo", "use: rrf")], "13: pipelines.hybrid.generators[1].from: 'noise' "
-                               "(rrf) is no generator"),
+                               "(rrf) is not a generator"),
     "single with the name of a pipeline": ([("  resamples", "  singles: true\n  resamples"), ("hybrid:", "ease:")],
                                            "12: pipelines.ease: with `singles: true` no pipeline may have"),
     "no fusion": ([(HYBRID, "")], "12: pipelines.hybrid: ease, noise, pop give scores for items: say under "

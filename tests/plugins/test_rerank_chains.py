@@ -66,7 +66,7 @@ def test_before_a_learner_the_vectors_are_those_of_the_base_level(experiment, mo
     ("chain", "message"),
     [
         ("{use: mmr, uses: asl}", r"rerank\[1\]\.uses: no component is labelled 'asl': did you mean 'als'"),
-        ("{use: dpp, uses: ease}", r"rerank\[1\]\.uses: 'ease' \(ease\) is no vector model; vector models here: als"),
+        ("{use: dpp, uses: ease}", r"rerank\[1\]\.uses: 'ease' \(ease\) is not a vector model; vector models here"),
         ("{use: quotas, sources: {pop: {at_most: 1}}}", r"rerank\[1\]\.sources\.pop: no generator here is 'pop'"),
         ("{use: quotas, sources: {}}", r"rerank\[1\]\.sources: .* at least 1"),
     ],

@@ -246,8 +246,8 @@ def test_a_mark_on_what_is_not_text_is_refused():
     [
         ([("{use: echo}", "{use: upon, base: axis}"), AXES],
          "8: components.noise.base: no component is labelled 'axis': did you mean 'axes'?"),
-        ([("{use: echo}", "{use: upon, base: pop}"), AXES], "8: components.noise.base: 'pop' (popularity) is no vector "
-         "model; vector models here: axes"),
+        ([("{use: echo}", "{use: upon, base: pop}"), AXES], "8: components.noise.base: 'pop' (popularity) is not a "
+         "vector model; vector models here: axes"),
         ([AXES, (HYBRID, "rerank: [{use: near, places: [{space: axis}]}]")],
          "16: pipelines.hybrid.rerank[0].places[0].space: no component is labelled 'axis': did you mean 'axes'?"),
         ([AXES, (HYBRID, "rerank: [{use: near, places: [{space: axes}, {space: ease}]}]")],
@@ -272,7 +272,9 @@ def test_a_component_of_any_class_lends_what_it_learned(plugin: Path, experiment
     served = hybridrec.load(run).components
     assert served["half"]._numbers is served["numbers"]
     assert served["numbers"].counts.sum() > 0
-    with pytest.raises(ConfigError, match=r"components.half.counted: 'pop' \(popularity\) is no numbers; numbers here"):
+    with pytest.raises(
+        ConfigError, match=r"components.half.counted: 'pop' \(popularity\) is not numbers; numbers here"
+    ):
         hybridrec.run(experiment((counted[0], counted[1].replace("counted: numbers", "counted: pop")), scored))
 
 
