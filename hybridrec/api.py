@@ -11,6 +11,8 @@ from typing import Any
 
 from hybridrec.config.composition import Experiment
 from hybridrec.config.load import load_experiment, open_config, registry_for
+from hybridrec.engine.doubts import Doubts
+from hybridrec.engine.estimates import FitSeconds
 from hybridrec.engine.evaluate import check_metrics
 from hybridrec.engine.executor import Executor
 from hybridrec.engine.folds import folds_of
@@ -131,6 +133,8 @@ class Job:
     stored: int
     memory: int
     """Estimated peak memory of the largest of these fits, in bytes; 0 if the component gives no estimate."""
+    seconds: float | None = None
+    """Estimated seconds of the longest of these fits, roughly; None without an estimate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +148,19 @@ class FitPlan:
     """Number of validation queries on which re-rankers learn, over all folds; 0 if none learns."""
     jobs: list[Job]
     notes: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+    """What is probably a mistake: queries that know nothing, options beyond the data, times of one day."""
+
+    @property
+    def seconds(self) -> float:
+        """The estimated seconds of all fits that are not in the store, one after the other; those without an estimate
+        are left out."""
+        return sum((job.fits - job.stored) * (job.seconds or 0.0) for job in self.jobs)
+
+    @property
+    def without_estimate(self) -> int:
+        """The number of fits that are not in the store and whose seconds nobody can tell."""
+        return sum(job.fits - job.stored for job in self.jobs if job.seconds is None)
 
 
 def plan(
@@ -170,11 +187,15 @@ def plan(
     memory: dict[tuple[str, str], int] = {}
     filter_notes: dict[str, None] = {}
     folds = queries = stacking_queries = 0
+    doubts = Doubts(experiment, dataset)
+    estimates = FitSeconds(place)
+    seconds: dict[tuple[str, str], float | None] = {}
     for fold in folds_of(experiment, dataset):
         check_metrics(fold, experiment.metric_specs)
         Sample.of(fold, experiment.segmenters)  # what a segmenter cannot name is told here
         folds, queries = folds + 1, queries + len(fold.queries)
         fold_plan = work.trainers[0].plan(fold)
+        doubts.add(fold, fold_plan.splits.fold)
         filter_notes |= dict.fromkeys(fold_plan.notes)
         stacking_queries += 0 if fold_plan.splits.validation is None else len(fold_plan.splits.validation.queries)
         for spec, training_part in (*fold_plan.choice_jobs, *fold_plan.jobs):
@@ -183,10 +204,20 @@ def plan(
             fits[job] += len(keys)
             stored[job] += 0 if spec.choice is not None else sum(key in place for key in keys)
             memory[job] = max(memory.get(job, 0), work.trainers[0].fitter.within_budget(spec, training_part))
+            told = estimates.of(spec, training_part.train)
+            seconds[job] = told if told is None else max(seconds.get(job) or 0.0, told)
     components = experiment.components
     jobs = [
-        Job(label, components[label].cls.name, level, fits[label, level], stored[label, level], memory[label, level])
+        Job(
+            label,
+            components[label].cls.name,
+            level,
+            fits[label, level],
+            stored[label, level],
+            memory[label, level],
+            seconds[label, level],
+        )
         for label, level in fits
     ]
     notes = (*experiment.notes, *reader_notes, *filter_notes)
-    return FitPlan(DataReport.of(dataset), folds, queries, stacking_queries, jobs, notes)
+    return FitPlan(DataReport.of(dataset), folds, queries, stacking_queries, jobs, notes, doubts.told())

@@ -63,6 +63,23 @@ def megabytes(size: int) -> str:
     return f"{size / 1e6:.0f} MB" if size else "small"
 
 
+def about(seconds: float | None) -> str:
+    """Return a duration that is known roughly, to two digits at most; "?" if it is not known.
+
+    >>> about(None), about(0.2), about(7.6), about(150), about(9000)
+    ('?', 'under 1 s', '8 s', '2.5 min', '2.5 h')
+    """
+    if seconds is None:
+        return "?"
+    if seconds < 1:
+        return "under 1 s"
+    for unit, size in (("h", 3600), ("min", 60)):
+        if seconds >= 1.5 * size:
+            number = seconds / size
+            return f"{number:.0f} {unit}" if number >= 10 else f"{number:.2g} {unit}"
+    return f"{seconds:.0f} s"
+
+
 def console(*, stderr: bool = False) -> Console:
     """Return a console with the colours and width of the terminal; without a terminal, its lines are 200 wide."""
     from rich.console import Console

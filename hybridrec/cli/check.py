@@ -21,7 +21,7 @@ def check(
 ) -> None:
     """Check a config, read its data, and print the fits that a run would do; nothing is fitted."""
     from hybridrec.api import plan
-    from hybridrec.cli._console import print_table
+    from hybridrec.cli._console import about, print_table
 
     fits = plan(config, assignments, store=store_folder, block=block, plugins=plugins)
     data = fits.data
@@ -36,9 +36,20 @@ def check(
             "out_of_fold below do not see."
         )
     rows = [
-        [job.label, job.component, job.level, str(job.fits), str(job.stored), megabytes(job.memory)]
+        [job.label, job.component, job.level, str(job.fits), str(job.stored), megabytes(job.memory), about(job.seconds)]
         for job in fits.jobs
     ]
-    print_table("Fit plan", ["label", "component", "level", "fits", "in the store", "memory of one fit"], rows)
+    heads = ["label", "component", "level", "fits", "in the store", "memory of one fit", "time of one fit"]
+    print_table("Fit plan", heads, rows)
+    missing = sum(job.fits - job.stored for job in fits.jobs)
+    if missing:
+        unknown = f", {fits.without_estimate} of them without an estimate" if fits.without_estimate else ""
+        time = about(fits.seconds) if fits.seconds < 1 else f"about {about(fits.seconds)}"
+        print(
+            f"{missing} fits are not in the store{unknown}: {time} one after the other, and "
+            "queries and comparisons beside."
+        )
     for note in fits.notes:
         print(f"note: {note}")
+    for warning in fits.warnings:
+        print(f"warning: {warning}")

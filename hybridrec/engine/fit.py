@@ -17,6 +17,7 @@ from weakref import WeakValueDictionary
 from hybridrec.config.experiment import ComponentSpec
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.fingerprint import fingerprint
+from hybridrec.engine.estimates import TOOK, took
 from hybridrec.engine.keys import digest, fit_key
 from hybridrec.engine.progress import ProgressPoint, ProgressSeries
 from hybridrec.engine.seeds import label_rng
@@ -354,12 +355,14 @@ class Fitted:
             component._from_catalogue = self.context.prepared(job)
         if job.validation:
             component.validation = self.context.validation_split(job)
+        started = time.perf_counter()
         with _noting(spec, job, "fitting"):
             check_self(component, "fit", component.fit(training_part, rng))
             component._reporter = component._from_catalogue = component.validation = None
             state = component.state()
             check_state(state)
             notes = [redacted(note) for note in component.notes()]
+        seconds = time.perf_counter() - started
         drew = rng.bit_generator.state != before or rng.bit_generator.seed_seq.n_children_spawned > 0  # type: ignore[attr-defined]
         points, token = series.points, ""
         if component.ended_by_clock or (self.base_model is not None and self.base_model.outcome.token):
@@ -368,7 +371,8 @@ class Fitted:
         outcome = FitOutcome(job.key, 0.0, tuple(notes), cached=False, progress=points, token=token)
         if spec.kept:
             about = {"component": spec.cls.name, "version": spec.cls.version, "label": spec.label, "fold": job.fold}
-            told = {PROGRESS: [[point.step, point.of, dict(point.numbers)] for point in points]} if points else {}
+            told: dict[str, Any] = {TOOK: took(spec, training_part, seconds)}
+            told |= {PROGRESS: [[point.step, point.of, dict(point.numbers)] for point in points]} if points else {}
             self.context.store.put(outcome.address, state, {**about, RANDOM: drew, NOTES: notes, **told})
         return component, outcome
 

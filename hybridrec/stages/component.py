@@ -178,6 +178,14 @@ class Component(Plugin):
         """Return the estimated peak memory of a fit on `data` in bytes, which `check` prints and a budget bounds."""
         return 0
 
+    def seconds(self, data: Dataset) -> float | None:
+        """Return roughly the seconds that a fit on `data` takes on one core; None, the default, if that is not known.
+
+        `check` prints it until the store has a fit with the same options, whose seconds tell more. Right to a factor of
+        three is good enough.
+        """
+        return None
+
 
 class Generator(Component):
     """A component that proposes candidates."""

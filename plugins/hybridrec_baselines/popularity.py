@@ -78,6 +78,10 @@ class Popularity(DenseModel):
                 self._by_context[target] = (context.T @ had).tocsr()
         return self
 
+    def seconds(self, data: Dataset) -> float:
+        """Estimate the seconds in which the interactions are counted."""
+        return 1e-7 * len(data.interactions.ids)
+
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
         """Return the overall shares, or their mixture over the query's tags or features: float32 [Q, N]."""
         overall = self._shares[target]

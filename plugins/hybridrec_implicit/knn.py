@@ -103,6 +103,11 @@ class ItemKNN(ColumnModel, DenseModel):
         entries = len(data.interactions.ids) + sum(data.user_matrix(kind).nnz for kind in kinds if kind != ITEMS)
         return 40 * columns * self.config.neighbours + 24 * entries
 
+    def seconds(self, data: Dataset) -> float:
+        """Estimate the seconds of all pairs of columns that a user has in common."""
+        lengths = sum(np.diff(data.user_matrix(kind).indptr).astype(np.float64) for kind in self.kinds_of(data))
+        return 1e-8 * float(np.square(lengths).sum())
+
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
         """Return the sums of the votes, float32 [Q, N]; NaN for ids that nothing in the query has as a neighbour."""
         scores = kernels.dense_product(self.matrix(queries), self._votes[target])

@@ -44,6 +44,12 @@ class Ease(LinearModel):
         columns, rows = Columns.learn(data, self.config)
         return solve.peak_bytes(rows, columns.n_predicted)
 
+    def seconds(self, data: Dataset) -> float:
+        """Estimate the seconds of the smaller of the two systems: its inverse, and the products that fill it."""
+        _, rows = Columns.learn(data, self.config)
+        small, large = sorted(rows.shape)
+        return 5e-11 * (small**3 + small**2 * large) + 1e-7 * rows.nnz
+
     def predict(self, values: Sparse) -> Floats:
         """Return the scores by the primal or the dual solution: float32 [Q, n]."""
         return self._solution.predict(values)

@@ -61,6 +61,11 @@ class P3Alpha(SparseLinearModel):
         steps = min(int((np.diff(rows.indptr).astype(np.float64) ** 2).sum()), _STEPS)
         return 3 * 8 * rows.nnz + 40 * steps + 2 * 8 * len(columns.ids) * self.config.neighbours
 
+    def seconds(self, data: Dataset) -> float:
+        """Estimate the seconds of the walks from each column over a row to another column."""
+        _, rows = Columns.learn(data, self.config)
+        return 8e-8 * float((np.diff(rows.indptr).astype(np.float64) ** 2).sum())
+
 
 class RP3BetaOptions(P3AlphaOptions):
     """Options of `rp3beta`."""

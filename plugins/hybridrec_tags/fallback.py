@@ -170,6 +170,10 @@ class TagFallback(DenseModel):
         n_tags, n_items = sum(map(data.size, data.kinds)), len(data.items)
         return 3 * 8 * min(pairs, n_tags * (n_items + n_tags + n_items))
 
+    def seconds(self, data: Dataset) -> float:
+        """Estimate the seconds in which common occurrences of tags and items are counted."""
+        return 1e-6 * (data.user_matrix("tags").nnz + data.item_matrix("tags").nnz) + 1e-7 * len(data.interactions.ids)
+
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
         """Return the mean over the cues, float32 [Q, N]; NaN for queries without a cue that training has seen."""
         return self._counts[target].mean(self._weighted(queries, target), self.config.smoothing)

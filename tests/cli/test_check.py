@@ -34,6 +34,14 @@ def test_check_says_from_how_many_queries_is_learned(call, experiment):
     assert "Re-rankers learn" not in call("check", experiment())[1]
 
 
+def test_check_tells_times_and_doubts(call, experiment):
+    status, out, err = call("check", experiment(("ease: {l2: 5}", "ease: {l2: 5, min_users: 500}")))
+    assert (status, err) == (0, "")
+    assert re.search(r"^ease +ease +full +1 +0 +.*under 1 s", out, re.M)
+    assert re.search(r"^\d+ fits are not in the store, \d+ of them without an estimate: under 1 s", out, re.M)
+    assert re.search(r"^warning: components.ease.min_users: 500, and no item", out, re.M)
+
+
 def test_a_config_that_comes_with_a_plugin(call, monkeypatch, tmp_path):
     package = tmp_path / "shipping"
     info = tmp_path / "shipping-1.dist-info"

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field
@@ -15,6 +16,7 @@ from hybridrec.data.features import FeatureType
 from hybridrec.data.fingerprint import json_digest
 from hybridrec.data.io.bad_lines import BadLineOptions, BadLines
 from hybridrec.data.io.columns import ColumnTable, S, TimeUnit
+from hybridrec.data.io.coverage import INTERACTIONS, coverage
 from hybridrec.data.io.files import File, FileSource, file_states
 from hybridrec.data.io.item_vectors import ItemVectors
 from hybridrec.data.readers.base import Reader
@@ -71,6 +73,8 @@ class TableReader(Reader):
     name: ClassVar[str] = "table"
     Config: ClassVar[type[TableOptions]] = TableOptions
     config: TableOptions
+    coverage: Sequence[str] = ()
+    """Sentences about side files that match few of the interactions just read."""
 
     def read(self) -> Dataset:
         """Read all data; raises DataError with file, line and column if something is wrong."""
@@ -86,21 +90,24 @@ class TableReader(Reader):
         users, items = described.get(USERS), described.get(ITEMS)
         assigned = {kind: self._open(source, frames) for kind, source in config.assignments.items()}
         shown = config.impressions
-        return assemble(
-            Tables(
-                interactions=_interactions(self._open(config.interactions, frames)),
-                entities={kind: _entities(file) for kind, file in described.items()},
-                user_has=self._has("user", users, config.user_has, frames),
-                item_has=self._has("item", items, config.item_has, frames),
-                assignments={kind: _assignments(file) for kind, file in assigned.items()},
-                labels={kind: _labels(file) for kind, file in described.items()},
-                features={kind: _features(file) for kind, file in described.items()},
-                vectors={ITEMS: _vectors(config.item_vectors, items, self.bad_lines, frames)},
-                context=tuple(config.interactions.context),
-                impressions=None if shown is None else _impressions(self._open(shown, frames)),
-            ),
-            config.weight,
+        tables = Tables(
+            interactions=_interactions(self._open(config.interactions, frames)),
+            entities={kind: _entities(file) for kind, file in described.items()},
+            user_has=self._has("user", users, config.user_has, frames),
+            item_has=self._has("item", items, config.item_has, frames),
+            assignments={kind: _assignments(file) for kind, file in assigned.items()},
+            labels={kind: _labels(file) for kind, file in described.items()},
+            features={kind: _features(file) for kind, file in described.items()},
+            vectors={ITEMS: _vectors(config.item_vectors, items, self.bad_lines, frames)},
+            context=tuple(config.interactions.context),
+            impressions=None if shown is None else _impressions(self._open(shown, frames)),
         )
+        self.coverage = list(coverage(tables, _paths(config), strict=config.strict))
+        return assemble(tables, config.weight)
+
+    def notes(self) -> list[str]:
+        """Return notes on the data just read: lines that were skipped, and side files that match few interactions."""
+        return [*super().notes(), *self.coverage]
 
     def tables(self) -> Mapping[str, pl.DataFrame]:
         """Return the tables in memory, by the names that paths (`frame:NAME`) may refer to; by default the frames.
@@ -159,6 +166,25 @@ def _files(options: object) -> Iterator[File]:
     inner = options.values() if isinstance(options, Mapping) else ()
     for value in inner if not isinstance(options, BaseModel) else (value for _, value in options):
         yield from _files(value)
+
+
+def _paths(config: TableOptions) -> dict[tuple[str, str], str]:
+    """Return the files of interactions and of the side tables: (table, kind) -> name of the file."""
+    tables: dict[tuple[str, str], FileSource | None] = {
+        INTERACTIONS: config.interactions,
+        ("entities", USERS): config.users,
+        ("entities", ITEMS): config.items,
+        ("impressions", ""): config.impressions,
+    }
+    tables |= {("assignments", kind): table for kind, table in config.assignments.items()}
+    # Where columns of another file give entities of the same kind, the rows of both are one table.
+    for name, carried, owner in (
+        ("user_has", config.user_has, config.users),
+        ("item_has", config.item_has, config.items),
+    ):
+        among_columns = {} if owner is None else owner.entity_columns
+        tables |= {(name, kind): table for kind, table in carried.items() if kind not in among_columns}
+    return {place: Path(table.path).name for place, table in tables.items() if table is not None}
 
 
 def _interactions(file: ColumnTable[Interactions]) -> pl.DataFrame:

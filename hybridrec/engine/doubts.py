@@ -1,0 +1,136 @@
+"""Doubts about an experiment that its data and queries raise before anything is fitted, each in a sentence."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import numpy as np
+
+from hybridrec.config.experiment import CheckedExperiment, ComponentSpec
+from hybridrec.data.dataset import Dataset
+from hybridrec.data.queries import NOTHING
+from hybridrec.data.segments.base import segments_of
+from hybridrec.data.segments.known_fields import KnownFields
+from hybridrec.data.splits.base import Fold
+from hybridrec.types import DAY
+
+YEAR_1971 = 365 * DAY
+RANKS = frozenset({"factors", "dim"})
+"""Options that are the length of vectors, of which no more are independent than the data has users and items."""
+COUNTS = frozenset({"neighbours", "clusters"})
+"""Options that are a number of users or items."""
+THRESHOLDS = frozenset({"min_count", "min_users"})
+"""Options below which items are left out, as too few users have them."""
+THINNED = 0.5
+"""Share of the interactions that k-core filtering must leave; less is told."""
+
+
+class Doubts:
+    """The doubts about one experiment, gathered from its data and from one fold after the other."""
+
+    def __init__(self, experiment: CheckedExperiment, data: Dataset) -> None:
+        """Start with the doubts about the data as a whole."""
+        self.experiment = experiment
+        self.lines = list(_of_times(data))
+        self.asked: Counter[str] = Counter()
+        """Number of queries by the fields that they know."""
+        self.segments: Counter[str] = Counter()
+        self.ignorant: Counter[str] = Counter()
+        """Number of queries by segment: all of them, and those that know nothing."""
+
+    def add(self, fold: Fold, thinned: Fold) -> None:
+        """Look at a fold, and at the same fold after k-core filtering."""
+        fields = fold.queries.known_fields()
+        self.asked.update(fields.tolist())
+        first = next(iter(self.experiment.segmenters.values()))
+        if not isinstance(first, KnownFields):
+            segments = fold.queries.segment
+            if segments is None:
+                segments = segments_of(first, fold.queries, fold.train)
+            self.segments.update(segments.tolist())
+            self.ignorant.update(segments[fields == NOTHING].tolist())
+        before, after = len(fold.train.interactions.ids), len(thinned.train.interactions.ids)
+        if after < THINNED * before:
+            self._tell(f"k_core leaves {after:,} of the {before:,} interactions of the training part")
+        for spec in self.experiment.components.values():
+            for line in _of_options(spec, thinned.train):
+                self._tell(line)
+
+    def told(self) -> tuple[str, ...]:
+        """Return all doubts, those about queries after the others."""
+        return (*self.lines, *self._of_queries(), *self._of_scenarios())
+
+    def _tell(self, line: str) -> None:
+        if line not in self.lines:  # the next fold says the same
+            self.lines.append(line)
+
+    def _of_queries(self) -> Iterator[str]:
+        """Yield a sentence about the queries that know nothing, with their number in each segment."""
+        unknown, total = self.asked[NOTHING], self.asked.total()
+        if not unknown:
+            return
+        shares = [f"{self.ignorant[name]:,} of {self.segments[name]:,} in '{name}'" for name in sorted(self.ignorant)]
+        where = f" ({', '.join(shares)})" if shares else ""
+        line = (
+            f"{unknown:,} of {total:,} queries know nothing{where}: all of them get the same slate, that of a fallback"
+        )
+        if unknown == total:
+            line += "; for baskets or sessions, which do not come back, `split: {use: masked}` shows a part of each"
+        yield line
+
+    def _of_scenarios(self) -> Iterator[str]:
+        """Yield a sentence about each scenario that the config names and no query has."""
+        asked = {frozenset(name.split("+")) for name in self.asked}
+        for name in getattr(self.experiment.splitter.config, "scenarios", None) or ():
+            if frozenset(name.split("+")) not in asked:
+                shown = ", ".join(f"{count:,} {fields}" for fields, count in sorted(self.asked.items()))
+                yield f"split.scenarios.{name}: no query knows this; the queries of all folds are {shown}"
+
+
+def _of_times(data: Dataset) -> Iterator[str]:
+    """Yield a doubt about the times of interactions if they are all from 1970, or all within a day."""
+    times = data.interactions.times
+    if times is None or len(times) < 2:
+        return
+    first, last = float(np.nanmin(times)), float(np.nanmax(times))
+    shown = [datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M") for time in (first, last)]
+    if first >= 0 and last < YEAR_1971:
+        yield (
+            f"all {len(times):,} times are from {shown[0]} to {shown[1]}, soon after 1970: if they are not in "
+            "seconds, or count something else, `time_unit` says so, or `position` in place of `time`"
+        )
+    elif last - first < DAY:
+        yield (
+            f"all {len(times):,} times are within one day, from {shown[0]} to {shown[1]}: a split by time asks for the "
+            "last hours alone"
+        )
+
+
+def _of_options(spec: ComponentSpec, train: Dataset) -> Iterator[str]:
+    """Yield doubts about options of a component that the config states and that are beyond the data."""
+    history = train.interactions
+    if not len(history.ids):
+        return
+    per_item = np.bincount(history.ids, minlength=history.width)
+    users, items = int((history.lengths > 0).sum()), int((per_item > 0).sum())
+    data = f"the training part has {users:,} users and {items:,} items"
+    stated = ((name, value) for name, value in spec.options if name in spec.options.model_fields_set)
+    for name, value in stated:
+        for number in _numbers(value):
+            place = f"components.{spec.label}.{name}: {number:,}"
+            if name in RANKS and number > min(users, items):
+                yield f"{place}, and {data}: more than {min(users, items):,} add nothing but time and memory"
+            elif name in COUNTS and number > max(users, items):
+                yield f"{place}, and {data}: all of them are taken"
+            elif name in THRESHOLDS and number > per_item.max():
+                yield f"{place}, and no item of the training part has more than {int(per_item.max()):,}: none is left"
+
+
+def _numbers(value: Any) -> Iterator[int]:
+    """Yield the integers of an option: a number, or numbers by kind of entities."""
+    for number in value.values() if isinstance(value, dict) else (value,):
+        if isinstance(number, int) and not isinstance(number, bool):
+            yield number
