@@ -130,7 +130,10 @@ def holds_password(text: str) -> bool:
 
 
 def _secrets_in(value: str) -> Iterator[str]:
-    """Yield a secret, and the password and keys in it if it is the address of a server: messages repeat those alone."""
+    """Yield a secret, and if it is the address of a server also the password and keys in it.
+
+    Messages of libraries may repeat these without the rest of the address.
+    """
     yield value
     with suppress(ValueError):
         address = urlsplit(value)

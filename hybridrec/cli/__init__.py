@@ -139,7 +139,10 @@ def main() -> None:
 
 
 def _silence(stream: Any) -> None:
-    """Send a stream to the null device: the interpreter would fail at its end on text that is left to print."""
+    """Send a broken stream to the null device.
+
+    Otherwise the interpreter would fail when it ends, on text that is left to print.
+    """
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 

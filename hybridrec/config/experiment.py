@@ -150,9 +150,9 @@ class FilterSpec:
     implied: bool = False
     """True if a pipeline has it without listing it: `seen` or `disliked`."""
     digests: Mapping[type[Plugin], str] = field(default_factory=dict, hash=False)
-    """Digest of its class if that comes without packaging; else empty."""
+    """The digest of its class, if the class comes without packaging; else empty."""
     kept: bool = True
-    """False if the source of its class is unknown, so that no slate is kept for later runs."""
+    """False if the source of its class is unknown, so that no slate of the run is kept for later runs."""
 
     @property
     def excludes_seen(self) -> bool:

@@ -69,7 +69,7 @@ class Use(Options, extra="allow"):
 
 
 class ComponentUse(Use):
-    """A component by name; every other key is one of its own options."""
+    """A component, by its name under `use`; every other key but `choose` is an option of the component."""
 
     use: str
     """Name of the component (see `hybridrec plugins`)."""
@@ -300,7 +300,7 @@ class PluginsUse(Options):
 
 
 class StoreUse(Options):
-    """The size of the store of earlier fits and answers."""
+    """The limit on the size of the store of earlier fits and answers."""
 
     max: Size = 5_000_000_000
     """The store may grow to this size, for example 20GB. At the end of a run the least recently used artifacts above it

@@ -334,7 +334,7 @@ class Checker(Validator):
         return FilterSpec(yaml_document.dotted(place), made, digests=self.registry.digests_of([cls]), kept=kept)
 
     def note_without_source(self, cls: type[Plugin]) -> None:
-        """Note once that the results of a class are not kept for other runs."""
+        """Add a note, unless it is there already, that the results of a class are not kept for other runs."""
         note = f"nothing that '{cls.name}' makes is kept for other runs: its class has no source to know it by"
         self.notes += [note] if note not in self.notes else []
 

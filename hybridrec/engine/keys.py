@@ -36,7 +36,7 @@ def reranker_key(spec: ComponentSpec, *learned_from: str) -> str:
 
 
 def filter_key(fitted: Filter, spec: FilterSpec) -> str:
-    """Return a digest of everything that decides what a filter excludes that was fitted by this spec."""
+    """Return a digest of everything that decides what a fitted filter excludes; `spec` is that of the config."""
     state = fingerprint(*itertools.chain.from_iterable(fitted.state().items()))
     return digest(fitted.name, fitted.version, _source(type(fitted), spec.digests), _options(fitted.config), state)
 
@@ -107,10 +107,11 @@ def data_key(experiment: CheckedExperiment, fingerprint: str) -> str | None:
 
 
 def _source(cls: type[Plugin], digests: Mapping[type[Plugin], str]) -> str:
-    """Return a digest of the source of a plugin's class; `digests` has that of each class without packaging.
+    """Return a digest of the source of a plugin's class.
 
-    For a class without packaging it covers the text of the class, the code that this text refers to, and the sources
-    of the installed classes that the class inherits from.
+    digests: the digests of classes without packaging; each covers the text of the class and the code that it refers to
+
+    For a class in `digests`, the sources of the installed classes that it inherits from enter as well.
     """
     if cls not in digests:
         return source_hash(cls)

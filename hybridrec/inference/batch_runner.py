@@ -139,7 +139,7 @@ class QueryBlock:
         return len(range(*self.rows.indices(len(self.batch))))
 
     def take(self) -> EvalQueries:
-        """Return the rows of the block as a batch of their own, of which dense models keep their scores."""
+        """Return the rows of the block as a batch of their own, for which dense models may keep their scores."""
         block = self.batch.take(self.rows)
         block.queries.keep_scores()
         return block

@@ -43,7 +43,7 @@ def writable(folder: Path) -> None:
 
 
 def write(runs: Path, result: RunResult) -> Run:
-    """Write all files of a run into a new folder below `runs`, and return the run; raises WriteError if it cannot."""
+    """Write all files of a run into a new folder below `runs`, and return the run; raises WriteError if that fails."""
     report = result.report
     stamp = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
     name = f"{report.name}-{stamp}-{report.config_hash[:6]}"

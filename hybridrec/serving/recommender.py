@@ -101,7 +101,7 @@ class Recommender:
         return slate
 
     def _blocks(self, batch: QueryBatch) -> Iterator[QueryBatch]:
-        """Yield the queries in blocks that fit the memory."""
+        """Yield the queries in blocks that fit the memory budget, for which dense models may keep their scores."""
         parts = blocks(batch, 1, self._memory)
         for rows in parts:
             block = batch if len(parts) == 1 else batch.take(rows)
