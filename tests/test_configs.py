@@ -8,6 +8,7 @@ import pytest
 
 from hybridrec import MissingDependencyError
 from hybridrec.config.load import load_experiment
+from hybridrec.config.resolve import WITHOUT_EXTRAS
 from hybridrec.registry.discovery import Registry
 
 FOLDER = Path(__file__).parent.parent / "configs"
@@ -33,6 +34,14 @@ def test_shipped_configs_are_valid(path: Path, registry: Registry) -> None:
     assert experiment.config.name == "-".join(inside(path).with_suffix("").parts)
     assert experiment.config.compare.control in experiment.pipelines
     assert f"hybridrec run configs/{inside(path).as_posix()}" in path.read_text(encoding="utf-8")
+
+
+def test_one_config_needs_no_extra(registry: Registry) -> None:
+    """It is what the message about a missing library names."""
+    named = WITHOUT_EXTRAS.partition("plugin:core/configs/")[2].partition("`")[0]
+    experiment = load_experiment(FOLDER / named, registry)
+    assert len(experiment.components) > 4
+    assert not any(dependent.requires for spec in experiment.components.values() for dependent in spec.needing)
 
 
 def test_there_are_configs() -> None:

@@ -65,6 +65,10 @@ def _raise_problems(problems: Sequence[str]) -> None:
         raise ConfigError("\n".join(dict.fromkeys(problems)))
 
 
+WITHOUT_EXTRAS = "`hybridrec run plugin:core/configs/no-extras.yaml` needs no extra"
+"""The end of a message about a library that is not installed."""
+
+
 class Checker(Validator):
     """A checker of one document, which finds the classes that it names in a registry.
 
@@ -258,7 +262,7 @@ class Checker(Validator):
                     subject = f"'{spec.cls.name}'" if dependent is spec.cls else f"the tokenizer of '{spec.cls.name}'"
                     hint = dependent.install_hint or f"pip install {module}"
                     message = f"{subject} needs the library '{module}', which is not installed: {hint}"
-                    raise MissingDependencyError(f"{self.document.where(path)}: {message}")
+                    raise MissingDependencyError(f"{self.document.where(path)}: {message}; {WITHOUT_EXTRAS}")
 
     def add_fallbacks(self, components: dict[str, ComponentSpec], name: str, pipeline: PipelineUse) -> None:
         """Add to `components` each fallback of a pipeline that is the name of a component instead of a label.

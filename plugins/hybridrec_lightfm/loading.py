@@ -22,6 +22,8 @@ _EXTENSION = "lightfm._lightfm_fast_openmp"
 INSTALL_HINT = (
     "pip install 'hybridrec[lightfm]' (lightfm-next has wheels for Python 3.11 to 3.13 on Linux x86-64 and macOS "
     "arm64; elsewhere LIGHTFM_NO_CFLAGS=1 pip install lightfm-next compiles it). "
+    "On Python 3.11 with glibc 2.31 or later the Linux wheel loads within hybridrec alone: a plain `import lightfm` "
+    "ends in `undefined symbol: __log_finite`, from Python 3.12 on it does not. "
     "Any installed package that provides `lightfm` is accepted"
 )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -97,7 +98,11 @@ def _trainer(longest: int, options: Word2VecOptions, seed: int) -> Trainer:
     )
 
 
-INSTALL_HINT = "pip install 'hybridrec[word2vec]'"
+INSTALL_HINT = (
+    "pip install 'hybridrec[word2vec]'"
+    if sys.version_info < (3, 14)
+    else ("gensim has wheels for Python up to 3.13: use one of these, or `pip install gensim` with a C compiler")
+)
 
 
 def _recorder(losses: list[float], watch: Callable[[], None]) -> Any:

@@ -3,7 +3,7 @@
 import pytest
 
 from hybridrec.config.load import load_experiment
-from hybridrec.config.resolve import is_importable
+from hybridrec.config.resolve import WITHOUT_EXTRAS, is_importable
 from hybridrec.errors import ConfigError
 from hybridrec.registry.discovery import Registry
 
@@ -84,7 +84,7 @@ def test_a_tokenizer_whose_library_is_missing_is_told_before_any_fit(refused, mo
     told = refused(("{l2: 5}", "{fields: [items, title], tokenizer: {use: sentencepiece}}"))
     assert told == (
         "6: components.ease: the tokenizer of 'ease' needs the library 'sentencepiece', which is not installed: "
-        "pip install 'hybridrec[sentencepiece]'"
+        f"pip install 'hybridrec[sentencepiece]'; {WITHOUT_EXTRAS}"
     )
 
 

@@ -73,6 +73,18 @@ def installed(folder: Path, wanted: str) -> Path:
     return folder / "bin"
 
 
+@pytest.mark.parametrize("platform", ["x86_64-manylinux_2_28", "aarch64-manylinux_2_28", "x86_64-pc-windows-msvc"])
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13", "3.14"])
+def test_every_extra_of_all_resolves_to_wheels(python: str, platform: str, tmp_path: Path):
+    lock = tmp_path / "lock.txt"
+    where = ("--python-version", python, "--python-platform", platform, "--only-binary", ":all:", "-o", lock)
+    shell(sys.executable, "-m", "uv", "pip", "compile", "-q", "pyproject.toml", "--extra", "all", *where)
+    locked = dict(re.findall(r"^([a-z0-9-]+)==([0-9.]+)", lock.read_text(encoding="utf-8"), re.MULTILINE))
+    assert ("gensim" in locked) == (python != "3.14")
+    assert ("lightfm-next" in locked) == (python != "3.14" and platform.startswith("x86_64-manylinux"))
+    assert {"implicit", "lightgbm", "faiss-cpu", "optuna"} <= locked.keys()
+
+
 def test_the_index_accepts_them(built: tuple[Path, Path]):
     shell(sys.executable, "-m", "twine", "check", "--strict", *built)
 
