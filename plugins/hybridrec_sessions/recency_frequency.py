@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Annotated, Self
 
 import numpy as np
+import pydantic
 from numpy.typing import NDArray
-from pydantic import Field
 
 from hybridrec import (
     DAY,
+    ITEMS,
     PADDING,
     DataError,
     Dataset,
     Doubles,
+    Field,
     Floats,
     Ints,
     Longs,
@@ -28,7 +30,7 @@ from hybridrec import (
 class RecencyFrequencyOptions(Options):
     """Options of `recency-frequency`."""
 
-    windows: tuple[Annotated[float, Field(gt=0)], ...] = Field((7.0, 30.0, 365.0), examples=[[7, 30]])
+    windows: tuple[Annotated[float, pydantic.Field(gt=0)], ...] = pydantic.Field((7.0, 30.0, 365.0), examples=[[7, 30]])
     """Numbers of days before the request; each makes a column `frequency-DAYS`."""
 
 
@@ -79,6 +81,10 @@ class RecencyFrequency(Scorer):
     def _key(self, ids: NDArray[np.integer], places: NDArray[np.integer]) -> Longs:
         """Return int64 keys that are ordered by item, then by place among the distinct times."""
         return ids.astype(np.int64) * (len(self._distinct) + 1) + places
+
+    def reads(self, name: Field) -> bool:
+        """Return True for the items of a query, which it does not need but counts."""
+        return name == ITEMS
 
     def memory(self, data: Dataset) -> int:
         """Estimate the bytes of the sorted interactions, and of the arrays by which they are sorted."""

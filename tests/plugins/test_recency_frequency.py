@@ -72,6 +72,10 @@ def test_a_request_without_a_time_knows_its_own_counts_alone():
     assert all(np.isnan(column).all() for column in values.values())
 
 
+def test_items_are_read_though_they_are_not_needed():
+    assert [RecencyFrequency().reads(name) for name in ("items", "tags", "title")] == [True, False, False]
+
+
 def test_data_without_times_is_refused():
     data = replace(toy_dataset(), interactions=replace(toy_dataset().interactions, times=None))
     with pytest.raises(DataError, match="needs the times of interactions"):
