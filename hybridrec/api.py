@@ -134,7 +134,7 @@ class Job:
     memory: int
     """Estimated peak memory of the largest of these fits, in bytes; 0 if the component gives no estimate."""
     seconds: float | None = None
-    """Estimated seconds of the longest of these fits, roughly; None without an estimate."""
+    """Rough estimate of the seconds of the longest of these fits; None without an estimate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ class FitPlan:
     jobs: list[Job]
     notes: tuple[str, ...]
     warnings: tuple[str, ...] = ()
-    """What is probably a mistake: queries that know nothing, options beyond the data, times of one day."""
+    """Sentences on probable mistakes: queries without any field, options too large for the data, times of one day."""
 
     @property
     def seconds(self) -> float:
@@ -159,7 +159,7 @@ class FitPlan:
 
     @property
     def without_estimate(self) -> int:
-        """The number of fits that are not in the store and whose seconds nobody can tell."""
+        """The number of fits that are not in the store and whose seconds cannot be estimated."""
         return sum(job.fits - job.stored for job in self.jobs if job.seconds is None)
 
 

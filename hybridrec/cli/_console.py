@@ -64,7 +64,7 @@ def megabytes(size: int) -> str:
 
 
 def about(seconds: float | None) -> str:
-    """Return a duration that is known roughly, to two digits at most; "?" if it is not known.
+    """Format a rough duration in seconds with at most two digits and a unit; "?" if it is not known.
 
     >>> about(None), about(0.2), about(7.6), about(150), about(9000)
     ('?', 'under 1 s', '8 s', '2.5 min', '2.5 h')

@@ -1,4 +1,4 @@
-"""Doubts about an experiment that its data and queries raise before anything is fitted, each in a sentence."""
+"""Doubts about an experiment: sentences on probable mistakes that its data and queries show before any fit."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from hybridrec.types import DAY
 
 YEAR_1971 = 365 * DAY
 RANKS = frozenset({"factors", "dim"})
-"""Options that are the length of vectors, of which no more are independent than the data has users and items."""
+"""Options that are the length of vectors; more dimensions than the data has users or items add nothing."""
 COUNTS = frozenset({"neighbours", "clusters"})
 """Options that are a number of users or items."""
 THRESHOLDS = frozenset({"min_count", "min_users"})
-"""Options below which items are left out, as too few users have them."""
+"""Options that are the fewest users or interactions of an item; items with fewer are left out."""
 THINNED = 0.5
-"""Share of the interactions that k-core filtering must leave; less is told."""
+"""If k-core filtering leaves a smaller share of the interactions than this, there is a doubt about it."""
 
 
 class Doubts:
-    """The doubts about one experiment, gathered from its data and from one fold after the other."""
+    """A collector of the doubts about one experiment, from its data and then from each of its folds."""
 
     def __init__(self, experiment: CheckedExperiment, data: Dataset) -> None:
         """Start with the doubts about the data as a whole."""
         self.experiment = experiment
         self.lines = list(_of_times(data))
         self.asked: Counter[str] = Counter()
-        """Number of queries by the fields that they know."""
+        """Number of queries by the fields that they have."""
         self.segments: Counter[str] = Counter()
         self.ignorant: Counter[str] = Counter()
-        """Number of queries by segment: all of them, and those that know nothing."""
+        """Number of queries without any field, by segment; `segments` has the number of all queries of the segment."""
 
     def add(self, fold: Fold, thinned: Fold) -> None:
-        """Look at a fold, and at the same fold after k-core filtering."""
+        """Add the doubts about a fold; `thinned` is the same fold after k-core filtering."""
         fields = fold.queries.known_fields()
         self.asked.update(fields.tolist())
         first = next(iter(self.experiment.segmenters.values()))
@@ -60,7 +60,7 @@ class Doubts:
                 self._tell(line)
 
     def told(self) -> tuple[str, ...]:
-        """Return all doubts, those about queries after the others."""
+        """Return all doubts as sentences; those about queries come last."""
         return (*self.lines, *self._of_queries(), *self._of_scenarios())
 
     def _tell(self, line: str) -> None:
@@ -68,7 +68,7 @@ class Doubts:
             self.lines.append(line)
 
     def _of_queries(self) -> Iterator[str]:
-        """Yield a sentence about the queries that know nothing, with their number in each segment."""
+        """Yield a sentence about the queries without any field, if there are any, with their number in each segment."""
         unknown, total = self.asked[NOTHING], self.asked.total()
         if not unknown:
             return
@@ -82,7 +82,7 @@ class Doubts:
         yield line
 
     def _of_scenarios(self) -> Iterator[str]:
-        """Yield a sentence about each scenario that the config names and no query has."""
+        """Yield a sentence about each scenario of the config whose fields no query has."""
         asked = {frozenset(name.split("+")) for name in self.asked}
         for name in getattr(self.experiment.splitter.config, "scenarios", None) or ():
             if frozenset(name.split("+")) not in asked:
@@ -91,7 +91,7 @@ class Doubts:
 
 
 def _of_times(data: Dataset) -> Iterator[str]:
-    """Yield a doubt about the times of interactions if they are all from 1970, or all within a day."""
+    """Yield a sentence about the times of interactions if all are in 1970, or all within one day."""
     times = data.interactions.times
     if times is None or len(times) < 2:
         return
@@ -110,7 +110,7 @@ def _of_times(data: Dataset) -> Iterator[str]:
 
 
 def _of_options(spec: ComponentSpec, train: Dataset) -> Iterator[str]:
-    """Yield doubts about options of a component that the config states and that are beyond the data."""
+    """Yield a sentence about each option in the config of a component that is too large for the training part."""
     history = train.interactions
     if not len(history.ids):
         return
@@ -130,7 +130,7 @@ def _of_options(spec: ComponentSpec, train: Dataset) -> Iterator[str]:
 
 
 def _numbers(value: Any) -> Iterator[int]:
-    """Yield the integers of an option: a number, or numbers by kind of entities."""
+    """Yield the integers in the value of an option, which is a number, or has a number for each kind of entities."""
     for number in value.values() if isinstance(value, dict) else (value,):
         if isinstance(number, int) and not isinstance(number, bool):
             yield number

@@ -1,4 +1,4 @@
-"""Seconds that fits will take, told before any: as past fits took them, or as components estimate them."""
+"""Estimates of the seconds that fits will take: from similar fits in the store, or else by the component itself."""
 
 from __future__ import annotations
 
@@ -13,26 +13,29 @@ from hybridrec.secret import KEYED
 from hybridrec.tracing import calling
 
 TOOK = "took"
-"""The key, in the metadata of a stored fit, of what `took` returns."""
+"""Key in the metadata of a stored fit; its value is the mapping that the function `took` returns."""
 FARTHEST = 10.0
-"""Ratio of the numbers of interactions up to which a past fit says something about another one."""
+"""A stored fit is used for an estimate if the numbers of interactions differ by at most this factor."""
 
 
 def took(spec: ComponentSpec, train: Dataset, seconds: float) -> dict[str, Any]:
-    """Return the metadata by which a stored fit tells of its time: options, number of interactions, seconds."""
+    """Return the metadata of a fit for later estimates: digest of options, number of interactions, seconds."""
     return {"options": _options(spec), "interactions": len(train.interactions.ids), "seconds": round(seconds, 3)}
 
 
 class FitSeconds:
-    """Estimates from the fits that a store has: a fit of the same class and options, scaled to the interactions."""
+    """An estimator of the seconds of fits from the fits in a store.
+
+    The stored fit of the same class and options whose number of interactions is nearest is scaled to that of the fit.
+    """
 
     def __init__(self, store: Store) -> None:
-        """Look at the fits of this store once, when the first estimate is asked for."""
+        """Use the fits in this store, which are read once, at the first estimate."""
         self.store = store
         self._past: dict[tuple[str, str], list[tuple[int, float]]] | None = None
 
     def of(self, spec: ComponentSpec, train: Dataset) -> float | None:
-        """Return the seconds of a fit, roughly; None if there was none like it and the component has no estimate."""
+        """Estimate the seconds of a fit by a similar stored fit, or else by the component; None if neither can tell."""
         interactions = max(1, len(train.interactions.ids))
         past = self._fits().get((spec.cls.name, _options(spec)), [])
         ratios = [(interactions / max(1, number), seconds) for number, seconds in past]
@@ -45,7 +48,7 @@ class FitSeconds:
             return component.seconds(train)
 
     def _fits(self) -> dict[tuple[str, str], list[tuple[int, float]]]:
-        """Return the interactions and seconds of all stored fits by class and options."""
+        """Return (number of interactions, seconds) of all stored fits, by (class name, digest of options)."""
         if self._past is None:
             self._past = defaultdict(list)
             for artifact in self.store.artifacts():
@@ -57,5 +60,5 @@ class FitSeconds:
 
 
 def _options(spec: ComponentSpec) -> str:
-    """Return a digest of the version and the options of a component, without its label."""
+    """Return a digest of the version and the options of a component; its label does not matter."""
     return json_digest([spec.cls.version, spec.options.model_dump(mode="json", context={KEYED: True})], 8)

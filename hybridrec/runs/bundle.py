@@ -282,7 +282,7 @@ def _description(path: Path) -> _Description:
 
 
 def _check_plugins(path: Path, sources: tuple[PluginSource, ...], registry: Registry) -> None:
-    """Raise PluginError, with a hint, if a plugin that a bundle needs is not installed, blocked or broken."""
+    """Raise PluginError, with a hint, if an installed plugin that a bundle needs is missing, blocked or broken."""
     installed = {provider.module: provider for provider in registry.providers}
     for source in sources:
         if source.file:
