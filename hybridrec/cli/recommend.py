@@ -119,7 +119,8 @@ def recommend(
     hidden = None
     if held_out is not None:
         test_query = held_out_query(run_or_bundle, held_out, number)
-        query = replace(test_query.query, user_features=query.user_features, context=query.context, time=query.time)
+        asked_at = test_query.query.time if query.time is None else query.time
+        query = replace(test_query.query, user_features=query.user_features, context=query.context, time=asked_at)
         hidden = test_query.hidden.get(target, [])
     chosen = recommender.pipeline(pipeline)
     for field, text_of_field in _stated_fields(query):

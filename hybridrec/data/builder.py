@@ -35,7 +35,7 @@ _ITEM_HAS = (("item", "id"), ("weight",))
 _ASSIGNMENTS = (("user", "item", "id"), ())
 _LABELS = (("id", "feature"), ("weight",))
 _IMPRESSIONS = (("user", "item"), ("time",))
-_RESERVED = frozenset({"user", "title", "text", "words", "features", "nothing", "few-items"})
+_RESERVED = frozenset({"user", "title", "text", "time", "words", "features", "nothing", "few-items"})
 """Names that a kind may not have: they mean fields of queries, targets of `hybridrec similar`, or segments."""
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from hybridrec.data.dataset import Dataset
 from hybridrec.engine.results import FoldQueries
 from hybridrec.stages.slate import Slate
@@ -64,7 +66,8 @@ def _query_pieces(fold: FoldQueries, size: int, data: Dataset) -> Iterator[pl.La
     """Yield frames of `size` queries each, with one row per query.
 
     Their columns are `fold`, `unit` (the user behind the query), the visible `items` (oldest first) and entities of
-    each other kind as lists of ids, `text`, and the hidden ids, `relevant_items`, `relevant_tags`, ...
+    each other kind as lists of ids, `text`, `time` (seconds since 1970, null if unknown), and the hidden ids,
+    `relevant_items`, `relevant_tags`, ...
     """
     import polars as pl
 
@@ -80,6 +83,7 @@ def _query_pieces(fold: FoldQueries, size: int, data: Dataset) -> Iterator[pl.La
         f"relevant_{target}": _Lists(truth.indices, truth.indptr, data.vocabulary(target))
         for target, truth in fold.truth.items()
     }
+    times = np.full(len(queries), np.nan) if queries.times is None else queries.times
     texts = [lists.texts(name) for name, lists in (visible | hidden).items()]
     for start in range(0, len(fold), size):
         rows = slice(start, start + size)
@@ -87,6 +91,7 @@ def _query_pieces(fold: FoldQueries, size: int, data: Dataset) -> Iterator[pl.La
             {"unit": data.users.vocabulary.decode(fold.units[rows])}
             | {name: lists.ends(rows) for name, lists in visible.items()}
             | {"text": pl.Series(queries.text[rows], dtype=pl.String)}
+            | {"time": pl.Series(times[rows], dtype=pl.Float64, nan_to_null=True)}
             | {name: lists.ends(rows) for name, lists in hidden.items()}
         )
         yield frame.with_columns(texts).select(pl.lit(fold.fold).alias("fold"), pl.all())

@@ -150,8 +150,8 @@ class Run:
     def queries(self) -> pl.DataFrame:
         """Return a frame with one row per query.
 
-        Its columns are `fold`, `unit`, the visible `items`, entities of other kinds (`tags`, ...) and `text`, and the
-        hidden ids of each target (`relevant_items`, ...).
+        Its columns are `fold`, `unit`, the visible `items`, entities of other kinds (`tags`, ...), `text` and
+        `time` (seconds since 1970), and the hidden ids of each target (`relevant_items`, ...).
         """
         return self._frame(QUERIES)
 
@@ -168,12 +168,17 @@ class Run:
             some = ", ".join(pl.scan_parquet(self.file(QUERIES)).select(pl.col("unit")).head(3).collect()["unit"])
             raise DataError(f"{self.folder} holds out nobody called '{unit}'; it does {some} and others")
         hidden = [name for name in frame.columns if name.startswith(RELEVANT)]
-        aside = {"query", "fold", "unit", ITEMS, "text", *hidden, *self._through_items()}
+        aside = {"query", "fold", "unit", ITEMS, "text", "time", *hidden, *self._through_items()}
         kinds = [name for name in frame.columns if name not in aside]
         return [
             HeldOutQuery(
                 row["fold"],
-                Query(items=row[ITEMS], text=row["text"], entities={kind: row[kind] for kind in kinds if row[kind]}),
+                Query(
+                    items=row[ITEMS],
+                    text=row["text"],
+                    time=row.get("time"),  # runs of before have none
+                    entities={kind: row[kind] for kind in kinds if row[kind]},
+                ),
                 {name.removeprefix(RELEVANT): row[name] for name in hidden},
             )
             for row in frame.iter_rows(named=True)

@@ -39,10 +39,10 @@ def test_in_how_many_pieces_a_run_is_written_makes_no_difference(experiment, mon
     assert queries["fold"].n_unique() == 3
     assert queries.schema == {
         "query": pl.UInt32, "fold": pl.String, "unit": pl.String, "items": pl.List(pl.String),
-        "tags": pl.List(pl.String), "text": pl.String, "relevant_items": pl.List(pl.String),
+        "tags": pl.List(pl.String), "text": pl.String, "time": pl.Float64, "relevant_items": pl.List(pl.String),
         "relevant_tags": pl.List(pl.String),
     }  # fmt: skip
-    assert queries.null_count().sum_horizontal().sum() == 0
+    assert queries.drop("time").null_count().sum_horizontal().sum() == 0
     assert pieces.queries().equals(queries)
     for target in ("items", "tags"):
         assert whole.slates("hybrid", target)["query"].unique().to_list() == queries["query"].to_list()

@@ -207,7 +207,9 @@ def test_a_held_out_list_is_asked_by_what_its_query_shows(finished):
     run = Run.open(finished)
     row = run.queries().filter(pl.col("items").list.len() > 0).row(0, named=True)
     (held_out,) = run.held_out(row["unit"])
-    assert held_out.query == Query(items=row["items"], text=row["text"], entities={"tags": row["tags"]})
+    entities = {"tags": row["tags"]}
+    assert held_out.query == Query(items=row["items"], text=row["text"], time=row["time"], entities=entities)
+    assert held_out.query.time is not None
     assert held_out.query.user is None
     assert held_out.hidden == {"items": row["relevant_items"], "tags": row["relevant_tags"]}
     assert held_out.fold == "test"
