@@ -74,11 +74,40 @@ def module_state(tree: ast.Module) -> list[str]:
     return [text for node in assigned if not (text := ast.unparse(node)).startswith("requires_api = ")]
 
 
+PARSING = {
+    "split",
+    "rsplit",
+    "partition",
+    "rpartition",
+    "removeprefix",
+    "removesuffix",
+    "startswith",
+    "endswith",
+    "modf",
+}
+"""Methods that take a meaning out of the text of an id, or out of the fraction of a score."""
+
+
+def smuggled(tree: ast.AST) -> list[str]:
+    """Return the places that read a meaning out of ids or fractions: calls of `PARSING`, patterns, remainders of 1."""
+    readings = []
+    for node in ast.walk(tree):
+        match node:
+            case ast.Call(func=ast.Attribute(attr=name)) if name in PARSING:
+                readings.append(name)
+            case ast.BinOp(op=ast.Mod(), right=ast.Constant(value=1)):
+                readings.append(ast.unparse(node))
+            case ast.Import(names=names) if any(alias.name == "re" for alias in names):
+                readings.append("re")
+    return readings
+
+
 @pytest.mark.parametrize("file", FILES, ids=[file.stem for file in FILES])
-def test_plugins_import_public_names_and_keep_no_state(file: Path):
+def test_plugins_import_public_names_keep_no_state_and_parse_nothing(file: Path):
     tree = ast.parse(file.read_text(encoding="utf-8"))
     assert not private_imports(tree)
     assert not module_state(tree)
+    assert not smuggled(tree)
     assert not any(isinstance(node, ast.Global) for node in ast.walk(tree))
 
 
@@ -87,6 +116,11 @@ def test_the_search_finds_private_imports_and_state():
     tree = ast.parse(f"{imports}\nfrom hybridrec import _draft\ncache = {{}}\nrequires_api = '1.0'")
     assert private_imports(tree) == ["hybridrec._draft", "hybridrec.stages", "hybridrec_fusion", "hybridrec.data"]
     assert module_state(tree) == ["cache = {}"]
+
+
+def test_the_search_finds_meanings_in_ids_and_fractions():
+    tree = ast.parse("import re\nprice = int(item.partition(':')[2])\nshare = final % 1\neven = 5 % 2\n")
+    assert sorted(smuggled(tree)) == ["final % 1", "partition", "re"]
 
 
 def lines_of_code(file: Path) -> int:

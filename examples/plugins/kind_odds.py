@@ -47,7 +47,7 @@ class KindOdds(DenseModel):
         Pairs without a user are not stored, so that the matrices stay sparse: their count is the constant `smoothing`.
         """
         had, smoothing = data.user_matrix(ITEMS), self.config.smoothing
-        self._learned: dict[str, NDArray[Any]] = {}
+        self._learned: dict[str, NDArray[Any]] = {"kinds": np.array(data.targets, str)}
         for target in data.targets:
             has = data.user_matrix(target).sign()
             together = csr_matrix(had.T @ has, dtype=np.float32)
@@ -76,6 +76,5 @@ class KindOdds(DenseModel):
     def restore(self, state: State) -> KindOdds:
         """Take the logs of the counts, and the constants, from `state`; return self."""
         self._learned = dict(state)
-        kinds = [name.removesuffix(".prior") for name in state if name.endswith(".prior")]
-        self._together = {kind: unpack_csr(state, kind) for kind in kinds}
+        self._together = {kind: unpack_csr(state, kind) for kind in map(str, state["kinds"])}
         return self
