@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_matrix
 
 from hybridrec.data.frozen import freeze
+from hybridrec.data.sparse import make_csr
 from hybridrec.stages import kernels
 from hybridrec.types import PADDING, Bools, Doubles, Floats, Ints, Longs, Sparse
 
@@ -61,7 +61,7 @@ class Exclude:
         """
         rows = self.rows
         if rows is not None:
-            rows = csr_matrix((rows.data, places[rows.indices], rows.indptr), (rows.shape[0], len(places) + 1))
+            rows = make_csr(rows.data, places[rows.indices], rows.indptr, (rows.shape[0], len(places) + 1))
         ids = None if self.ids is None else self.ids[order]
         released = None if self.released is None else self.released[order]
         groups = None if self.groups is None else self.groups[:, order]

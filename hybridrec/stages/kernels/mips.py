@@ -21,7 +21,7 @@ _PIECE = 32 << 10
 _PRODUCTS = 1 << 20
 """The number of inner products computed at once: they stay in the cache while the best are selected."""
 _ASKED = 16
-"""The number of queries sampled to decide if the search pays; a batch of fewer than eight times as many always does."""
+"""The number of queries sampled to decide if the search pays, from a batch of at least eight times as many."""
 _PAYS = 0.5
 """The search pays if it needs at most this share of all vectors: merging the best of each piece costs time, too."""
 _ROUNDING = 4 * float(np.finfo(np.float32).eps)
@@ -104,17 +104,24 @@ class Longest:
             piece = self.head if not start else self.vectors[self.order[start:stop]]
             names = self.order[start:stop]
             for batch in _batches(rows, len(piece)):
-                products = multiplied(queries[batch], piece)
-                barred.take(batch).mask(products, start)
-                keys[batch] = _merged(keys[batch], best_keys(products, k, names))
+                everyone = len(batch) == len(queries)  # no copies: for a single query they cost more than the products
+                products = multiplied(queries if everyone else queries[batch], piece)
+                (barred if everyone else barred.take(batch)).mask(products, start)
+                best = best_keys(products, k, names)
+                keys[batch] = _merged(keys[batch], best) if start else best
             needed = self._needed(scores_of(keys[rows, -1]), reach[rows])
+            if not start and needed.mean() > _PAYS * len(self.order):
+                return None
             rows, needed = rows[needed > stop], needed[needed > stop]
             start, stop = stop, min(stop + min(stop, _PIECE), int(needed.max(initial=0)))
         return keys
 
     def _futile(self, queries: Floats, reach: Doubles, rows: Longs, k: int) -> bool:
-        """Return True if sampled queries, without exclusions, need so many vectors that a full product is cheaper."""
-        if len(rows) < 8 * _ASKED:
+        """Return True if queries sampled from a large batch need so many vectors that a full product is cheaper.
+
+        Exclusions are not looked at.
+        """
+        if len(rows) < 8 * _ASKED:  # the first products of these queries themselves will tell
             return False
         sample = rows[:: len(rows) // _ASKED]
         last = np.partition(multiplied(queries[sample], self.head), -k, axis=1)[:, -k]

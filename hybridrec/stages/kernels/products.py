@@ -59,7 +59,7 @@ def _of_all(queries: Floats, vectors: Floats, k: int, exclude: Exclusion) -> NDA
     for start in range(0, len(queries), step):
         rows = slice(start, start + step)
         products = multiplied(queries[rows], vectors)
-        exclude.take(rows).mask(products)
+        (exclude if len(queries) <= step else exclude.take(rows)).mask(products)
         keys[rows] = best_keys(products, k)
     return keys
 

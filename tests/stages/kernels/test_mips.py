@@ -91,3 +91,19 @@ def test_nobody_is_asked_in_vain():
     ids, scores = kernels.top_products(silent, vectors, 3, Exclude(), Longest.of(vectors))
     assert (ids == -1).all()
     assert np.isnan(scores).all()
+
+
+@pytest.mark.parametrize("queries", [1, 3])
+def test_few_queries_give_up_after_the_longest_vectors_where_lengths_are_alike(queries, monkeypatch):
+    """A search that needs nearly all vectors would copy them piece by piece."""
+    monkeypatch.setattr(longest, "_PAYS", 0.5)
+    monkeypatch.setattr(longest, "_ASKED", 16)
+    rng = np.random.default_rng(1)
+    vectors, asked = rng.standard_normal((600, 6)).astype(np.float32), rng.standard_normal((queries, 6))
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    looked = []
+    monkeypatch.setattr(longest, "multiplied", lambda q, v: (looked.append(len(v)), q @ v.T)[1])
+    assert Longest.of(vectors).search(asked.astype(np.float32), 5, Exclude()) is None
+    assert looked == [64]
+    of_different_lengths = Longest.of(vectors_of(600, rng))
+    assert of_different_lengths.search(asked.astype(np.float32), 5, Exclude()) is not None
