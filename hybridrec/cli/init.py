@@ -43,7 +43,7 @@ def init(
 
     from hybridrec.config.json_schema import experiment_schema
     from hybridrec.config.starter import SCHEMA, starting_config
-    from hybridrec.data.io.infer_schema import SchemaHints
+    from hybridrec.data.io.interaction_columns import SchemaHints
     from hybridrec.errors import ConfigError
     from hybridrec.paths import write_whole, writing
     from hybridrec.registry.discovery import Registry

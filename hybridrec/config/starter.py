@@ -20,7 +20,7 @@ from hybridrec.config.yaml_edit import edited_text
 from hybridrec.data.checks import check_dataset
 from hybridrec.data.io.dialect import is_tab_table
 from hybridrec.data.io.files import FORMATS, format_of
-from hybridrec.data.io.infer_schema import SchemaHints
+from hybridrec.data.io.interaction_columns import SchemaHints
 from hybridrec.data.io.part_files import tables_among, tables_inside
 from hybridrec.data.io.profile import DataProfile, describe, profile
 from hybridrec.errors import (

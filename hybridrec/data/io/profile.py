@@ -11,7 +11,8 @@ import numpy as np
 
 from hybridrec.data.dataset import Dataset, contains, pair_keys
 from hybridrec.data.encoding import TAGS
-from hybridrec.data.io.infer_schema import SchemaHints, infer_schema
+from hybridrec.data.io.infer_schema import infer_schema
+from hybridrec.data.io.interaction_columns import SchemaHints
 from hybridrec.data.ragged import Ragged
 from hybridrec.data.readers.table import TableOptions, TableReader
 from hybridrec.errors import DataError

@@ -2,7 +2,8 @@
 
 import pytest
 
-from hybridrec.data.io.infer_schema import SchemaHints, infer_schema
+from hybridrec.data.io.infer_schema import infer_schema
+from hybridrec.data.io.interaction_columns import SchemaHints
 from hybridrec.data.io.profile import profile
 from hybridrec.errors import DataError
 from tests.data.io.ugly_files import UGLY, table
@@ -42,34 +43,6 @@ def test_a_question_settles_what_files_leave_open(tmp_path):
     schema = infer_schema([path], tmp_path, SchemaHints(choose=choose))
     assert schema.mapping["interactions"]["time_format"] == "%m/%d/%Y"
     assert asked == [("plays.csv: is '07/02/2012' day first or month first?", ("day", "month"))]
-
-
-def test_each_choice_has_a_reason_and_names_the_runner_up(tmp_path):
-    path = tmp_path / "plays.csv"
-    rows = [(f"u{k % 7}", f"b{k // 2}", f"s{k % 5}") for k in range(70)]
-    path.write_bytes(table("customer", "basket", "song", rows=rows))
-    schema = infer_schema([path], tmp_path)
-    assert (
-        "user is 'customer': called 'customer', 7 values that occur 10 times each; next came 'basket'" in schema.reasons
-    )
-    assert schema.users == "people"
-
-
-def test_unknown_columns_and_files_are_refused_with_those_that_are_there(tmp_path):
-    path = tmp_path / "plays.csv"
-    path.write_bytes(table("user", "song", "rating"))
-    with pytest.raises(DataError, match=r"plays.csv has no column 'sogn'; did you mean 'song'"):
-        infer_schema([path], tmp_path, SchemaHints(item="sogn"))
-    with pytest.raises(DataError, match=r"other.csv is not among the files"):
-        infer_schema([path], tmp_path, SchemaHints(interactions=tmp_path / "other.csv"))
-
-
-def test_addresses_are_no_tags(tmp_path):
-    plays, songs = tmp_path / "plays.csv", tmp_path / "songs.csv"
-    plays.write_bytes(table("user", "song", "rating"))
-    rows = [(f"s{k}", f"Song {k}", f"http://songs.org/s/{k}") for k in range(40)]
-    songs.write_bytes(table(rows=rows))
-    assert "tags" not in infer_schema([plays, songs], tmp_path).mapping.get("items", {})
 
 
 @pytest.mark.parametrize(("largest", "weight"), [("3,000", None), ("1,234,567", {"transform": "log"})])

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from hybridrec.data.io.infer_schema import SchemaHints
+from hybridrec.data.io.interaction_columns import SchemaHints
 
 RNG = np.random.default_rng(7)
 ROWS = [(f"u{RNG.integers(30)}", f"s{RNG.integers(40)}", int(RNG.integers(1, 6))) for _ in range(400)]

@@ -1,0 +1,28 @@
+"""Columns of users and items are found by evidence, which is told, and refused with those that are there."""
+
+import pytest
+
+from hybridrec.data.io.infer_schema import infer_schema
+from hybridrec.data.io.interaction_columns import SchemaHints
+from hybridrec.errors import DataError
+from tests.data.io.ugly_files import table
+
+
+def test_each_choice_has_a_reason_and_names_the_runner_up(tmp_path):
+    path = tmp_path / "plays.csv"
+    rows = [(f"u{k % 7}", f"b{k // 2}", f"s{k % 5}") for k in range(70)]
+    path.write_bytes(table("customer", "basket", "song", rows=rows))
+    schema = infer_schema([path], tmp_path)
+    assert (
+        "user is 'customer': called 'customer', 7 values that occur 10 times each; next came 'basket'" in schema.reasons
+    )
+    assert schema.users == "people"
+
+
+def test_unknown_columns_and_files_are_refused_with_those_that_are_there(tmp_path):
+    path = tmp_path / "plays.csv"
+    path.write_bytes(table("user", "song", "rating"))
+    with pytest.raises(DataError, match=r"plays.csv has no column 'sogn'; did you mean 'song'"):
+        infer_schema([path], tmp_path, SchemaHints(item="sogn"))
+    with pytest.raises(DataError, match=r"other.csv is not among the files"):
+        infer_schema([path], tmp_path, SchemaHints(interactions=tmp_path / "other.csv"))
