@@ -23,7 +23,12 @@ from hybridrec.assigned_text import beside_the_command
 def beside_the_config(path: Path, info: ValidationInfo) -> Path:
     """Make a relative path start at the `folder` of the validation context; without a folder it stays as it is."""
     folder = (info.context or {}).get("folder")
-    return path if folder is None else Path(folder, path.expanduser()).resolve()
+    if folder is None:
+        return path
+    try:
+        return Path(folder, path.expanduser()).resolve()
+    except (RuntimeError, OSError) as error:  # a user of this name, or a loop of links
+        raise ValueError(f"the path cannot be followed: {error}") from None
 
 
 InputPath = Annotated[Path, BeforeValidator(beside_the_command), AfterValidator(beside_the_config)]

@@ -21,7 +21,8 @@ _EPILOG = """Exit status: 0 success; 1 an unexpected failure; 2 a mistake in the
 
 Commands of plugins are not listed here: `hybridrec plugins` names them."""
 
-
+_LONGEST = 10_000
+"""The most characters of a message."""
 COMMANDS = (
     "bundle",
     "check",
@@ -110,7 +111,7 @@ def main() -> None:
         click.echo("interrupted; what was fitted so far is in the store", err=True)
         sys.exit(130)
     except HybridrecError as error:
-        click.echo(_without_secrets(f"error: {error}{_notes(error)}"), err=True)
+        click.echo(_shortened(_without_secrets(f"error: {error}{_notes(error)}")), err=True)
         sys.exit(error.exit_status)
     except Exception as error:
         from hybridrec.paths import disk_fault
@@ -150,6 +151,11 @@ def _silence(stream: Any) -> None:
 def _notes(error: Exception) -> str:
     """Return the notes of an error, a line each, which name the call into a plugin that raised it."""
     return "".join(f"\n  {note}" for note in getattr(error, "__notes__", []))
+
+
+def _shortened(text: str) -> str:
+    """Return a message without its middle if it quotes more than anybody reads."""
+    return text if len(text) < _LONGEST else f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 4 :]}"
 
 
 def _without_secrets(text: str) -> str:

@@ -9,13 +9,17 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag,
 
 from hybridrec.errors import did_you_mean
 from hybridrec.evaluation.report import Correction
-from hybridrec.paths import KindName, Name
+from hybridrec.paths import KindName, Name, printable
 from hybridrec.plugin import InputPath, Options
 
 GATES = ("has-user", "has-items", "has-tags", "has-title", "cold")
 KNOWN = r"has-[a-z][a-z0-9_-]*"
-COUNTED = r"items(<|>=)[1-9][0-9]*"
+COUNTED = r"items(<|>=)[1-9][0-9]{0,8}"
 _UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+
+_LARGEST_SIZE = 10**18
+"""Bytes: more is a mistake, and no number of 64 bits."""
 
 
 def parse_size(value: object) -> object:
@@ -28,8 +32,11 @@ def parse_size(value: object) -> object:
     match = re.fullmatch(r"\s*(\d+\.?\d*|\.\d+)\s*([KMGT]?B?)\s*", value.upper())
     unit = match[2] if match else None
     if match is None or unit not in _UNITS:
-        raise ValueError(f"'{value}' is not a size; write for example 500MB or 4GB")
-    return int(float(match[1]) * _UNITS[unit])
+        raise ValueError(f"{printable(value)} is not a size; write for example 500MB or 4GB")
+    size = float(match[1]) * _UNITS[unit]
+    if size > _LARGEST_SIZE:
+        raise ValueError("a size of more than 1000000TB is not a size")
+    return int(size)
 
 
 def as_list(value: object) -> object:
@@ -136,7 +143,7 @@ class GeneratorUse(Options):
 
     source: str = Field(alias="from")
     """Label of the component that proposes candidates."""
-    k: int = Field(200, ge=1)
+    k: int = Field(200, ge=1, le=10**9)
     """Number of candidates that it proposes for each query."""
     when: Annotated[list[Gate], BeforeValidator(as_list, json_schema_input_type=list[Gate] | Gate)] = Field([])
     """A condition, or a list of conditions that must all hold; other queries are not sent to the generator: `has-user`,
@@ -225,7 +232,7 @@ class Compare(Options):
     `[known-fields, {use: activity, bounds: [5, 20]}]`. Each has its own tables and its own family of corrected tests;
     they are not crossed. Blends and guards that learn by segment use those of the first, when serving, too. By default
     segments are what queries know."""
-    resamples: int = Field(10_000, ge=100)
+    resamples: int = Field(10_000, ge=100, le=1_000_000)
     """Number of bootstrap resamples, and of draws of the randomization test."""
     correction: Correction = "holm"
     """Correction of p-values for multiple comparisons: `holm`, or `bh` (Benjamini-Hochberg, for many variants)."""
@@ -265,7 +272,7 @@ class Tune(Options):
     """The metric that is optimised, such as `ndcg@20`; by default the first metric of `compare`."""
     search: Literal["tpe", "random"] = "tpe"
     """`tpe` learns from earlier trials where good values are, `random` draws every trial independently."""
-    trials: int = Field(100, ge=1)
+    trials: int = Field(100, ge=1, le=1_000_000)
     """Largest number of trials; the first one is the config as it is written."""
     seconds: float | None = Field(None, gt=0)
     """No trial begins after this many seconds."""
@@ -322,7 +329,7 @@ class ExperimentConfig(Options):
     """The splitter that cuts the data into training and test."""
     components: dict[Name, ComponentUse] = Field(min_length=1)
     """Label -> component; each is fitted once and shared by all pipelines that name its label."""
-    targets: dict[KindName, Annotated[int, Field(ge=1)]] = Field({"items": 100}, min_length=1)
+    targets: dict[KindName, Annotated[int, Field(ge=1, le=100_000)]] = Field({"items": 100}, min_length=1)
     """The targets of the recommendations, with the length of their slates."""
     filters: list[Use] = Field([])
     """Rules for what no pipeline ever shows, in addition to the rules of each pipeline."""
@@ -330,7 +337,7 @@ class ExperimentConfig(Options):
     """Name -> blend: the arms of the comparison."""
     compare: Compare = Compare()
     """The metrics, and the comparison of the pipelines."""
-    repeats: int = Field(1, ge=1)
+    repeats: int = Field(1, ge=1, le=1_000)
     """Train everything this many times, with different seeds; results are means, and their spread is reported."""
     tune: Tune | None = None
     """The search of `hybridrec tune`."""
@@ -342,7 +349,7 @@ class ExperimentConfig(Options):
     """Budget for one fit and for the blocks of queries in work, for example 4GB."""
     store: StoreUse = StoreUse()
     """The store of earlier fits and answers."""
-    workers: int | None = Field(None, ge=1)
+    workers: int | None = Field(None, ge=1, le=10_000)
     """Threads for fits and blocks of queries; by default the number of cores."""
     device: str | None = Field(None, pattern=r"^[a-z]+(:[0-9]+)?$", examples=["cuda:0"])
     """The device of components that use one: `cpu`, the default, `cuda`, `cuda:1`. Other components ignore it."""

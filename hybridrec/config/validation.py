@@ -15,6 +15,11 @@ from hybridrec.secret import MISTAKE
 
 M = TypeVar("M", bound=BaseModel)
 
+_MOST = 20
+"""The most mistakes of a section that are told: a file of another kind has thousands."""
+_LONGEST = 2_000
+"""The most characters of a reason."""
+
 
 class Validator:
     """A validator of the sections of one document; `context` is passed to the validators of the models."""
@@ -36,7 +41,7 @@ class Validator:
         problems = error.errors(include_url=False)
         given = (problem["input"] for problem in problems if problem["type"] == MISTAKE)
         secrets = {str(value) for value in given if value not in ("", None)}
-        for problem in problems:
+        for problem in problems[:_MOST]:
             if problem["type"] != MISTAKE and any(secret in str(problem["input"]) for secret in secrets):
                 continue  # another reading of the same value, which must not be shown
             location = tuple(step for step in problem["loc"] if step not in ("[key]",))
@@ -57,7 +62,11 @@ class Validator:
                 problem["type"] != "value_error" or "'" not in reason
             ):  # a validator of ours that quotes has said it
                 reason = f"{reason}, got {problem['input']!r:.60}"
-            lines.append(f"{self.document.where(place)}: {reason}")
+            lines.append(
+                f"{self.document.where(place)}: {reason if len(reason) < _LONGEST else reason[:_LONGEST] + '...'}"
+            )
+        if len(problems) > _MOST:
+            lines.append(f"and {len(problems) - _MOST} more mistakes")
         return ConfigError("\n".join(dict.fromkeys(lines)))
 
     def in_document(self, path: KeyPath, location: KeyPath) -> KeyPath:

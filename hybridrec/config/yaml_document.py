@@ -10,10 +10,19 @@ import yaml
 
 from hybridrec.assigned_text import AssignedText
 from hybridrec.errors import ConfigError
+from hybridrec.paths import printable
 
 KeyPath = tuple[str | int, ...]
 _MAPPING, _SEQUENCE, _MERGE = (f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq", "merge"))
 MAX_NODES = 100_000
+MAX_CHARACTERS = 10_000_000
+"""The most characters of a file, and of its values after expanding aliases."""
+MAX_TEXT = 100_000
+"""The most characters of one value."""
+MAX_DEPTH = 50
+"""The most levels of a key path."""
+_SHOWN = 100
+_LARGEST = 2**63 - 1
 """Largest number of values after expanding aliases; a file with more is an attack or an accident."""
 
 
@@ -50,13 +59,16 @@ class YamlDocument:
 def load(path: Path) -> YamlDocument:
     """Read a YAML file. Raises ConfigError if it cannot be read or has duplicate keys, tags or too many aliases."""
     try:
-        text = path.read_text(encoding="utf-8")
+        with path.open(encoding="utf-8") as file:
+            text = file.read(MAX_CHARACTERS + 1)  # a device has no end
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{path}: not valid UTF-8 (byte {error.start})") from None
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
+    if len(text) > MAX_CHARACTERS:
+        raise ConfigError(f"{path}: more than {MAX_CHARACTERS:,} characters, which is not a config")
     return parse(text, str(path))
 
 
@@ -89,6 +101,8 @@ def assign(content: Any, key: str, value: object, subject: str) -> None:
     Messages begin with `subject`. Raises ConfigError if the path leads nowhere.
     """
     *above, last = key.split(".")
+    if len(above) >= MAX_DEPTH:
+        raise ConfigError(f"{subject[:_SHOWN]}...: nested too deeply")
     here = content
     for depth, step in enumerate(above):
         place = _place(here, step, f"{subject}: {'.'.join(above[:depth])}")
@@ -121,7 +135,7 @@ class _Builder:
     def __init__(self, loader: yaml.SafeLoader, document: YamlDocument) -> None:
         self.loader = loader
         self.document = document
-        self.nodes = 0
+        self.nodes = self.characters = 0
         self.open: set[int] = set()
 
     def build(self, node: yaml.Node, path: KeyPath) -> Any:
@@ -144,10 +158,19 @@ class _Builder:
             self.open.discard(id(node))
 
     def _scalar(self, node: yaml.ScalarNode) -> Any:
+        self.characters += len(node.value)
+        if len(node.value) > MAX_TEXT or self.characters > MAX_CHARACTERS:
+            raise self._error(node, f"more than {MAX_TEXT:,} characters in a value, or {MAX_CHARACTERS:,} in all")
+        kind = node.tag.rsplit(":", 1)[-1]
         try:
-            return self.loader.construct_object(node)
-        except (ValueError, KeyError, IndexError):  # what PyYAML lets through: `!!int x`, the date 2020-13-01
-            raise self._error(node, f"'{node.value}' is not a valid {node.tag.rsplit(':', 1)[-1]}") from None
+            node.value.encode()
+            value = self.loader.construct_object(node)
+        except (ValueError, LookupError, AttributeError, TypeError, OverflowError):
+            # What PyYAML lets through: `!!int x`, the date 2020-13-01, half a character.
+            raise self._error(node, f"{printable(node.value)} is not a valid {kind}") from None
+        if isinstance(value, int) and abs(value) > _LARGEST:
+            raise self._error(node, f"{printable(node.value)} is a whole number of more than 64 bits")
+        return value
 
     def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
         self._refuse_duplicates(node)
@@ -197,7 +220,7 @@ def _place(here: Any, step: str, subject: str) -> str | int:
         return step
     if not isinstance(here, list):
         raise ConfigError(f"{subject} is not a mapping")
-    if not (step.isascii() and step.isdecimal() and int(step) < len(here)):
+    if not (step.isascii() and step.isdecimal() and len(step) < 10 and int(step) < len(here)):
         raise ConfigError(f"{subject} is a list of {len(here)}, '{step}' is not an index of it")
     return int(step)
 

@@ -13,6 +13,7 @@ from hybridrec.data.dataset import Dataset
 from hybridrec.data.frozen import freeze
 from hybridrec.data.queries import QueryBatch
 from hybridrec.errors import ConfigError, PluginError, did_you_mean
+from hybridrec.paths import printable
 from hybridrec.plugin import Plugin
 from hybridrec.types import Bools, Doubles, Ints, Longs, Sparse, Target
 
@@ -186,7 +187,7 @@ def parse_metric(text: str, classes: Mapping[str, type[Metric]]) -> MetricAtK:
             raise ConfigError(f"metric '{text}': {name} takes no cut-off; write '{name}'")
         return MetricAtK(metric(), None)
     # isdecimal alone accepts digits of other scripts, which int() reads but people may not.
-    if not (depth.isascii() and depth.isdecimal() and int(depth) > 0):
-        wrong = f"'{depth}' is not a whole number of 1 or more" if at else "the cut-off is missing"
+    if not (depth.isascii() and depth.isdecimal() and len(depth) < 10 and int(depth) > 0):
+        wrong = f"{printable(depth)} is not a whole number of 1 or more" if at else "the cut-off is missing"
         raise ConfigError(f"metric '{text}': {wrong}; write '{name}@10' to look at the first ten places")
     return MetricAtK(metric(), int(depth))

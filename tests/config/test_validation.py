@@ -153,3 +153,27 @@ def test_members_of_a_union_with_bounds_are_no_steps_in_the_document():
 def test_models_are_found_in_an_annotation_however_deep():
     assert nested_models(dict[str, Leaf | list[Tree]] | None) == [Leaf, Tree]
     assert nested_models(list[int] | str) == []
+
+
+BEYOND = {
+    "memory": ("workers: 2", f"memory: '{'9' * 400}GB'", "memory: a size of more than 1000000TB"),
+    "metric": ("ndcg@5", "ndcg@" + "1" * 50, "is not a whole number of 1 or more"),
+    "gate": ("{from: pop, k: 20}", "{from: pop, k: 20, when: items<" + "1" * 50 + "}", "is not a gate"),
+    "k": ("{from: pop, k: 20}", "{from: pop, k: 1000000000000000}", "k: Input should be less than or equal to"),
+    "repeats": ("workers: 2", "repeats: 100000000", "repeats: Input should be less than or equal to 1000"),
+    "home": ("{reader: toy}", "{reader: table, interactions: {path: ~nosuchuser/x.csv, user: u, item: i}}",
+             "path: the path cannot be followed: Could not determine home"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BEYOND)
+def test_numbers_and_paths_beyond_what_a_machine_has_are_refused(refused, case):
+    old, new, message = BEYOND[case]
+    assert message in refused((old, new))
+
+
+def test_of_thousands_of_mistakes_the_first_are_told(refused):
+    told = refused(("workers: 2", "workers: 2\n" + "\n".join(f"key{n}: 1" for n in range(500))))
+    assert told.count("unknown key") == 20
+    assert told.endswith("and 480 more mistakes")
+    assert len(told) < 10_000

@@ -1,5 +1,7 @@
 """YAML is loaded safely, remembers its lines, and can be overridden key by key."""
 
+from pathlib import Path
+
 import pytest
 
 from hybridrec import ConfigError
@@ -162,3 +164,29 @@ def test_set_says_what_is_wrong(assignment, message):
         document.set(assignment)
     assert str(info.value).startswith(f"--set {assignment}")
     assert message in str(info.value)
+
+
+@pytest.mark.parametrize(("value", "message"), [
+    ("!!timestamp x", "x:1: 'x' is not a valid timestamp"),
+    ("!!int x", "x:1: 'x' is not a valid int"),
+    ("9" * 5_000, r"x:1: '9{60}\.\.\.' is not a valid int"),
+    ("0x" + "f" * 17, "is a whole number of more than 64 bits"),
+    ("1" + ":59" * 3_000, "is a whole number of more than 64 bits"),
+    ("0x" + "f" * 100_000, "x:1: more than 100,000 characters in a value"),
+    ('"\\ud800"', r"x:1: '\\ud800' is not a valid str"),
+    ("&a '" + "y" * 90_000 + "'\nb: [" + "*a," * 200 + "]", "or 10,000,000 in all"),
+])  # fmt: skip
+def test_values_that_no_option_can_take_are_refused_in_a_sentence(value, message):
+    with pytest.raises(ConfigError, match=message) as raised:
+        parse(f"a: {value}\n", "x")
+    assert len(str(raised.value)) < 300
+    assert parse(f"a: {2**63 - 1}\n", "x").content == {"a": 2**63 - 1}
+
+
+def test_a_file_without_an_end_and_a_path_without_one_are_refused():
+    with pytest.raises(ConfigError, match=r"/dev/zero: more than 10,000,000 characters, which is not a config"):
+        load(Path("/dev/zero"))
+    document = parse("a: [1]\n", "x")
+    for key in ("a" + ".0" * 3_000, "a." + "1" * 5_000):
+        with pytest.raises(ConfigError, match=r"nested too deeply|is not an index"):
+            document.set(f"{key}=1")
