@@ -102,14 +102,15 @@ def _example(cls: type[Plugin], kind: Kind, registry: Registry) -> tuple[str, st
     """
     fields = cls.Config.model_fields.items()
     options = {field.alias or key: (field.examples or [None])[0] for key, field in fields if field.is_required()}
-    usage = next(iter(kind.roles_of(cls)), kind.roles[0]).usage
+    role = next(iter(kind.roles_of(cls)), kind.roles[0])
+    usage = role.usage
     words = {"name": cls.name, "measured": _measured(cls, options)}
     if usage.startswith("hybridrec "):
         settings = " ".join(f"--set {key}={json.dumps(value)}" for key, value in options.items())
         return f"{Template(usage).substitute(words, options=settings).strip()}\n", "bash"
     fusion, normalise = _fusion(registry)
     words["normalise"] = normalise
-    if kind.name != "component" or getattr(cls, "fuses", None) is False:
+    if kind.name != "component" or role.name == "scorer" or getattr(cls, "fuses", None) is False:
         words["fusion"] = fusion
     # The example of an option that is a label is the name of a component.
     labels = references(cls.Config.model_construct(**options))

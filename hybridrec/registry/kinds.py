@@ -19,8 +19,8 @@ class Role:
     contract: the suite of tests that the class must pass, as "module:name"
     usage: an example of its use, in YAML or as a command line beginning with "hybridrec". In it, $name is replaced by
         the name of the class, $options by its required options, $measured by a metric with its cut-off and required
-        options, $used by the components that its options refer to, $fusion by a re-ranker that fuses, if one must come
-        before, and $normalise by the name of the option that sets the normaliser of that re-ranker.
+        options, $used by the components that its options refer to, $fusion by a re-ranker that fuses, if one is
+        needed, and $normalise by the name of the option that sets the normaliser of that re-ranker.
     check_options: options that `check-plugin` needs to check a class made from the template of the role
     """
 
@@ -97,7 +97,7 @@ KINDS: tuple[Kind, ...] = (
                 "scorer",
                 "hybridrec.stages.component:Scorer",
                 "hybridrec.testing.components:ComponentContract",
-                "{" + _COMPONENT + "{scorers: [$name]}}}",
+                "{" + _COMPONENT + "{scorers: [$name], rerank: [{use: $fusion}]}}}",
             ),
             Role(
                 "re-ranker",
