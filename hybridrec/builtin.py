@@ -37,7 +37,7 @@ def hybridrec_splitters() -> Sequence[type[Splitter]]:
 
 @hookimpl
 def hybridrec_filters() -> Sequence[type[Filter]]:
-    """Filters by attributes, lists of ids, release dates, and by what the query shows or dislikes."""
+    """Filters by attributes, lists of ids, release dates, and by what the user had or dislikes."""
     from hybridrec.stages.attribute_filter import AttributeFilter
     from hybridrec.stages.item_filters import AllowFilter, BlockFilter, ReleasedFilter
     from hybridrec.stages.query_filters import QUERY_FILTERS

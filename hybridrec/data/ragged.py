@@ -48,7 +48,7 @@ class Ragged:
 
     @classmethod
     def empty(cls, rows: int, width: int) -> Ragged:
-        """Return a Ragged of `rows` rows without ids."""
+        """Return a Ragged of `rows` empty rows, for ids of a vocabulary of size `width`."""
         return cls(np.empty(0, np.int32), np.zeros(rows + 1, np.int64), width)
 
     @classmethod

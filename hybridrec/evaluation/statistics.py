@@ -148,11 +148,14 @@ def interval(samples: Doubles, units: Longs, freedom: Doubles, level: float = LE
 
 
 def degrees_of_freedom(residuals: Doubles, units: Longs) -> Doubles:
-    """Compute the degrees of freedom of the standard error of each column: float64 [M], at most n - 1.
+    """Compute the degrees of freedom of the standard error of each column: float64 [M], at most n - 1 for n units.
 
-    The variance of s^2 is sigma^4 (k - (n - 3) / (n - 1)) / n, where k is the kurtosis. The degrees of freedom
-    that match it (Satterthwaite 1946) are n - 1 for normal values and fewer for heavy tails, for which intervals
-    with n - 1 are too narrow. residuals: float64 [at least units, M], 0 for units without a defined value.
+    The variance of the sample variance of n values is sigma^4 (k - (n - 3) / (n - 1)) / n, where k is their kurtosis.
+    The degrees of freedom that match it (Satterthwaite 1946) are n - 1 for normal values and fewer for heavy tails, for
+    which intervals with n - 1 are too narrow.
+
+    residuals: float64 [U, M], a row for each unit; 0 where the unit has no value in the column
+    units: int64 [M], n of each column: the units that have a value in it
     """
     n = np.maximum(units, 2).astype(np.float64)
     kurtosis = n * ratio((residuals**4).sum(axis=0), np.square((residuals**2).sum(axis=0)))

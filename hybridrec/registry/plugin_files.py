@@ -77,9 +77,10 @@ def _package(provider: Provider) -> Path | None:
 
 
 def _folders(package: Path) -> Iterator[tuple[Path, Path]]:
-    """Yield (top, within) for each folder with files of a package.
+    """Yield (top, within) for each folder where a package may have files.
 
-    Names of files start at `top`, and the files must be inside `within`.
+    The files are inside `within`; FILE of `plugin:NAME/FILE` is their path relative to `top`. In a clone the folder
+    `configs` may lie beside the package; then there is a second pair, of the package's parent and that folder.
     """
     yield package, package
     beside = package.parent / CONFIGS

@@ -181,7 +181,11 @@ class _Reach:
 
 
 class _Pickler(pickle.Pickler):
-    """A pickler for digests: code is visited instead of named, and sets have an order."""
+    """A pickler whose bytes depend on the content of a value alone, for digests.
+
+    Pickle writes functions and classes as names; here their code enters the digest of `reach`. Sets are sorted, and
+    arrays are replaced by hashes, so that equal values give equal bytes in every process and with every numpy.
+    """
 
     def __init__(self, file: io.BytesIO, reach: _Reach) -> None:
         super().__init__(file, protocol=4)

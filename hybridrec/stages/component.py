@@ -39,8 +39,8 @@ class Component(Plugin):
         kind; the component has an opinion only on a query that has at least one. Empty if it serves every query
     folds_in: true if it serves users that are not in training from the history in the query
     refreshes: true if `refresh` updates it to grown data without a full fit
-    validation: queries out of its own training part, which a run gives to a class that `validates` for the time of
-        `fit`; otherwise None
+    validation: queries that are cut out of its own training part; a run sets them during `fit` if `validates` is true,
+        otherwise it is None
     threads: the number of threads that `fit` may use if its result does not depend on it; the engine raises it when
         cores are idle
     validates: true if `fit` needs `validation` for choices of its own
@@ -50,13 +50,14 @@ class Component(Plugin):
     device: the device on which it may compute, as the config says: "cpu", "cuda", "cuda:1"; "cpu" when it is served
     ended_by_clock: set it to true in `fit` if a time limit ended the fit, which would then learn something else on
         another machine. The report says so, and no other run takes the fit from the store
-    stochastic: true if it draws at random: a generator its scores, which then say nothing about similarity; a
-        re-ranker, which is called a policy, the slate
+    stochastic: true if it draws at random. A generator then draws its scores, which say nothing about similarity; a
+        re-ranker draws the slate, and is called a policy
     reads_versions: earlier versions of the class whose state `restore` accepts with the same meaning
     requires: import names of optional libraries that it needs, checked before any fit
     install_hint: the remedy if one of them is missing, for example "pip install 'hybridrec[implicit]'"
 
-    The first four, `validates` and `prepares` may be set per instance if they depend on the configuration.
+    `targets`, `needs`, `folds_in`, `refreshes`, `validates` and `prepares` may be set per instance if they depend on
+    the configuration.
     """
 
     targets: tuple[Target, ...] = (ITEMS,)

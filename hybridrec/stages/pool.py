@@ -141,7 +141,10 @@ class Pool:
         return next(iter(self.columns.values()))
 
     def state(self) -> State:
-        """Return the unranked pool as named arrays; arrays of labels preserve the order of columns and places."""
+        """Return the pool as named arrays, without what re-rankers added (`final`, `extras`, `scores`).
+
+        The arrays `generators`, `columns` and `places` hold labels, as the order of these fields matters.
+        """
         columns = {f"column.{label}": values for label, values in self.columns.items()}
         places = {f"places.{label}": values for label, values in self.places.items()}
         labels = {

@@ -173,9 +173,10 @@ def _toy_features(rows: int) -> Sparse:
 
 
 def _toy_item_features(items: int) -> Sparse:
-    """Return the features of the items, with a price that every item has: csr float32 [I, 5].
+    """Return the features of the items: csr float32 [I, 5]; the last one, a price, is a feature that every item has.
 
-    The rarity of such a feature is 0, and a component that drops it must do so in a copy.
+    The price catches components that change the data: its weight by rarity, log(I / n), is 0. A component that removes
+    such zeros, which works in place, must do so in a copy, since the matrix belongs to the data.
     """
     prices = csr_matrix(1.0 + np.arange(items)[:, None] % 5, dtype=np.float32)
     return csr_matrix(hstack([_toy_features(items), prices], format="csr", dtype=np.float32))

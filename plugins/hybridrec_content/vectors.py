@@ -21,7 +21,7 @@ from hybridrec import (
 
 
 class ContentVectorsOptions(SimilarityOptions):
-    """Options of `content-vectors`."""
+    """Measure by which the vector of an item is compared with those of the history."""
 
     similarity: Similarity = "cosine"
     """Score of an item: its cosine with the mean direction of the history's vectors; or, where the lengths of vectors

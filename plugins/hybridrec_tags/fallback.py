@@ -128,7 +128,8 @@ class TagFallback(DenseModel):
 
         P(i | c) = (n(i, c) + a p(i)) / (n(c) + a)
 
-    n counts the training users who have the cue (and i), p is the overall share of i, a is the `smoothing`.
+    n counts the training users who have the cue (and i). U is the number of those with any id of the target, and p(i)
+    the share of these who have i; a is the `smoothing`.
     """
 
     name = "tag-fallback"

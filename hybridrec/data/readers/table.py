@@ -214,7 +214,10 @@ def _interactions(file: ColumnTable[Interactions]) -> pl.DataFrame:
 
 
 def _interaction_columns(file: ColumnTable[Interactions] | ColumnTable[Impressions]) -> dict[str, pl.Series]:
-    """Return the columns `user` and `item` of an unrolled file, and `time` if its options name a column for it."""
+    """Read the users, the items and, if the options name a column for it, the time of each row: name -> column.
+
+    The file has one item in each row (see `ColumnTable.unrolled`); the names are `user`, `item` and `time`.
+    """
     options = file.source
     columns = {"user": file.ids(options.user), "item": file.ids(options.item)}
     if options.time is not None:

@@ -128,7 +128,14 @@ class Longest:
         return float(self._needed(last, reach[sample]).mean()) > _PAYS * len(self.order)
 
     def _needed(self, last: Floats, reach: Doubles) -> Longs:
-        """Return int64[Q], the number of longest vectors that can still beat `last`, the k-th best score so far."""
+        """Count the vectors, the longest first, at which each query must look: int64[Q].
+
+        The others are too short for a place among its best k (Cauchy-Schwarz).
+
+        last: float32[Q], the k-th best score so far; if it is not positive, or NaN for fewer than k results, all
+            vectors are needed
+        reach: float64[Q], the length of each query's vector, widened by the rounding error
+        """
         few = ~(last > 0)  # NaN (fewer than k results) or not positive: a vector of any length can reach that
         return np.searchsorted(self.shortness, np.where(few, np.inf, -last / np.where(few, 1, reach)), side="right")
 
