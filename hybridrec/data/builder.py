@@ -15,7 +15,7 @@ from hybridrec.data.entities import Entities
 from hybridrec.data.features import LABELS, FeatureColumn, Features
 from hybridrec.data.ragged import Ragged
 from hybridrec.data.table_blocks import join_blocks
-from hybridrec.data.transforms import WeightOptions, weigh
+from hybridrec.data.transforms import WeightOptions, split_dislikes, weigh
 from hybridrec.data.vocabulary import Vocabulary
 from hybridrec.errors import DataError, PluginError
 from hybridrec.types import ITEMS, KIND_NAME, PADDING, USERS, Bools, Doubles, EntityKind, Floats, Ints, Sparse
@@ -27,7 +27,7 @@ UNCHANGED = WeightOptions()
 """Options that leave weights as they are."""
 LINE = "line"
 """The column in which `hybridrec.text_files` numbers lines; every table may have it, and it is ignored."""
-_INTERACTIONS = (("user", "item"), ("time", "weight", "position", "group", "gain"))
+_INTERACTIONS = (("user", "item"), ("time", "weight", "position", "group", "gain", "target"))
 """The columns that the frame `interactions` must have, and those that it may have; likewise for the frames below."""
 _ENTITIES = (("id",), ("text", "time"))
 _USER_HAS = (("user", "id"), ("weight",))
@@ -47,8 +47,9 @@ class Tables:
     less memory.
 
     interactions: a frame with the columns `user` and `item`, where known also `time` (seconds since 1970), `weight`,
-        `position`, `group` and `gain`, and the columns that `context` names. A gain is the worth of the interaction to
-        metrics (the price paid); without the column it is the weight
+        `position`, `group`, `gain` and `target`, and the columns that `context` names. A negative weight means a
+        dislike. A gain is the worth of the interaction to metrics (the price paid); without the column it is the
+        weight. A target is true for interactions that queries ask for; the others only inform
     entities: kind -> a frame with the column `id`, where known also `text` and `time`. The text of a user is a title,
         the time of a user is the time of the query, and the time of an item is its release. Users and items without
         interactions may be listed; users and items with interactions need not be listed
@@ -152,9 +153,11 @@ def assemble(tables: Tables | Iterable[Tables], weight: WeightOptions = UNCHANGE
         kind: _vocabulary(*((f"{name}['{kind}']", table.get(kind), "id") for name, table in tables_of.items()))
         for kind in tables.kinds
     }
+    interactions, dislikes = split_dislikes(_interactions(tables, users, items), weight)
     return Dataset(
         entities={kind: _entities(kind, tables, ids) for kind, ids in vocabularies.items()},
-        interactions=weigh(_interactions(tables, users, items), weight),
+        interactions=weigh(interactions, weight),
+        dislikes=dislikes,
         user_has={kind: _csr(frame, ("user", users), ("id", vocabularies[kind])) for kind, frame in user_has.items()},
         item_has={kind: _csr(frame, ("item", items), ("id", vocabularies[kind])) for kind, frame in item_has.items()},
         assignments={kind: _triples(frame, users, items, vocabularies[kind]) for kind, frame in assignments.items()},
@@ -221,6 +224,7 @@ def _interactions(tables: Tables, users: Vocabulary, items: Vocabulary) -> Ragge
         weights=frame["weight"].to_numpy() if "weight" in frame.columns else None,
         groups=frame["group"].to_numpy() if "group" in frame.columns else None,
         context=_context(tables),
+        targets=frame["target"].to_numpy() if "target" in frame.columns else None,
         gains=frame["gain"].to_numpy() if "gain" in frame.columns else None,
         positions=frame["position"].to_numpy() if "position" in frame.columns else None,
     )

@@ -34,6 +34,7 @@ class Dataset:
     through_items: kinds that users carry by way of their items: a user has the artists of the items in the history
     impressions: Ragged, one row per user, of items that were shown and not taken, or None; `interactions` does not
         contain them
+    dislikes: Ragged, one row per user, of items that the user dislikes, or None; `interactions` does not contain them
 
     Components read `user_matrix(kind)` and `item_matrix(kind)`, which join the stated entities, the assignments and
     the entities through items. Neither matrix can leak a hidden interaction: a split removes the assignments of hidden
@@ -49,6 +50,7 @@ class Dataset:
     assignments: dict[EntityKind, Ints] = field(default_factory=dict)
     through_items: tuple[EntityKind, ...] = ()
     impressions: Ragged | None = None
+    dislikes: Ragged | None = None
     _matrices: dict[tuple[str, EntityKind], Sparse] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -192,6 +194,7 @@ class Dataset:
             user_has={kind: matrix.multiply(kept).tocsr() for kind, matrix in self.user_has.items()},
             assignments={kind: given[~hidden[given[:, 0]]] for kind, given in self.assignments.items()},
             impressions=None if self.impressions is None else _without_rows(self.impressions, hidden),
+            dislikes=None if self.dislikes is None else _without_rows(self.dislikes, hidden),
         )
 
     def hide_items(self, hidden: Bools) -> Dataset:
@@ -217,6 +220,7 @@ class Dataset:
             user_features=None if about.features is None else about.features.take(users),
             times=None if about.times is None else about.times[users],
             derived=self.through_items,
+            disliked=None if self.dislikes is None else self.dislikes.take(users),
         )
 
     def query_has(self, stated: Mapping[EntityKind, Sparse], history: Ragged) -> dict[EntityKind, Sparse]:
@@ -248,6 +252,7 @@ class Dataset:
             assignments={kind: state[place] for kind, place in _members(state, "assignments")},
             through_items=_texts_of(state, "through_items"),
             impressions=_ragged_of(state, "impressions") if "impressions.ids" in state else None,
+            dislikes=_ragged_of(state, "dislikes") if "dislikes.ids" in state else None,
         )
 
     @property
@@ -295,7 +300,7 @@ def _entities_of(state: Mapping[str, NDArray[Any]], name: str) -> Entities:
 
 
 def _ragged_of(state: Mapping[str, NDArray[Any]], name: str) -> Ragged:
-    columns = {column: state.get(f"{name}.{column}") for column in ("times", "weights", "groups", "gains")}
+    columns = {column: state.get(f"{name}.{column}") for column in ("times", "weights", "groups", "gains", "targets")}
     width, context = int(state[f"{name}.width"]), _features_of(state, f"{name}.context")
     return Ragged(state[f"{name}.ids"], state[f"{name}.offsets"], width, **columns, context=context)
 

@@ -29,8 +29,9 @@ class Ragged:
     groups: integers by which a splitter groups (a published fold number, say)
     context: columns of the request that led to each interaction (device, shop)
     gains: the worth of each interaction to metrics, if that is not its weight (the price paid, say)
+    targets: bool, true for the interactions of the kinds that are asked for; the others only inform
 
-    The last five are parallel to `ids`, or None if the data has none. All arrays are read-only.
+    The last six are parallel to `ids`, or None if the data has none. All arrays are read-only.
     """
 
     ids: Ints
@@ -41,6 +42,7 @@ class Ragged:
     groups: Ints | None = None
     context: Features | None = None
     gains: Floats | None = None
+    targets: Bools | None = None
 
     def __post_init__(self) -> None:
         """Make the arrays read-only, since all holders of the object share them."""
@@ -71,6 +73,7 @@ class Ragged:
         groups: Ints | None = None,
         context: Features | None = None,
         gains: Floats | None = None,
+        targets: Bools | None = None,
         positions: NDArray[np.generic] | None = None,
     ) -> Ragged:
         """Build a Ragged from parallel columns: `rows` has the row of each id.
@@ -94,6 +97,7 @@ class Ragged:
             groups=None if groups is None else np.ascontiguousarray(groups[order], np.int32),
             context=None if context is None else context.take(order),
             gains=None if gains is None else np.ascontiguousarray(gains[order], np.float32),
+            targets=None if targets is None else np.ascontiguousarray(targets[order], bool),
         )
 
     @classmethod
@@ -115,6 +119,7 @@ class Ragged:
             if all(ragged.context is not None for ragged in parts)
             else None,
             gains=joined([ragged.gains for ragged in parts]),
+            targets=joined([ragged.targets for ragged in parts]),
         )
 
     def __len__(self) -> int:
@@ -191,6 +196,7 @@ class Ragged:
             groups=None if self.groups is None else _collapsed(self.groups[positions]),
             context=None if self.context is None else self.context.take(positions),
             gains=None if self.gains is None else self.gains[positions],
+            targets=None if self.targets is None else self.targets[positions],
         )
 
 

@@ -21,11 +21,40 @@ class WeightOptions(Options):
     threshold: float = Field(default=0.0, ge=0)
     """Drop interactions with a smaller weight; their users and items stay in the data."""
 
+    dislike: float | None = None
+    """Take interactions of at most this weight for dislikes, which are no interactions: of ratings from 1 to 5,
+    `{threshold: 4, dislike: 2}` makes likes of 4 and 5, and dislikes of 1 and 2. A negative weight always means a
+    dislike."""
+
     transform: Literal["none", "log", "binary"] = "none"
     """log: ln(1 + weight), for counts with a long tail. binary: every remaining interaction counts 1."""
 
     half_life: float | None = Field(default=None, gt=0)
     """Days after which an interaction counts half, relative to the newest one; by default age makes no difference."""
+
+
+def split_dislikes(interactions: Ragged, options: WeightOptions) -> tuple[Ragged, Ragged | None]:
+    """Return the interactions without the dislikes among them, and the dislikes, without weights; None without any.
+
+    Raises DataError if `options` say what a dislike is, and the data has no weights.
+    """
+    weights = interactions.weights
+    if weights is None:
+        if options.dislike is not None:
+            raise DataError("weight.dislike needs weights, and the data has none")
+        return interactions, None
+    if options.dislike is not None and options.dislike >= options.threshold > 0:
+        raise DataError(
+            f"weight: a weight of {options.dislike:g} cannot be a dislike and, from {options.threshold:g} on, an "
+            "interaction; right is a `dislike` below `threshold`"
+        )
+    least = 0.0 if options.dislike is None else options.dislike
+    disliked = weights < 0 if options.dislike is None else weights <= least
+    if not disliked.any():
+        return interactions, None
+    dislikes = interactions.where(disliked)
+    plain = replace(dislikes, weights=None, groups=None, context=None, gains=None, targets=None)
+    return interactions.where(~disliked), plain
 
 
 def weigh(interactions: Ragged, options: WeightOptions) -> Ragged:

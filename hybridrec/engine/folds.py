@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,6 +10,7 @@ import numpy as np
 from hybridrec.config.experiment import CheckedExperiment, FilterSpec
 from hybridrec.data.checks import check_fold, check_hidden
 from hybridrec.data.dataset import Dataset, contains, pair_keys
+from hybridrec.data.ragged import Ragged
 from hybridrec.data.segments.base import segments_of
 from hybridrec.data.segments.known_fields import KnownFields
 from hybridrec.data.splits.base import Fold, Splitter
@@ -22,7 +23,7 @@ from hybridrec.stages.candidates import Exclude
 from hybridrec.stages.pipeline import Filters
 from hybridrec.stages.validation_split import ValidationSplit
 from hybridrec.tracing import calling, each
-from hybridrec.types import Bools, Sparse
+from hybridrec.types import ITEMS, Bools, Longs, Sparse
 
 
 def folds_of(experiment: CheckedExperiment, data: Dataset) -> Iterator[Fold]:
@@ -108,7 +109,7 @@ class PartSplitter:
             check_fold(fold, data)
             if self.seen is not None:
                 check_hidden(fold)
-        return without_excluded(fold, self.filters)
+        return without_excluded(of_asked_kinds(with_visible_dislikes(fold, data, self.seed), data), self.filters)
 
 
 def _checked(experiment: CheckedExperiment, fold: Fold, data: Dataset) -> Fold:
@@ -144,12 +145,26 @@ def without_excluded(fold: Fold, filters: Sequence[FilterSpec]) -> Fold:
     allowed = {target: ~_held(fitted.exclude(fold.queries, target), matrix) for target, matrix in fold.truth.items()}
     if all(mask.all() for mask in allowed.values()):
         return fold
-    truth = {target: entries(matrix, allowed[target]) for target, matrix in fold.truth.items()}
-    gains = {target: entries(matrix, allowed[target]) for target, matrix in fold.gains.items()}
+    places = ", ".join(spec.place for spec in filters)
+    message = f"fold {fold.name}: {places} allow nothing of what the {len(fold.queries)} queries ask for"
+    return _with_truth(fold, allowed, message)
+
+
+def _with_truth(fold: Fold, kept: Mapping[str, Bools], message: str) -> Fold:
+    """Return a fold with only the truth that `kept`, a mask over its entries by target, marks; other targets stay.
+
+    Queries that are left without truth are dropped. Raises DataError with this message if no query is left.
+    """
+
+    def left(matrices: Mapping[str, Sparse]) -> dict[str, Sparse]:
+        return {
+            target: entries(matrix, kept[target]) if target in kept else matrix for target, matrix in matrices.items()
+        }
+
+    truth, gains = left(fold.truth), left(fold.gains)
     asked = np.flatnonzero(np.sum([matrix.getnnz(axis=1) for matrix in truth.values()], axis=0))
     if not len(asked):
-        places = ", ".join(spec.place for spec in filters)
-        raise DataError(f"fold {fold.name}: {places} allow nothing of what the {len(fold.queries)} queries ask for")
+        raise DataError(message)
     return replace(
         fold,
         queries=fold.queries.take(asked),
@@ -158,6 +173,56 @@ def without_excluded(fold: Fold, filters: Sequence[FilterSpec]) -> Fold:
         units=fold.units[asked],
         weights=fold.weights[asked],
     )
+
+
+def of_asked_kinds(fold: Fold, data: Dataset) -> Fold:
+    """Return a fold of `data` whose truth has only items that the split hides an interaction of an asked kind with.
+
+    Queries that are left without truth are dropped. Raises DataError if no query is left.
+    """
+    history, trained = data.interactions, fold.train.interactions
+    if history.targets is None or ITEMS not in fold.truth:
+        return fold
+    truth = fold.truth[ITEMS]
+    asked = pair_keys(fold.units[kernels.csr_rows(truth)], truth.indices, history.width)
+    left = _count(asked, history) > _count(asked, trained)
+    if left.all():
+        return fold
+    return _with_truth(fold, {ITEMS: left}, f"fold {fold.name}: none of the hidden interactions is of an asked kind")
+
+
+def _count(pairs: Longs, interactions: Ragged) -> Longs:
+    """Return the number of interactions of asked kinds with each of these (user, item) pairs: int64."""
+    keys = np.sort(pair_keys(interactions.rows, interactions.ids, interactions.width)[interactions.targets])
+    return np.searchsorted(keys, pairs, "right") - np.searchsorted(keys, pairs, "left")
+
+
+def with_visible_dislikes(fold: Fold, data: Dataset, seed: int) -> Fold:
+    """Return a fold of `data` in which training part and queries have only those dislikes that the split would show.
+
+    Where training saw nothing from the time of the queries on, these are the earlier dislikes. Otherwise each user's
+    dislikes are hidden at random in the share in which the user's interactions are.
+    """
+    dislikes = data.dislikes
+    if dislikes is None:
+        return fold
+    train, times = fold.train, fold.queries.times
+    latest = None if train.interactions.times is None else train.interactions.times.max(initial=-np.inf)
+    if latest is not None and dislikes.times is not None and times is not None and latest < times.min():
+        visible = dislikes.times < times.min()
+        shown = dislikes.where(visible)
+        queries = shown.take(fold.units)
+    else:
+        lengths = data.interactions.lengths
+        share = np.bincount(fold.units, fold.queries.history.lengths, len(lengths))
+        asked = np.bincount(fold.units, minlength=len(lengths))
+        share = np.where(asked > 0, share / np.maximum(asked, 1) / np.maximum(lengths, 1), 1.0)
+        drawn = label_rng(seed, f"dislikes of {fold.name}").random(len(dislikes.ids))
+        shown = dislikes.where(drawn < share[dislikes.rows])
+        queries = shown.take(fold.units)
+    gone = (train.interactions.lengths == 0) & (data.interactions.lengths > 0)
+    of_training = shown.where(~gone[shown.rows])
+    return replace(fold, train=replace(train, dislikes=of_training), queries=replace(fold.queries, disliked=queries))
 
 
 def _held(exclude: Exclude, matrix: Sparse) -> Bools:

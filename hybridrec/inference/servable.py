@@ -93,7 +93,7 @@ def served_data(data: Dataset) -> Dataset:
     return replace(
         data,
         entities={kind: replace(entities, vectors=None) for kind, entities in data.entities.items()},
-        interactions=replace(data.interactions, groups=None),
+        interactions=replace(data.interactions, groups=None, targets=None),
         user_has={kind: data.user_matrix(kind) for kind in stated},
         item_has={kind: data.item_matrix(kind) for kind in dict.fromkeys([*data.item_has, *data.assignments])},
         assignments={},
@@ -119,6 +119,7 @@ def without_users(data: Dataset) -> Dataset:
             Ragged.empty(0, len(data.items)), context=None if context is None else context.take(nobody)
         ),
         user_has={kind: empty_csr(0, data.size(kind)) for kind in data.user_has},
+        dislikes=None,
     )
 
 

@@ -16,6 +16,7 @@ from threadpoolctl import ThreadpoolController, threadpool_limits
 
 from hybridrec.data.encoding import TAGS, encode
 from hybridrec.data.queries import Query, QueryBatch
+from hybridrec.data.ragged import Ragged
 from hybridrec.data.segments.base import segments_of
 from hybridrec.data.segments.known_fields import KnownFields
 from hybridrec.errors import ConfigError, DataError, unknown_pipeline
@@ -191,10 +192,11 @@ class Recommender:
             return stated
         profiled, others = np.flatnonzero(bare), np.flatnonzero(~bare)
         asked = stated.take(profiled)
+        profiles = self.data.queries(asked.users)
         profiles = replace(
-            self.data.queries(asked.users),
+            profiles,
             times=asked.times,
-            disliked=asked.disliked,
+            disliked=_of_both(profiles.disliked, asked.disliked),
             user_features=asked.user_features,
             context=asked.context,
             ids=asked.ids,
@@ -276,3 +278,11 @@ def load(
     with threadpool_limits(limits=1):
         servable = read_bundle(bundle_path(run_or_bundle), registry, block=block, plugins=plugins)
         return Recommender(servable, observers, unknown=unknown)
+
+
+def _of_both(first: Ragged | None, second: Ragged | None) -> Ragged | None:
+    """Return rows with the ids of two Ragged of as many rows, without times; either may be None."""
+    if first is None or second is None:
+        return second if first is None else first
+    rows, ids = (np.concatenate([getattr(first, name), getattr(second, name)]) for name in ("rows", "ids"))
+    return Ragged.from_columns(rows, ids, (len(first), first.width))

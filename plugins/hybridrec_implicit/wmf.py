@@ -97,7 +97,7 @@ class WMF(VectorModel):
         start = rng.standard_normal((len(learned), self.config.factors), np.float32)
         start *= (learned[:, None] * 0.1 / np.sqrt(self.config.factors)).astype(np.float32)
         solve = self._descend if self.config.solver == "sgd" else self._alternate
-        return self._learn(solve(entries, start, rng), entries, means, data)
+        return self._learn(solve(self._with_dislikes(entries, data.dislikes), start, rng), entries, means, data)
 
     def refresh(self, data: Dataset, new_codes: Mapping[Target, Ints], rng: np.random.Generator) -> Self:
         """Run one more round on the grown data: solve for all users from the current vectors, then for all items."""
@@ -105,7 +105,8 @@ class WMF(VectorModel):
         vectors = np.zeros((len(data.items), self.config.factors), np.float32)
         kept = self._learned & (new_codes[ITEMS] != PADDING)
         vectors[new_codes[ITEMS][kept]] = self._items[kept]
-        for side in (entries, entries.T.tocsr()):
+        judged = self._with_dislikes(entries, data.dislikes)
+        for side in (judged, judged.T.tocsr()):
             vectors = LeastSquares.of(vectors, self._everywhere).solve(*self._side(side)).astype(np.float32)
         return self._learn(vectors, entries, means, data)
 
@@ -239,15 +240,18 @@ class WMF(VectorModel):
         """Return the vectors of queries, float32 [Q, factors]: least squares on their ratings, items held fixed."""
         entries = self._entries(self._ratings(queries.history), self._means)
         informative = abs(entries) @ self._learned.astype(np.float32) > 0
-        if queries.disliked is not None and self.config.feedback == "implicit":
-            entries = _with_zeros(entries, queries.disliked)
+        entries = self._with_dislikes(entries, queries.disliked)
         projected = self._squares.solve(*self._side(entries)).astype(np.float32)
         projected[~informative] = np.nan
         return projected
 
+    def _with_dislikes(self, entries: Sparse, dislikes: Ragged | None) -> Sparse:
+        """Return the entries with one of 0 for each dislike; with explicit feedback the ratings say it themselves."""
+        return entries if dislikes is None or self.config.feedback == "explicit" else _with_zeros(entries, dislikes)
+
 
 def _with_zeros(entries: Sparse, disliked: Ragged) -> Sparse:
-    """Return the entries of queries, csr [Q, I], with an entry of 0 for each disliked item."""
+    """Return the entries of users or queries, csr [rows, I], with an entry of 0 for each disliked item."""
     liked = entries.tocoo()
     rows, columns = np.concatenate((liked.row, disliked.rows)), np.concatenate((liked.col, disliked.ids))
     values = np.concatenate((liked.data, np.zeros(len(disliked.ids), np.float32)))

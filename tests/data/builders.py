@@ -140,14 +140,15 @@ def complete():
         Tables(
             interactions=frame(
                 {
-                    "user": ["me", "너", "me", "me"],
-                    "item": ["🎸", "b", "b", "🎸"],
-                    "time": [3.0, 1.0, 2.0, 1.0],
-                    "weight": [1.0, 2.0, 3.0, 4.0],
-                    "group": [0, 1, 2, 0],
-                    "gain": [0.0, -1.5, 2.0, 9.0],
-                    "device": ["tv", None, "phone", "tv"],
-                    "budget": [1.0, 0.0, None, 5.0],
+                    "user": ["me", "너", "me", "me", "me"],
+                    "item": ["🎸", "b", "b", "🎸", "new"],
+                    "time": [3.0, 1.0, 2.0, 1.0, 4.0],
+                    "weight": [1.0, 2.0, 3.0, 4.0, -1.0],
+                    "group": [0, 1, 2, 0, 0],
+                    "gain": [0.0, -1.5, 2.0, 9.0, 0.0],
+                    "target": [True, False, True, True, True],
+                    "device": ["tv", None, "phone", "tv", None],
+                    "budget": [1.0, 0.0, None, 5.0, None],
                 }
             ),
             entities={

@@ -1,5 +1,6 @@
 """The folds of an experiment: the output of splitters is checked, validation stays in the training part."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,7 @@ import polars as pl
 import pytest
 
 import hybridrec
-from hybridrec import DataError, PluginError
+from hybridrec import DataError, PluginError, Tables, assemble
 from hybridrec.api import plan
 from hybridrec.config.load import load_experiment
 from hybridrec.data.splits import Masked
@@ -157,3 +158,80 @@ def test_filters_that_leave_nothing_to_find_are_named(experiment):
     loaded = load_experiment(experiment(("targets:", f"{nothing}\ntargets:")), Registry())
     with pytest.raises(DataError, match=r"filters.0., filters.1. allow nothing of what the \d+ queries ask for"):
         next(folds_of(loaded, read(loaded)))
+
+
+def events(rows):
+    """A dataset of rows (user, item, time, weight, asked for)."""
+    frame = pl.DataFrame(
+        rows, schema=["user", "item", "time", "weight", "target"], orient="row", infer_schema_length=None
+    )
+    return assemble(Tables(interactions=frame.cast({"weight": pl.Float32, "time": pl.Float64})))
+
+
+ROWS = [
+    (f"u{user}", f"i{(user * 5 + n * 3) % 17:02}", float(10 * n + user % 3), 1.0 if n % 4 else 5.0, n % 4 == 0)
+    for user in range(20)
+    for n in range(9)
+]
+DISLIKED = [
+    (f"u{user}", f"i{(user + n * 7) % 17:02}", float(10 * n + 1), -1.0, True) for user in range(20) for n in range(9)
+]
+SPLITS = {
+    "temporal": {"use": "temporal", "test": 0.3},
+    "random": {"use": "random", "test": 0.3},
+    "masked": {"use": "masked", "scenarios": {"items": 1}},
+    "leave-one-out": {"use": "leave-one-out"},
+}
+
+
+@pytest.fixture
+def fold(experiment):
+    """The fold of a dataset by one of SPLITS."""
+
+    def split(data, name):
+        checked = load_experiment(experiment(), Registry(), (f"split={json.dumps(SPLITS[name])}",))
+        (fold,) = folds_of(checked, data)
+        return fold
+
+    return split
+
+
+@pytest.mark.parametrize("name", SPLITS)
+def test_only_events_of_asked_kinds_are_asked_for(fold, name):
+    data = events(ROWS)
+    made = fold(data, name)
+    truth = made.truth["items"]
+    assert truth.nnz
+    wanted = {(user, item) for user, item, _, _, asked in ROWS if asked}
+    users, items = data.users.vocabulary.ids, data.items.vocabulary.ids
+    asked = {(users[int(made.units[row])], items[int(item)]) for row, item in zip(*truth.nonzero(), strict=True)}
+    assert asked <= wanted
+    assert (truth.getnnz(axis=1) > 0).all()
+    assert set(made.gains["items"].data) == {5.0}
+    shown = made.train if name != "masked" else made.queries
+    history = shown.interactions if name != "masked" else shown.history
+    assert set(history.weights) == {1.0, 5.0}  # the other kinds inform
+
+
+@pytest.mark.parametrize("name", SPLITS)
+def test_dislikes_are_hidden_as_interactions_are(fold, name):
+    data = events(ROWS + DISLIKED)
+    made = fold(data, name)
+    total = len(data.dislikes.ids)
+    trained, shown = made.train.dislikes, made.queries.disliked
+    assert 0 < len(shown.ids) < total
+    assert len(trained.ids) < total
+    if name == "temporal":
+        cut = made.queries.times.min()
+        assert max(trained.times.max(), shown.times.max()) < cut
+        assert len(trained.ids) == (data.dislikes.times < cut).sum()
+    if name == "masked":
+        assert not trained.lengths[made.units].any()
+    again = fold(data, name)
+    assert (again.queries.disliked.ids == shown.ids).all()
+
+
+def test_nothing_asked_for_is_an_error(fold):
+    late = [(user, item, time, weight, time < 40) for user, item, time, weight, _ in ROWS]
+    with pytest.raises(DataError, match="none of the hidden interactions is of an asked kind"):
+        fold(events(late), "temporal")

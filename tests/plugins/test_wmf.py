@@ -3,12 +3,13 @@
 from dataclasses import replace
 
 import numpy as np
+import polars as pl
 import pytest
 from pydantic import ValidationError
 from scipy.optimize import minimize
 from scipy.sparse import csr_matrix
 
-from hybridrec import Exclude, Query, Ragged
+from hybridrec import Exclude, Query, Ragged, Tables, assemble
 from hybridrec.testing import ComponentContract, encode, toy_dataset
 from hybridrec_implicit.als import ALS
 from hybridrec_implicit.cold import _ridge
@@ -284,3 +285,22 @@ def test_least_squares_of_short_and_long_rows_alike():
         own = y[sparse.indices[cut]]
         left = 0.4 * y.T @ y + own.T @ (excess[cut, None] * own) + ridge[row] * np.eye(5)
         np.testing.assert_allclose(given[row], np.linalg.solve(left, own.T @ sparse.data[cut]), atol=1e-9)
+
+
+def test_dislikes_lower_the_scores_of_an_item_for_those_who_are_alike():
+    rows = [(f"u{user}", f"i{item}", 1.0) for user in range(24) for item in range(8) if (user + item) % 2 == 0]
+    rows += [(f"u{user}", "odd", 1.0) for user in (0, 1)]
+    disliked = [(f"u{user}", "odd", -1.0) for user in range(2, 24, 2)]
+
+    def scores(rows):
+        frame = pl.DataFrame(rows, schema=["user", "item", "weight"], orient="row")
+        data = assemble(Tables(interactions=frame.cast({"weight": pl.Float32})))
+        model = WMF(WMF.Config(factors=4, regularization=0.1)).fit(data, np.random.default_rng(0))
+        odd = data.items.vocabulary.encode(["odd"])[0]
+        even, uneven = (data.users.vocabulary.encode([name])[0] for name in ("u4", "u5"))
+        queries = replace(data.queries(np.array([even, uneven])), disliked=None)
+        return model.score(queries, np.full((2, 1), odd, np.int32), "items")[:, 0]
+
+    (before_even, before_uneven), (even, uneven) = scores(rows), scores(rows + disliked)
+    assert even < before_even - 0.01
+    assert abs(uneven - before_uneven) < before_even - even

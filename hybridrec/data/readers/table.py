@@ -21,7 +21,7 @@ from hybridrec.data.io.files import File, FileSource, file_states
 from hybridrec.data.io.item_vectors import ItemVectors
 from hybridrec.data.readers.base import Reader
 from hybridrec.data.transforms import WeightOptions
-from hybridrec.errors import DataError
+from hybridrec.errors import DataError, did_you_mean
 from hybridrec.paths import KindName
 from hybridrec.plugin import Options
 from hybridrec.types import ITEMS, USERS, Floats
@@ -35,6 +35,17 @@ class TableOptions(BadLineOptions):
 
     interactions: Interactions = Field(examples=[{"path": "plays.csv", "user": "user", "item": "song"}])
     """The file of interactions, the only one that is required."""
+
+    events: dict[str, Interactions] = Field(
+        {}, examples=[{"view": {"path": "views.csv", "user": "user", "item": "song"}}]
+    )
+    """More files of interactions, by kind, with the same roles of columns as `interactions`."""
+
+    kinds: dict[str, float] = Field({}, examples=[{"view": 1, "cart": 3, "buy": 5}])
+    """Factors on the weights of interactions by kind; 0 leaves a kind out, and a negative one makes it a dislike."""
+
+    asked: tuple[str, ...] = Field((), examples=[["buy"]])
+    """Kinds that queries ask for; interactions of other kinds only inform. By default all kinds are asked for."""
 
     users: Users | None = None
     """Descriptions of users."""
@@ -91,7 +102,13 @@ class TableReader(Reader):
         assigned = {kind: self._open(source, frames) for kind, source in config.assignments.items()}
         shown = config.impressions
         tables = Tables(
-            interactions=_interactions(self._open(config.interactions, frames)),
+            interactions=_events(
+                config,
+                [
+                    _interactions(self._open(file, frames))
+                    for file in (config.interactions, *(file.of_kind(kind) for kind, file in config.events.items()))
+                ],
+            ),
             entities={kind: _entities(file) for kind, file in described.items()},
             user_has=self._has("user", users, config.user_has, frames),
             item_has=self._has("item", items, config.item_has, frames),
@@ -203,14 +220,63 @@ def _interactions(file: ColumnTable[Interactions]) -> pl.DataFrame:
     if options.gain is not None:
         columns["gain"] = file.numbers(options.gain)
     context = {name: _typed(file, name, kind) for name, kind in options.context.items()}
-    if clash := sorted(context.keys() & {"user", "item", "time", "weight", "position", "group", "gain"}):
+    if clash := sorted(
+        context.keys() & {"user", "item", "time", "weight", "position", "group", "gain", "kind", "target"}
+    ):
         raise DataError(f"{options.path}: the column {clash[0]!r} cannot be a column of the request; rename it")
+    if options.event is not None:
+        columns["kind"] = file.texts([options.event])
     frame = pl.DataFrame(columns | context).drop_nulls(list(columns))
-    if options.weight is not None:
-        frame = frame.filter(pl.col("weight") > 0)
+    return frame.with_columns(kind=pl.lit(options.event_kind)) if options.event_kind is not None else frame
+
+
+def _events(config: TableOptions, frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Return the interactions of all files in one frame: weighed by their kinds, with a column `target` if some kinds
+    are not asked for, and without rows of weight 0, unless these are dislikes."""
+    import polars as pl
+
+    names = [Path(file.path).name for file in (config.interactions, *config.events.values())]
+    for name, frame in zip(names, frames, strict=True):
+        if set(frame.columns) - {"kind"} != set(frames[0].columns) - {"kind"}:
+            has, had = (", ".join(sorted(set(each.columns) - {"kind"})) for each in (frame, frames[0]))
+            raise DataError(f"{name} has the roles {has}, and {names[0]} {had}; all files of events have the same")
+    frame = pl.concat([each.select(sorted(each.columns)) for each in _alike(frames)], how="vertical_relaxed")
+    main = names[0]
+    if config.kinds or config.asked:
+        if "kind" not in frame.columns:
+            raise DataError(
+                f"{main}: `kinds` and `asked` need the kind of each row: name its column with `event`, or `event_kind`"
+            )
+        counts = dict(frame["kind"].value_counts().iter_rows())
+        for name in (*config.kinds, *config.asked):
+            if name not in counts:
+                raise DataError(f"no interaction is of the kind '{name}'; {did_you_mean(name, map(str, counts))}")
+        if unlisted := [name for name in counts if config.kinds and name not in config.kinds]:
+            raise DataError(
+                f"{counts[unlisted[0]]:,} interactions are of the kind '{unlisted[0]}', which `kinds` does not list; "
+                "a weight of 0 there leaves a kind out"
+            )
+        if config.kinds:
+            factor = pl.col("kind").replace_strict(config.kinds, return_dtype=pl.Float32)
+            weight = pl.col("weight") if "weight" in frame.columns else pl.lit(1.0, pl.Float32)
+            frame = frame.with_columns(weight=weight * factor)
+        if config.asked:
+            frame = frame.with_columns(target=pl.col("kind").is_in(list(config.asked)))
+    frame = frame.drop("kind", strict=False)
+    if "weight" in frame.columns and config.weight.dislike is None:
+        frame = frame.filter(pl.col("weight") != 0)
     if not len(frame):
-        raise DataError(f"{options.path} has no interactions: it has no rows, or none of a weight above 0")
+        raise DataError(f"{config.interactions.path} has no interactions: it has no rows, or none of a weight above 0")
     return frame
+
+
+def _alike(frames: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:
+    """Return frames whose columns of ids are texts if there are several, as their categories differ."""
+    import polars as pl
+
+    if len(frames) == 1:
+        return list(frames)
+    return [frame.with_columns(pl.col("user", "item").cast(pl.String)) for frame in frames]
 
 
 def _interaction_columns(file: ColumnTable[Interactions] | ColumnTable[Impressions]) -> dict[str, pl.Series]:
@@ -368,9 +434,21 @@ class Interactions(FileSource):
     """Column of what the interaction is worth to metrics, such as the price paid: `revenue` adds it up, and `ndcg`
     counts it with its option `gain`. By default the weight, from which models learn."""
 
+    event: str | None = None
+    """Column of the kind of each interaction: view, cart, buy."""
+
+    event_kind: str | None = None
+    """Kind of all interactions of this file, in place of a column `event`."""
+
     context: dict[str, FeatureType] = Field({})
     """Columns of the request that led to the interaction, with their types: {device: category, budget: number}. A
     query may state them, and filters and learned re-rankers read them."""
+
+    def of_kind(self, kind: str) -> Interactions:
+        """Return the options of a file of interactions of one kind; raises DataError if they say another."""
+        if self.event is not None or self.event_kind not in (None, kind):
+            raise DataError(f"{self.path}: its kind is '{kind}', as `events` says; leave out `event` and `event_kind`")
+        return self.model_copy(update={"event_kind": kind})
 
 
 class Impressions(FileSource):

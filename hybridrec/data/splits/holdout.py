@@ -187,8 +187,12 @@ def gains_of(truth: Sparse, interactions: Ragged) -> dict[Target, Sparse]:
 
 
 def gains_or_weights(interactions: Ragged) -> Floats | None:
-    """Return the gain of each interaction, else its weight: float32, parallel to `ids`; None without both."""
-    return interactions.weights if interactions.gains is None else interactions.gains
+    """Return the gain of each interaction, else its weight: float32, parallel to `ids`; None without both.
+
+    It is 0 for interactions of kinds that are not asked for.
+    """
+    gains = interactions.weights if interactions.gains is None else interactions.gains
+    return gains if gains is None or interactions.targets is None else gains * interactions.targets
 
 
 def fold_of(

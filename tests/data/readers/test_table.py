@@ -8,6 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from hybridrec.data.readers.table import TableOptions
+from hybridrec.errors import DataError
 from tests.data.tables import PLAYS, plays_of, refused, tags_of
 
 
@@ -192,3 +193,66 @@ def test_bad_npy(read, vectors, says):
 def test_options_are_strict(mapping):
     with pytest.raises(ValidationError):
         TableOptions.model_validate(mapping)
+
+
+EVENTS = "user,item,what,day\n1,a,view,1\n1,a,buy,2\n1,b,view,3\n2,b,cart,4\n2,c,hide,5\n2,a,buy,6\n"
+KINDS = {"view": 1, "cart": 3, "buy": 5, "hide": -1}
+OF_KIND = {"path": "plays.csv", "user": "user", "item": "item", "time": "day"}
+
+
+def test_kinds_of_events_have_weights_and_negative_ones_are_dislikes(read):
+    data = read({"plays.csv": EVENTS}, interactions={**OF_KIND, "event": "what"}, kinds=KINDS, asked=["buy"])
+    matrix = data.interactions.matrix().toarray()
+    assert matrix.tolist() == [[6, 1, 0], [5, 3, 0]]
+    assert data.interactions.targets.tolist() == [False, True, False, False, True]
+    assert data.dislikes.matrix().toarray().tolist() == [[0, 0, 0], [0, 0, 1]]
+    assert data.dislikes.times.tolist() == [5.0]
+    assert data.queries(np.array([1])).disliked.ids.tolist() == [2]
+    without = read({"plays.csv": EVENTS}, interactions={**OF_KIND, "event": "what"}, kinds={**KINDS, "view": 0})
+    assert without.interactions.matrix().toarray().tolist() == [[5, 0, 0], [5, 3, 0]]
+    assert without.interactions.targets is None
+
+
+def test_kinds_in_files_of_their_own_are_the_same(read):
+    rows = [line.split(",") for line in EVENTS.splitlines()[1:]]
+    files = {
+        f"{kind}.csv": "user,item,day\n" + "".join(f"{u},{i},{day}\n" for u, i, of_kind, day in rows if of_kind == kind)
+        for kind in KINDS
+    }
+    events = {kind: {**OF_KIND, "path": f"{kind}.csv"} for kind in ("view", "cart", "hide")}
+    main = {**OF_KIND, "path": "buy.csv", "event_kind": "buy"}
+    several = read(files, interactions=main, events=events, kinds=KINDS, asked=["buy"])
+    whole = read({"plays.csv": EVENTS}, interactions={**OF_KIND, "event": "what"}, kinds=KINDS, asked=["buy"])
+    assert several.fingerprint == whole.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"kinds": {"view": 1, "buy": 5, "cart": 3}}, r"1 interactions are of the kind 'hide', which `kinds` does not"),
+        ({"kinds": {**KINDS, "by": 1}}, r"no interaction is of the kind 'by'; did you mean 'buy'"),
+        ({"asked": ["bought"]}, r"no interaction is of the kind 'bought'"),
+        ({"interactions": OF_KIND}, r"`kinds` and `asked` need the kind of each row"),
+        (
+            {"events": {"skip": {"path": "plays.csv", "user": "user", "item": "item"}}},
+            r"plays.csv has the roles item, user, and plays.csv item, time, user",
+        ),
+        ({"events": {"skip": {**OF_KIND, "event": "what"}}}, r"its kind is 'skip', as `events` says"),
+    ],
+)
+def test_mistakes_about_kinds_are_told(read, change, says):
+    mapping = {"interactions": {**OF_KIND, "event": "what"}, "kinds": KINDS, **change}
+    with pytest.raises(DataError, match=says):
+        read({"plays.csv": EVENTS}, **mapping)
+
+
+def test_low_ratings_are_dislikes(read):
+    ratings = "user,item,stars\n1,a,5\n1,b,3\n1,c,2\n2,a,4\n2,d,0\n"
+    source = {"path": "plays.csv", "user": "user", "item": "item", "weight": "stars"}
+    data = read(
+        {"plays.csv": ratings}, interactions=source, weight={"threshold": 4, "dislike": 2, "transform": "binary"}
+    )
+    assert data.interactions.matrix().toarray().tolist() == [[1, 0, 0, 0], [1, 0, 0, 0]]
+    assert data.dislikes.matrix().toarray().tolist() == [[0, 0, 1, 0], [0, 0, 0, 1]]
+    with pytest.raises(DataError, match="right is a `dislike` below `threshold`"):
+        read({"plays.csv": ratings}, interactions=source, weight={"threshold": 2, "dislike": 2})
