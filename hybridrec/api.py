@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
@@ -61,10 +62,12 @@ def run(
         config
     """
     watch = Stopwatch(None if progress is None else progress.started)
+    home = Path.cwd()
     with watch.timing("start"):
         registry = registry_for(config, assignments, block=block, plugins=plugins)
         opened = open_config(config, registry, tuple(assignments), data)
         experiment = opened.check(registry)
+    moved = _returned(home)
     if validation:
         note = "measured on validation queries inside the training parts, not on the test queries"
         experiment = replace(experiment, validation=True, notes=(*experiment.notes, note))
@@ -74,6 +77,7 @@ def run(
     place = Store(Path(store)) if store is not None else Store.default()
     for folder in (Path(runs), place.folder):
         writable(folder)
+    place = Store(place.folder.absolute())
     sweep(Path(runs))
     place.sweep()
     work = ExperimentRunner(experiment, registry, place, progress or NullProgress(), executor, watch=watch)
@@ -82,6 +86,7 @@ def run(
     with observers.told_of_failure():
         result = work.run()
         report = result.report
+        report.notes += moved + _returned(home)
         report.notes += place.limit(experiment.config.store.max)
         report.tuning = None if opened.path is None else tuned_report(opened.path, experiment.hash)
         with watch.timing("write"):
@@ -102,6 +107,17 @@ def run(
     if fault is not None:
         raise fault
     return finished
+
+
+def _returned(home: Path) -> list[str]:
+    """Return to the working folder in which a run began, if a plugin left it, and return a note on that."""
+    try:
+        if Path.cwd() == home:
+            return []
+    except OSError:  # the other folder is gone
+        pass
+    os.chdir(home)
+    return [f"a plugin changed the working folder, which was set back to {home}"]
 
 
 def _written(runs: Path, result: RunResult) -> tuple[Run, WriteError | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import os
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Iterable, Iterator
@@ -22,6 +23,8 @@ LOOSE = "plugin_file_"
 """The prefix of the names of modules that are made of plugin files without packaging."""
 VARIABLE = "HYBRIDREC_TRACE"
 _ENGINE = {"hybridrec", "click", "concurrent", "contextlib", "threading"}
+_AT_WORK: dict[int, list[tuple[str, float]]] = {}
+"""By thread, the calls into plugins that have not returned, outermost first, each with the time at which it began."""
 T = TypeVar("T")
 
 
@@ -74,13 +77,17 @@ def calling(plugin: Plugin | type[Plugin], action: str) -> Iterator[None]:
     """Wrap a call into a plugin, so that its errors get a note with `action` and the name of the plugin.
 
     `action` says the purpose or place of the call: "in pipeline 'a', scorer 'b'". Raises PluginError for a write to a
-    read-only array, and in place of an error of a library whose text holds a revealed secret.
+    read-only array, for `sys.exit`, and in place of an error of a library whose text holds a revealed secret.
     """
     cls = plugin if isinstance(plugin, type) else type(plugin)
     safe: Exception | None = None
     with traced(f"{action}: {cls.name} {cls.version}"):
         try:
             yield
+        except SystemExit as error:  # the command would end well, and without a result
+            ended = PluginError(f"{cls.name} ends the process ({error!r}); let it raise an error instead")
+            ended.add_note(f"{action}: {cls.name} {cls.version}, {origin(cls.__module__)}")
+            raise ended from error
         except Exception as error:
             where = f"{action}: {cls.name} {cls.version}, {origin(cls.__module__)}"
             if reveals(error):
@@ -112,14 +119,27 @@ def each(plugin: Plugin, action: str, values: Iterable[T]) -> Iterator[T]:
         yield value
 
 
+def at_work(longer_than: float) -> list[tuple[str, float]]:
+    """Return the innermost call into a plugin of each thread that has lasted so many seconds, with its seconds."""
+    now = time.perf_counter()
+    calls = [calls[-1] for calls in list(_AT_WORK.values()) if calls]
+    return [(action, now - started) for action, started in calls if now - started > longer_than]
+
+
 @contextmanager
 def traced(action: str) -> Iterator[None]:
-    """Print the duration of the `with` block, called `action`, to standard error if calls are traced."""
-    if not tracing():
-        yield
-        return
+    """Print the duration of the `with` block, called `action`, to standard error if calls are traced.
+
+    While it lasts, `at_work` names it.
+    """
     started = time.perf_counter()
+    actions = _AT_WORK.setdefault(threading.get_ident(), [])
+    actions.append((action, started))
     try:
         yield
     finally:
-        print(f"[trace] {1000 * (time.perf_counter() - started):10.2f} ms  {action}", file=sys.stderr)
+        actions.pop()
+        if not actions:
+            _AT_WORK.pop(threading.get_ident(), None)
+        if tracing():
+            print(f"[trace] {1000 * (time.perf_counter() - started):10.2f} ms  {action}", file=sys.stderr)

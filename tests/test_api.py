@@ -30,7 +30,7 @@ def test_the_plan_fits_nothing_and_knows_what_is_stored(experiment):
 
 def test_the_folder_for_results_is_tried_before_anything_is_fitted(experiment, tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(hybridrec.ConfigError, match="cannot be made a folder for results"):
+    with pytest.raises(hybridrec.WriteError, match="cannot be made a folder for results"):
         hybridrec.run(experiment(), runs=tmp_path / "file")
     assert Store.default().artifacts() == []
 

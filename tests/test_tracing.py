@@ -1,10 +1,13 @@
 """Calls into plugins: errors name their origin, and times are printed on demand."""
 
+import sys
+import time
+
 import numpy as np
 import pytest
 
 from hybridrec import Plugin, PluginError
-from hybridrec.tracing import calling, each, origin, plugin_frames, traced, tracing
+from hybridrec.tracing import at_work, calling, each, origin, plugin_frames, traced, tracing
 
 
 class Tool(Plugin):
@@ -80,3 +83,18 @@ def test_a_step_is_printed_with_its_time_only_on_demand_and_also_when_it_fails(m
         _ = 1 / 0
     lines = capsys.readouterr().err.splitlines()
     assert [line.partition(" ms  ")[2] for line in lines] == ["a step"] * told
+
+
+def test_a_plugin_that_ends_the_process_is_an_error_of_the_plugin():
+    ended = pytest.raises(PluginError, match=r"ends the process \(SystemExit\(0\)\)")
+    with ended as raised, calling(Tool, "while fitting x"):
+        sys.exit(0)
+    assert raised.value.__notes__[0].startswith("while fitting x: ")
+
+
+def test_calls_that_last_are_at_work_innermost_of_each_thread():
+    with traced("outer"), traced("inner"):
+        time.sleep(0.02)
+        assert [action for action, seconds in at_work(0.01) if seconds > 0.01] == ["inner"]
+        assert at_work(100) == []
+    assert at_work(0) == []

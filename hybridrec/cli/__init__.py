@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import faulthandler
 import importlib
 import io
 import os
 import sys
+import threading
 import traceback
 from contextlib import suppress
 from typing import Any
@@ -21,6 +23,8 @@ _EPILOG = """Exit status: 0 success; 1 an unexpected failure; 2 a mistake in the
 
 Commands of plugins are not listed here: `hybridrec plugins` names them."""
 
+PATIENCE = 60.0
+"""Seconds after which a call into a plugin is named, again and again."""
 _LONGEST = 10_000
 """The most characters of a message."""
 COMMANDS = (
@@ -95,6 +99,28 @@ def hybridrec() -> None:
 
 def main() -> None:
     """Run the command line and exit; a user's mistake is reported by a message, never by a traceback."""
+    if not faulthandler.is_enabled():  # a crash in a library tells in whose call it was
+        with suppress(OSError, ValueError, AttributeError):
+            faulthandler.enable()
+    ended = threading.Event()
+    if "--quiet" not in sys.argv:
+        threading.Thread(target=_tell_who_works, args=(ended,), daemon=True).start()
+    try:
+        _main()
+    finally:
+        ended.set()
+
+
+def _tell_who_works(ended: threading.Event) -> None:
+    """Print a line a minute for each call into a plugin that lasts longer, until the command has ended."""
+    while not ended.wait(PATIENCE):
+        tracing = sys.modules.get("hybridrec.tracing")
+        for action, seconds in [] if tracing is None else tracing.at_work(PATIENCE):
+            click.echo(f"still at work after {seconds / 60:.0f} min: {action}", err=True)
+
+
+def _main() -> None:
+    """Run the command line, and turn errors into messages and exit statuses."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a locale may lack the letters of the data
@@ -111,7 +137,9 @@ def main() -> None:
         click.echo("interrupted; what was fitted so far is in the store", err=True)
         sys.exit(130)
     except HybridrecError as error:
-        click.echo(_shortened(_without_secrets(f"error: {error}{_notes(error)}")), err=True)
+        from hybridrec.cli._console import visible
+
+        click.echo(visible(_shortened(_without_secrets(f"error: {error}{_notes(error)}"))), err=True)
         sys.exit(error.exit_status)
     except Exception as error:
         from hybridrec.paths import disk_fault

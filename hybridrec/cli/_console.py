@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from hybridrec.runs.run import HeldOutQuery
 
 
+_STEERING = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069\\ufeff]")
 LINE_SECONDS = 5.0
 """The shortest time between two lines on the progress of fits, in seconds."""
 
@@ -45,6 +47,25 @@ def announcing_interrupts() -> Iterator[None]:
         raise
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+def visible(text: str, *, lines: bool = True) -> str:
+    """Return a text in which characters that steer a terminal are shown as `\\x1b` or `\\u202e`.
+
+    They are control characters, those that turn the direction of writing, and separators of lines: data from elsewhere
+    could clear the screen, name the window, or turn what stands beside it. With `lines` line breaks and tabs stay.
+    """
+    shown = _STEERING.sub(lambda match: _escaped(match[0]), text)
+    return shown if lines else shown.replace("\n", "\\n").replace("\t", "\\t")
+
+
+def _escaped(character: str) -> str:
+    return f"\\x{ord(character):02x}" if ord(character) < 256 else f"\\u{ord(character):04x}"
+
+
+def say(text: str) -> None:
+    """Print a line that may hold data; see `visible`."""
+    print(visible(text))
 
 
 def signed(value: float | None) -> str:
@@ -98,8 +119,8 @@ def print_table(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]
         numbers = all(not row[position] or row[position][0] in "-+.0123456789" for row in rows)
         drawn.add_column(header, justify="right" if numbers and position else "left")
     for row in rows:
-        drawn.add_row(*(Text(cell) for cell in row))
-    console().print(Text(title, style="bold"))
+        drawn.add_row(*(Text(visible(cell, lines=False)) for cell in row))
+    console().print(Text(visible(title), style="bold"))
     console().print(drawn)
 
 
@@ -167,7 +188,7 @@ class Bars:
             self._describe(told)
         elif not (self.quiet or self.shown) and time.monotonic() - self._told >= LINE_SECONDS:
             self._told = time.monotonic()
-            click.echo(told, err=True)
+            click.echo(visible(told), err=True)
 
 
 class CheckProgress:
@@ -222,14 +243,14 @@ def print_report(report: Report) -> None:
         print()
     verdict(report)
     for note in report.notes:
-        print(f"note: {note}")
+        say(f"note: {note}")
 
 
 def verdict(report: Report) -> None:
     """Print the opening sentence of a report, and the table of the comparisons on which the verdict rests."""
     from hybridrec.evaluation.summary import opening, verdict_table, verdict_title
 
-    print(opening(report))
+    say(opening(report))
     print()
     if report.comparison:
         print_table(verdict_title(report), *verdict_table(report))
@@ -264,7 +285,7 @@ def held_out_query(folder: Path, unit: str, number: int) -> HeldOutQuery:
     parts = [f"{len(ids)} {kind}" for kind, ids in shown.items() if ids] + ["a title"] * bool(chosen.query.text)
     hidden = [f"{len(ids)} {kind}" for kind, ids in chosen.hidden.items() if ids]
     several = f", query {number} of {len(queries)}" if len(queries) > 1 else ""
-    print(
+    say(
         f"'{unit}' of the test part{several} shows {', '.join(parts) or 'nothing'} and hides "
         f"{', '.join(hidden) or 'nothing'}; what answers has learned from all data, these included"
     )

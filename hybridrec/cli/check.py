@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from hybridrec.cli._console import megabytes
+from hybridrec.cli._console import megabytes, say
 from hybridrec.cli._options import BLOCK, CONFIG, PLUGIN, SET, STORE
 
 
@@ -26,12 +26,12 @@ def check(
     fits = plan(config, assignments, store=store_folder, block=block, plugins=plugins)
     data = fits.data
     entities = "".join(f"{count} {kind}, " for kind, count in data.entities.items())
-    print(
+    say(
         f"{config} is valid. Data: {data.users} users, {data.items} items, {entities}"
         f"{data.interactions} interactions; {fits.folds} fold{'s'[: fits.folds != 1]}, {fits.queries} queries."
     )
     if fits.stacking_queries:
-        print(
+        say(
             f"Re-rankers learn from {fits.stacking_queries} validation queries, which the fits of the level "
             "out_of_fold below do not see."
         )
@@ -45,11 +45,11 @@ def check(
     if missing:
         unknown = f", {fits.without_estimate} of them without an estimate" if fits.without_estimate else ""
         time = about(fits.seconds) if fits.seconds < 1 else f"about {about(fits.seconds)}"
-        print(
+        say(
             f"{missing} fits are not in the store{unknown}: {time} one after the other, and "
             "queries and comparisons beside."
         )
     for note in fits.notes:
-        print(f"note: {note}")
+        say(f"note: {note}")
     for warning in fits.warnings:
-        print(f"warning: {warning}")
+        say(f"warning: {warning}")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from hybridrec.cli._console import p_value, percent, signed
+from hybridrec.cli._console import p_value, percent, say, signed
 
 
 @click.command()
@@ -47,6 +47,6 @@ def compare(runs: tuple[Path, ...], control: str | None, metrics: tuple[str, ...
     )
     for row in compared.rows:
         if row.segment == "all":
-            print(describe_comparison(row))
+            say(describe_comparison(row))
     for reason in compared.left_out:
-        print(f"note: {reason}")
+        say(f"note: {reason}")

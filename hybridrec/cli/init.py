@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from hybridrec.cli._console import say
 from hybridrec.cli._options import BLOCK, PLUGIN
 
 
@@ -54,13 +55,13 @@ def init(
     hints = SchemaHints(choose=_ask if sys.stdin.isatty() and sys.stdout.isatty() else None, **said)
     description, config = starting_config(files, output.resolve().parent, registry, hints)
     for line in description:
-        print(line)
+        say(line)
     schema = output.parent / SCHEMA
     with writing(schema):
         schema.parent.mkdir(exist_ok=True)
     write_whole(schema, json.dumps(experiment_schema(registry), indent=1, ensure_ascii=False))
     write_whole(output, config)
-    print(f"wrote {output}; try: hybridrec run {output}")
+    say(f"wrote {output}; try: hybridrec run {output}")
 
 
 def _ask(question: str, answers: Sequence[str]) -> str:

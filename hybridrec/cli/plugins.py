@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hybridrec.cli._console import say
 from hybridrec.cli._options import BLOCK, PLUGIN
 
 if TYPE_CHECKING:
@@ -36,22 +37,22 @@ def plugins(block: tuple[str, ...], plugins: tuple[Path, ...]) -> None:
     ]
     print_table("Plugins", ["plugin", "version", "from", "state", "loaded in", "offers"], rows)
     for provider in registry.broken:
-        print(f"{provider} could not be loaded: {type(provider.error).__name__}: {provider.error}")
+        say(f"{provider} could not be loaded: {type(provider.error).__name__}: {provider.error}")
     for provider in registry.providers:
         for kind, _, error in provider.left_out:
-            print(f"{provider}: a {kind} was left out: {type(error).__name__}: {error}")
+            say(f"{provider}: a {kind} was left out: {type(error).__name__}: {error}")
     for provider in registry.slow:
-        print(
+        say(
             f"{provider} took {provider.seconds:.1f} s to load, which every command waits for: "
             "import large libraries inside the functions that need them"
         )
     for name in registry.not_installed:
-        print(f"'{name}' is blocked and not installed")
+        say(f"'{name}' is blocked and not installed")
     for clash in registry.clashes:
-        print(clash)
+        say(clash)
     for name in registry.names("commands"):
         if name in COMMANDS:
-            print(f"the command '{name}' of a plugin is never called: hybridrec has one of that name")
+            say(f"the command '{name}' of a plugin is never called: hybridrec has one of that name")
 
 
 def _state(provider: Provider) -> str:

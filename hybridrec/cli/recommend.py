@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hybridrec.cli._console import say
 from hybridrec.cli._options import BLOCK, HELD_OUT_QUERY, PLUGIN, RUN_OR_BUNDLE, TARGET
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ def recommend(
     others = [(typed, match) for _, typed, match in matched]
     for typed, match in (*typed_and_matched, *others, *((rating.typed, rating.match) for rating in rated)):
         if typed not in (match.id, match.name):
-            print(f"'{typed}' is taken for '{match.name}' ({match.id})")
+            say(f"'{typed}' is taken for '{match.name}' ({match.id})")
     liked = [rating for rating in rated if rating.rating]
     query = Query(
         user=user,
@@ -125,13 +126,13 @@ def recommend(
     chosen = recommender.pipeline(pipeline)
     for field, text_of_field in _stated_fields(query):
         if not chosen.reads(field, target):
-            print(f"no component of '{chosen.name}' reads {text_of_field}: what was given of it changes nothing")
+            say(f"no component of '{chosen.name}' reads {text_of_field}: what was given of it changes nothing")
     if user is not None and recommender.knows_users:
         users = recommender.data.users
         if user not in users.vocabulary:
             raise unknown_id(user, users.vocabulary, "users", hint="; leave --user out for somebody new")
         if beside[1:]:
-            print(f"what the data knows of '{user}' is left out: {', '.join(beside[1:])} stand in its place")
+            say(f"what the data knows of '{user}' is left out: {', '.join(beside[1:])} stand in its place")
     slate = recommender.explain(query, n, pipeline=pipeline, target=target)
     if pipeline is None:
         click.echo(_default(recommender), err=True)
@@ -144,7 +145,7 @@ def recommend(
         headers += ["proposed by", "opinions: rank (value)", "contributions", "moved by: from > to"]
         rows = [[*row, *_reasons(place)] for row, place in zip(rows, slate, strict=True)]
     if not slate:
-        print(f"{chosen.name!r} recommends no {target} for this: {_silence(chosen)}")
+        say(f"{chosen.name!r} recommends no {target} for this: {_silence(chosen)}")
         return
     print_table(f"Recommended {target}", headers, rows)
 

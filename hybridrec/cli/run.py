@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import click
@@ -40,7 +42,10 @@ def run(
     assignments = (*assignments, f"name={name}") if name else assignments
     with announcing_interrupts():
         try:
-            finished = carry_out(config, assignments, **options, progress=Bars(quiet, started), validation=validation)
+            with redirect_stdout(sys.stderr):  # standard output is for the result, whatever plugins print
+                finished = carry_out(
+                    config, assignments, **options, progress=Bars(quiet, started), validation=validation
+                )
         except WriteError as error:
             if isinstance(error.report, Report) and not quiet:
                 print_report(error.report)  # what was measured, at least

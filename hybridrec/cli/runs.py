@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from hybridrec.cli._console import say
+
 WIDTH = 90
 """Number of characters of a row for keys of the config; of keys that do not fit only the number is shown."""
 VALUE = 30
@@ -42,7 +44,7 @@ def runs(folder: Path, metric: str | None, every: bool) -> None:
     title = f"Runs in {folder}, best first among those that asked the same queries"
     print_table(title, ["run", "queries", "best blend", board.metric, "differs in"], rows)
     for reason in board.unreadable:
-        print(f"note: {reason}")
+        say(f"note: {reason}")
 
 
 def _assigned(keys: Mapping[str, str], every: bool) -> str:

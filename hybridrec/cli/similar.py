@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from hybridrec.cli._console import say
 from hybridrec.cli._options import BLOCK, HELD_OUT_QUERY, PLUGIN, RUN_OR_BUNDLE
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def similar(
     title, asked = _asked(recommender, run_or_bundle, name, by, component, number)
     near = recommender.similar(component, asked, by=by, target=target, n=n)
     if not near:
-        print(f"'{component}' has nothing to say about '{title}': it may not read {by}")
+        say(f"'{component}' has nothing to say about '{title}': it may not read {by}")
         return
     measure = "similarity" if isinstance(recommender.components[component], VectorModel) else "score"
     rows = [
@@ -99,7 +100,7 @@ def _asked(
         others = ", ".join(f"--by {kind}" for kind, of in recommender.data.entities.items() if kind != by and len(of))
         match = find(name, recommender.data, by, f"; or is it one of another kind: {others}?")
     if name not in (match.id, match.name):
-        print(f"'{name}' is taken for '{match.name}' ({match.id})")
+        say(f"'{name}' is taken for '{match.name}' ({match.id})")
     return match.name, match.id
 
 

@@ -4,9 +4,12 @@ import re
 import signal
 import subprocess
 import time
+from pathlib import Path
 
+import polars as pl
 import pytest
 
+import hybridrec
 from hybridrec import Run
 from hybridrec.cli._console import (
     Bars,
@@ -16,7 +19,9 @@ from hybridrec.cli._console import (
     p_value,
     percent,
     print_table,
+    say,
     signed,
+    visible,
 )
 from tests.cli.processes import command, environment
 
@@ -142,3 +147,83 @@ def test_each_fit_is_a_line_with_its_seconds_where_there_is_no_terminal(call, ex
     assert all(re.fullmatch(r"fit [\w ,]+: [\w-]+ \((full|out_of_fold)\) \d+\.\d s", line) for line in lines)
     assert any(line.startswith("fit everything: ease (full) ") for line in lines)
     assert not any(line.startswith("fit ") for line in call("run", path)[2].splitlines()), "all is in the store"
+
+
+HOSTILE = "\x1b]0;owned\x07 \x9b2J \u202egnp \u2066x \u2028y \ufeff \r"
+
+
+def test_characters_that_steer_a_terminal_are_shown_and_others_stay(capsys):
+    assert visible("한국 👩\u200d🎤 é\n\tx") == "한국 👩\u200d🎤 é\n\tx"
+    say(HOSTILE)
+    print_table(HOSTILE, ["name"], [[HOSTILE + "\n\t"]])
+    out = capsys.readouterr().out
+    assert re.sub(r"[\x20-\x7e\n]", "", out) == ""
+    assert out.count(r"\x1b]0;owned\x07 \x9b2J \u202egnp \u2066x \u2028y \ufeff \x0d") == 3
+    assert r"\x0d\n\t" in out
+
+
+def test_no_command_prints_what_steers_a_terminal(call, experiment, tmp_path):
+    names = [f"{HOSTILE.strip()}{n}" for n in range(12)]
+    plays = pl.DataFrame({"user": [f"u{n % 40}" for n in range(400)], "item": [names[n * 7 % 12] for n in range(400)]})
+    config = {
+        "name": "hostile",
+        "data": {"reader": "table", "interactions": {"user": "user", "item": "item"}},
+        "split": {"use": "masked", "scenarios": {"items": 1}},
+        "components": {"ease": {}, "popularity": {}},
+        "targets": {"items": 5},
+        "pipelines": {"one": {"generators": [{"from": "ease"}], "fallback": ["popularity"]}},
+        "compare": {"metrics": ["ndcg@5"], "resamples": 100},
+        "refit": "all",
+    }
+    experiment()
+    run = hybridrec.run(config, data={"interactions": plays}).folder
+    for arguments in (
+        ("recommend", run, "--user", "u1", "--explain"),
+        ("recommend", run, "--item", names[3]),
+        ("recommend", run, "--item", HOSTILE),
+        ("similar", run, names[3], "--component", "ease"),
+        ("runs", run.parent),
+        ("recommend", run, "--user", "u1", "--pipeline", HOSTILE),
+    ):
+        _, out, err = call(*arguments)
+        assert re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]", out + err) is None, arguments
+
+
+def test_a_call_into_a_plugin_that_lasts_is_named(call, experiment, monkeypatch):
+    monkeypatch.setattr("hybridrec.cli.PATIENCE", 0.1)
+    path = experiment(("use: echo", "use: echo, seconds: 1"))
+    told = [line for line in call("run", path)[2].splitlines() if line.startswith("still at work after 0 min: ")]
+    assert any("while fitting components.noise in fold test (full): echo 1" in line for line in told)
+    path = experiment(("use: echo", "use: echo, seconds: 1"), ("seed: 3", "seed: 4"))
+    assert call("run", path, "--quiet")[2] == ""
+
+
+LOUD = """
+import os
+from hybridrec import find
+
+print("loaded")
+os.chdir("/")
+
+
+class Loud(find("component", "popularity")):
+    name = "loud"
+
+    def fit(self, data, rng):
+        print("fitted")
+        os.chdir("/")
+        return super().fit(data, rng)
+"""
+
+
+def test_a_plugin_that_prints_and_walks_away_changes_neither_output_nor_places(call, experiment, tmp_path):
+    (tmp_path / "loud.py").write_text(LOUD)
+    path = experiment(("{use: popularity}", "{use: loud}"))
+    status, out, err = call("run", path, "--quiet", "--plugin", tmp_path / "loud.py")
+    (report,) = tmp_path.glob("runs/toy-*/report.json")
+    assert (status, out) == (0, f"{report.relative_to(tmp_path)}\n")
+    assert {"loaded", "fitted"} <= set(err.splitlines())
+    assert Path.cwd() == tmp_path
+    notes = Run.open(report.parent).report.notes
+    assert f"a plugin changed the working folder, which was set back to {tmp_path}" in notes
+    assert (tmp_path / ".hybridrec" / "store").is_dir()
