@@ -1,8 +1,8 @@
 """Accuracy metrics, which compare a slate with the relevant ids; relevance is binary unless an option says otherwise.
 
-A query without relevant ids is NaN. The denominators do not depend on the candidates: a relevant id that no
-generator proposed counts as missed. Definitions follow Manning, Raghavan and Schütze, "Introduction to
-Information Retrieval" (2008), chapter 8, cut off at k.
+The value of a query without relevant ids is NaN. The denominators do not depend on the candidates: a relevant id that
+no generator proposed counts as missed. Definitions follow Manning, Raghavan and Schütze, "Introduction to Information
+Retrieval" (2008), chapter 8, for slates that are cut off at k.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class AccuracyMetric(Metric):
 
 
 class NdcgOptions(Options):
-    """Options of the metric `ndcg`."""
+    """Options of the metric `ndcg`: the gain of a hit."""
 
     gain: Literal["binary", "linear", "exponential"] = "binary"
     """The gain of a hit: `binary` is 1; `linear` is the gain g of the hidden interaction (Järvelin and Kekäläinen
@@ -47,10 +47,11 @@ class NdcgOptions(Options):
 class Ndcg(AccuracyMetric):
     """nDCG@k: the DCG of the first k places divided by the DCG of the best possible slate of k places.
 
-    DCG sums the gain of each hit, 1 by default, times the discount 1 / log2(rank + 1). The best slate has
-    min(k, relevant) hits in front (Järvelin and Kekäläinen 2002), those of the largest gain first. Some libraries
-    (RecTools by default) divide by the DCG of k hits instead, which makes the metric smaller for queries with fewer
-    than k relevant ids. With graded gains, a query whose relevant ids all have the gain 0 is NaN.
+    DCG sums the gain of each hit, 1 by default, times the discount 1 / log2(rank + 1). The best slate begins with
+    min(k, R) hits, where R is the number of relevant ids; ids of the largest gain come first (Järvelin and Kekäläinen
+    2002). Some libraries (RecTools by default) divide by the DCG of k hits instead, which makes the metric smaller for
+    queries with fewer than k relevant ids. With graded gains, the metric of a query whose relevant ids all have the
+    gain 0 is NaN.
     """
 
     name = "ndcg"
@@ -95,7 +96,7 @@ def _best_gain(relevant: Sparse, gains: Doubles, discounts: Doubles) -> Doubles:
 
 
 class Recall(AccuracyMetric):
-    """Recall@k: hits in the first k divided by all relevant ids (not by min(k, relevant))."""
+    """Recall@k: the number of hits in the first k places divided by the number R of relevant ids, not by min(k, R)."""
 
     name = "recall"
 
@@ -105,7 +106,7 @@ class Recall(AccuracyMetric):
 
 
 class Precision(AccuracyMetric):
-    """Precision@k: hits in the first k divided by k, even where the slate is shorter."""
+    """Precision@k: the number of hits in the first k places divided by k, even if the slate is shorter."""
 
     name = "precision"
 
@@ -115,7 +116,7 @@ class Precision(AccuracyMetric):
 
 
 class MeanAveragePrecision(AccuracyMetric):
-    """MAP@k: the sum of the precision at each hit within the first k, divided by min(k, relevant)."""
+    """MAP@k: the sum of the precision at each hit in the first k places, divided by min(k, number of relevant ids)."""
 
     name = "map"
 
@@ -146,7 +147,7 @@ class HitRate(AccuracyMetric):
 
 
 class RPrecision(AccuracyMetric):
-    """R-precision: hits in the first R places divided by R, the number of relevant ids.
+    """R-precision: the number of hits in the first R places divided by R, the number of relevant ids.
 
     Places beyond the end of the slate count as misses, so slates should be as wide as the largest R.
     """

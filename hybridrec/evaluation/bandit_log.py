@@ -28,11 +28,11 @@ class BanditLog:
     reward: float64 [N]
     propensity: float64 [N], the probability with which the logging policy chose the action
     target: float64 [N], the probability with which the target policy would have chosen it
-    predicted, expected: float64 [N], a model's reward for the action, and its mean reward under the target
-        policy; both or neither. The model must not have been fitted on this log.
+    predicted, expected: float64 [N], the reward that a model predicts for the action, and the mean reward that it
+        predicts for the actions of the target policy; both or neither. The model must not have been fitted on this log
 
-    Raises DataError if the columns do not match, if the log is deterministic, or if the target policy chooses
-    actions that the logging policy never shows: no estimator can tell what these would earn.
+    Raises DataError if the columns differ in length, if the log is deterministic, or if the target policy chooses
+    actions that the logging policy never chooses: nothing is known of the rewards of these.
     """
 
     units: Ints
@@ -101,8 +101,8 @@ class BanditLog:
         """Read a log from a table (Parquet, CSV, TSV, JSON Lines) with one row per action.
 
         The columns are `unit`, `reward`, `propensity`, `target_propensity` and optionally `predicted` and
-        `expected`; other columns are ignored. Raises DataError for what the class refuses, for a missing column, and
-        for a value that is not a number, naming its row.
+        `expected`; other columns are ignored. Raises DataError for a log that the class refuses, for a missing column,
+        and for a value that is not a number; the message names its row.
         """
         table = ColumnTable.of(FileSource(path=path), BadLines(strict=True, option=False))
         names = {"reward": "reward", "propensity": "propensity", "target": "target_propensity"}

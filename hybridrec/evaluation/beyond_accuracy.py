@@ -37,8 +37,8 @@ class Coverage(SetMetric):
 class Novelty(Metric):
     """Novelty@k: the mean of -log2 p(id) over the first k ids, in bits; NaN for an empty slate.
 
-    p(id) = (training users with the id + 1) / (training users + 1) is the smoothed share of users who have the id, and
-    novelty the mean self-information of Zhou et al. (2010). An id that every user has scores 0.
+    p(id) = (training users with the id + 1) / (training users + 1) is the smoothed share of users who have the id. Its
+    -log2 is the self-information of Zhou et al. (2010), which is 0 for an id that every user has.
     """
 
     name = "novelty"
@@ -55,10 +55,10 @@ class Novelty(Metric):
 
 
 class Diversity(Metric):
-    """Diversity@k: 1 - mean cosine similarity of all pairs in the first k; NaN for fewer than two ids.
+    """Diversity@k: 1 minus the mean cosine similarity of all pairs of the first k ids; NaN for fewer than two ids.
 
-    Intra-list diversity of Ziegler et al. (2005), where the vector of an id is the training users who have it
-    (0 or 1). An id that no training user has is dissimilar to all others.
+    It is the intra-list diversity of Ziegler et al. (2005). The vector of an id has for each training user a 1 if the
+    user has the id, else a 0. The similarity of an id that no training user has to any other id is 0.
     """
 
     name = "diversity"
@@ -82,10 +82,11 @@ class Diversity(Metric):
 
 
 class TagDiversity(Diversity):
-    """Tag-diversity@k: 1 - mean cosine similarity of all pairs in the first k; NaN for fewer than two ids.
+    """Tag-diversity@k: 1 minus the mean cosine similarity of all pairs of the first k items; NaN for fewer than two.
 
-    Intra-list diversity of Ziegler et al. (2005), where the vector of an item is its weighted tags. An item
-    without tags is dissimilar to all others. Not defined for recommended tags, which have no tags themselves.
+    It is the intra-list diversity of Ziegler et al. (2005), where the vector of an item has the weights of its tags.
+    The similarity of an item without tags to any other item is 0. The metric is NaN for recommended tags, which have
+    no tags themselves.
     """
 
     name = "tag-diversity"
@@ -102,9 +103,9 @@ class TagDiversity(Diversity):
 class CalibrationError(Metric):
     """Calibration-error@k: the divergence of the slate's tags from those of the query's history; less is better.
 
-    The divergence is KL(p || 0.99 q + 0.01 p) in nats (Steck 2018), where p is the mean of the tag shares of the
-    history's items, scaled to sum 1, and q the same of the first k items of the slate. NaN if the history has no tags,
-    for an empty slate, and for recommended tags.
+    The divergence is KL(p || 0.99 q + 0.01 p) in nats (Steck 2018). The weights of the tags of each item are scaled to
+    sum 1; p is the mean of these over the items of the history, scaled to sum 1, and q is the same for the first k
+    items of the slate. The metric is NaN if the history has no tags, for an empty slate, and for recommended tags.
     """
 
     name = "calibration-error"
@@ -155,7 +156,7 @@ class ExposureGini(SetMetric):
 
 
 def _known_by(eval_batch: EvalBatch) -> Sparse:
-    """Return the ids of the target that each training user has: csr [U, N] of ones."""
+    """Return a matrix that has a 1 for each id of the target that a training user has: csr [U, N]."""
     train = eval_batch.train
     if eval_batch.target == "items":
         return train.interactions.matrix(binary=True)
@@ -163,16 +164,16 @@ def _known_by(eval_batch: EvalBatch) -> Sparse:
 
 
 def _squared_sums(ids: Ints, vectors: Sparse) -> Doubles:
-    """Compute for each query q the squared length of the sum of `vectors[ids[q, j]]` over places j: float64 [Q].
+    """Compute the squared length of the sum of the vectors of each query's ids: float64 [Q].
 
-    Places with padding are left out.
+    `ids`, int32 [Q, k], are padded with -1, which has no vector; `vectors`, csr [N, D], are those of all ids.
     """
     sums = _sums(ids, vectors)
     return np.asarray(sums.multiply(sums).sum(axis=1), np.float64).ravel()
 
 
 def _sums(ids: Ints, vectors: Sparse) -> Sparse:
-    """Sum the vectors of each query's ids, `vectors[ids[q, j]]` over places j without padding: csr [Q, D]."""
+    """Compute the sum of the vectors, csr [N, D], of each query's ids, int32 [Q, k] padded with -1: csr [Q, D]."""
     rows, places = np.nonzero(ids != PADDING)
     picker = csr_matrix((np.ones(len(rows)), (rows, ids[rows, places])), shape=(len(ids), vectors.shape[0]))
     return (picker @ vectors).tocsr()

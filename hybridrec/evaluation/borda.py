@@ -14,8 +14,9 @@ def borda_points(
 ) -> dict[str, float]:
     """Return the Borda points of each arm, summed over these metrics; without metrics the result is empty.
 
-    In each metric, by the means over all queries, the best of A arms gets A points, the next A - 1, and the last 1.
-    Arms with equal means share the points of their places evenly; an arm without a mean ranks behind all that have one.
+    In each metric the A arms are ranked by their means over all queries. The best arm gets A points, the next A - 1,
+    and the last 1. Arms with equal means share the points of their ranks evenly. An arm without a mean ranks behind all
+    arms that have one.
     """
     if not metrics:
         return {}

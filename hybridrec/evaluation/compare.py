@@ -105,9 +105,10 @@ def _paired(
     rng: np.random.Generator,
     resamples: int,
 ) -> PairedResult:
-    """Test each pair in each metric and segment: a column each, ordered by pair, then metric, then segment.
+    """Test each pair in each metric and segment, and return the results as columns.
 
-    All columns share one set of resamples.
+    There is one column for each of these tests, ordered by pair, then metric, then segment. All columns share one set
+    of resamples.
     """
     sample = arms[pairs[0][0]].sample
     members = membership(sample.units, sample.weights)
@@ -160,10 +161,10 @@ def _rows(
 
 
 def _add_power(row: Comparison) -> None:
-    """Set `detectable` and, for an undecided row, `units_to_decide`, the number of users that would decide it.
+    """Set the fields `detectable` and, if the row is undecided, `units_to_decide` of a comparison (see `Comparison`).
 
     Both use the significance level divided by the size of the family: Bonferroni's correction, which is the strictest
-    step of Holm's. A row without a standard error stays as it is.
+    step of Holm's. A row without a standard error is not changed.
     """
     if row.standard_error is None:
         return
@@ -173,9 +174,10 @@ def _add_power(row: Comparison) -> None:
 
 
 def _corrected(p_values: Doubles, families: Sequence[tuple[str, str]], correction: Correction) -> tuple[Doubles, Longs]:
-    """Adjust p-values, float64 [R], within the family of each: (adjusted float64 [R], family sizes int64 [R]).
+    """Adjust p-values, float64 [R], for multiple testing within their families.
 
-    The size of a family counts its p-values that are not NaN.
+    Returns the adjusted p-values, float64 [R], and the size of the family of each, int64 [R]. `families` has the key of
+    the family of each p-value; the size of a family is the number of its p-values that are not NaN.
     """
     adjusted, sizes = np.full(len(p_values), np.nan), np.zeros(len(p_values), np.int64)
     for family in dict.fromkeys(families):
@@ -209,10 +211,10 @@ def _untested(control: EvaluatedArm, variant: EvaluatedArm, metric: str) -> Comp
 
 
 def verdict(row: Comparison, *, lower_is_better: bool = False, margin: float | None = None) -> Verdict:
-    """Decide from its interval and adjusted p-value if a row is better, worse, equivalent or undecided.
+    """Decide from the interval and the adjusted p-value of a row if its variant is better, worse, or undecided.
 
-    The margin takes precedence: a difference that surely does not matter is not a win, however significant it
-    is. Requiring the whole 95 % interval to be within it is stricter than two one-sided tests at 5 %.
+    `margin` is the largest relative difference that does not matter. If the whole 95 % interval is within the margin,
+    the arms are equivalent, however significant the difference is. This is stricter than two one-sided tests at 5 %.
     """
     if margin is not None and row.relative_ci95 is not None and max(map(abs, row.relative_ci95)) <= margin:
         return "equivalent within the margin"

@@ -6,10 +6,10 @@ it, and undecided otherwise. All guardrails have to hold, so they are not correc
 intersection-union test; Berger 1982).
 
 Bounds of a metric per query come from the paired bootstrap over users. A number of the whole run, such as
-coverage, is not a mean: resampling users with replacement would show the same slates twice and cover less.
-Its bounds come from a jackknife that deletes a group of users at a time from both arms (Shao and Tu 1995,
-section 2.3), on the logarithm of the ratio, with t quantiles. Latency is the mean log ratio over blocks of
-queries that both arms answered in turn, with t quantiles.
+coverage, is not a mean over queries: a resample of users with replacement has some slates twice and covers fewer
+items. Its bounds come from a jackknife that leaves out one group of users at a time in both arms (Shao and Tu
+1995, section 2.3); it works on the logarithm of the ratio, with t quantiles. For latency, both arms answer the same
+blocks of queries in turn; the bounds are those of the mean log ratio of the seconds over blocks, with t quantiles.
 """
 
 from __future__ import annotations
@@ -149,9 +149,9 @@ def _of_the_whole(control: EvaluatedArm, variant: EvaluatedArm, metric: str) -> 
 
 
 def _exponential(logs: Doubles, estimate: float | None = None) -> Change:
-    """Convert log ratios, float64 [n], to the change that their mean stands for, with t bounds.
+    """Return the change e^m - 1, where m is the mean of log ratios, float64 [n], with bounds by t quantiles.
 
-    The jackknife passes its pseudo-values as `logs`, and its `estimate`, which takes the place of their mean.
+    The jackknife passes its pseudo-values as `logs`. It also passes its `estimate`, which replaces the mean m.
     """
     n = len(logs)
     centre = float(logs.mean()) if estimate is None else estimate

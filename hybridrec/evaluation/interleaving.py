@@ -2,10 +2,10 @@
 
 Team-draft (Radlinski, Kurup and Joachims 2008, "How does clickthrough data reflect retrieval quality?"):
 in each round a coin decides which arm picks first; each adds its best id that is not yet in the slate, and
-a choice counts for the team that added it. Balanced (Joachims 2002, "Optimizing search engines using
-clickthrough data"; 2003, "Evaluating retrieval performance using clickthrough data"): one coin for the whole
-slate, into which the arms are merged place by place; a choice counts for each arm that has it among as many
-of its best ids as are needed to include all choices.
+a choice is credited to the arm that added the id. Balanced (Joachims 2002, "Optimizing search engines using
+clickthrough data"; 2003, "Evaluating retrieval performance using clickthrough data"): one coin decides for the whole
+slate which arm comes first, and the two slates are merged place by place. Each arm has a rank for the last of the
+choices; a choice is credited to each arm that ranks the chosen id no lower than the better of these two ranks.
 
 A replay takes held-out interactions as the choices. Its result enters the paired comparison, whose unit is the user,
 as if it were a metric: the value of an arm for a query is the share of interleavings that the arm wins.
@@ -38,10 +38,10 @@ class Interleaved:
     """The slates of Q queries, each merged from those of two arms, 0 and 1.
 
     ids: int32 [Q, n], best first, -1 as padding
-    team: int8 [Q, n], the arm that added each place; -1 (nobody) at padding, and once one of the arms has
-        nothing left to add
-    ranks: int32 [2, Q, n], the place of each id in the slate of either arm, from 0; for an id that the slate
-        does not contain, a number beyond its last place
+    team: int8 [Q, n], the arm that added the id at each place; -1 at padding, and at all places after one of the arms
+        has nothing left to add
+    ranks: int32 [2, Q, n], the place of each id in the slate of arm 0 and in that of arm 1, from 0; for an id that the
+        slate does not contain, a number beyond the last place of the slate
     """
 
     method: Method

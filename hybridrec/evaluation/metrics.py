@@ -25,7 +25,7 @@ class EvalBatch:
     ids: int32 [Q, n], best first, -1 as padding
     hits: bool [Q, n], True where the id is relevant
     truth: csr [Q, N] of ones, the relevant ids
-    train: the training part (popularity, content)
+    train: the training part of the fold, for metrics that need the popularity or the tags of ids
     candidate_items: bool [N], the ids that may be recommended; None for all
     queries: the queries that the slates answer; None where they are not known
     gains: csr [Q, N] with the sparsity of the truth, the gain of each relevant id; None where all are 1

@@ -41,14 +41,14 @@ ESTIMATORS: tuple[Estimator, ...] = get_args(Estimator)
 
 @dataclass(frozen=True, slots=True)
 class OffPolicyEstimate:
-    """The reward that one estimator expects of the target policy, and its lift over the logging policy.
+    """The mean reward of the target policy by one estimator, and its lift over the logging policy.
 
     clip: the level at which importance weights were clipped; None if they were not
-    value: the mean reward per action under the target policy; `ci95` its bootstrap interval over units,
-        `standard_error` by linearisation
-    lift: value minus the mean reward of the log, with a bootstrap interval of this difference
-    effective_size: (sum of w)^2 / sum of w^2: the number of actions of the target policy itself that would be
-        as informative
+    value: the mean reward per action under the target policy; `ci95` is its bootstrap interval over units, and
+        `standard_error` its standard error by linearisation
+    lift: `value` minus the mean reward of the log; `lift_ci95` is the bootstrap interval of this difference
+    effective_size: (sum of w)^2 / sum of w^2 for importance weights w: so many actions that the target policy itself
+        had drawn would be as informative
     clipped: the share of actions whose weight was clipped
     verdict: `better` or `worse` than the logging policy if `lift_ci95` excludes 0, else `undecided`
     """

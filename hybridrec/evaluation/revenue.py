@@ -12,7 +12,7 @@ from hybridrec.types import Doubles
 
 
 class RevenueOptions(Options):
-    """Options of the metric `revenue`."""
+    """Options of the metric `revenue`: the feature of items that is added up over the hits."""
 
     price: str | None = Field(None, examples=["price"])
     """Name of the feature of items that is added up over the hits, such as a price or a margin; an item without it

@@ -22,11 +22,11 @@ class Sample:
     """The Q queries of an evaluation, the same for every arm.
 
     units: int32 [Q], the user behind each query
-    weights: float64 [Q], the share of each query in the mean
-    segments: str [Q], by the first segmenter
-    digest: differs between samples with different queries, hidden ids, gains or recommendable ids
+    weights: float64 [Q], the weight of each query in means over queries
+    segments: str [Q], the segment of each query by the first segmenter
+    digest: a hash of the queries, the hidden ids, the gains and the recommendable ids
     segmenter: the name of the first segmenter in reports
-    more_segments: str [Q] by each further segmenter
+    more_segments: name of each further segmenter -> str [Q], the segment of each query
     """
 
     units: Ints
@@ -100,7 +100,7 @@ def _natural(name: str) -> list[tuple[str, int, str]]:
 def distinct(parts: Iterable[Bools]) -> tuple[list[Bools], list[int]]:
     """Return the distinct masks among `parts`, each bool [Q], and for each part the index of its mask among them.
 
-    Equal parts are measured once: with a single segment, for example, it has the same queries as `all`.
+    Equal masks are measured once. If all queries are in one segment, for example, its mask is equal to that of `all`.
     """
     different: dict[bytes, Bools] = {}
     places: list[int] = []

@@ -3,7 +3,8 @@
 With N repeats and U users, the difference of user u in repeat r is modelled as mu + a_r + b_u + e_ru: seeds
 and users are crossed random effects (Cornfield and Tukey 1956). The mean square of seeds is
 MS_a = U var_r(mean over users), that of users MS_b = N var_u(mean over repeats), MS_e that of the
-residual. The variance of the mean difference for new users and new seeds is
+residual; var_r and var_u are variances over repeats and over users. The variance of the mean difference for new
+users and new seeds is
 
     (MS_a + MS_b - MS_e) / (N U) = users + seeds,   users = MS_b / (N U),   seeds = max(0, MS_a - MS_e) / (N U)
 
@@ -28,9 +29,10 @@ from hybridrec.types import Doubles
 
 
 class Split(NamedTuple):
-    """The variance of a mean over repeats and users: the parts due to users and to seeds.
+    """The variance of a mean over repeats and users, in two parts.
 
-    `degrees` are the degrees of freedom of the sum of both parts.
+    users, seeds: the part due to the users and the part due to the seeds
+    degrees: the degrees of freedom of the sum of both parts
     """
 
     users: float
@@ -39,9 +41,9 @@ class Split(NamedTuple):
 
 
 def split(values: Doubles) -> Split:
-    """Split the variance of the mean of all values, float64 [N repeats, U users], into parts due to users and seeds.
+    """Split the variance of the mean of all values into the parts due to users and to seeds.
 
-    There must be at least two repeats and two users.
+    `values`, float64 [N, U], has a row for each of at least two repeats and a column for each of at least two users.
     """
     repeats, users = values.shape
     by_repeat, by_user = values.mean(axis=1, keepdims=True), values.mean(axis=0, keepdims=True)

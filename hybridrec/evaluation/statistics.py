@@ -49,9 +49,12 @@ def membership(units: Ints, weights: Doubles) -> Sparse:
 
 @dataclass(frozen=True, slots=True)
 class Totals:
-    """Sums of M columns for each unit: `sums` is the sum of w m and `weights` the sum of w, both float64 [units, M].
+    """Sums over the queries of each unit, for M columns.
 
-    w is the weight of a query and m its value; queries with an undefined value are in neither sum.
+    sums: float64 [U, M], for each of U units the sum of w m, where w is the weight of a query and m its value
+    weights: float64 [U, M], for each unit the sum of w
+
+    Queries with an undefined value are in neither sum.
     """
 
     sums: Doubles
@@ -59,8 +62,9 @@ class Totals:
 
     @classmethod
     def of(cls, members: Sparse, values: Doubles, where: Bools | None = None) -> Totals:
-        """Sum values by unit, with the matrix `members` that `membership` returns.
+        """Sum values by unit.
 
+        members: csr float64 [U, Q], the matrix that `membership` returns
         values: float64 [Q, M], NaN where not defined
         where: bool [Q], the queries that count; None for all
         """
@@ -86,17 +90,18 @@ class Totals:
 
     @property
     def residuals(self) -> Doubles:
-        """float64 [units, M]: sum(w m) - mean * sum(w) of each unit, from which errors of the mean are linearised.
+        """float64 [U, M]: sum(w m) - mean * sum(w) for each of U units, where mean is that of the column.
 
-        The residuals of a column sum to 0.
+        Standard errors of means are computed from these residuals, by linearisation. The residuals of a column sum to
+        0.
         """
         return self.sums - np.nan_to_num(self.means) * self.weights
 
     def grouped(self, rng: np.random.Generator) -> Totals:
         """Merge units at random into at most 4096 groups, which bounds the cost of resampling.
 
-        The means do not change, and groups are as independent of each other as units; with this many groups the
-        interval and the test agree with those of the units for practical purposes.
+        The means do not change, and groups are as independent of each other as units. With so many groups, intervals
+        and tests by groups differ little from those by units.
         """
         n = len(self.sums)
         if n <= _MOST_GROUPS:
@@ -107,9 +112,10 @@ class Totals:
 
 
 def resampled_sums(columns: Doubles, rng: np.random.Generator, resamples: int = RESAMPLES) -> Doubles:
-    """Sum each column over units drawn with replacement, once for each resample: float64 [M, resamples].
+    """Sum each column over units drawn with replacement, once for each resample: float64 [M, B] for B resamples.
 
-    columns: float64 [units, M]. All columns share the same draws, so their differences and ratios are paired.
+    `columns`, float64 [U, M], has a row for each of U units. All columns share the same draws, so their differences
+    and ratios are paired.
     """
     n, width = columns.shape
     result = np.empty((width, resamples))
@@ -130,8 +136,9 @@ def interval(samples: Doubles, units: Longs, freedom: Doubles, level: float = LE
     units: int64 [M], the number of units n of each column; with fewer than two the bounds are NaN
     freedom: float64 [M], the degrees of freedom of each column's standard error
 
-    Percentiles of the bootstrapped mean of n values are too narrow for two reasons: by the factor sqrt((n - 1) / n),
-    and because they follow normal instead of t quantiles. The tail probability is chosen to correct for both.
+    An interval between plain percentiles of the mean of n resampled values is too narrow, for two reasons: by the
+    factor sqrt((n - 1) / n), and because its width follows normal instead of t quantiles. The percentiles that bound
+    the interval are chosen to correct for both.
     """
     usable = np.maximum(units, 2)
     tails = ndtr(np.sqrt(usable / (usable - 1)) * stdtrit(freedom, (1 - level) / 2))
@@ -150,12 +157,12 @@ def interval(samples: Doubles, units: Longs, freedom: Doubles, level: float = LE
 def degrees_of_freedom(residuals: Doubles, units: Longs) -> Doubles:
     """Compute the degrees of freedom of the standard error of each column: float64 [M], at most n - 1 for n units.
 
-    The variance of the sample variance of n values is sigma^4 (k - (n - 3) / (n - 1)) / n, where k is their kurtosis.
-    The degrees of freedom that match it (Satterthwaite 1946) are n - 1 for normal values and fewer for heavy tails, for
-    which intervals with n - 1 are too narrow.
+    residuals: float64 [U, M], a row for each of U units; 0 where a unit has no defined value in a column
+    units: int64 [M], the number n of units with a defined value in each column
 
-    residuals: float64 [U, M], a row for each unit; 0 where the unit has no value in the column
-    units: int64 [M], n of each column: the units that have a value in it
+    The sample variance s^2 of n values has itself the variance sigma^4 (k - (n - 3) / (n - 1)) / n, where sigma^2 is
+    the true variance and k the kurtosis. The degrees of freedom that match it (Satterthwaite 1946) are n - 1 for normal
+    values, and fewer for values with heavy tails, for which intervals with n - 1 degrees are too narrow.
     """
     n = np.maximum(units, 2).astype(np.float64)
     kurtosis = n * ratio((residuals**4).sum(axis=0), np.square((residuals**2).sum(axis=0)))
@@ -211,10 +218,11 @@ class PairedResult:
 
 
 def paired(differences: Totals, controls: Totals, rng: np.random.Generator, resamples: int = RESAMPLES) -> PairedResult:
-    """Compute intervals and tests of M differences, variant minus control.
+    """Compute intervals and tests of M mean differences, variant minus control.
 
-    `differences` holds the sums of the differences and `controls` those of the control alone, over the same queries.
-    All draws come from `rng`, so the result does not depend on the number of threads.
+    `differences` has the sums of the differences by unit, and `controls` those of the control's values, over the same
+    queries. `resamples` is the number of resamples of the bootstrap and of draws of the test. All draws come from
+    `rng`, so the result does not depend on the number of threads.
     """
     width = differences.sums.shape[1]
     both = Totals.join([differences, controls]).grouped(rng)
@@ -246,9 +254,10 @@ def paired(differences: Totals, controls: Totals, rng: np.random.Generator, resa
 
 
 def randomization_test(differences: Doubles, rng: np.random.Generator, resamples: int = RESAMPLES) -> Doubles:
-    """Compute the two-sided p-value of the sum of each column of differences: float64 [M].
+    """Compute the p-value of the sum of each column of differences by a two-sided randomization test: float64 [M].
 
-    differences: float64 [units, M]. Exchanging the arms of a unit at random is to give its differences a random sign.
+    `differences`, float64 [U, M], has a row for each of U units. To exchange the arms of a unit at random is to give
+    its differences a random sign; the p-value is the share of draws whose sum is at least as far from 0.
     """
     n = len(differences)
     observed = np.abs(differences.sum(axis=0))
@@ -264,14 +273,18 @@ def randomization_test(differences: Doubles, rng: np.random.Generator, resamples
 def standard_errors(totals: Totals) -> Doubles:
     """Compute the standard error of the mean of each column: float64 [M], NaN for fewer than two units.
 
-    The ratio of sums is linearised (Cochran 1977, section 6.4).
+    The mean is a ratio of two sums over units, which is linearised (Cochran 1977, section 6.4).
     """
     units = totals.units.astype(np.float64)
     return ratio(np.sqrt(ratio(units, units - 1) * (totals.residuals**2).sum(axis=0)), totals.weights.sum(axis=0))
 
 
 def detectable(standard_error: float, units: int, significance: float) -> float:
-    """Return the smallest true difference that a two-sided t test on this number of units detects with 80 % power."""
+    """Return the smallest true difference that a two-sided t test detects with 80 % power.
+
+    `standard_error` is that of the difference over this number of `units`; `significance` is the level of the test.
+    NaN for fewer than two units.
+    """
     if units < 2:
         return float("nan")
     return float((stdtrit(units - 1, 1 - significance / 2) + stdtrit(units - 1, POWER)) * standard_error)
@@ -310,7 +323,7 @@ def ratio(numerator: Doubles, denominator: Doubles) -> Doubles:
 
 
 def _distinct(columns: Doubles) -> tuple[Doubles, Longs]:
-    """Return the distinct columns, and for each column its index among them, int64 [M].
+    """Return the D distinct ones of M columns, [U, D], and for each column its index among them, int64 [M].
 
     Resampling each distinct column once saves time, since most metrics have the same weights.
     """
@@ -321,7 +334,10 @@ def _distinct(columns: Doubles) -> tuple[Doubles, Longs]:
 
 
 def _blocks(resamples: int, units: int, cells: int) -> Iterator[slice]:
-    """Yield slices that cut the resamples into blocks of about `cells` draws: resamples in the block times units."""
+    """Yield slices that split 0 to `resamples` into blocks of about `cells` draws each.
+
+    A resample takes `units` draws, one for each unit.
+    """
     step = max(1, cells // max(units, 1))
     for start in range(0, resamples, step):
         yield slice(start, min(start + step, resamples))

@@ -60,7 +60,10 @@ def summarise(
 
 
 def _parts(arm: EvaluatedArm) -> Iterator[Part]:
-    """Yield the parts of an arm: all queries, each segment, then the queries of each value of `served_by`."""
+    """Yield the groups of queries for which an arm is summarised.
+
+    These are all queries, each segment, and the queries with each value of `served_by`, in this order.
+    """
     yield from arm.sample.parts()
     if arm.served_by is not None:
         for served_by in np.unique(arm.served_by):
@@ -165,7 +168,10 @@ _CLAUSES: dict[Verdict, str] = {
 
 
 def _lead(report: Report, rows: Sequence[Comparison]) -> tuple[Comparison, str]:
-    """Return the row that the opening is about, and its variant in words: "hybrid, the best of 3 variants,"."""
+    """Return the row that the opening sentence is about, and its subject in words.
+
+    The subject is the variant of the row, such as "hybrid, the best of 3 variants,".
+    """
     best = _best_single(report, rows[0].metric)
     declared = [row for row in rows if not report.pipelines[row.control].single]
     declared = declared or [row for row in rows if row.control == best] or list(rows)
@@ -211,10 +217,10 @@ def _gain(row: Comparison) -> str:
 
 
 def _exceptions(report: Report, lead: Comparison) -> str:
-    """Write the end of the opening that names the segments whose verdict differs from that of all queries.
+    """Write the end of the opening sentence that names the segments whose verdict differs from that over all queries.
 
-    If the variant wins over all queries, these are the segments in which it does not win; otherwise those that are
-    decided, for or against it, in another way.
+    If the variant wins over all queries, these are the segments in which it does not win. Otherwise they are the
+    segments in which it wins, and also those in which it loses, unless it loses over all queries.
     """
     pair = (lead.control, lead.variant, lead.metric)
     rows = [row for row in report.comparison if (row.control, row.variant, row.metric) == pair and row.segment != ALL]
@@ -248,7 +254,7 @@ def _segment_name(segment: str, segmenter: str) -> str:
 def _is_of_fields(segmenter: str) -> bool:
     """Return True for the default segmenter, which groups queries by the fields that they have.
 
-    It is also that of an older report, which does not name its segmenter.
+    An older report does not name its segmenter; the empty name counts as the default one.
     """
     return segmenter in ("", KNOWN_FIELDS)
 
@@ -261,7 +267,12 @@ def _broken(report: Report, lead: Comparison) -> str:
 
 
 class Column(NamedTuple):
-    """A column of the verdict's table: functions from a row to the text shown and to the number it is sorted by."""
+    """A column of the verdict's table.
+
+    header: the text at its top
+    text: a function that returns the text of its cell for a row
+    value: a function that returns the number by which a row is sorted; None for a column that is not sorted
+    """
 
     header: str
     text: Callable[[Comparison], str]

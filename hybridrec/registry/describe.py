@@ -128,9 +128,9 @@ def _measured(cls: type[Plugin], options: Mapping[str, Any]) -> str:
 
 
 def _how_options_are_given(cls: type[Plugin]) -> tuple[str, ...]:
-    """Return a sentence that shows how options of a metric are written; none for a metric without options.
+    """Return a sentence on the syntax of a metric's options in a config; an empty tuple for a metric without options.
 
-    Most metrics of a config are a plain name, which has no place for options.
+    The page needs it because most metrics of a config are a plain name, which has no place for options.
     """
     keys = [field.alias or key for key, field in cls.Config.model_fields.items()]
     if not keys:
@@ -140,10 +140,10 @@ def _how_options_are_given(cls: type[Plugin]) -> tuple[str, ...]:
 
 
 def _fusion(registry: Registry) -> tuple[str, str]:
-    """Return (name, option): a plain weighted fusion, and the name of its option for the normaliser.
+    """Return (name, option): the simplest installed fusion with weights, and the name of its option for the normaliser.
 
-    The fusion is the one whose options class has the fewest base classes. If none is installed, the placeholders
-    "$fusion" and "$normalise" are returned.
+    The simplest fusion is the one whose options class has the fewest base classes. If no such fusion is installed, the
+    placeholders "$fusion" and "$normalise" are returned.
     """
     fusions = [
         (cls, field.alias or key)
@@ -160,9 +160,9 @@ def _fusion(registry: Registry) -> tuple[str, str]:
 
 
 def _filled(usage: Any, mappings: Mapping[str, dict[str, Any]]) -> Any:
-    """Fill in an example: replace each key that is in `mappings` by that mapping's content.
+    """Fill in an example, which was parsed from YAML: replace each key that is in `mappings` by its mapping's content.
 
-    The placeholder of a fusion that is not needed is dropped.
+    A re-ranker that is still the placeholder `$fusion` is removed, since the example needs no fusion.
     """
     if isinstance(usage, list):
         return [_filled(item, mappings) for item in usage if item != {"use": "$fusion"}]
@@ -175,7 +175,7 @@ def _filled(usage: Any, mappings: Mapping[str, dict[str, Any]]) -> Any:
 
 
 def _facts(cls: type[Plugin]) -> list[str]:
-    """Describe the stages, targets and needs of a component in sentences; return none for other classes."""
+    """Describe the stages, targets and needs of a component, in one text each; return [] for other classes."""
     from hybridrec.stages.component import Component, Generator, Reranker, Scorer
 
     if not issubclass(cls, Component):

@@ -73,8 +73,9 @@ class _Offer:
 class Registry:
     """The registry of all plugin classes by kind and name.
 
-    A plugin that cannot be loaded does not affect the others: its error is kept in `providers`, and is the cause of the
-    error about an unknown name, which that plugin may have provided. If several plugins provide a name, `get` chooses.
+    A plugin that cannot be loaded does not affect the others. Its error is kept in `providers`. An error about an
+    unknown name has it as its cause, since the broken plugin may have provided that name. If several plugins provide a
+    name, `get` chooses one of their classes.
     """
 
     def __init__(
@@ -193,7 +194,7 @@ class Registry:
         """Register the hooks of a plugin module, and return (kind, offer) for everything that it offers.
 
         The name of the module is used, since two distributions may have entry points of the same name. Classes that
-        cannot be used are recorded in `provider.left_out`; if no class can be used, the first cause is raised. After
+        cannot be used are recorded in `provider.left_out`; if no class can be used, the first error is raised. After
         an error the module is not registered.
         """
         name = provider.module
@@ -344,7 +345,10 @@ class Registry:
         raise PluginError(_clash(kind, name, offers))
 
     def _chosen(self, kind: str, name: str) -> _Offer | None:
-        """Return the offer that `get` chooses for a name; None if there is none, or several with equal rights."""
+        """Return the offer that `get` chooses for a name.
+
+        None if no plugin provides the name, or if several do and no rule chooses one of them.
+        """
         qualifier, _, bare = name.rpartition("/")
         offers = self._offers[kind].get(bare, [])
         if qualifier:
@@ -388,9 +392,9 @@ def _labels(entry_points: Iterable[importlib.metadata.EntryPoint]) -> dict[int, 
 def _kept(
     sound: list[tuple[kinds.Kind, Any]], left_out: list[LeftOut], provider: Provider
 ) -> list[tuple[kinds.Kind, Any]]:
-    """Record in `provider.left_out` the offers that cannot be used, and return the sound ones.
+    """Record the offers that cannot be used in `provider.left_out`, and return `sound`, those that can.
 
-    Raises the first cause if there are no sound ones.
+    Raises the error of the first offer in `left_out` if `sound` is empty.
     """
     if left_out and not sound:
         raise left_out[0].error

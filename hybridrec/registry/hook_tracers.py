@@ -9,7 +9,7 @@ from hybridrec.tracing import traced
 
 
 def hook_tracers() -> tuple[Any, Any]:
-    """Return (before, after): the functions that pluggy calls before and after every hook call."""
+    """Return (before, after): functions that pluggy is to call before and after every hook call, to print it."""
     running = threading.local()
 
     def before(name: str, impls: Any, arguments: Any) -> None:

@@ -27,7 +27,7 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def hybridrec_starters(data: DataProfile) -> Sequence[Starter | StarterConfig]:  # type: ignore[empty-body]
-    """Propose components, or a whole config, for what `hybridrec init` writes; only `init` calls this hook."""
+    """Propose components, or a whole config, for the config that `hybridrec init` writes; only `init` calls this."""
 
 
 def offer_hooks() -> Any:

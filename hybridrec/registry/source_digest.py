@@ -26,13 +26,13 @@ _INSTALLED = {"site-packages", "dist-packages"}
 def source_digest(cls: type, *, compiled: bool = True) -> str | None:
     """Return a hex digest of the text of a class and of the functions, classes and values that it refers to.
 
-    By default the compiled code of functions enters the digest, without comments, since their text may have been edited
-    after they were defined. If `compiled` is False, their text enters instead: this digest is the same under every
-    version of Python.
+    By default the digest covers the compiled code of functions, which has no comments, since their text may have been
+    edited after they were defined. If `compiled` is False, the digest covers their text instead, and is the same under
+    every version of Python.
 
-    From the class's own module, which may be a notebook, only what the class refers to enters, as it is now. Other
-    modules that are in no distribution enter as whole files; installed modules do not enter. Returns None if the
-    source is unknown.
+    Of the class's own module, which may be a notebook, the digest covers only the functions, classes and values that
+    the class refers to, as they are now. It covers whole files of other modules that are in no distribution, and
+    nothing of installed modules. Returns None if the source is unknown.
     """
     reach = _Reach(cls.__module__, compiled)
     try:
@@ -67,7 +67,10 @@ def _place(root: str) -> Path | None:
 
 
 class _Reach:
-    """A walk over a class of the module `home` and everything that it refers to, which builds the digest."""
+    """A walk over a class and everything that it refers to, which builds the digest of all visited objects.
+
+    `home` is the name of the class's module; `compiled` is the argument of `source_digest`.
+    """
 
     def __init__(self, home: str, compiled: bool) -> None:
         self.home = home
@@ -193,9 +196,9 @@ class _Pickler(pickle.Pickler):
         self._reach = reach
 
     def persistent_id(self, value: Any) -> object:
-        """Return a text that stands for code, for a set or for an array; None for any other value.
+        """Return a text to write in place of code, a set or an array; None for any other value, which is pickled.
 
-        Code is visited, so that it is part of the digest.
+        Code (a function, class or module) is visited, so that it is part of the digest.
         """
         if _has_code(value):
             self._reach.visit(value)

@@ -51,7 +51,10 @@ def validate_hooks(manager: pluggy.PluginManager, module: object) -> None:
 
 
 class LeftOut(NamedTuple):
-    """A class offered by a plugin that cannot be used, with the error; or a whole hook that failed, without a name."""
+    """A class that a plugin offers but that cannot be used, with its error.
+
+    For a hook that failed as a whole, the name of the class is empty.
+    """
 
     kind: str
     name: str
@@ -126,9 +129,9 @@ def validate_class(cls: type[Plugin]) -> None:
 
 
 def _validate_spelling(cls: type[Plugin]) -> None:
-    """Raise PluginError for an attribute whose name is nearly that of one of the engine's attributes.
+    """Raise PluginError for an attribute that seems to be a misspelt name of one of the engine's attributes.
 
-    A name does not count if the class also sets the engine's attribute itself.
+    A similar name is accepted if the class also sets the engine's attribute itself.
     """
     ours = tuple(base for base in cls.__mro__ if _is_engine(base))
     own = {name for base in cls.__mro__ if issubclass(base, Plugin) and base not in ours for name in _values(base)}

@@ -198,7 +198,10 @@ class AttributeFilter(Filter):
         return False
 
     def _dry(self, frame: pl.DataFrame, request: Mapping[str, FeatureColumn]) -> pl.DataType:
-        """Return the type of the condition, computed for a request in which the value of every column is unknown."""
+        """Return the type of the condition's result for the entities of `frame`; no entity is excluded by this.
+
+        The condition is computed for a request that has the columns `request`, all with unknown values.
+        """
         import polars as pl
 
         if request:
@@ -208,9 +211,10 @@ class AttributeFilter(Filter):
 
 
 def _attributes(data: Dataset, target: Target) -> tuple[dict[str, FeatureColumn], set[str]]:
-    """Return the columns of the entities of a kind by name, and the names of the columns that are other kinds.
+    """Return the columns of the target's entities by name, and the names of those columns that are other kinds.
 
-    A feature takes precedence over the columns `id`, `time` and the other kinds if it has the same name.
+    The columns are `id`, `time`, for items one column per other kind, and the features. A feature replaces a column
+    of the same name.
     """
     entities = data.entities[target]
     ids = entities.vocabulary.ids.to_list()
@@ -229,14 +233,17 @@ def _attributes(data: Dataset, target: Target) -> tuple[dict[str, FeatureColumn]
 
 
 def _request_columns(data: Dataset) -> dict[str, FeatureColumn]:
-    """Return the columns that requests may have, without rows: the context of the interactions, and the time."""
+    """Return the columns that requests may have: the columns of the interactions' context, and `time`.
+
+    The columns have no rows; only their names and types are used.
+    """
     context = data.interactions.context
     stated = {} if context is None else {name: column.take(slice(0, 0)) for name, column in context.columns.items()}
     return {"time": FeatureColumn("time", np.empty(0, np.float64)), **stated}
 
 
 def _frame_of_requests(queries: QueryBatch, columns: Mapping[str, FeatureColumn]) -> pl.DataFrame:
-    """Return the values of Q requests as a frame; null where unknown."""
+    """Return the values of Q requests in these columns as a frame of Q rows; unknown values are null."""
     import polars as pl
 
     given = {} if queries.context is None else queries.context.columns

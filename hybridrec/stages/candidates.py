@@ -20,13 +20,14 @@ class Exclude:
 
     rows: csr [Q, N], ids excluded for each query, or None
     ids: bool[N], ids excluded for every query, or None
-    released, times: float64[N] and float64[Q], release times of ids and times of queries: ids released after the
-        time of the query are excluded; NaN is neither before nor after. Both or neither are None
+    released, times: float64[N] and float64[Q], release times of ids and times of queries: an id that is released
+        after the time of the query is excluded; an id or a query whose time is NaN is not restricted. Both or
+        neither are None
     groups, group: bool[G, N], ids excluded for each group of queries, and int32[Q], the group of each query, -1 for
         none. They suit a rule that excludes most of a large vocabulary, as they take a byte per id and group, not per
         query. Both or neither are None
 
-    Equal only to itself, so that it can be part of a cache key.
+    An `Exclude` is equal only to itself, so that it can be part of a cache key.
     """
 
     rows: Sparse | None = None
@@ -55,9 +56,10 @@ class Exclude:
         )
 
     def arranged(self, order: Ints, places: Ints) -> Exclude:
-        """Return the exclusion for places: at place j is id `order[j]`.
+        """Return the same exclusion after a permutation of the ids: its column j stands for the id `order[j]`.
 
-        `places` is the inverse of `order`, with N for ids that are not in it.
+        `order`, int32[n], has any n of the N ids. `places`, int32[N], is its inverse: the index of each id in `order`,
+        or any number of at least n for an id that is not in `order`.
         """
         rows = self.rows
         if rows is not None:
@@ -92,9 +94,10 @@ class Exclude:
         return Exclude(rows, ids, released, times, groups, group)
 
     def narrow(self, most: int) -> Iterator[tuple[Longs, Ints]]:
-        """Yield the queries, int64, and the ids, int32, of each group that leaves its queries at most `most` ids.
+        """Yield the rows of the queries and the remaining ids of each group that leaves at most `most` ids.
 
-        The ids are those that neither the group nor `ids` excludes; both arrays are ascending.
+        The rows, int64, are those of the group's queries. The remaining ids, int32, are those that neither the group
+        nor `ids` excludes. Both arrays are ascending.
         """
         if self.groups is None or self.group is None:
             return
@@ -104,7 +107,10 @@ class Exclude:
                 yield np.flatnonzero(self.group == number), np.flatnonzero(left).astype(np.int32)
 
     def mask(self, scores: Floats, start: int = 0) -> None:
-        """Set the scores of excluded ids to -inf, in place: float32 [Q, n] for the n ids from `start` on."""
+        """Set the scores of excluded ids to -inf, in place.
+
+        `scores`, float32 [Q, n], are those of the n ids from `start` on.
+        """
         stop = start + scores.shape[1]
         if self.rows is not None:
             rows, ids = kernels.csr_rows(self.rows), self.rows.indices
@@ -136,7 +142,10 @@ class Exclude:
 
 
 def _joined(first_rule: Exclude, other: Exclude) -> tuple[Bools | None, Ints | None]:
-    """Return `groups` and `group` for two exclusions together: one group for each pair of groups that a query has."""
+    """Return the fields `groups` and `group` of the exclusion that excludes the ids of both.
+
+    It has one group for each pair of groups, one from each exclusion, that occurs in a query.
+    """
     if first_rule.groups is None or first_rule.group is None:
         return other.groups, other.group
     if other.groups is None or other.group is None:
@@ -155,7 +164,7 @@ def _joined(first_rule: Exclude, other: Exclude) -> tuple[Bools | None, Ints | N
 class Candidates:
     """Candidates for Q queries: ids int32 [Q, k], best first, padded with -1; scores float32 [Q, k].
 
-    A row without ids means "no opinion". Scores at padding are NaN.
+    A row without ids means that the generator has no opinion on the query. Scores at padding are NaN.
     """
 
     ids: Ints

@@ -225,9 +225,11 @@ def _refuse(message: str, wrong: Bools, values: NDArray[np.generic]) -> None:
 
 
 def _full_and_sound(ascending: Ints, scores: Floats, n: int) -> bool:
-    """Return True if the lists, [Q, k], have no padding and no fault at all: most have not, and this is the fast proof.
+    """Return True if the lists of candidates have no padding and break no rule of the contract.
 
-    `ascending` are the ids of each row in ascending order.
+    It is a fast test that spares most lists the slower search for the first fault. `ascending`, int32 [Q, k], are the
+    ids of each row in ascending order; `scores`, float32 [Q, k], are those of the lists in their own order; `n` is the
+    size of the vocabulary.
     """
     if not ascending.size or ascending[:, 0].min() < 0 or ascending[:, -1].max() >= n:
         return False

@@ -39,8 +39,8 @@ class Component(Plugin):
         kind; the component has an opinion only on a query that has at least one. Empty if it serves every query
     folds_in: true if it serves users that are not in training from the history in the query
     refreshes: true if `refresh` updates it to grown data without a full fit
-    validation: queries that are cut out of its own training part; a run sets them during `fit` if `validates` is true,
-        otherwise it is None
+    validation: queries cut out of its own training part, for choices that `fit` makes. A run sets it during `fit` if
+        `validates` is true; otherwise it is None
     threads: the number of threads that `fit` may use if its result does not depend on it; the engine raises it when
         cores are idle
     validates: true if `fit` needs `validation` for choices of its own
@@ -50,8 +50,8 @@ class Component(Plugin):
     device: the device on which it may compute, as the config says: "cpu", "cuda", "cuda:1"; "cpu" when it is served
     ended_by_clock: set it to true in `fit` if a time limit ended the fit, which would then learn something else on
         another machine. The report says so, and no other run takes the fit from the store
-    stochastic: true if it draws at random. A generator then draws its scores, which say nothing about similarity; a
-        re-ranker draws the slate, and is called a policy
+    stochastic: true if it draws at random. A stochastic generator draws its scores, which then say nothing about
+        similarity. A stochastic re-ranker draws the slate, and is called a policy
     reads_versions: earlier versions of the class whose state `restore` accepts with the same meaning
     requires: import names of optional libraries that it needs, checked before any fit
     install_hint: the remedy if one of them is missing, for example "pip install 'hybridrec[implicit]'"
@@ -83,7 +83,7 @@ class Component(Plugin):
         """Learn from a training part, with `rng` as the only source of randomness; return self."""
 
     def prepare(self, catalogue: Dataset) -> State:
-        """Return named arrays that depend on the catalogue alone, made once for all fits of this and later runs.
+        """Return named arrays that depend on the catalogue alone; they are made once for all fits of all runs.
 
         `catalogue` is `Dataset.catalogue`, the part that no split hides. `prepare` is called if `prepares` is not None,
         on an instance in which all options that `prepares` does not name have their defaults: their effects belong in
@@ -121,10 +121,11 @@ class Component(Plugin):
         """Restore what was learned from `state`, so that scores are identical; return self."""
 
     def refresh(self, data: Dataset, new_codes: Mapping[Target, Ints], rng: np.random.Generator) -> Self:
-        """Update a fitted instance to grown data without a full fit; called if `refreshes` is true.
+        """Update a fitted instance to a training part that has grown, without a full fit; return self.
 
-        `data` is the new training part. `new_codes[target]`, int32[N], maps the ids that the component was fitted on
-        to their codes in `data`, -1 for ids that are gone. `rng` is the only source of randomness; returns self.
+        It is called if `refreshes` is true. `data` is the new training part. `new_codes[target]`, int32[N], has for
+        each of the N ids that the component was fitted on its code in `data`, -1 if `data` lacks the id. `rng` is the
+        only source of randomness.
         """
         raise NotImplementedError(f"{self.name} can only be fitted again")
 
@@ -152,9 +153,10 @@ class Component(Plugin):
     def figures(self, data: Dataset) -> Sequence[Figure]:
         """Return figures of the fit for the report: curves, tables, stripes; none by default.
 
-        `data` is the training part that it was fitted on. A run calls it once for every generator and scorer: with
-        `refit: all` for the one fitted on all data, else for the one of the first fold. A restored instance must return
-        the same figures as the fitted one, so their content is part of the state. They should cost little.
+        `data` is the training part that the component was fitted on. A run calls this method once for every generator
+        and scorer: for the fit on all data if the config says `refit: all`, else for the fit of the first fold. A
+        restored instance must return the same figures as the fitted one, so their content belongs to the state. The
+        figures should take little time to compute.
         """
         return []
 
@@ -182,8 +184,8 @@ class Component(Plugin):
     def seconds(self, data: Dataset) -> float | None:
         """Return roughly the seconds that a fit on `data` takes on one core; None, the default, if that is not known.
 
-        `check` prints it until the store has a fit with the same options, whose seconds tell more. Right to a factor of
-        three is good enough.
+        `check` prints the estimate until the store has a fit with the same options, and then the seconds of that fit.
+        An estimate within a factor of three of the truth is good enough.
         """
         return None
 
@@ -216,8 +218,9 @@ class Scorer(Component):
 class Reranker(Component):
     """A component that orders a pool: it fuses the columns into `final`, or reorders a fused pool.
 
-    A re-ranker that is `stochastic` is a policy: it draws the slate, and `propensities` gives the probabilities of
-    slates. It must be the last of its chain, since a re-ranker after it would show another slate than was drawn.
+    A re-ranker that is `stochastic` is a policy: it draws the slate at random, and its method `propensities` returns
+    the probabilities of slates. A policy must be the last re-ranker of its pipeline, since a re-ranker after it would
+    change the slate that was drawn.
     """
 
     learns: bool = False
@@ -241,10 +244,10 @@ class Reranker(Component):
     def propensities(self, queries: QueryBatch, pool: Pool, ids: Ints) -> Floats:
         """Return the probability of each id of Q slates at its place, given the ids before it: float32 [Q, n].
 
-        `ids`, int32 [Q, n], are the slates, and `pool` is the pool that `rerank` is given. The product over the places
-        is the probability of the slate. An id that the policy would not show at its place, or that is not in the pool,
-        has probability 0. Values at padding, and at places after all candidates of the pool, are not read. It is called
-        if `stochastic` is true, also with slates that another policy drew.
+        `ids`, int32 [Q, n], are the slates, and `pool` is the pool that `rerank` is given. The product of a slate's
+        probabilities is the probability of the whole slate. An id that the policy would not put at its place, or that
+        is not in the pool, has probability 0. Callers ignore the values at padding, and at places after all candidates
+        of the pool. The method is called if `stochastic` is true, also with slates that another policy drew.
         """
         raise NotImplementedError(f"{self.name} draws nothing")
 
@@ -252,11 +255,13 @@ class Reranker(Component):
         """Learn from the scores of components that were not fitted on `truth`, csr [Q, N]; return self.
 
         `weights`, float64[Q], are the weights of the queries. `units`, int32[Q], is the user behind each query, even if
-        the query does not show it: queries of one user must not be split between learning and validation. It is called
-        once before `rerank` if `learns` is true. Relevant ids that are not in the pool count as missed.
+        the query itself has no user: queries of one user must not be split between learning and validation. The
+        method is called once before `rerank` if `learns` is true. Relevant ids that are not in the pool count as
+        missed.
 
-        `fit` is called before with the training part of those components, and again afterwards with the training part
-        of the components whose candidates it re-ranks: it must keep what was learned.
+        `fit` is called before this method, with the training part of the components that made the scores. It is called
+        again afterwards, with the training part of the components whose candidates are re-ranked: that second call
+        must keep what this method has learned.
         """
         raise NotImplementedError(f"{self.name} learns nothing")
 
@@ -330,7 +335,7 @@ class DenseModel(Generator, Scorer):
         return queries.cached(("scores", self, target), self, lambda: self.scores(queries, target))
 
     def _parts(self, queries: QueryBatch, target: Target) -> Iterator[tuple[slice, QueryBatch]]:
-        """Yield blocks of queries whose scores stay in cache, each with its rows."""
+        """Yield blocks of the queries, each after the slice of its rows; the scores of a block stay in cache."""
         width = queries.width(target)
         step = max(_SCORES // max(width, 1), 1)
         if len(queries) <= step:
@@ -365,8 +370,9 @@ class VectorModel(Generator, Scorer):
     def embeddings(self, data: Dataset) -> dict[str, Embedding]:
         """Return all vectors that it learned, by kind, for `hybridrec similar` and exports.
 
-        `data` has the ids of entities. Beside kinds of the data, users included, a component may return `words` and
-        `features` (the features of items, by name). By default these are the vectors of the targets that it recommends.
+        `data` has the ids of the entities. The keys are kinds of the data, users included; a component may also return
+        `words` and `features` (vectors of the items' features, by name). By default the result has the vectors of the
+        targets that the component recommends.
         """
         served = [target for target in data.targets if self.recommends(target)]
         return {target: Embedding(data.vocabulary(target), self.vectors(target)) for target in served}
@@ -384,10 +390,13 @@ class VectorModel(Generator, Scorer):
         self._by_length.clear()
 
     def score(self, queries: QueryBatch, ids: Ints, target: Target) -> Floats:
-        """Return the inner product of each query and each of its own candidates: float32 [Q, K], NaN at padding."""
+        """Return the inner product of each query with each of its candidates `ids`: float32 [Q, K], NaN at padding."""
         return kernels.gather_dot(*self.factors(queries, target), ids)
 
     def factors(self, queries: QueryBatch, target: Target) -> tuple[Floats, Floats]:
-        """Return `query_vectors`, computed once per batch as folding in can be costly, and `vectors`."""
+        """Return the results of `query_vectors` and of `vectors`.
+
+        The vectors of queries are cached with the batch, as folding in can be costly.
+        """
         vectors = np.asarray(self.vectors(target), np.float32)
         return queries.cached((self, target), vectors, lambda: self.query_vectors(queries, target)), vectors

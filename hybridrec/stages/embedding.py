@@ -12,7 +12,9 @@ from hybridrec.types import Floats, Longs
 
 @dataclass(frozen=True, slots=True)
 class Embedding:
-    """The vectors of all entities of one kind, in the space of queries: a query of one entity alone has its vector.
+    """The vectors of all entities of one kind, in the space of queries.
+
+    A query that consists of one entity alone has the vector of that entity.
 
     vocabulary: the ids of N entities
     vectors: float32 [N, D], NaN rows for entities without a vector
@@ -32,7 +34,10 @@ class Embedding:
 
 
 def positions(counts: Longs) -> Longs:
-    """Return the position of each entity by its count: int64 [N], 1 for the largest; ties are in the order of ids."""
+    """Return the position of each entity by its count: int64 [N], 1 for the largest count.
+
+    `counts`, int64 [N], are in the order of the ids; of equal counts the lower id comes first.
+    """
     places = np.empty(len(counts), np.int64)
     places[np.argsort(-counts, kind="stable")] = np.arange(1, len(counts) + 1)
     return places

@@ -72,8 +72,8 @@ class StripesFigure:
     def of_neighbours(cls, entities: Entities, vectors: Floats, code: int, n: int = NEIGHBOURS) -> Self:
         """Return a figure of an entity's vector, above the vectors of the n entities that are nearest by cosine.
 
-        `vectors`, float32 [N, D], are the vectors of all `entities`; `code` is the entity. The vectors shown
-        are scaled to length 1, as the cosine compares directions.
+        `vectors`, float32 [N, D], are the vectors of all `entities`; `code` is the code of the entity. The figure has
+        the vectors scaled to length 1, as the cosine compares directions.
         """
         cosines = kernels.cosines(vectors, vectors[code])[None]
         cosines[0, code] = np.nan

@@ -59,7 +59,8 @@ class Source:
     def active(self, queries: QueryBatch, served: Bools) -> Bools:
         """Return bool[Q]: true for queries that pass all gates.
 
-        `served`, bool[Q], is true for queries that have a candidate of an earlier source.
+        `served`, bool[Q], is true for queries that have a candidate of an earlier source; the gate `cold` is open for
+        the others.
         """
         active = np.ones(len(queries), bool)
         for gate in self.when:
@@ -198,11 +199,12 @@ class Pipeline:
         return any(reranker.stochastic for reranker in self.rerankers.get(target, ()))
 
     def propensities(self, queries: QueryBatch, pool: Pool, own: Slate, ids: Ints) -> Floats:
-        """Return the probability of each id of any slates at its place, given the ids before it: float32 [Q, n].
+        """Return the probability of each id of some slates at its place, given the ids before it: float32 [Q, n].
 
-        `ids`, int32 [Q, n], are the slates; `pool` is the scored pool of this pipeline, and `own` its slate from it.
-        Places of the fallback, and all places of a pipeline without a policy, are not drawn: an id there has
-        probability 1 if it is the same as in `own`, else 0. NaN at padding.
+        `ids`, int32 [Q, n], are the slates; any pipeline may have made them. `pool` is the scored pool of this
+        pipeline, and `own` is the slate that this pipeline made from it. Places that the fallback fills, and all places
+        of a pipeline without a policy, are not drawn at random: an id there has probability 1 if `own` has the same id
+        at this place, else 0. The result is NaN at padding.
         """
         certain = (ids == own.ids).astype(np.float32)
         if self.draws(pool.target):
@@ -248,7 +250,7 @@ class Pipeline:
         return more
 
     def _named(self, queries: QueryBatch, pool: Pool, slate: Slate) -> Slate:
-        """Return the slate with `served_by` and `servers` that name the field by which generators served each query."""
+        """Return the slate with new `served_by` and `servers`: they name the field by which each query was served."""
         servers = (*slate.servers, *(f"{BLEND}:{name}" for name in served_fields(queries)))
         # A row of a slate is empty if that of the pool is, so what served a query does not depend on the order.
         served_by = pool.cached("servers", self.sources, partial(self._served_by, queries, pool, slate))
@@ -303,7 +305,10 @@ def _served(pool: Pool, label: str) -> Bools:
 
 
 def served_fields(queries: QueryBatch) -> tuple[Field, ...]:
-    """Return the fields that `served_by` may name; of several that served a query, it names the first."""
+    """Return the fields of queries that `Slate.served_by` may name, in order of preference.
+
+    If generators use several of these fields of a query, `served_by` names the first of them.
+    """
     return ("user", ITEMS, FEW, *queries.entities, "title")
 
 

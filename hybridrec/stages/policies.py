@@ -14,11 +14,12 @@ from hybridrec.types import Floats
 
 
 def simulated_marginals(policy: Reranker, queries: QueryBatch, pool: Pool, n: int, draws: int = 1000) -> Floats:
-    """Return the share of drawn slates of n places that show each candidate: float32 [Q, K], 0 at padding.
+    """Estimate the probability that a policy puts each candidate into a slate of n places: float32 [Q, K].
 
-    `pool` is the pool that the policy re-ranks. It is asked `draws` times for each query, each time under another name
-    of the request, so the standard error of a share p is sqrt(p (1 - p) / draws). The shares do not give the
-    probability of a slate: weights of a log are ratios of `propensities`.
+    `pool` is the pool that the policy re-ranks. The policy draws `draws` slates for each query, each time for another
+    id of the request, and the estimate is the share of slates with the candidate; it is 0 at padding. The standard
+    error of a share p is sqrt(p (1 - p) / draws). The shares must not be used to weight a log of shown slates: the
+    probability of a whole slate does not follow from them, but is the product of its `Reranker.propensities`.
     """
     shown = np.zeros(pool.ids.shape, np.int64)
     names = queries.ids or tuple(str(row) for row in range(len(queries)))

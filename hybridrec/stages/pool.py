@@ -22,7 +22,7 @@ PROPENSITY = "propensity"
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """Candidates of Q queries with their sources and scores.
+    """The merged candidates of Q queries, with the generators that proposed them and the scores of all models.
 
     ids: int32 [Q, K], ascending and distinct, padded with -1 at the end of a row
     generators: labels of the generators, in the order of the bits of `sources`
@@ -31,10 +31,11 @@ class Pool:
         then its scorers. Results depend on this order (sums of floats, searches of weights), so it is part of the
         pool and preserved in the store
     final: float32 [Q, K] once a re-ranker has fused the columns; higher is better, NaN at padding and only there
-    places: label -> float32 [Q, K], for each generator whose own scores are its column, the rank of each candidate in
-        its list, from 1, infinity if the list lacks it; `ranks` returns the ranks of any column
-    extras: name -> float32 [Q, K], columns that re-rankers add for those who read the slates; no stage reads them
-    scores: float32 [Q, K], the scores that slates show if `final` is an order only (see `reordered`); None if `final`
+    places: label -> float32 [Q, K], the rank of each candidate in the list of a generator, from 1, infinity if the list
+        lacks it. It has the generators whose columns are the scores with which they proposed; `ranks` returns the ranks
+        by any column
+    extras: name -> float32 [Q, K], columns that re-rankers add for readers of the slates; no stage uses them
+    scores: float32 [Q, K], the scores that slates have if `final` is an order only (see `reordered`); None if `final`
         is the score itself
 
     Arrays and columns of a pool are read-only: pipelines share them.
@@ -85,9 +86,9 @@ class Pool:
     def matching(self, pattern: str) -> list[str]:
         """Return the names of the columns that fit a label or a pattern, in the order of the pool.
 
-        In patterns `*` stands for any text and `?` for a character: `content.*` fits all columns of `content`. Nothing
-        fits if the component of the label does not serve the target. Raises PluginError if no column fits a name with a
-        dot although the component before the dot has columns.
+        In patterns `*` stands for any text and `?` for a character: `content.*` fits all columns of `content`. The list
+        is empty if the component of that label does not serve the target. Raises PluginError for a name with a dot that
+        no column fits, if the component before the dot has columns.
         """
         names = [label for label in self.columns if label == pattern or fnmatchcase(label, pattern)]
         base, dot, _ = pattern.partition(".")
@@ -198,8 +199,8 @@ class Pool:
     def reordered(self, order: Floats, **extras: Floats) -> Pool:
         """Return the same pool with `order`, float32 [Q, K], as `final`; slates still show the scores from before.
 
-        It is for numbers that are only an order, such as 0, -1, -2, ... from the best place on. New scores, such as a
-        sum of scores, are for `ranked`.
+        Use it for numbers that only put candidates in order, such as 0, -1, -2, ... from the best place on. For new
+        scores, such as a sum of scores, use `ranked`.
         """
         scores = self.fused() if self.scores is None else self.scores
         pool = self.ranked(order, **extras)

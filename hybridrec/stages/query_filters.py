@@ -29,7 +29,7 @@ class SeenOptions(Options):
 
 
 class SeenFilter(Filter):
-    """Entities of the target that the query shows already are not recommended.
+    """Entities of the target that the query has already are not recommended.
 
     For the target items these are the items of the history. For another kind they are the entities that the query has;
     since these have neither order nor time, the options make no difference to them.

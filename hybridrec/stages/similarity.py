@@ -18,8 +18,8 @@ class SimilarityOptions(Options):
     """Options of vector models whose vectors may be compared in another way than they were trained.
 
     Every similarity is computed as an inner product of transformed vectors: `places` transforms the vectors of ids,
-    `probes` the vectors of queries. The error of a distance is therefore relative to |q|² + |v|², not to the distance
-    itself.
+    `probes` the vectors of queries. The rounding error of a distance between a query q and an id v is therefore
+    relative to |q|² + |v|², not to the distance itself.
     """
 
     similarity: Similarity = "dot"
@@ -40,9 +40,10 @@ class SimilarityOptions(Options):
         return self.similarity == "dot" and self.norm_exponent == 1
 
     def places(self, vectors: Floats) -> Floats:
-        """Return the vectors of ids, transformed: float32 [N, D], or for `euclidean` [N, D + 2] of v, |v|² and 1.
+        """Return the vectors of ids, float32 [N, D], transformed for an inner product with the result of `probes`.
 
-        For the plain inner product that is the same array. Rows of NaN stay NaN.
+        The result is float32 [N, D]; for `euclidean` it is [N, D + 2] and has v, |v|² and 1 for each vector v. For the
+        plain inner product it is the same array as `vectors`. Rows of NaN stay NaN.
         """
         if self.is_plain:
             return vectors
@@ -53,7 +54,10 @@ class SimilarityOptions(Options):
         return np.asarray(vectors / np.where(length > 0, length, 1) ** np.float32(1 - exponent), np.float32)
 
     def probes(self, vectors: Floats) -> Floats:
-        """Return the vectors of queries, float32 [Q, D], transformed to the width of `places`; rows of NaN stay NaN."""
+        """Return the vectors of queries, float32 [Q, D], transformed for an inner product with the result of `places`.
+
+        The result is float32 [Q, D], or [Q, D + 2] for `euclidean`. Rows of NaN stay NaN.
+        """
         if self.similarity == "dot":
             return vectors
         length = np.linalg.norm(vectors, axis=1, keepdims=True)

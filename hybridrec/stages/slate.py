@@ -23,10 +23,11 @@ class Slate:
 
     scores: float32 [Q, n], the scores of the fusion, NaN for ids from the fallback; they are not descending if a
         re-ranker has moved ids
-    extras: name -> float32 [Q, n], the `extras` of the pool by place, NaN without a value; for a pipeline that draws
-        its slates also `propensity`, the probability of the id at its place given the ids before it
+    extras: name -> float32 [Q, n], the `extras` of the pool for the id at each place, NaN without a value; for
+        a pipeline that draws its slates also `propensity`, the probability of the id given the ids before it
     requests: the ids of the requests if the pipeline draws its slates, else None; the same id gets the same slate again
-    served_by: int8 [Q], index into `servers`, the source that served the query; "none" if no id could be recommended
+    served_by: int8 [Q], the index in `servers` of the source that served each query
+    servers: names of the sources that may have served a query; "none" means that no id could be recommended
     vocabulary: the external ids of the target; None inside the engine, which passes arrays only
     """
 

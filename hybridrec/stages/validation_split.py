@@ -69,9 +69,9 @@ class ValidationSplit:
     def best_step(self, generator: Generator, steps: Iterable[object], of: int, patience: int, k: int = 20) -> int:
         """Return the number, from 1, of the first step after which the nDCG@k of a generator is highest.
 
-        Iterating over `steps`, at most `of` of them, makes the generator learn more of `train`. It ends after
-        `patience` steps in a row without a higher nDCG@k; the nDCG@k of each step is reported. The result is `of` if
-        there are no steps, or no queries with a target of the generator.
+        `steps` yields at most `of` times; before each time it makes the generator learn more from `train`. The
+        iteration ends after `patience` steps in a row without a higher nDCG@k. The nDCG@k of each step is reported
+        by `Component.report`. The result is `of` if there are no steps, or no queries with a target of the generator.
         """
         if self.target(generator) is None:
             return of

@@ -12,7 +12,10 @@ GuardrailVerdict: TypeAlias = Literal["held", "broken", "undecided"]
 
 
 class Comparison(Section):
-    """The comparison of a variant with a control in one metric and segment, paired by query; the unit is the user."""
+    """The comparison of a variant with a control in one metric and one segment.
+
+    The arms are compared query by query, and the resampled unit is the user.
+    """
 
     control: str
     variant: str
@@ -91,7 +94,10 @@ class Guardrail(Section):
 
 
 class SeedSplit(Section):
-    """The mean difference of a pair over repeats, with its variance split into the parts due to users and to seeds."""
+    """The mean difference of a variant and its control over all repeats, and the variance of this mean.
+
+    The variance is split into a part due to the sample of users and a part due to the seeds of the repeats.
+    """
 
     control: str
     variant: str
@@ -122,7 +128,7 @@ class Spread(Section):
 
 
 class RepeatsReport(Section):
-    """The effect of training again with other seeds (`repeats` of the config)."""
+    """The differences between repeats: trainings of the whole experiment with other seeds (`repeats` of the config)."""
 
     repeats: int
     """Number of times that everything was trained; all numbers of the report are means over them."""

@@ -16,7 +16,7 @@ DIGITS = 4
 
 
 class CurveReport(Section):
-    """A figure of a component: a curve through points."""
+    """A curve that a component returned as a figure of its fit."""
 
     kind: Literal["curve"] = "curve"
     title: str
@@ -32,7 +32,7 @@ class CurveReport(Section):
 
 
 class TableReport(Section):
-    """A figure of a component that is a table of text and numbers."""
+    """A table of text and numbers that a component returned as a figure of its fit."""
 
     kind: Literal["table"] = "table"
     title: str
@@ -43,7 +43,7 @@ class TableReport(Section):
 
 
 class StripesReport(Section):
-    """A figure of a component: vectors below one another, drawn as coloured stripes."""
+    """Vectors that a component returned as a figure of its fit: rows of coloured stripes below one another."""
 
     kind: Literal["stripes"] = "stripes"
     title: str
@@ -60,7 +60,7 @@ FigureReport: TypeAlias = Annotated[CurveReport | TableReport | StripesReport, F
 
 
 class MapLegend(Section):
-    """The legend of a map of items."""
+    """The legend of a map of items: the meaning of its colours, the names of its groups, and the figures below it."""
 
     colours: str
     """The meaning of the colours, in a few words: "clusters of cluster-draw"."""

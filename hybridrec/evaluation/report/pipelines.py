@@ -73,7 +73,7 @@ class TradeoffPoint(Section):
 
 
 class TradeoffReport(Section):
-    """A trade-off: the results of a pipeline at several values of one re-ranker's option. They are never compared."""
+    """A trade-off: the results of a pipeline at several values of one re-ranker's option, without any test."""
 
     pipeline: str
     vary: str

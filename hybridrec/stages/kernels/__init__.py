@@ -1,8 +1,8 @@
 """The numerical kernels of the engine: pure functions over blocks of queries.
 
-In shapes, Q is the number of queries, N of ids in the vocabulary, K of candidates, and k of the best that are wanted.
-Ids are int32, padded with -1; scores are float32, NaN where a score is missing. Ties go to the lower id, so results are
-the same on every machine.
+In shapes, Q is the number of queries, N the number of ids in the vocabulary, D the dimension of vectors, and K the
+number of candidates of a query; k is the number of best entries that a caller asks for. Ids are int32, padded with -1;
+scores are float32, NaN where a score is missing. Ties go to the lower id, so results are the same on every machine.
 """
 
 from hybridrec.stages.kernels.csr import csr_rows, dense_product, row_sums, strongest, take_columns, vector_sums

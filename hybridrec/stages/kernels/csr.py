@@ -20,7 +20,10 @@ def csr_rows(matrix: Sparse) -> Ints:
 
 
 def strongest(matrix: Sparse, k: int) -> Sparse:
-    """Keep the k largest stored entries of each csr row, in column order; ties go to the lower column."""
+    """Return a csr matrix with only the k largest stored entries of each row of `matrix`.
+
+    Of equal entries those in lower columns are kept. The entries of a row are in column order.
+    """
     rows = csr_rows(matrix)
     # Rows stay where they are in this order, so an entry's position minus the row's start is its rank in the row.
     by_value = np.lexsort((matrix.indices, -matrix.data, rows))
@@ -33,9 +36,9 @@ def strongest(matrix: Sparse, k: int) -> Sparse:
 
 
 def row_sums(matrix: Sparse) -> Floats:
-    """Sum the stored entries of each csr row, in their type: [rows].
+    """Return the sum of the stored entries of each row of a csr matrix [R, C]: [R], in the type of the entries.
 
-    Equal, bit for bit, to `matrix.sum(axis=1)`, without its passes over types and shapes.
+    The sums are equal, bit for bit, to those of `matrix.sum(axis=1)`, which is slower on the small matrices of queries.
     """
     sums = np.zeros(matrix.shape[0], matrix.data.dtype)
     filled = np.flatnonzero(np.diff(matrix.indptr))
@@ -45,9 +48,10 @@ def row_sums(matrix: Sparse) -> Floats:
 
 
 def take_columns(matrix: Sparse, ids: Ints) -> Sparse:
-    """Return the columns `ids`, int32 [n] in ascending order, of a csr matrix: csr [rows, n], as `matrix[:, ids]`.
+    """Return the columns `ids` of a csr matrix [R, C]: csr [R, n], the same as `matrix[:, ids]`.
 
-    For the few entries of queries a binary search replaces the pass over all columns.
+    `ids`, int32 [n], are ascending and distinct. If the matrix has few entries, as those of queries have, a binary
+    search for each entry replaces the slower pass over all C columns.
     """
     if len(matrix.indices) > _MANY or not len(ids):
         return matrix[:, ids]
@@ -58,25 +62,27 @@ def take_columns(matrix: Sparse, ids: Ints) -> Sparse:
 
 
 def vector_sums(rows: Sparse, vectors: Floats) -> Floats:
-    """Sum the vectors, [C, D], of each row's entries, times their values: float32 [Q, D] for csr [Q, C].
+    """Return the product of `rows`, csr [Q, C], and `vectors`, [C, D], without vectors of NaN: float32 [Q, D].
 
-    Vectors of NaN are left out, as if they were zeros.
+    The result has for each row the sum of the vectors of its stored columns, each times the value stored there. A
+    vector of NaN counts as zero.
     """
     is_number = ~np.isnan(vectors[rows.indices, 0])
     return (rows if is_number.all() else _where(rows, is_number)) @ vectors
 
 
 def _where(matrix: Sparse, kept: Bools) -> Sparse:
-    """Return a csr matrix with only those stored entries at which `kept`, bool, is true."""
+    """Return a csr matrix with only those stored entries at which `kept`, bool [nnz], is true."""
     indptr = np.concatenate(([0], np.cumsum(kept)))[matrix.indptr]
     return make_csr(matrix.data[kept], matrix.indices[kept], indptr, matrix.shape)
 
 
 def dense_product(rows: Sparse, matrix: Sparse) -> Floats:
-    """Return the product of csr [Q, C] and csr [C, N] as an array [Q, N], in the wider of their types.
+    """Return the product of `rows`, csr [Q, C], and `matrix`, csr [C, N], as an array [Q, N] in the wider type.
 
-    Equal, bit for bit, to `(rows @ matrix).toarray()`: products are added in the order in which rows store their
-    entries. No sparse result is made, which takes as long again, and a matrix whose arrays are mapped is not copied.
+    The result is equal, bit for bit, to `(rows @ matrix).toarray()`, since products are added in the order in which
+    `rows` stores its entries. It takes half the time, as no sparse result is made first. A `matrix` that is mapped from
+    a file is not copied.
     """
     starts = matrix.indptr[rows.indices]
     lengths = matrix.indptr[rows.indices + 1] - starts

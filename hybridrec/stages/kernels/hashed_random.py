@@ -14,10 +14,10 @@ _GOLDEN = np.uint64(0x9E37_79B9_7F4A_7C15)
 
 
 def draws(rows: Sparse, seed: int) -> Floats:
-    """Draw uniform random numbers in [0, 1), float32 [Q, N], for the csr rows of queries, [Q, N].
+    """Draw uniform random numbers in [0, 1) for Q queries and N ids: float32 [Q, N].
 
-    A number depends only on the seed, its column and the columns that its row stores, so a query draws the
-    same numbers in every batch.
+    `rows`, csr [Q, N], are the ids that each query has. A number depends only on the seed, its column, and the columns
+    that its row of `rows` stores, so a query draws the same numbers in every batch.
     """
     columns = _mixed(np.arange(1, rows.shape[1] + 1, dtype=np.uint64) * _GOLDEN + np.uint64(seed))
     # The hash of a row is the sum of its columns' hashes, independent of their order. Prefix sums may wrap around:
@@ -29,10 +29,14 @@ def draws(rows: Sparse, seed: int) -> Floats:
 
 
 def keyed_draws(keys: Sequence[str], numbers: NDArray[np.integer], seed: int) -> Doubles:
-    """Draw uniform random numbers in (0, 1), float64 [Q, M], for the keys of Q rows and `numbers`, int [Q, M] or [M].
+    """Draw M uniform random numbers in (0, 1) for each of Q keys: float64 [Q, M].
 
-    A draw depends only on the seed (from 0, below 2^64), the key of its row and its number: the numbers are counters
-    in the stream of their row, so draws need no order and no batch. Neither 0 nor 1 is drawn: logarithms are finite.
+    keys: Q texts, such as the ids of the queries
+    numbers: int [Q, M], or [M] for the same numbers in every row; they say which draw of its key each entry is
+    seed: at least 0 and below 2^64
+
+    A draw depends only on the seed, its key and its number, and not on the other draws, their order or the batch.
+    Neither 0 nor 1 is drawn, so the logarithms of a draw u and of 1 - u are finite.
     """
     salt = seed.to_bytes(8, "little")
     digests = b"".join(hashlib.blake2b(key.encode(), digest_size=8, key=salt).digest() for key in keys)
@@ -43,9 +47,10 @@ def keyed_draws(keys: Sequence[str], numbers: NDArray[np.integer], seed: int) ->
 
 
 def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Permute the values so that every output bit depends on all input bits.
+    """Return a hash of each value, in the same shape: every bit of it depends on all bits of the value.
 
-    The finalizer of SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014).
+    Distinct values have distinct hashes. The function is the finalizer of SplitMix64 (Steele, Lea and Flood, "Fast
+    Splittable Pseudorandom Number Generators", 2014).
     """
     values = (values ^ values >> np.uint64(30)) * np.uint64(0xBF58_476D_1CE4_E5B9)
     values = (values ^ values >> np.uint64(27)) * np.uint64(0x94D0_49BB_1331_11EB)

@@ -13,10 +13,15 @@ from hybridrec.types import PADDING, Floats, Ints, Longs
 def merge(lists: Sequence[tuple[Ints, Floats]]) -> tuple[Ints, NDArray[np.uint64], list[Floats], list[Floats]]:
     """Merge candidate lists row by row into their union.
 
-    Returns the ids, int32 [Q, K] (ascending, distinct, padded with -1 at the end); a bit mask of the lists that
-    hold each id, uint64 [Q, K]; and, per list, its scores of those ids (NaN if it lacks the id) and its ranks of
-    them (1 for its first, infinity if it lacks the id), float32 [Q, K]. A list holds an id at most once, with a
-    score other than NaN. Raises ValueError for no list, or more than 64.
+    Each of the `lists` is a pair of ids, int32 [Q, k], best first and padded with -1, and their scores, float32
+    [Q, k]. A row of a list has an id at most once, with a score other than NaN. The four results are:
+
+    - the ids of the union, int32 [Q, K], ascending and distinct in each row, padded with -1 at the end;
+    - a bit mask for each of these ids, uint64 [Q, K]: bit g is set if list g has the id;
+    - for each list, its scores of these ids, float32 [Q, K], NaN where the list lacks the id;
+    - for each list, its ranks of these ids, float32 [Q, K], 1 for its first, infinity where the list lacks the id.
+
+    Raises ValueError for fewer than 1 or more than 64 lists.
     """
     if not 0 < len(lists) <= 64:
         raise ValueError(f"a pool is merged from 1 to 64 candidate lists, not from {len(lists)}")
@@ -35,17 +40,21 @@ def merge(lists: Sequence[tuple[Ints, Floats]]) -> tuple[Ints, NDArray[np.uint64
 
 
 def _placed(values: Floats, slots: Longs, shape: tuple[int, int], fill: float) -> Floats:
-    """Return float32 of this shape, with the values at their slots (see `_union`) and `fill` in all other places."""
+    """Return an array of this shape, float32, that has the values at their slots and `fill` everywhere else.
+
+    `slots`, int64 in the shape of `values`, are flat indices as `_union` returns them.
+    """
     flat = np.full(shape[0] * shape[1] + 1, fill, np.float32)  # the extra last entry takes the padding
     flat[slots] = values
     return flat[:-1].reshape(shape)
 
 
 def _union(ids: Ints) -> tuple[Ints, Longs]:
-    """Return the distinct ids of each row, int32 [Q, K], ascending and padded with -1 at the end, and their slots.
+    """Return the distinct ids of each row, and the place of each of the `ids` among them.
 
-    The slots are int64 in the shape of `ids`: the flat index of each id in the first result, or for padding the index
-    after its last entry, Q K.
+    The distinct ids are int32 [Q, K], ascending in each row, padded with -1 at the end. The places, called slots, are
+    int64 in the shape of `ids`: the flat index of each id in the first result. The slot of padding is Q times K, one
+    after the last flat index.
     """
     queries, width = ids.shape
     # One sort of numbers that hold the id in their upper bits and the position in the row in the lower ones replaces

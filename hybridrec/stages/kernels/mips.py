@@ -31,42 +31,52 @@ _NOTHING = np.uint64(np.iinfo(np.uint64).max)
 
 
 class Exclusion(Protocol):
-    """The ids that are excluded for each of Q queries, as the kernels use them; `Exclude` implements it."""
+    """The methods that the kernels need of an exclusion, the ids that are excluded for each of Q queries.
+
+    `Exclude` implements it; the kernels do not import that class, as it lies in a layer above them.
+    """
 
     def take(self, rows: NDArray[np.integer] | slice) -> Self:
         """Return the exclusion for the given queries."""
         ...
 
     def arranged(self, order: Ints, places: Ints) -> Self:
-        """Return the exclusion for places: at place j is id `order[j]`.
+        """Return the same exclusion after a permutation of the ids: its column j stands for the id `order[j]`.
 
-        `places` is the inverse of `order`, with N or more for ids that are not in it.
+        `order`, int32[n], has any n of the N ids. `places`, int32[N], is its inverse: the index of each id in `order`,
+        or any number of at least n for an id that is not in `order`.
         """
         ...
 
     def narrow(self, most: int) -> Iterator[tuple[Longs, Ints]]:
-        """Yield the queries, int64, and the ids, int32, of each group that leaves its queries at most `most` ids."""
+        """Yield the rows of the queries and the remaining ids of each group of queries that has at most `most` ids.
+
+        The rows are int64, the ids int32; both are ascending.
+        """
         ...
 
     def mask(self, scores: Floats, start: int = 0) -> None:
-        """Set the scores of excluded ids to -inf, in place: float32 [Q, n] for the n places from `start` on."""
+        """Set the scores of excluded ids to -inf, in place.
+
+        `scores`, float32 [Q, n], are those of the n columns from `start` on.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Longest:
-    """Vectors ordered by length, for the search of the best inner products with queries.
+    """Vectors ordered by length, for an exact search of the largest inner products with queries.
 
     The inner product of a query q and a vector v is at most |q| |v| (Cauchy-Schwarz). Once k products are known,
-    vectors too short to reach the k-th best are skipped, and the result stays exact. Factorizations produce
-    vectors of very different lengths, long ones for popular items, so most are skipped. After Teflioudi, Gemulla
-    and Mykytiuk, "LEMP: Fast Retrieval of Large Entries in a Matrix Product" (2015).
+    vectors that are too short to reach the k-th best of them are skipped, and the result stays exact. Factorizations
+    produce vectors of very different lengths, long ones for popular items, so most vectors are skipped. The method is
+    that of Teflioudi, Gemulla and Mykytiuk, "LEMP: Fast Retrieval of Large Entries in a Matrix Product" (2015).
 
     vectors: float32 [N, D], the vectors in the order of their ids
     order: int32[n], the ids by the length of their vectors, longest first, without those whose vectors contain NaN
     places: int32[N], the position of each id in `order`, N for ids that are not in it
-    shortness: float64[n], the negative lengths of the vectors in `order`, ascending, for a binary search of bounds
-    head: float32 [H, D], a contiguous copy of the longest vectors
+    shortness: float64[n], the negative lengths of the vectors in `order`; they are ascending, as a binary search needs
+    head: float32 [H, D], a contiguous copy of the H longest vectors, with which every search begins
     """
 
     vectors: Floats
@@ -77,7 +87,7 @@ class Longest:
 
     @classmethod
     def of(cls, vectors: Floats) -> Self | None:
-        """Order vectors, [N, D]; return None if they are too few for the search to pay."""
+        """Return the vectors, float32 [N, D], ordered by length; None if they are so few that no search is faster."""
         if len(vectors) < 4 * _HEAD:
             return None
         shortness = -np.sqrt(np.einsum("nd,nd->n", vectors, vectors)).astype(np.float64)
@@ -87,9 +97,9 @@ class Longest:
         return cls(vectors, order, places, shortness[order], vectors[order[:_HEAD]])
 
     def search(self, queries: Floats, k: int, exclude: Exclusion) -> NDArray[np.uint64] | None:
-        """Return keys of the k best ids for each of the queries, [Q, D], best first: uint64 [Q, k].
+        """Return the sort keys of the k best ids for each of the queries, float32 [Q, D]: uint64 [Q, k], best first.
 
-        None if the search does not pay, so that computing all products is faster.
+        A key holds an id and its score (module `sort_keys`). Returns None if computing all products would be faster.
         """
         # Lengths and products are rounded: the bound is widened by the error, so that no vector is skipped wrongly.
         reach = np.linalg.norm(queries, axis=1).astype(np.float64) * (1 + _ROUNDING * queries.shape[1])
@@ -117,9 +127,10 @@ class Longest:
         return keys
 
     def _futile(self, queries: Floats, reach: Doubles, rows: Longs, k: int) -> bool:
-        """Return True if queries sampled from a large batch need so many vectors that a full product is cheaper.
+        """Return True if the queries need so many vectors that computing all products is faster than a search.
 
-        Exclusions are not looked at.
+        It is judged by a sample of the queries, without exclusions. `queries` are float32 [Q, D]; `reach`, float64[Q],
+        are their lengths, rounded up; `rows`, int64, are the rows of the queries whose vectors are not NaN.
         """
         if len(rows) < 8 * _ASKED:  # the first products of these queries themselves will tell
             return False
@@ -128,26 +139,24 @@ class Longest:
         return float(self._needed(last, reach[sample]).mean()) > _PAYS * len(self.order)
 
     def _needed(self, last: Floats, reach: Doubles) -> Longs:
-        """Count the vectors, the longest first, at which each query must look: int64[Q].
+        """Return the number of vectors, from the longest on, that may be among the k best of each query: int64[Q].
 
-        The others are too short for a place among its best k (Cauchy-Schwarz).
-
-        last: float32[Q], the k-th best score so far; if it is not positive, or NaN for fewer than k results, all
-            vectors are needed
-        reach: float64[Q], the length of each query's vector, widened by the rounding error
+        `last`, float32[Q], is the k-th best score of each query so far; `reach`, float64[Q], is the length of the
+        query, rounded up. A vector of length l can be among the best only if `reach` times l is at least `last`.
+        If `last` is not positive, or NaN for fewer than k results, all vectors may be among the best.
         """
         few = ~(last > 0)  # NaN (fewer than k results) or not positive: a vector of any length can reach that
         return np.searchsorted(self.shortness, np.where(few, np.inf, -last / np.where(few, 1, reach)), side="right")
 
 
 def _batches(rows: Longs, width: int) -> Iterator[Longs]:
-    """Iterate over batches of rows; the `width` products of each row of a batch stay in cache."""
+    """Split `rows` into batches that are so small that `width` products for each row of a batch stay in cache."""
     step = max(_PRODUCTS // width, 1)
     return (rows[start : start + step] for start in range(0, len(rows), step))
 
 
 def _merged(keys: NDArray[np.uint64], more: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Return the smallest of all keys in each row, sorted: as many as `keys` has."""
+    """Return the k smallest of the keys that each row of `keys`, [Q, k], and `more`, [Q, m], has: uint64, ascending."""
     both = np.concatenate((keys, more), axis=1)
     both.sort(axis=1)
     return both[:, : keys.shape[1]]

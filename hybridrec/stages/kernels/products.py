@@ -21,10 +21,12 @@ _FEW = 8
 def top_products(
     queries: Floats, vectors: Floats, k: int, exclude: Exclusion, longest: Longest | None = None
 ) -> tuple[Ints, Floats]:
-    """Return `top_k` of the inner products of queries, [Q, D], and vectors, [N, D], computed block by block.
+    """Return the k ids whose vectors have the largest inner products with each query, and these products.
 
-    With `longest`, the result of `Longest.of(vectors)`, products that cannot be among the best are skipped. If few ids
-    are left to a whole group of queries, only the products with these are computed.
+    `queries` are float32 [Q, D] and `vectors` float32 [N, D]. The results are ids, int32 [Q, k], and scores, float32
+    [Q, k], best first, padded with -1 and NaN, without the ids that `exclude` excludes. The products are computed
+    block by block. With `longest`, the result of `Longest.of(vectors)`, products that cannot be among the best are
+    skipped. If `exclude` leaves few ids to a group of queries, only the products with these ids are computed.
     """
     narrow = list(exclude.narrow(len(vectors) // _FEW))
     if not narrow:
@@ -47,13 +49,16 @@ def top_products(
 def _best_of(
     queries: Floats, vectors: Floats, k: int, exclude: Exclusion, longest: Longest | None
 ) -> NDArray[np.uint64]:
-    """Return keys of the k best products of each query, from the longest vectors if that pays, else from all."""
+    """Return the sort keys of the k best products of each query, by a search in `longest` if that is faster.
+
+    The keys are uint64 [Q, k], best first; without the search they are [Q, min(k, N)].
+    """
     keys = None if longest is None else longest.search(queries, k, exclude)
     return _of_all(queries, vectors, k, exclude) if keys is None else keys
 
 
 def _of_all(queries: Floats, vectors: Floats, k: int, exclude: Exclusion) -> NDArray[np.uint64]:
-    """Return keys of the best products, uint64 [Q, min(k, N)], after computing all products."""
+    """Return the sort keys of the k best products of each query, uint64 [Q, min(k, N)], from all Q times N products."""
     keys = np.empty((len(queries), min(k, len(vectors))), np.uint64)
     step = max(_BUFFERED // max(len(vectors), 1), 64)
     for start in range(0, len(queries), step):
@@ -65,13 +70,19 @@ def _of_all(queries: Floats, vectors: Floats, k: int, exclude: Exclusion) -> NDA
 
 
 def cosines(vectors: Floats, vector: Floats) -> Floats:
-    """Return the cosine of each of the vectors, [N, D], with `vector`, [D]: float32 [N], NaN if one is 0 or NaN."""
+    """Return the cosine of each of the vectors, [N, D], with `vector`, [D]: float32 [N].
+
+    The cosine is NaN if either of the two vectors is all zeros or NaN.
+    """
     lengths = np.linalg.norm(vectors, axis=1) * np.linalg.norm(vector)
     return np.asarray(vectors @ vector / np.where(lengths > 0, lengths, np.nan), np.float32)
 
 
 def gather_dot(queries: Floats, vectors: Floats, ids: Ints) -> Floats:
-    """Return the inner product of query q and vector `ids[q, j]`, NaN at padding: float32, shape of `ids`."""
+    """Return the inner product of each query with the vector of each of its ids: float32 [Q, K], NaN at padding.
+
+    `queries` are float32 [Q, D], `vectors` float32 [N, D], and `ids` int32 [Q, K], padded with -1.
+    """
     result = np.empty(ids.shape, np.float32)
     # The gathered vectors are D times as large as the result, so they are gathered block by block.
     step = max(_CACHED // max(ids.shape[1] * vectors.shape[1], 1), 1)
@@ -87,6 +98,6 @@ def gather_dot(queries: Floats, vectors: Floats, ids: Ints) -> Floats:
 
 
 def pick(scores: Floats, ids: Ints) -> Floats:
-    """Return `scores[q, ids[q, j]]`, NaN at padding: float32, shape of `ids`."""
+    """Return the score of each of the `ids`, int32 [Q, K], from `scores`, [Q, N]: float32 [Q, K], NaN at padding."""
     picked = np.take_along_axis(scores, np.maximum(ids, 0), axis=1)
     return np.where(ids == PADDING, np.nan, picked).astype(np.float32, copy=False)

@@ -13,7 +13,10 @@ _FLAGGED = 1 << 21
 
 
 def hits(ids: Ints, truth: Sparse) -> Bools:
-    """Return bool in the shape of `ids`: true if row q of the truth, a csr, has `ids[q, j]`; false at padding."""
+    """Return bool [Q, K]: true for each of the `ids`, int32 [Q, K], that is in the truth of its query.
+
+    `truth`, csr [Q, N], stores the relevant ids of each query. The result is false at padding.
+    """
     width = truth.shape[1] + 1  # padding reads the extra last column, which is never set
     result = np.empty(ids.shape, bool)
     step = max(_FLAGGED // width, 1)

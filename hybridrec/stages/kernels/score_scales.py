@@ -9,7 +9,10 @@ from hybridrec.types import Floats
 
 
 def zscore(values: Floats) -> Floats:
-    """Scale each row to mean 0 and standard deviation 1 over its non-NaN entries; a constant row becomes 0."""
+    """Scale each row to mean 0 and standard deviation 1 over its non-NaN entries: float32, in the shape of `values`.
+
+    A row whose entries are all equal becomes 0; NaN stays NaN.
+    """
     is_scored = ~np.isnan(values)
     count = np.maximum(is_scored.sum(axis=1, keepdims=True), 1)
     mean = np.where(is_scored, values, 0).sum(axis=1, keepdims=True, dtype=np.float64) / count
@@ -19,7 +22,10 @@ def zscore(values: Floats) -> Floats:
 
 
 def min_max(values: Floats) -> Floats:
-    """Scale each row to [0, 1] over its non-NaN entries; a constant row becomes 1."""
+    """Scale each row linearly so that its smallest entry becomes 0 and its largest 1: float32, shape of `values`.
+
+    A row whose entries are all equal becomes 1; NaN stays NaN.
+    """
     is_scored = ~np.isnan(values)
     low = np.where(is_scored, values, np.inf).min(axis=1, keepdims=True, initial=np.inf)
     high = np.where(is_scored, values, -np.inf).max(axis=1, keepdims=True, initial=-np.inf)
@@ -29,7 +35,10 @@ def min_max(values: Floats) -> Floats:
 
 
 def ranks(values: Floats) -> Floats:
-    """Rank the non-NaN entries of each row, 1 for the best, ties in column order; NaN stays NaN."""
+    """Rank the non-NaN entries of each row: float32, in the shape of `values`, 1 for the largest; NaN stays NaN.
+
+    Of equal entries the one in the lower column comes first.
+    """
     is_scored = ~np.isnan(values)
     counts = is_scored.sum(axis=1)
     width = int(counts.max(initial=0))

@@ -17,12 +17,15 @@ _LEAST = np.int32(-0x7FC0_0000)
 
 
 def keys_of(scores: Floats, columns: NDArray[np.integer]) -> NDArray[np.uint64]:
-    """Return a key for each entry: uint64, ascending from best to worst, ties in column order, NaN last.
+    """Return a sort key for each score: uint64, in the shape of `scores`.
 
-    The upper half holds the bits of the negated score, the lower half the column. IEEE floats are sign and
-    magnitude: with the sign bit flipped for positive numbers, and all bits for negative ones, their bits compare
-    as unsigned integers like the floats. Keys are unique, so they need no stable sort, and numpy sorts and
-    partitions integers with SIMD, but not their indices (argsort).
+    Keys ascend from the best score to the worst; equal scores are in the order of `columns`, and NaN comes last.
+    `columns`, int in the shape of `scores` or of one row, are the numbers that the keys hold beside the scores.
+
+    The upper half of a key has the bits of the negated score, the lower half the column. An IEEE float is stored as
+    sign and magnitude. If the sign bit of positive numbers and all bits of negative numbers are flipped, the bits
+    compare as unsigned integers in the same order as the floats. Keys are distinct, so they need no stable sort. Numpy
+    sorts and partitions integers with SIMD instructions, but not their indices (argsort).
     """
     bits = np.subtract(0, scores, dtype=np.float32).view(np.int32)  # 0 - x instead of -x: 0 and -0 get equal keys
     upper = bits.view(np.uint32) ^ ((bits >> 31).view(np.uint32) | np.uint32(1 << 31))
@@ -46,13 +49,15 @@ def scores_of(keys: NDArray[np.uint64]) -> Floats:
 
 
 def leading(scores: Floats, k: int, step: int) -> tuple[Ints, Bools, Bools]:
-    """Return the k best columns of each row, int32 [Q, k], and for each row if these and their order are certain.
+    """Return the k best columns of each row of `scores`, [Q, N], by a fast sort that may be wrong in some rows.
 
-    A short key, of 32 bits, holds the column in place of the lowest bits of the score, and sorts in a third of the
-    time. Neighbours that differ only in those bits may be out of order: if they are the k-th entry and the next,
-    the columns are uncertain, else only their order. The second and third result, bool [Q], are true for rows whose
-    columns, and whose order, are certain. `step` rows are ranked at once in the buffer of `scratch`, which must not
-    hold the scores.
+    The first result has the columns: int32 [Q, k], best first. The second, bool [Q], is true for rows whose set of
+    columns is certainly right. The third, bool [Q], is true for rows whose order of columns is certainly right.
+
+    It sorts keys of 32 bits, in which the column replaces the lowest bits of the score; this takes a third of the time
+    that full keys take. Scores that differ only in those bits may be out of order. If these are the k-th best score and
+    the next, the set of columns is uncertain; otherwise only the order is. `step` is the number of rows that are sorted
+    at once in the buffer of `scratch`; `scores` must not lie in that buffer.
     """
     n = scores.shape[1]
     last = np.int32((1 << int(n - 1).bit_length()) - 1)

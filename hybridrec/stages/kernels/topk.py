@@ -15,7 +15,9 @@ _NARROW = 1 << 12
 
 
 def top_k(scores: Floats, k: int) -> tuple[Ints, Floats]:
-    """Return the k best columns of each row: ids int32 [Q, k] and scores float32 [Q, k], best first.
+    """Return the k best columns of each row of `scores`, [Q, N]: ids int32 [Q, k] and scores float32 [Q, k].
+
+    Both are in the order from best to worst.
 
     Entries of -inf or NaN are never chosen; rows with fewer than k other entries are padded with (-1, NaN).
     """
@@ -23,7 +25,11 @@ def top_k(scores: Floats, k: int) -> tuple[Ints, Floats]:
 
 
 def ranked(keys: NDArray[np.uint64], k: int) -> tuple[Ints, Floats]:
-    """Unpack sorted keys, [Q, at most k], into ids int32 [Q, k] and scores float32 [Q, k], padded as by `top_k`."""
+    """Return the ids, int32 [Q, k], and the scores, float32 [Q, k], that sorted keys hold.
+
+    `keys` are uint64 [Q, m] with m at most k. Both results are padded with (-1, NaN) after the last key, and in place
+    of keys of -inf and NaN.
+    """
     unpacked = scores_of(keys)
     chosen = unpacked > -np.inf
     out_ids = np.full((len(keys), k), PADDING, np.int32)
@@ -35,17 +41,19 @@ def ranked(keys: NDArray[np.uint64], k: int) -> tuple[Ints, Floats]:
 
 
 def best(scores: Floats, k: int) -> Ints:
-    """Return the columns of the k best entries of each row, best first: int32 [Q, min(k, N)].
+    """Return the columns of the k best entries of each row of `scores`, [Q, N], best first: int32 [Q, min(k, N)].
 
-    The result is exact, even if the k-th place is tied. Entries of -inf and NaN come last, in any order.
+    Of equal entries the one in the lower column comes first, also at the k-th place. Entries of -inf and NaN come last,
+    in any order.
     """
     return columns_of(best_keys(scores, k))
 
 
 def order(scores: Floats, k: int | None = None) -> Ints:
-    """Return the columns of each row from best to worst, or the first k of them: int32 [Q, N] or [Q, k].
+    """Return the columns of each row of `scores`, [Q, N], from best to worst: int32 [Q, N].
 
-    Ties are in column order, and NaN comes last.
+    With `k`, only the k best columns are returned: int32 [Q, min(k, N)]. Of equal entries the one in the lower column
+    comes first, and NaN comes last.
     """
     n = scores.shape[1]
     k = n if k is None else min(k, n)
@@ -78,9 +86,9 @@ def _sorted(scores: Floats, k: int) -> Ints:
 
 
 def best_keys(scores: Floats, k: int, names: Ints | None = None) -> NDArray[np.uint64]:
-    """Return keys of the k best entries of each row, best first: uint64 [Q, min(k, N)].
+    """Return the sort keys of the k best entries of each row of `scores`, [Q, N]: uint64 [Q, min(k, N)], best first.
 
-    The keys hold the columns, or their `names`, int32[N], if given.
+    A key holds the column of its entry, or if `names`, int32[N], are given, the name of that column.
     """
     n = scores.shape[1]
     if k >= n:
@@ -99,12 +107,12 @@ def best_keys(scores: Floats, k: int, names: Ints | None = None) -> NDArray[np.u
 
 
 def _contenders(scores: Floats, k: int, names: Ints | None) -> NDArray[np.uint64]:
-    """Return keys of some entries of each row, the k best among them.
+    """Return the sort keys of some entries of each row, among them its k best: uint64 [Q, M], in any order.
 
-    Every `groups`-th column belongs to the same group, so maxima are taken over contiguous memory. The k best
-    entries are in the k groups with the highest maxima: an entry of any other group is below the maxima of k
-    groups. Maxima are cheap compared with ranking, and little is left to rank. Columns after the last full
-    round are all kept.
+    The columns are split into groups, and the maximum of each group is computed. The k best entries are in the k groups
+    with the highest maxima, since an entry of any other group is below k of the maxima. Maxima are fast to compute, and
+    few entries are left to sort. Columns j, j + `groups`, j + 2 `groups`, ... belong to one group, so that the maxima
+    of all groups are taken over contiguous memory. The last columns, which do not fill a round, are all kept.
     """
     n = scores.shape[1]
     rounds = _rounds(n, k)
@@ -122,7 +130,11 @@ def _contenders(scores: Floats, k: int, names: Ints | None) -> NDArray[np.uint64
 
 
 def _leaders(maxima: Floats, k: int) -> Longs | None:
-    """Return the k groups with the highest maxima in each row, [Q, k]; None if ties leave them undecided."""
+    """Return the k groups with the highest maxima in each row: int64 [Q, k], in any order.
+
+    `maxima`, float32 [Q, G], are those of the G groups. Returns None if equal maxima leave it open which groups these
+    are.
+    """
     groups = maxima.shape[1]
     last = np.partition(maxima, groups - k, axis=1)[:, groups - k, None]
     leading_groups = np.flatnonzero(maxima >= last)
@@ -139,6 +151,9 @@ def _leaders(maxima: Floats, k: int) -> Longs | None:
 
 
 def _rounds(n: int, k: int) -> int:
-    """Return the number of columns in a group; 1 if the groups would be nearly as many as the columns."""
+    """Return the number of columns in a group, for n columns and the k best entries.
+
+    It is 1 if there would be nearly as many groups as columns.
+    """
     rounds = int(np.sqrt(n / k) / 2)
     return rounds if rounds >= 3 else 1
