@@ -43,6 +43,7 @@ SECTIONS = {
         "auto-tagging.md",
         "melon-w2v.md",
     ),
+    "Serve": ("serving.md",),
     "Extend": ("plugins.md", "plugins/tutorial.md", "executors.md"),
     "How to, in a plugin": (
         "plugins/arrays.md",

@@ -116,6 +116,7 @@ from .runs.replay import interleave_run as interleave_run
 from .runs.run import HeldOutQuery as HeldOutQuery
 from .runs.run import Run as Run
 from .secret import Secret as Secret
+from .serving.batch import BatchRecommender as BatchRecommender
 from .serving.explain import Explanation as Explanation
 from .serving.explain import Move as Move
 from .serving.lookup import Match as Match

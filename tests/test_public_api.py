@@ -18,6 +18,7 @@ NAMES = [
     "API_VERSION",
     "Artifact",
     "BanditLog",
+    "BatchRecommender",
     "Bools",
     "Candidates",
     "ColumnPattern",

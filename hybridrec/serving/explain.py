@@ -61,7 +61,7 @@ def explain(pipeline: Pipeline, query: QueryBatch, target: Target, n: int, data:
     texts = [data.entities[target].text[code] for code in ids]
     places = _places(pool.ids[0], ids)
     ranks = {label: kernels.ranks(values)[0] for label, values in pool.columns.items()}
-    parts = _contributions(pipeline, query, pool)
+    parts = contributions(pipeline, query, pool)
     steps = _steps(pipeline, query, pool, n)
     served_by = slate.servers[slate.served_by[0]]
     return [
@@ -82,14 +82,14 @@ def explain(pipeline: Pipeline, query: QueryBatch, target: Target, n: int, data:
     ]
 
 
-def _contributions(pipeline: Pipeline, query: QueryBatch, pool: Pool) -> dict[str, Floats]:
-    """Return the summands of the fusion's scores by label, float32 [1, K] each.
+def contributions(pipeline: Pipeline, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
+    """Return the summands of the fusion's scores by label, float32 [Q, K] each.
 
     If several re-rankers of the chain sum scores, the summands are those of the last one; {} if none does.
     """
     parts: dict[str, Floats] = {}
     for reranker in pipeline.rerankers.get(pool.target, ()):
-        parts = reranker.contributions(query, pool) or parts
+        parts = reranker.contributions(queries, pool) or parts
     return parts
 
 

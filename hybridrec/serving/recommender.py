@@ -31,7 +31,7 @@ from hybridrec.serving.similar import Neighbour, embeddings, similar
 from hybridrec.stages.embedding import Embedding
 from hybridrec.stages.pipeline import Pipeline
 from hybridrec.stages.slate import Slate
-from hybridrec.types import ITEMS, PADDING, EntityKind, Target
+from hybridrec.types import ITEMS, PADDING, Bools, EntityKind, Target
 
 if TYPE_CHECKING:
     from hybridrec.plugin import Plugin
@@ -92,16 +92,16 @@ class Recommender:
         """
         started = time.perf_counter()
         batch = self.encode([queries] if isinstance(queries, Query) else queries)
-        chosen, length = self.pipeline(pipeline), self._length(n, target)
-        with self._one_thread():
-            slates = [chosen.slate(block, target, length) for block in self._blocks(batch)]
+        chosen, length = self.pipeline(pipeline), self.length(n, target)
+        with self.one_thread():
+            slates = [chosen.slate(block, target, length) for block in self.blocks(batch)]
         slate = slates[0] if len(slates) == 1 else Slate.stack(slates)
         slate = replace(slate, vocabulary=self.data.vocabulary(target))
         if self._observers.observers:
             self._tell(slate, batch, next(name for name, each in self.pipelines.items() if each is chosen), started)
         return slate
 
-    def _blocks(self, batch: QueryBatch) -> Iterator[QueryBatch]:
+    def blocks(self, batch: QueryBatch) -> Iterator[QueryBatch]:
         """Yield the queries in blocks that fit the memory budget, for which dense models may keep their scores."""
         parts = blocks(batch, 1, self._memory)
         for rows in parts:
@@ -130,8 +130,8 @@ class Recommender:
 
         `n` and `pipeline` have the defaults of `recommend`.
         """
-        chosen, batch, length = self.pipeline(pipeline), self.encode([query]), self._length(n, target)
-        with self._one_thread():
+        chosen, batch, length = self.pipeline(pipeline), self.encode([query]), self.length(n, target)
+        with self.one_thread():
             return explain(chosen, batch, target, length, self.data)
 
     def embeddings(self, component: str) -> dict[str, Embedding]:
@@ -156,7 +156,7 @@ class Recommender:
         component without vectors gives its own scores. Raises ConfigError for an unknown component, for one that draws
         its scores at random and for a kind of which it has no vectors, and DataError for an unknown id.
         """
-        with self._one_thread():
+        with self.one_thread():
             return similar(self, component, asked, by, target, n)
 
     def encode(self, queries: Sequence[Query]) -> QueryBatch:
@@ -167,31 +167,34 @@ class Recommender:
         """
         if self._unknown == "refuse":
             self._refuse_unknown(queries)
-        batch = self._profiled(queries)
+        if not self.knows_users and (named := next((q.user for q in queries if q.user is not None), None)) is not None:
+            raise users_left_out(named)
+        stated = encode(queries, self.data)
+        stated = replace(stated, ids=tuple(uuid4().hex if query.id is None else query.id for query in queries))
+        bare = [not (query.items or query.tags or query.text or any(query.entities.values())) for query in queries]
+        return self.complete(stated, np.array(bare, bool))
+
+    def complete(self, stated: QueryBatch, bare: Bools) -> QueryBatch:
+        """Return encoded queries with what the training data knows of their users, and with their segments.
+
+        stated: what the queries state
+        bare: bool [Q], True for queries that state no items, entities or text. If the data has their user, they get
+            the history, entities and text of that user
+
+        Segments are those of the first segmenter of the experiment.
+        """
+        batch = self._with_profiles(stated, bare)
         if isinstance(self._segmenter, KnownFields):  # what queries know they need not carry
             return batch
         return replace(batch, segment=segments_of(self._segmenter, batch, self.data))
 
-    def _profiled(self, queries: Sequence[Query]) -> QueryBatch:
-        """Convert queries to arrays; a query that names only a user gets what the training data has of that user.
-
-        Raises DataError for a query with a user if the bundle was written without users.
-        """
-        if not self.knows_users and (named := next((q.user for q in queries if q.user is not None), None)) is not None:
-            raise DataError(
-                f"user '{named}' cannot be asked for: this bundle was written without users; say in the query what is "
-                "known of the user (items, tags, text), or load the run, or a bundle with its users"
-            )
-        stated = encode(queries, self.data)
-        stated = replace(stated, ids=tuple(uuid4().hex if query.id is None else query.id for query in queries))
-        bare = np.array(
-            [not (query.items or query.tags or query.text or any(query.entities.values())) for query in queries], bool
-        )
-        bare &= stated.users != PADDING
+    def _with_profiles(self, stated: QueryBatch, bare: Bools) -> QueryBatch:
+        """Return the queries, of which the `bare` ones have the profiles of their users, if the data has these."""
+        bare = bare & (stated.users != PADDING)
         if not bare.any():
             return stated
         profiled, others = np.flatnonzero(bare), np.flatnonzero(~bare)
-        asked = stated.take(profiled)
+        asked = stated.take(profiled) if len(others) else stated
         profiles = self.data.queries(asked.users)
         profiles = replace(
             profiles,
@@ -201,8 +204,12 @@ class Recommender:
             context=asked.context,
             ids=asked.ids,
         )
-        both = QueryBatch.stack([profiles, stated.take(others)])
-        return both.take(np.argsort(np.concatenate([profiled, others])))
+        if not len(others):
+            return profiles
+        rest = stated.take(others)
+        histories = _with_equal_columns(profiles.history, rest.history)
+        pair = [replace(each, history=history) for each, history in zip((profiles, rest), histories, strict=True)]
+        return QueryBatch.stack(pair).take(np.argsort(np.concatenate([profiled, others])))
 
     def _refuse_unknown(self, queries: Sequence[Query]) -> None:
         """Raise DataError for the first id in a query that the data does not have; kinds are checked elsewhere."""
@@ -232,7 +239,7 @@ class Recommender:
             raise ConfigError(unknown_pipeline(name, self.pipelines))
         return self.pipelines[name]
 
-    def _one_thread(self) -> AbstractContextManager[object]:
+    def one_thread(self) -> AbstractContextManager[object]:
         """Return a context manager that limits the libraries under the components to one thread.
 
         Several threads would wait for each other for longer than a query takes. Finding the libraries takes even
@@ -242,12 +249,42 @@ class Recommender:
             self._libraries, self._modules = ThreadpoolController(), len(sys.modules)
         return cast(AbstractContextManager[object], self._libraries.limit(limits=1))
 
-    def _length(self, n: int | None, target: Target) -> int:
+    def length(self, n: int | None, target: Target) -> int:
+        """Return the number of places of slates: `n`, by default what the experiment sets for the target.
+
+        Raises ConfigError for a target that the run does not recommend, and for an n below 1.
+        """
         if target not in self.targets:
             raise ConfigError(f"the run does not recommend {target}; it recommends {', '.join(self.targets)}")
         if n is not None and n < 1:
             raise ConfigError(f"n is {n}; ask for at least one recommendation")
         return n or self.targets[target]
+
+
+def users_left_out(user: str) -> DataError:
+    """Return, but do not raise, the error about a query with a user id where the bundle holds no users."""
+    return DataError(
+        f"user '{user}' cannot be asked for: this bundle was written without users; say in the query what is "
+        "known of the user (items, tags, text), or load the run, or a bundle with its users"
+    )
+
+
+def _with_equal_columns(*histories: Ragged) -> list[Ragged]:
+    """Return histories that have times and weights if any of them has: an unknown time is NaN, an unknown weight 1.
+
+    `Ragged.stack` would drop a column that only some of them have, and what a user's history says would depend on the
+    other queries of the batch.
+    """
+    timed = any(history.times is not None for history in histories)
+    weighted = any(history.weights is not None for history in histories)
+    return [
+        replace(
+            history,
+            times=np.full(len(history.ids), np.nan) if timed and history.times is None else history.times,
+            weights=np.ones(len(history.ids), np.float32) if weighted and history.weights is None else history.weights,
+        )
+        for history in histories
+    ]
 
 
 def load(

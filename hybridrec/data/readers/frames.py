@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from hybridrec.data.io.arrow import polars_frame
 from hybridrec.data.io.files import FRAME
 from hybridrec.data.readers.base import Reader
 from hybridrec.errors import ConfigError
@@ -19,26 +20,7 @@ def polars_frames(data: Mapping[str, object]) -> dict[str, pl.DataFrame]:
     A frame is a polars DataFrame or LazyFrame, or of any library that exports Arrow (`__arrow_c_stream__` or
     `__arrow_c_array__`): pyarrow, pandas (which needs pyarrow for it), DuckDB. Raises ConfigError for other values.
     """
-    return {str(name): _polars_frame(f"data[{name!r}]", frame) for name, frame in data.items()}
-
-
-def _polars_frame(name: str, frame: object) -> pl.DataFrame:
-    import polars as pl
-
-    if isinstance(frame, pl.LazyFrame):
-        frame = frame.collect()
-    if isinstance(frame, pl.DataFrame):
-        return frame
-    exported: Any = frame
-    if not (hasattr(frame, "__arrow_c_stream__") or hasattr(frame, "__arrow_c_array__")):
-        kind = f"{type(frame).__module__}.{type(frame).__qualname__}"
-        raise ConfigError(f"{name}: takes a frame of Polars, pandas or Arrow, not {kind}")
-    try:
-        converted = pl.DataFrame(exported)
-    except (pl.exceptions.PolarsError, ImportError, TypeError, ValueError) as error:  # those of Arrow are the last two
-        reason = str(error).partition("\n")[0]
-        raise ConfigError(f"{name}: cannot be converted through Arrow ({reason})") from None
-    return converted
+    return {str(name): polars_frame(frame, f"data[{name!r}]") for name, frame in data.items()}
 
 
 def frame_names(options: Any) -> list[str]:

@@ -1,0 +1,293 @@
+"""Recommendations for tables of queries: a picklable function that any engine which maps batches can run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hybridrec.data.io.arrow import polars_frame
+from hybridrec.runs.bundle import BUNDLE
+from hybridrec.serving.explain import contributions
+from hybridrec.serving.query_table import Places, encode_table
+from hybridrec.serving.recommender import Recommender, UnknownIds, load, users_left_out
+from hybridrec.stages.pool import PROPENSITY
+from hybridrec.types import PADDING, Bools, Floats, Ints, Longs, Target
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from hybridrec.data.queries import QueryBatch
+    from hybridrec.data.vocabulary import Vocabulary
+    from hybridrec.stages.pipeline import Pipeline
+    from hybridrec.stages.pool import Pool
+    from hybridrec.stages.slate import Slate
+
+ROWS = 8_192
+"""The number of queries that are encoded at a time."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRecommender:
+    """A function that answers tables of queries from a bundle: plain values, so that it can be pickled.
+
+    Called with an iterator of tables, it yields tables of recommendations, as Spark's `mapInArrow` wants it:
+    `Iterator[RecordBatch] -> Iterator[RecordBatch]`. `recommend` answers one table. The bundle is loaded once in each
+    process, by the first table.
+
+    bundle: path of a bundle or a run, which must exist where the function is called
+    n: number of places, where the queries do not say it; by default what the experiment sets for the target
+    pipeline: name of the pipeline that answers, by default the winner of the run
+    target: kind of the entities that are recommended
+    explain: True for the column `contributions`
+    unknown: "refuse" to raise DataError for a query with an unknown id, "skip" to answer as if it was not there
+    block: names of plugins that are not loaded
+    plugins: paths of the plugins without packaging that the bundle names
+
+    A table of queries has a row for each query, with columns named like the fields of `Query`, which may be missing:
+
+    - `query`: name of the query, text or integer; without this column it is the user
+    - `user`: id of the user. A query without items, entities and text gets what the bundle knows of its user
+    - `items`, `disliked`, and a column named like each kind (`tags`): lists of ids
+    - `item_times`, `item_weights`: lists with a value for each item
+    - `text`, `time` (a time, an ISO 8601 text or seconds since 1970), `n`
+    - `user_features.NAME`, `context.NAME`, or the structs `user_features` and `context`
+
+    The table of recommendations has a row for each place of each slate, in the order of the queries: `query` (text),
+    `place` (int32, from 1), `id` (text), `score` (float32, null for an id from the fallback) and `served_by` (text).
+    If the pipeline draws its slates, `propensity` (float32) follows, and with `explain` then `contributions`: a list of
+    `label` and `value`, the summands of the score. A query for which nothing can be recommended has no row.
+
+    Tables are of Polars, pandas or pyarrow (a `Table` or `RecordBatch`), and the answer is of the library and class of
+    the queries; any other table that exports Arrow is answered in Polars. pandas needs pyarrow for it.
+    """
+
+    bundle: Path | str
+    n: int | None = None
+    pipeline: str | None = None
+    target: Target = "items"
+    explain: bool = False
+    unknown: UnknownIds = "refuse"
+    block: tuple[str, ...] = ()
+    plugins: tuple[Path | str, ...] = ()
+
+    def __call__(self, tables: Iterable[Any]) -> Iterator[Any]:
+        """Yield tables of recommendations for tables of queries, several for a large one, so that memory is bounded.
+
+        Raises DataError for a table that cannot be used; rows are counted from 1 over all tables.
+        """
+        first = 1
+        for queries in tables:
+            frame = polars_frame(queries, "queries")
+            for answered in self.frames(frame, _row_from(first)):
+                yield from _in_batches(answered, queries)
+            first += len(frame)
+
+    def recommend(self, queries: Any) -> Any:
+        """Return the recommendations for one table of queries in a table of the same class."""
+        import polars as pl
+
+        frames = list(self.frames(polars_frame(queries, "queries"), _row_from(1)))
+        return _like(pl.concat([pl.DataFrame(schema=self.schema), *frames]), queries)
+
+    def frames(self, queries: pl.DataFrame, places: Places) -> Iterator[pl.DataFrame]:
+        """Yield the recommendations for a Polars frame of queries, some thousand queries at a time.
+
+        `places` names the place of a row of the frame, counted from 0, in messages.
+        """
+        if not len(queries):
+            return
+        recommender, columns = self.recommender, self.schema.names()
+        for start in range(0, len(queries), ROWS):
+            rows = queries[start : start + ROWS]
+            for answered in self._answers(recommender, rows, partial(_shifted, places, start)):
+                yield answered.select(columns)
+
+    @property
+    def recommender(self) -> Recommender:
+        """The recommender, which every process loads once for a bundle."""
+        path = Path(self.bundle).resolve()
+        file = path / BUNDLE if path.is_dir() else path
+        version = (file.stat().st_mtime_ns, file.stat().st_size) if file.exists() else None
+        return _loaded(path, version, self.block, self.plugins)
+
+    @property
+    def schema(self) -> pl.Schema:
+        """The names and types of the columns of recommendations."""
+        import polars as pl
+
+        columns: dict[str, Any] = {
+            "query": pl.String, "place": pl.Int32, "id": pl.String, "score": pl.Float32, "served_by": pl.String,
+        }  # fmt: skip
+        if self.recommender.pipeline(self.pipeline).draws(self.target):
+            columns[PROPENSITY] = pl.Float32
+        if self.explain:
+            columns["contributions"] = pl.List(pl.Struct({"label": pl.String, "value": pl.Float32}))
+        return pl.Schema(columns)
+
+    def _answers(self, recommender: Recommender, queries: pl.DataFrame, places: Places) -> Iterator[pl.DataFrame]:
+        """Yield the recommendations for some queries, in blocks that fit the memory."""
+        import polars as pl
+
+        if not recommender.knows_users and "user" in queries.columns and len(named := queries["user"].drop_nulls()):
+            raise users_left_out(str(named[0]))
+        table = encode_table(queries, recommender.data, places, refuse_unknown=self.unknown == "refuse")
+        batch = recommender.complete(table.batch, table.bare)
+        default, pipeline = recommender.length(self.n, self.target), recommender.pipeline(self.pipeline)
+        lengths = np.full(len(batch), default)
+        if table.n is not None:
+            lengths = np.where(table.n > 0, table.n, default)
+        # A slate of n places need not begin like a longer one, so queries with the same n are answered together.
+        answered = [
+            self._answers_of(recommender, pipeline, batch, np.flatnonzero(lengths == n), n) for n in np.unique(lengths)
+        ]
+        if len(answered) == 1:
+            frames = answered[0]
+        else:
+            frames = iter([pl.concat(chain.from_iterable(answered)).sort("row", "place")])
+        for frame in frames:
+            yield frame.with_columns(table.names.gather(frame["row"]).alias("query"))
+
+    def _answers_of(
+        self, recommender: Recommender, pipeline: Pipeline, batch: QueryBatch, rows: Longs, n: int
+    ) -> Iterator[pl.DataFrame]:
+        """Yield the recommendations of n places for some rows of a batch; the column `row` has the row in the batch."""
+        import polars as pl
+
+        start = 0
+        for block in recommender.blocks(batch if len(rows) == len(batch) else batch.take(rows)):
+            with recommender.one_thread():
+                frame = self._block(pipeline, block, n, recommender.data.vocabulary(self.target))
+            yield frame.with_columns(pl.Series("row", rows[start + frame["row"].to_numpy()]))
+            start += len(block)
+
+    def _block(self, pipeline: Pipeline, queries: QueryBatch, n: int, vocabulary: Vocabulary) -> pl.DataFrame:
+        """Return the recommendations for a block of queries; the column `row` has the row of the query in the block."""
+        import polars as pl
+
+        exclude = pipeline.filters.exclude(queries, self.target)
+        pool = pipeline.score(queries, pipeline.generate(queries, self.target, exclude))
+        slate = pipeline.complete(queries, pipeline.rank(queries, pool, n), n, exclude)
+        shown = slate.ids != PADDING
+        rows, places = np.nonzero(shown)
+        frame = pl.DataFrame(
+            {
+                "row": rows,
+                "place": (places + 1).astype(np.int32),
+                "id": vocabulary.ids.gather(slate.ids[shown]),
+                "score": pl.Series(slate.scores[shown]).fill_nan(None),
+                "served_by": pl.Series(slate.servers, dtype=pl.String).gather(slate.served_by[rows]),
+            }
+        )
+        if pipeline.draws(self.target):
+            frame = frame.with_columns(pl.Series(PROPENSITY, slate.extra(PROPENSITY)[shown]).fill_nan(None))
+        if self.explain:
+            frame = frame.with_columns(_contributions(pipeline, queries, pool, slate, shown))
+        return frame
+
+
+@lru_cache(maxsize=2)
+def _loaded(
+    path: Path, _version: tuple[int, int] | None, block: tuple[str, ...], plugins: tuple[Path | str, ...]
+) -> Recommender:
+    """Load the recommender of a bundle; `_version` tells a bundle from one that took its place since."""
+    return load(path, block=block, plugins=plugins)
+
+
+def _row_from(first: int) -> Callable[[int], str]:
+    """Return the function that names a row of a table of which the first row has the number `first`."""
+    return lambda row: f"row {first + row}"
+
+
+def _shifted(places: Places, start: int, row: int) -> str:
+    """Name the place of a row counted from the row `start` of a frame."""
+    return places(start + row)
+
+
+def _contributions(pipeline: Pipeline, queries: QueryBatch, pool: Pool, slate: Slate, shown: Bools) -> pl.Series:
+    """Return the column `contributions` for the shown places of a slate, row by row.
+
+    A value is a list of structs `label` and `value`, which is empty for ids from the fallback.
+    """
+    import polars as pl
+
+    dtype = pl.List(pl.Struct({"label": pl.String, "value": pl.Float32}))
+    summands = contributions(pipeline, queries, pool)
+    columns = _columns_of(pool.ids, slate.ids)[shown]
+    rows = np.nonzero(shown)[0].astype(np.int32)
+    if not summands:
+        return pl.Series("contributions", [[]], dtype=dtype).new_from_index(0, len(rows))
+    inside = columns != PADDING
+    values = {label: _picked(summand, rows, columns, inside) for label, summand in summands.items()}
+    frame = pl.DataFrame(values | {"": inside})
+    structs = [pl.struct(pl.lit(label).alias("label"), pl.col(label).alias("value")) for label in values]
+    listed = pl.when(pl.col("")).then(pl.concat_list(structs)).otherwise(pl.lit([], dtype=dtype))
+    return frame.select(listed.cast(dtype).alias("contributions")).to_series()
+
+
+def _picked(summand: Floats, rows: Ints, columns: Ints, inside: Bools) -> Floats:
+    """Return the value at each (row, column), 0 where it is not `inside` the pool."""
+    picked = np.zeros(len(rows), np.float32)
+    picked[inside] = summand[rows[inside], columns[inside]]
+    return picked
+
+
+def _columns_of(candidates: Ints, ids: Ints) -> Ints:
+    """Return the column of the pool in which each id of a slate stands, int64 [Q, n]; -1 if it is not in the pool.
+
+    candidates: int32 [Q, K], the ids of the pool, ascending in each row, with padding at the end
+    ids: int32 [Q, n], the ids of the slates
+    """
+    width = int(max(candidates.max(initial=0), ids.max(initial=0))) + 1
+    offsets = np.arange(len(ids), dtype=np.int64)[:, None] * width
+    valid = candidates != PADDING
+    keys = (candidates + offsets)[valid]
+    wanted = (ids + offsets).ravel()
+    places = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
+    there = (ids.ravel() != PADDING) & (keys[places] == wanted if len(keys) else False)
+    return np.where(there, np.nonzero(valid)[1][places] if len(keys) else 0, PADDING).reshape(ids.shape)
+
+
+def _in_batches(frame: pl.DataFrame, like: object) -> Iterator[Any]:
+    """Yield a frame in the class of `like`: several batches, if a pyarrow RecordBatch does not hold it."""
+    if type(like).__name__ == "RecordBatch" and _library(like) == "pyarrow":
+        yield from _arrow_table(frame).to_batches()
+    else:
+        yield _like(frame, like)
+
+
+def _like(frame: pl.DataFrame, like: object) -> Any:
+    """Return a Polars frame as a table of the class of `like`, if that is one of pyarrow or pandas, else unchanged."""
+    library = _library(like)
+    if library == "pandas":
+        return frame.to_pandas()
+    if library != "pyarrow":
+        return frame
+    table = _arrow_table(frame).combine_chunks()
+    if type(like).__name__ != "RecordBatch":
+        return table
+    import pyarrow as pa
+
+    return pa.RecordBatch.from_arrays([column.combine_chunks() for column in table.columns], schema=table.schema)
+
+
+def _library(table: object) -> str:
+    return type(table).__module__.partition(".")[0]
+
+
+def _arrow_table(frame: pl.DataFrame) -> Any:
+    """Return a frame as a pyarrow Table with the types that engines name: `string`, not `large_string`."""
+    import pyarrow as pa
+
+    types = {
+        "place": pa.int32(),
+        "score": pa.float32(),
+        PROPENSITY: pa.float32(),
+        "contributions": pa.list_(pa.struct({"label": pa.string(), "value": pa.float32()})),
+    }
+    return frame.to_arrow().cast(pa.schema([(name, types.get(name, pa.string())) for name in frame.columns]))

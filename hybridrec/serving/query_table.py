@@ -1,0 +1,399 @@
+"""Tables of queries, a row for each, encoded as a batch of arrays without Python code for each query."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from hybridrec.data.features import LABELS, FeatureColumn, Features
+from hybridrec.data.io.columns import parse_times
+from hybridrec.data.queries import QueryBatch
+from hybridrec.data.ragged import Ragged, offsets_of
+from hybridrec.errors import DataError, did_you_mean
+from hybridrec.serving.lookup import unknown_id
+from hybridrec.types import ITEMS, PADDING, Bools, Doubles, EntityKind, Ints, Longs, Sparse
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from hybridrec.data.dataset import Dataset
+    from hybridrec.data.vocabulary import Vocabulary
+
+FIELDS = ("query", "user", "items", "item_times", "item_weights", "text", "disliked", "time", "n")
+"""The columns that any table of queries may have, besides a column for each kind of the data."""
+NESTED = ("entities", "user_features", "context")
+"""The fields of a query that are mappings: struct columns, or a column `FIELD.NAME` for each name."""
+Places = Callable[[int], str]
+"""A function that names the place of a row of the table, counted from 0, for messages: "queries.csv:7"."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedTable:
+    """The queries of a table in the codes of a dataset.
+
+    names: the id of each query, text [Q]
+    batch: what the queries state; `batch.ids` are the names
+    bare: bool [Q], True for queries that state no items, entities or text, and so get the profile of their user
+    n: int64 [Q], the number of places that each query asks for, 0 where it does not say; None if no query says
+    """
+
+    names: pl.Series
+    batch: QueryBatch
+    bare: Bools
+    n: Longs | None
+
+
+def encode_table(frame: pl.DataFrame, data: Dataset, places: Places, *, refuse_unknown: bool) -> EncodedTable:
+    """Encode a table of queries, whose columns are the fields of `Query`.
+
+    frame: the columns `FIELDS`, one named like each kind of the data (or `entities.KIND`), `user_features.NAME` and
+        `context.NAME`, of which any may be missing. `items`, `disliked` and kinds hold lists of ids. Without the column
+        `query` the name of a query is its user
+    places: names the place of a row, for messages
+    refuse_unknown: True to raise DataError for an unknown id of an item or another entity, False to pass over it. An
+        unknown user is always a new one
+
+    Raises DataError, with the place and the column, for an unknown column and for a value that cannot be used.
+    """
+    table = _Table(_flat(frame, data), data, places, refuse_unknown)
+    users, names = table.ids("user"), table.names()
+    history, states_items = table.history()
+    entities, states_entities = table.entities()
+    text = table.texts()
+    codes = np.full(len(frame), PADDING, np.int32) if users is None else data.users.vocabulary.encode(users)
+    batch = QueryBatch(
+        users=codes,
+        history=history,
+        entities=data.query_has(entities, history),
+        text=tuple(text.str.strip_chars().to_list()),
+        times=table.times(),
+        disliked=table.disliked(),
+        user_features=_user_features(table.features("user_features", data.users.features), codes, data.users.features),
+        context=table.features("context", data.interactions.context),
+        derived=data.through_items,
+        ids=tuple(names.to_list()),
+    )
+    return EncodedTable(names, batch, ~(states_items | states_entities | (text != "").to_numpy()), table.lengths())
+
+
+def _flat(frame: pl.DataFrame, data: Dataset) -> pl.DataFrame:
+    """Return the table with a column `FIELD.NAME` for each field of the struct columns, and `KIND` for `entities.KIND`.
+
+    Raises DataError for unknown columns, and for a column that the table has twice.
+    """
+    import polars as pl
+
+    columns: dict[str, pl.Series] = {}
+    for column in frame:
+        nested = column.name in NESTED
+        if nested and isinstance(column.dtype, pl.Struct):
+            fields = {f"{column.name}.{name}": column.struct.field(name) for name in column.struct.fields}
+        elif nested and column.dtype == pl.Null:
+            continue
+        else:
+            fields = {column.name: column}
+        for name, values in fields.items():
+            name = name.removeprefix("entities.")
+            if name in columns:
+                raise DataError(f"queries: the column '{name}' is there twice")
+            columns[name] = values
+    valid = [*FIELDS, *data.kinds]
+    for field, features in (("user_features", data.users.features), ("context", data.interactions.context)):
+        valid += [] if features is None else [f"{field}.{name}" for name in features.types]
+    for name in columns:
+        if name not in valid:
+            raise DataError(f"queries: unknown column '{name}'; {did_you_mean(name, valid)}")
+    return pl.DataFrame(columns) if columns else frame
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """A flat table of queries, whose columns are checked and encoded one by one."""
+
+    frame: pl.DataFrame
+    data: Dataset
+    places: Places
+    refuse_unknown: bool
+
+    def column(self, name: str) -> pl.Series | None:
+        """Return a column; None if the table does not have it, or if all its values are null."""
+        import polars as pl
+
+        if name not in self.frame.columns or self.frame[name].dtype == pl.Null:
+            return None
+        return self.frame[name]
+
+    def error(self, row: int, column: str, fault: str) -> DataError:
+        """Return, but do not raise, the error about the value in a row of a column."""
+        return DataError(f"{self.places(row)}: column '{column}': {fault}")
+
+    def wrong(self, column: str, is_wrong: pl.Series, values: pl.Series, fault: str, rows: Longs | None = None) -> None:
+        """Raise DataError for the first value that `is_wrong`; for values in lists, `rows` has the row of each."""
+        mask = is_wrong.fill_null(False).to_numpy()
+        if mask.any():
+            place = int(np.argmax(mask))
+            raise self.error(place if rows is None else int(rows[place]), column, f"{values[place]!r} {fault}")
+
+    def ids(self, name: str) -> pl.Series | None:
+        """Return a column of ids as text, null where missing; None if the table does not have it."""
+        column = self.column(name)
+        return None if column is None else self._as_ids(column, name)
+
+    def _as_ids(self, values: pl.Series, name: str, rows: Longs | None = None) -> pl.Series:
+        """Return ids as text; raises DataError for values that are neither text nor whole numbers."""
+        import polars as pl
+
+        if values.dtype.is_float():
+            values = values.fill_nan(None)
+            self.wrong(name, values != values.floor(), values, "is not an id; ids are text or whole numbers", rows)
+            return values.cast(pl.Int64).cast(pl.String)
+        if values.dtype.is_integer() or values.dtype in (pl.String, pl.Categorical, pl.Enum):
+            return values.cast(pl.String)
+        raise DataError(f"queries: column '{name}' holds {values.dtype}; ids are text or whole numbers")
+
+    def names(self) -> pl.Series:
+        """Return the id of each query; raises DataError if a query has neither an id nor a user."""
+        name = "query" if "query" in self.frame.columns else "user"
+        ids = self.ids(name)
+        if ids is None:
+            raise DataError("queries: give each query a name: a column `query`, or `user`, which then names it")
+        if ids.null_count():
+            raise self.error(
+                _first(ids.is_null()), name, "is empty; each query needs a name, by which its recommendations are found"
+            )
+        return ids.alias("query")
+
+    def texts(self) -> pl.Series:
+        """Return the column `text`, "" where it is missing."""
+        import polars as pl
+
+        column = self.column("text")
+        if column is None:
+            return pl.Series("text", [""], dtype=pl.String).new_from_index(0, len(self.frame))
+        if column.dtype != pl.String:
+            raise DataError(f"queries: column 'text' holds {column.dtype}; right is text")
+        return column.fill_null("")
+
+    def history(self) -> tuple[Ragged, Bools]:
+        """Return the encoded histories, and bool [Q]: True for queries that state items, known or not."""
+        items = self.lists(ITEMS)
+        if items is None:
+            return Ragged.empty(len(self.frame), len(self.data.items)), np.zeros(len(self.frame), bool)
+        values, offsets = items
+        times, weights = (self.beside_items(name, offsets) for name in ("item_times", "item_weights"))
+        codes = self.codes(ITEMS, ITEMS, values, offsets)
+        weights32 = None if weights is None else np.where(np.isnan(weights), 1, weights).astype(np.float32)
+        ragged = Ragged(codes, offsets, len(self.data.items), times, weights32)
+        return ragged.where(codes != PADDING), np.diff(offsets) > 0
+
+    def beside_items(self, name: str, items: Longs) -> Doubles | None:
+        """Return a column of lists with a number for each item: float64, NaN in rows without a list; None if none has.
+
+        `items` are the offsets of the items. Raises DataError for a list of another length than that of the items.
+        """
+        column = self.column(name)
+        if column is None or column.null_count() == len(column):
+            return None
+        values, offsets = self._exploded(column, name)
+        given, lengths = np.diff(offsets), np.diff(items)
+        stated = ~column.is_null().to_numpy()
+        if (wrong := stated & (given != lengths)).any():
+            row = int(np.argmax(wrong))
+            fault = f"has {given[row]} values for {lengths[row]} items; give one for each"
+            raise self.error(row, name, fault)
+        rows = np.repeat(np.arange(len(given), dtype=np.int64), given)
+        numbers = self.moments(values, name, rows) if name == "item_times" else self.numbers(values, name, rows)
+        result = np.full(int(items[-1]), np.nan)
+        result[np.repeat(stated, lengths)] = numbers
+        return result
+
+    def disliked(self) -> Ragged | None:
+        """Return the encoded dislikes; None if no query has any."""
+        lists = self.lists("disliked")
+        if lists is None or not len(lists[0]):
+            return None
+        codes = self.codes("disliked", ITEMS, *lists)
+        return Ragged(codes, lists[1], len(self.data.items)).where(codes != PADDING)
+
+    def entities(self) -> tuple[dict[EntityKind, Sparse], Bools]:
+        """Return the entities that queries state, by kind: csr float32 [Q, entities].
+
+        The second value is bool [Q], True for queries that state any entity, known or not.
+        """
+        matrices: dict[EntityKind, Sparse] = {}
+        states = np.zeros(len(self.frame), bool)
+        for kind in self.data.kinds:
+            if kind in FIELDS or (lists := self.lists(kind)) is None:
+                continue
+            codes = self.codes(kind, kind, *lists)
+            matrices[kind] = Ragged(codes, lists[1], self.data.size(kind)).where(codes != PADDING).matrix(binary=True)
+            states |= np.diff(lists[1]) > 0
+        return matrices, states
+
+    def lists(self, name: str) -> tuple[pl.Series, Longs] | None:
+        """Return the ids in a column of lists, one after the other, and the offset of each row among them.
+
+        None if the table does not have the column. Raises DataError for a null among the ids.
+        """
+        import polars as pl
+
+        column = self.column(name)
+        if column is None or column.dtype == pl.List(pl.Null):
+            return None
+        values, offsets = self._exploded(column, name)
+        rows = np.repeat(np.arange(len(column), dtype=np.int64), np.diff(offsets))
+        if values.null_count():
+            raise self.error(int(rows[_first(values.is_null())]), name, "an id in the list is missing (null)")
+        return self._as_ids(values, name, rows), offsets
+
+    def _exploded(self, column: pl.Series, name: str) -> tuple[pl.Series, Longs]:
+        """Return the values of a column of lists, one after the other, and the offset of each row among them."""
+        import polars as pl
+
+        if isinstance(column.dtype, pl.Array):
+            column = column.arr.to_list()
+        if not isinstance(column.dtype, pl.List):
+            raise DataError(f"queries: column '{name}' holds {column.dtype}; right is a list for each query")
+        lengths = column.list.len().fill_null(0).to_numpy()
+        return column.filter(pl.Series(lengths > 0)).explode(), offsets_of(lengths)
+
+    def codes(self, column: str, kind: EntityKind, ids: pl.Series, offsets: Longs) -> Ints:
+        """Return the code of each id of a kind: int32, -1 where it is unknown; raises DataError if that is refused."""
+        vocabulary: Vocabulary = self.data.vocabulary(kind)
+        codes = vocabulary.encode(ids) if len(ids) else np.empty(0, np.int32)
+        if self.refuse_unknown and (unknown := codes == PADDING).any():
+            place = int(np.argmax(unknown))
+            row = int(np.searchsorted(offsets, place, side="right")) - 1
+            fault = unknown_id(ids[place], vocabulary, kind, self.data.entities[kind].text)
+            raise self.error(row, column, f"{fault}; `unknown='skip'` (--unknown skip) passes over unknown ids")
+        return codes
+
+    def times(self) -> Doubles | None:
+        """Return the times of the queries, float64 [Q] in seconds since 1970, NaN where unknown; None if all are."""
+        column = self.column("time")
+        if column is None or column.null_count() == len(column):
+            return None
+        return self.moments(column, "time")
+
+    def moments(self, values: pl.Series, name: str, rows: Longs | None = None) -> Doubles:
+        """Return times as float64, NaN for null; raises DataError for what is not a time."""
+        seconds = parse_times(values)
+        right = "is not a time; right is a date, an ISO 8601 text or seconds since 1970"
+        self.wrong(name, seconds.is_null() & values.is_not_null(), values, right, rows)
+        return seconds.to_numpy().astype(np.float64)
+
+    def numbers(self, values: pl.Series, name: str, rows: Longs | None = None) -> Doubles:
+        """Return numbers as float64, NaN for null; raises DataError for what is not a finite number."""
+        import polars as pl
+
+        if not (values.dtype.is_numeric() or values.dtype == pl.String):
+            raise DataError(f"queries: column '{name}' holds {values.dtype}; right are numbers")
+        numbers = values.cast(pl.Float64, strict=False)
+        if values.dtype.is_float():
+            values, numbers = values.fill_nan(None), numbers.fill_nan(None)
+        unusable = (numbers.is_null() & values.is_not_null()) | ~numbers.is_finite()
+        self.wrong(name, unusable, values, "is not a number", rows)
+        return numbers.to_numpy().astype(np.float64)
+
+    def lengths(self) -> Longs | None:
+        """Return the column `n` as int64 [Q], 0 where it is null; None if the table does not have it."""
+        column = self.column("n")
+        if column is None:
+            return None
+        numbers = self.numbers(column, "n")
+        if (wrong := (numbers < 1) | (numbers != np.floor(numbers)) & ~np.isnan(numbers)).any():
+            row = int(np.argmax(wrong))
+            raise self.error(row, "n", f"{column[row]!r} is not a number of places; right is a whole number from 1")
+        return np.nan_to_num(numbers).astype(np.int64)
+
+    def features(self, field: str, features: Features | None) -> Features | None:
+        """Return the stated values of `user_features` or `context`, in columns of the types of `features`.
+
+        None if the table has no such columns, or if all their values are null.
+        """
+        start = f"{field}."
+        stated = {
+            name.removeprefix(start): column
+            for name in self.frame.columns
+            if name.startswith(start) and (column := self.column(name)) is not None
+        }
+        if features is None or all(column.null_count() == len(column) for column in stated.values()):
+            return None
+        labels = {name: column for name, column in stated.items() if name not in features.columns}
+        columns = {}
+        for name, like in features.columns.items():
+            if name == LABELS:
+                columns[name] = self._categories(
+                    like, {f"{start}{other}": labels[other] for other in labels}, label=True
+                )
+            elif name not in stated:
+                columns[name] = like.take(np.full(len(self.frame), PADDING))
+            elif like.type == "category":
+                columns[name] = self._categories(like, {f"{start}{name}": stated[name]})
+            else:
+                columns[name] = FeatureColumn(like.type, self._values(like, stated[name], f"{start}{name}"))
+        return Features(columns)
+
+    def _values(self, like: FeatureColumn, values: pl.Series, name: str) -> Doubles:
+        """Return a column of numbers, flags or times in the type of `like`, NaN for null."""
+        import polars as pl
+
+        if like.type == "time":
+            numbers = self.moments(values, name)
+        elif like.type == "number":
+            numbers = self.numbers(values, name)
+        else:
+            flags = values
+            if values.dtype == pl.String:
+                flags = values.str.to_lowercase().replace_strict({"true": True, "false": False}, default=None)
+            elif values.dtype != pl.Boolean:
+                raise DataError(f"queries: column '{name}' holds {values.dtype}; right is true or false")
+            self.wrong(name, flags.is_null() & values.is_not_null(), values, "is neither true nor false")
+            numbers = flags.cast(pl.Float64).to_numpy()
+        return numbers.astype(like.values.dtype)
+
+    def _categories(
+        self, like: FeatureColumn, stated: Mapping[str, pl.Series], *, label: bool = False
+    ) -> FeatureColumn:
+        """Return a category column of what queries state; categories that the data does not have are left out.
+
+        stated: the name in the table -> its column of texts, or lists of texts
+        label: True if the categories are labels, "NAME:TEXT" with the name of the column
+        """
+        import polars as pl
+
+        rows, codes = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
+        places = pl.Enum(like.categories)
+        for name, column in stated.items():
+            values, row = column, np.arange(len(column))
+            if isinstance(column.dtype, pl.List | pl.Array):
+                values, offsets = self._exploded(column, name)
+                row = np.repeat(row, np.diff(offsets))
+            if values.dtype not in (pl.String, pl.Categorical, pl.Enum):
+                raise DataError(f"queries: column '{name}' holds {column.dtype}; right is text, or lists of texts")
+            texts = values.cast(pl.String)
+            texts = f"{name.partition('.')[2]}:" + texts if label else texts
+            code = texts.cast(places, strict=False).to_physical()
+            present = code.is_not_null().to_numpy()
+            rows.append(row[present])
+            codes.append(code.drop_nulls().to_numpy().astype(np.int64))
+        entries = np.concatenate(rows), np.concatenate(codes)
+        shape = len(self.frame), len(like.categories)
+        matrix = csr_matrix((np.ones(len(entries[0]), np.float32), entries), shape=shape)
+        return FeatureColumn("category", matrix, like.categories)
+
+
+def _first(mask: pl.Series) -> int:
+    """Return the place of the first True in a column of flags, of which one must be True."""
+    return int(np.argmax(mask.to_numpy()))
+
+
+def _user_features(stated: Features | None, users: Ints, features: Features | None) -> Features | None:
+    """Return the features of the queries' users: the values that a query states, else the values in the data."""
+    if features is None:
+        return None
+    return features.take(users) if stated is None else features.take(users).updated(stated)

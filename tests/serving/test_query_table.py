@@ -1,0 +1,160 @@
+"""Tables of queries give the batch that the queries give, and what cannot be used is told with row and column."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import numpy as np
+import polars as pl
+import pytest
+from scipy.sparse import csr_matrix
+
+from hybridrec import DataError, FeatureColumn, Features, Query
+from hybridrec.data.encoding import encode
+from hybridrec.data.fingerprint import fingerprint
+from hybridrec.serving.query_table import encode_table
+from hybridrec.testing import toy_dataset
+
+DATA = toy_dataset()
+TYPED = DATA.with_entities(
+    "users",
+    features=Features(
+        {
+            "age": FeatureColumn("number", np.full(60, 7, np.float32)),
+            "member": FeatureColumn("flag", np.ones(60, np.float32)),
+            "since": FeatureColumn("time", np.full(60, 1e9)),
+            "city": FeatureColumn("category", csr_matrix(np.eye(60, 2, dtype=np.float32)), ("Bonn", "Ulm")),
+        }
+    ),
+)
+QUERIES = [
+    Query(user="user 04", id="1", context={"device": "phone"}),
+    Query(items=["item 05", "item 01", "item 05"], item_times=[3, 2, 1], item_weights=[1, 2, 0.5], id="2"),
+    Query(text=" even evening ", tags=["tag 03", "tag 03", "tag 00"], time=1.6e9, id="3"),
+    Query(user="nobody", items=["item 07"], disliked=["item 09", "item 11"], id="4", context={"budget": 3.0}),
+    Query(id="5"),
+]
+TABLE = pl.DataFrame(
+    {
+        "query": [1, 2, 3, 4, 5],
+        "user": ["user 04", None, None, "nobody", None],
+        "items": [None, ["item 05", "item 01", "item 05"], None, ["item 07"], []],
+        "item_times": [None, [3.0, 2.0, 1.0], None, None, None],
+        "item_weights": [None, [1.0, 2.0, 0.5], None, None, None],
+        "tags": [[], None, ["tag 03", "tag 03", "tag 00"], None, None],
+        "text": [None, None, " even evening ", None, ""],
+        "time": [None, None, 1.6e9, None, None],
+        "disliked": [None, None, None, ["item 09", "item 11"], None],
+        "context.device": ["phone", None, None, None, None],
+        "context.budget": [None, None, None, 3.0, None],
+    }
+)
+
+
+def encoded(table, data=DATA, *, refuse_unknown=True):
+    return encode_table(table, data, lambda row: f"queries.csv:{row + 2}", refuse_unknown=refuse_unknown)
+
+
+def same(batch, other):
+    """Fail unless two batches hold the same arrays."""
+    for name in ("users", "history", "entities", "text", "times", "disliked", "user_features", "context", "derived"):
+        assert fingerprint(getattr(batch, name)) == fingerprint(getattr(other, name)), name
+
+
+def test_a_table_is_encoded_as_its_queries_are():
+    table = encoded(TABLE)
+    same(table.batch, encode(QUERIES, DATA))
+    assert table.batch.ids == ("1", "2", "3", "4", "5")
+    assert table.bare.tolist() == [True, False, False, False, True]
+    assert table.n is None
+
+
+def test_columns_in_any_order_and_types_are_the_same_table():
+    structs = TABLE.select(pl.all().exclude("^context.*$"), pl.struct(
+        pl.col("context.budget").alias("budget"), pl.col("context.device").alias("device")
+    ).alias("context"))  # fmt: skip
+    other = structs.with_columns(
+        pl.from_epoch("time", time_unit="s"),
+        pl.col("user").cast(pl.Categorical),
+        pl.col("query").cast(pl.Float64),
+        pl.struct(pl.col("tags")).alias("entities"),
+    )
+    shuffled = other.drop("tags").select(sorted(set(other.columns) - {"tags"}, reverse=True))
+    same(encoded(shuffled).batch, encode(QUERIES, DATA))
+    assert encoded(shuffled).batch.ids == ("1", "2", "3", "4", "5")
+
+
+def test_user_features_of_every_type_take_the_place_of_those_of_the_data():
+    said = {"age": 30.0, "member": False, "since": 5.0, "city": "Ulm"}
+    queries = [
+        Query(user="user 00", user_features=said),
+        Query(user="user 01"),
+        Query(user_features={"city": ["Bonn"]}),
+    ]
+    texts = {"age": "30", "member": "False", "since": "1970-01-01T00:00:05", "city": "Ulm"}
+    since = datetime(1970, 1, 1, 0, 0, 5, tzinfo=UTC)
+    for row in (said, texts, said | {"since": since}):
+        table = pl.DataFrame(
+            {"query": ["a", "b", "c"], "user": ["user 00", "user 01", None]}
+            | {f"user_features.{name}": [value, None, None] for name, value in row.items()}
+        )
+        table = table.with_columns(pl.Series("user_features.city", [[row["city"]], None, ["Bonn"]]))
+        same(encoded(table, TYPED).batch, encode(queries, TYPED))
+    labels = replace(DATA.users, features=Features.of_labels(["genre:folk", "genre:jazz"], csr_matrix((60, 2))))
+    data = replace(DATA, entities=DATA.entities | {"users": labels})
+    table = pl.DataFrame({"user": ["user 00", "user 01"], "user_features.genre": ["jazz", None]})
+    wanted = [Query(user="user 00", user_features={"genre": "jazz"}), Query(user="user 01")]
+    same(encoded(table, data).batch, encode(wanted, data))
+
+
+def test_the_user_names_a_query_that_has_no_name_and_n_is_read():
+    table = encoded(pl.DataFrame({"user": ["user 01", "user 02"], "n": [None, 3]}))
+    assert (table.batch.ids, table.n.tolist()) == (("user 01", "user 02"), [0, 3])
+
+
+def test_unknown_ids_are_refused_with_their_place_or_skipped():
+    table = pl.DataFrame({"query": ["a", "b"], "items": [["item 01"], ["item 02", "item 99"]]})
+    with pytest.raises(DataError, match=r"queries.csv:3: column 'items': none of 40 items has the id 'item 99'"):
+        encoded(table)
+    skipped = encoded(table, refuse_unknown=False)
+    assert skipped.batch.history.lengths.tolist() == [1, 1]
+    gone = encoded(table.with_columns(items=pl.Series([["item 01"], ["item 99"]])), refuse_unknown=False)
+    assert gone.bare.tolist() == [False, False], "a query that states unknown items does not get its user's"
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"tagz": [["tag 01"]]}, "queries: unknown column 'tagz'; did you mean 'tags'"),
+        ({"context.devise": ["tv"]}, "unknown column 'context.devise'; did you mean 'context.device'"),
+        ({"tags": [["tag 01"]], "entities": [{"tags": ["tag 01"]}]}, "the column 'tags' is there twice"),
+        ({"items": ["item 01"]}, "column 'items' holds String; right is a list for each query"),
+        ({"items": [["item 01", None]]}, "queries.csv:2: column 'items': an id in the list is missing"),
+        ({"items": [[1.5]]}, "queries.csv:2: column 'items': 1.5 is not an id"),
+        ({"user": [True]}, "column 'user' holds Boolean; ids are text or whole numbers"),
+        ({"time": ["yesterday"]}, "queries.csv:2: column 'time': 'yesterday' is not a time"),
+        ({"n": [0]}, "queries.csv:2: column 'n': 0 is not a number of places"),
+        ({"n": [1.5]}, "queries.csv:2: column 'n': 1.5 is not a number of places"),
+        ({"text": [5]}, "column 'text' holds Int64; right is text"),
+        ({"context.budget": ["much"]}, "queries.csv:2: column 'context.budget': 'much' is not a number"),
+        ({"context.device": [5]}, "column 'context.device' holds Int64; right is text, or lists of texts"),
+        (
+            {"items": [["item 01"]], "item_weights": [[1.0, 2.0]]},
+            "queries.csv:2: column 'item_weights': has 2 values for 1 items; give one for each",
+        ),
+        ({"query": [None]}, "queries.csv:2: column 'query': is empty; each query needs a name"),
+    ],
+)
+def test_what_cannot_be_used_is_told_with_its_place_and_column(columns, message):
+    table = {"query": ["a"]} | columns
+    with pytest.raises(DataError) as told:
+        encoded(pl.DataFrame(table, schema_overrides={"query": pl.String}))
+    assert message in str(told.value)
+
+
+def test_a_table_without_names_is_refused():
+    with pytest.raises(DataError, match="give each query a name: a column `query`, or `user`"):
+        encoded(pl.DataFrame({"items": [["item 01"]]}))
+
+
+def test_no_queries():
+    assert len(encoded(TABLE.head(0)).batch) == 0
