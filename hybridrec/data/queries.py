@@ -21,7 +21,7 @@ NOTHING = "nothing"
 """The segment of queries without any field."""
 KNOWN_FIELDS = "known-fields"
 """The name of the segmenter by the fields that queries have; an experiment that declares no segmenter uses it."""
-_KEEPS = "keeps scores"
+_KEEPS = ("QueryBatch", "keeps scores")
 """The name of the entry in `_cache` which says that models may keep their scores with the queries."""
 ALL = "all"
 """The name of the segment of all queries, which no segmenter may give."""
@@ -146,7 +146,9 @@ class QueryBatch:
         history. For a kind that the data does not have, the matrix has no columns.
         """
         if kind == ITEMS:
-            return self.cached(ITEMS, self.history, lambda: frozen_csr(self.history.matrix(binary=True)))
+            return self.cached(
+                ("QueryBatch", ITEMS), self.history, lambda: frozen_csr(self.history.matrix(binary=True))
+            )
         return self.entities[kind] if kind in self.entities else csr_matrix((len(self), 0), dtype=np.float32)
 
     def cached(self, name: Hashable, depends: object, make: Callable[[], T]) -> T:

@@ -10,6 +10,7 @@ from scipy.sparse import csr_matrix
 import hybridrec_fusion
 from hybridrec import EVERY_KIND, Features, Pool, QueryBatch, Ragged, kernels
 from hybridrec.testing import toy_dataset
+from hybridrec_fusion import pool_columns
 from hybridrec_fusion.fixed_weights import (
     Borda,
     BordaConfig,
@@ -22,7 +23,7 @@ from hybridrec_fusion.fixed_weights import (
 )
 from hybridrec_fusion.guard import GuardedConfig
 from hybridrec_fusion.item_stats import Facts
-from hybridrec_fusion.normalisers import EmpiricalCDF, Softmax, SoftmaxConfig
+from hybridrec_fusion.normalisers import EmpiricalCDF, MinMax, Rank, Raw, Softmax, SoftmaxConfig, ZScore
 from hybridrec_fusion.validated import Validated, climb
 from hybridrec_fusion.validation import Validation
 
@@ -447,3 +448,29 @@ def test_facts_leave_a_feature_that_all_items_have_as_it_is():
     )
     Facts.of(data, "items")
     assert (data.items.features.matrix.toarray() == described).all()
+
+
+@pytest.mark.parametrize("missing", ["lowest", "mean"])
+@pytest.mark.parametrize("scale", [ZScore, MinMax, Rank, EmpiricalCDF, Softmax, Raw])
+def test_columns_are_scaled_together_as_alone(scale, missing, monkeypatch):
+    """Bit for bit: the rows of all columns go through a normaliser as one array, in blocks."""
+    rng = np.random.default_rng(0)
+    columns = {}
+    for label in "abcd":
+        values = rng.lognormal(0, 3, (7, 33)).astype(np.float32)
+        values[rng.random(values.shape) < 0.4] = np.nan
+        values[3] = np.nan
+        columns[label] = values
+    alone = {label: pool_columns._scaled(scale(), {label: values}, missing)[label] for label, values in columns.items()}
+    for cached in (1, 300, 1 << 15):  # a row of all columns at a time, some, all
+        monkeypatch.setattr(pool_columns, "_CACHED", cached)
+        together = pool_columns._scaled(scale(), columns, missing)
+        assert all(together[label].tobytes() == values.tobytes() for label, values in alone.items())
+
+
+def test_an_empty_pool_has_empty_columns():
+    columns = {label: np.empty((3, 0), np.float32) for label in "ab"}
+    assert {label: values.shape for label, values in pool_columns._scaled(ZScore(), columns, "lowest").items()} == {
+        "a": (3, 0),
+        "b": (3, 0),
+    }
