@@ -13,7 +13,7 @@ from hybridrec.types import Doubles
 if TYPE_CHECKING:
     import polars as pl
 
-ColumnType: TypeAlias = Literal["empty", "list", "time", "clock", "year", "flag", "number", "text"]
+ColumnType: TypeAlias = Literal["empty", "list", "nested", "time", "clock", "year", "flag", "number", "text"]
 
 MISSING = ("NULL", "null", "None", "NaN", "nan", "NA", "N/A", "n/a", "?", "\\N")
 """Texts that commonly stand for a missing value."""
@@ -31,8 +31,19 @@ OTHER_DATES = (
     "%d-%b-%y",
     "%B %d, %Y",
 )
+WHOLE_TIMES = (
+    "%a %b %d %H:%M:%S %z %Y",
+    "%a, %d %b %Y %H:%M:%S %z",
+    "%d/%b/%Y:%H:%M:%S %z",
+    "%Y-%m-%d %H:%M:%S UTC",
+    "%Y-%m-%d %H:%M:%S%.f UTC",
+    "%Y-%m-%d %H:%M:%S %z",
+)
+"""Forms of a date and a time of day that programs write, with names of days or with a zone."""
 CLOCKS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S%.f", " %I:%M %p", " %I:%M:%S %p")
 CLOCK = r"^\d{1,2}:\d{2}(:\d{2}(\.\d+)?)?\s*([AaPp]\.?[Mm]\.?)?$"
+BRACKETS = r"(?s)^(\[.*\]|\{.*\})$"
+"""Texts that are whole lists or objects, as Python or JSON writes them."""
 FLAGS = frozenset(("true", "false", "yes", "no", "t", "f", "y", "n"))
 EARLIEST = -2208988800.0
 """The year 1900 in seconds since 1970."""
@@ -58,6 +69,7 @@ class TimeForm:
 class ColumnProfile:
     """The type of a column, and figures about its values.
 
+    type: "list" if a cell holds values, "nested" if it holds objects or lists, also as text in brackets
     rows, stated, distinct: the number of rows, of rows with a value, and of different values
     missing: texts in the column that stand for a missing value
     numbers: the smallest and the greatest number, and True if all are integers; None unless the type is number or year
@@ -106,6 +118,8 @@ def profile_column(values: pl.Series) -> ColumnProfile:
     import polars as pl
 
     rows = len(values)
+    if values.dtype.is_nested() and _holds_objects(values.dtype):
+        return ColumnProfile(values.name, "nested", rows, rows - values.null_count(), rows)
     if values.dtype.is_nested():
         inner = values.explode().drop_nulls()
         return ColumnProfile(values.name, "list", rows, rows - values.null_count(), inner.n_unique())
@@ -127,6 +141,8 @@ def profile_column(values: pl.Series) -> ColumnProfile:
     if time is not None:
         bad = 0 if values.dtype.is_temporal() else int(_as_time(stated, time).is_null().sum())
         return ColumnProfile(values.name, "time", time=time, bad=bad, **basics)  # type: ignore[arg-type]
+    if _mean(distinct.str.contains(BRACKETS)) >= MOSTLY:
+        return ColumnProfile(values.name, "nested", **basics)  # type: ignore[arg-type]
     if _mean(distinct.str.contains(CLOCK)) >= MOSTLY:
         return ColumnProfile(values.name, "clock", **basics)  # type: ignore[arg-type]
     if values.dtype == pl.Boolean or (len(distinct) == 2 and set(distinct.str.to_lowercase()) <= FLAGS):
@@ -190,6 +206,9 @@ def _time_form(distinct: pl.Series, dtype: pl.DataType, stated: pl.Series) -> Ti
         return None
     if _mean(sample.str.contains(r"^\d{4}-\d{2}-\d{2}")) >= MOSTLY and fits(TimeForm()):
         return TimeForm()
+    for form in WHOLE_TIMES:
+        if fits(TimeForm(form=form)):
+            return TimeForm(form=form)
     for date in OTHER_DATES:
         for clock in CLOCKS:
             for form in (date + clock, date + clock.replace(" ", "T", 1)):
@@ -205,6 +224,13 @@ def _time_form(distinct: pl.Series, dtype: pl.DataType, stated: pl.Series) -> Ti
             if readings:
                 return readings[0]
     return None
+
+
+def _holds_objects(dtype: pl.DataType) -> bool:
+    """Return True for a type of objects, of lists of objects, or of lists of lists."""
+    import polars as pl
+
+    return not isinstance(dtype, pl.List | pl.Array) or dtype.inner.is_nested()
 
 
 def _mean(flags: pl.Series) -> float:
@@ -272,18 +298,34 @@ def _separator(stated: pl.Series) -> str | None:
 def words_of(column: str) -> list[str]:
     """Cut the name of a column into words in lower case.
 
-    >>> words_of("listenedAt"), words_of("best_book_id"), words_of("CustomerID")
-    (['listened', 'at'], ['best', 'book', 'id'], ['customer', 'id'])
+    >>> words_of("listenedAt"), words_of("best_book_id"), words_of("CustomerID"), words_of("visitorid")
+    (['listened', 'at'], ['best', 'book', 'id'], ['customer', 'id'], ['visitor', 'id'])
     """
-    return [word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", column)]
+    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", column)
+    return [piece for word in words for piece in GLUED.sub(r"\1 \2", word.lower()).split()]
+
+
+GLUED = re.compile(r"^([a-z]{3,})(id|name|price|code)$")
+"""A word that ends in another one, as in names of columns that are written without capitals and underscores."""
 
 
 def describe_types(columns: Iterable[ColumnProfile]) -> str:
-    """Return one line with the name of each column, its type and its numbers of distinct and of stated values."""
-    return ", ".join(f"{column.name} ({_described(column)})" for column in columns)
+    """Return one line with the name of each column, its type and its numbers of distinct and of stated values.
+
+    Of more than SHOWN columns, the line has the first ones and the number of the others.
+    """
+    described = [f"{column.name} ({_described(column)})" for column in columns]
+    more = [f"{len(described) - SHOWN:,} more columns"] if len(described) > SHOWN else []
+    return ", ".join([*described[:SHOWN], *more])
+
+
+SHOWN = 20
+"""The largest number of columns that a line describes."""
 
 
 def _described(column: ColumnProfile) -> str:
+    if column.type == "nested":
+        return "objects or lists in its cells"
     if column.type in ("empty", "list"):
         return column.type
     return f"{column.type}, {column.distinct:,} distinct of {column.stated:,}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import json
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -62,7 +63,10 @@ def dialect_of(path: Path, default: str = ",", *, header: bool | None = None, wo
     if not lines:
         raise DataError(f"{path} is empty")
     if lines[0].lstrip().startswith(("{", "[{", "[[")) or lines[0].strip() == "[":
-        raise DataError(f"{path} holds JSON; right is one object per line, in a file that ends in .jsonl, or a table")
+        raise DataError(
+            f"{path} holds JSON; right is one object per line, in a file that ends in .jsonl "
+            f"(`jq -c '.[]' {path.name} > {path.stem}.jsonl` writes it from an array), or a table"
+        )
     separator, quote = _separator(path, lines, default)
     rows = _rows(lines, separator, quote)
     width = Counter(map(len, rows)).most_common(1)[0][0]
@@ -83,6 +87,16 @@ def dialect_of(path: Path, default: str = ",", *, header: bool | None = None, wo
     elif header is None and why:
         reasons.append(why)
     return Dialect(options, names, bool(has_header), tuple(reasons))
+
+
+def has_json_lines(path: Path) -> bool:
+    """Return True for a file whose first two lines (its only line, if it has one) are a JSON object each."""
+    with opened(path) as file:
+        lines = [line.strip() for line in islice(file, 2)]
+    try:
+        return bool(lines) and all(isinstance(json.loads(line), dict) for line in lines)
+    except ValueError:
+        return False
 
 
 def is_tab_table(path: Path) -> bool:
@@ -163,7 +177,7 @@ def _separator(path: Path, lines: list[str], default: str) -> tuple[str, str | N
             width, count = widths.most_common(1)[0]
             if width > 1 and rows > len(lines) / 20:  # an open quote swallows the lines after it
                 like_first = lengths[0] == width  # a decimal comma is in every line but that of the names
-                usual = {default: 1, COLONS: 2}.get(separator, 0)  # nobody writes two colons for anything else
+                usual = {default: 1, COLONS: 2, " ": -1}.get(separator, 0)  # nobody writes two colons for anything else
                 rank = (round(count / rows, 1), like_first, usual, quote is not None, width)
                 tried.append((rank, separator, quote))
             elif separator != " " and rows - widths[1] > rows / 5:

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 USABLE = 0.9
 """The share of a column's values that must be weights for it to be the weight; rows with other values are left out."""
+MOST_POSITIVE = 0.5
+"""The share of a column's values that must be above 0 for it to be the weight; with fewer, 0 often says "not rated"."""
+MOST_STEPS = 21
+"""The largest number of steps of a scale of ratings: 0 to 10 in halves."""
 PARTS_OF_TIME = frozenset(("year", "month", "day", "hour", "minute", "second"))
 """Words in names of columns that hold a part of a time, such as the month."""
 LARGEST_PART = 60
@@ -116,29 +120,34 @@ def _interactions(
     reasons: list[str] = []
     profiles = {name: column for name, column in file.profiles.items() if name not in (user.column, item.column)}
     unused: dict[str, str] = {}
-    times = [name for name, column in profiles.items() if column.type == "time"]
-    time = hints.time or best_named(profiles, "time", ("time",)) or (times[0] if len(times) == 1 else None)
+    times = [n for n, column in profiles.items() if column.type == "time" and column.stated >= USABLE * column.rows]
+    named = best_named(profiles, "time", ("time",), stated=USABLE)
+    time = hints.time or named or (times[0] if len(times) == 1 else None)
     counted = {name: column for name, column in profiles.items() if not _is_part_of_time(column, profiles)}
-    time = time or best_named(counted, "time", ("number", "year"), 2.5)  # days counted from somewhere, say
+    # The last resort are days that are counted from somewhere, say.
+    time = time or best_named(counted, "time", ("number", "year"), 2.5, stated=USABLE)
     if time is not None:
         mapping["time"] = time
         why = _enter_time(mapping, file.profiles[time], file, hints)
         reasons.append(f"time is {time!r}" + (f": {why}" if why else ""))
     weight = hints.weight or best_named(profiles, "weight", ("number", "year"))
-    if weight is None and "columns" in file.options:
-        scale = [n for n, c in profiles.items() if c.type == "number" and c.numbers and c.numbers[0] >= 0 and n != time]
+    if weight is None and ("columns" in file.options or DOUBT in user.reasons):
+        scale = [name for name in profiles if name != time and _is_scale(file, name, item.column)]
         weight = scale[0] if len(scale) == 1 else None
     if weight is not None:
-        numbers, usable = file.profiles[weight].numbers, _share_of_weights(file, weight)
-        if numbers is None or usable < USABLE:
-            unused[weight] = f"column {weight!r} is not used: only {usable:.0%} of its values can be weights"
+        column = file.profiles[weight]
+        usable, positive = _share_of_weights(file, weight)
+        why = "" if hints.weight else _why_no_weight(weight, usable, positive)
+        if column.numbers is None or why:
+            unused[weight] = why or f"column {weight!r} is not used: it holds no numbers"
         else:
             mapping["weight"] = weight
-            mapping |= _marks_of(file.profiles[weight])
-            below = "; rows of 0 or less are left out" if numbers[0] <= 0 else ""
-            reasons.append(f"weight is {weight!r}: from {numbers[0]:g} to {numbers[1]:g}{below}")
+            mapping |= _marks_of(column)
+            below = f"; {1 - positive:.1%} of the rows have 0 or less and are left out" if positive < 1 else ""
+            reasons.append(f"weight is {weight!r}: from {column.numbers[0]:g} to {column.numbers[1]:g}{below}")
     for role in ("position", "group"):
-        name = best_named(profiles, role, ("number",))
+        places = {name: column for name, column in profiles.items() if words_of(name)[-1:] != ["id"]}
+        name = best_named(places, role, ("number",))
         if name is not None and name not in mapping.values() and _is_whole(file.profiles[name]):
             mapping[role] = name
             reasons.append(f"{role} is {name!r}: called so")
@@ -157,10 +166,38 @@ def _is_part_of_time(column: ColumnProfile, profiles: Mapping[str, ColumnProfile
     return small and column.name in parts and len(parts) > 1
 
 
-def _share_of_weights(file: InspectedFile, column: str) -> float:
-    """Return the share of a column's values that are numbers of 0 or more."""
-    share = file.frame.select((_number(file, column) >= 0).fill_null(False).mean()).item()
-    return float(share or 0.0)
+def _share_of_weights(file: InspectedFile, column: str) -> tuple[float, float]:
+    """Return the share of a column's rows that are numbers of 0 or more, and the share of those above 0."""
+    number = _number(file, column)
+    usable, positive = file.frame.select(
+        (number >= 0).fill_null(False).mean().alias("usable"), (number > 0).fill_null(False).mean().alias("positive")
+    ).row(0)
+    return float(usable or 0.0), float(positive or 0.0)
+
+
+def _why_no_weight(name: str, usable: float, positive: float) -> str:
+    """Return a sentence on why a column cannot be the weight, "" if it can.
+
+    `usable` is the share of its rows with a number of 0 or more, `positive` of those with a number above 0.
+    """
+    said = f"; all rows count the same (with `--weight {name}` only these rows count)"
+    if usable < USABLE:
+        return f"column {name!r} is not used: only {usable:.0%} of its values can be weights{said}"
+    if positive < MOST_POSITIVE:
+        return f"column {name!r} is not used: only {positive:.0%} of its values are above 0{said}"
+    return ""
+
+
+def _is_scale(file: InspectedFile, name: str, item: str) -> bool:
+    """Return True for a column whose numbers can be ratings by their values.
+
+    A scale has few steps and begins at 0 or 1, and the ratings of an item differ.
+    """
+    column = file.profiles[name]
+    steps = column.type == "number" and column.numbers is not None and 1 < column.distinct <= MOST_STEPS
+    if not steps or column.numbers is None or not (0 <= column.numbers[0] <= 1 and column.numbers[1] <= 100):
+        return False
+    return file.determines(item, name) < USABLE
 
 
 def _is_whole(column: ColumnProfile) -> bool:
@@ -214,12 +251,18 @@ def _why_unused(name: str, column: ColumnProfile, file: InspectedFile, user: str
     start = f"column {name!r} is not used: "
     if column.type == "empty":
         return start + "it is empty"
+    if column.type == "nested":
+        return start + "its cells hold objects or lists of lists; right is a row for each entry"
     if column.type == "clock":
         return start + "it is a time of day without a date"
     if column.distinct == 1:
         return start + "all its values are the same"
+    if column.type == "time" and column.stated < USABLE * column.rows:
+        return start + f"only {column.stated / column.rows:.0%} of the rows have a time in it"
     if column.type == "time":
         return start + "another column is the time"
+    if column.type == "number" and column.distinct == 2 and column.numbers == (0.0, 1.0, True):
+        return start + f"it holds 0 and 1; if rows of 0 are no interactions, say `--weight {name}`"
     basket = name_score(name, "user")[1]
     if basket in BASKETS and file.determines(name, user) > 0.98:
         return start + f"each of its values belongs to one {user!r}, which comes back"

@@ -55,6 +55,9 @@ def find_interactions(
     for file in files_of_interactions:
         pairs = _pairs(file, [other for other in files if other is not file], hints)
         readings += [(file, *pair) for pair in pairs]
+    if not readings and hints.user is None and hints.item is None:
+        readings = [(file, *pair) for file in files_of_interactions for pair in _pair_in_order(file)]
+        readings = readings if len(readings) == 1 else []
     if not readings:
         seen = "; ".join(f"{file.name}: {describe_types(file.profiles.values())}" for file in files)
         raise DataError(
@@ -149,22 +152,67 @@ def _pairs(
         for item in items
         if user.column != item.column and user.column not in lists and user.score >= WEAK and item.score >= WEAK
     ]
-    keys = {c.column for c in (*users, *items) if c.score > -1.0}
-    if len(file.profiles) == 2 and all(column.type in ("text", "number") for column in file.profiles.values()):
-        keys = {*file.profiles}
-    if not pairs and not others and len(keys) == 2 and hints.user is None and hints.item is None:
-        first, second = (name for name in file.profiles if name in keys)
-        reason = (DOUBT,)
-        return [(Candidate(first, 1.0, reason), Candidate(second, 1.0, reason))]
     if not pairs:
         # If one of the two roles is clear, the only other column of ids has the other role.
         for clear, rest, flip in ((users, items, False), (items, users, True)):
             strong = [c for c in clear if c.score >= WEAK]
             left = [c for c in rest if strong and c.column != strong[0].column and c.score > -1.0]
+            if len(left) > 1:
+                things = _independent_ids(file, [strong[0].column, *(c.column for c in left)])
+                left = [c for c in left if c.column in things]
             if strong and len(left) == 1:
                 only = replace(left[0], score=WEAK, reasons=(*left[0].reasons, "the only other column of ids"))
                 return [(only, strong[0]) if flip else (strong[0], only)]
     return [(user, item) for user, item in pairs if not _one_to_one(file, user.column, item.column)]
+
+
+def _pair_in_order(file: InspectedFile) -> list[tuple[Candidate, Candidate]]:
+    """Return the pair of columns that may hold users and items by their order, if names and other files show nothing.
+
+    No pair is returned unless exactly two columns hold ids that do not follow from others.
+    """
+    keys = [c.column for role in ("user", "item") for c in ranked(file.profiles, role) if c.score > -1.0]
+    if len(file.profiles) == 2 and all(column.type in ("text", "number") for column in file.profiles.values()):
+        keys = [*file.profiles]
+    names = [name for name in file.profiles if name in keys]
+    if len(names) > 2:
+        names = _independent_ids(file, names)
+    if len(names) != 2 or _one_to_one(file, *names):
+        return []
+    first, second = (Candidate(name, WEAK, (DOUBT,)) for name in names)
+    return [(first, second)]
+
+
+def _independent_ids(file: InspectedFile, names: Sequence[str]) -> list[str]:
+    """Return those of these columns whose values are ids of things of their own, in the order of the file.
+
+    Left out are columns in which hardly a value repeats, and columns whose value follows from another one: the
+    category of an item, say. Of two columns that follow from each other, the one with fewer missing values stays. In a
+    file without names, columns of few values are left out too, such as kinds of events.
+    """
+    nameless = "columns" in file.options
+    several = [
+        column
+        for name, column in file.profiles.items()
+        if name in names
+        and column.repeats >= 1.2
+        and not (nameless and column.distinct <= FEW_VALUES and column.repeats >= FEW_VALUES)
+    ]
+    if len(several) > MOST_COLUMNS:
+        return []
+    kept: list[str] = []
+    for column in sorted(several, key=lambda column: (-column.distinct * column.stated, -column.stated)):
+        if not any(file.determines(other, column.name) > FOLLOWS for other in kept):
+            kept.append(column.name)
+    return [name for name in file.profiles if name in kept]
+
+
+FEW_VALUES = 20
+"""A column of at most so many values that occur at least as many times each holds kinds, and no users or items."""
+MOST_COLUMNS = 12
+"""The largest number of columns among which users and items are looked for by elimination."""
+FOLLOWS = 0.9
+"""The share of the rows in which the value of a column must follow from another column, for it to describe that."""
 
 
 def _one_to_one(file: InspectedFile, user: str, item: str) -> bool:
@@ -182,11 +230,11 @@ def _evidence_for(file: InspectedFile, others: Sequence[InspectedFile], role: st
     evidence: dict[str, tuple[float, str]] = {}
     for other in others:
         for key, column in other.profiles.items():
-            if not column.is_unique or column.type in ("list", "empty"):
+            if not column.is_unique or column.type in ("list", "nested", "empty"):
                 continue
             kind = subject_of(other, key)
             for name, own in file.profiles.items():
-                if own.type in ("list", "empty", "flag") or own.is_unique or own.type != column.type:
+                if own.type in ("list", "nested", "empty", "flag") or own.is_unique or own.type != column.type:
                     continue
                 share = file.share(name, other.keys(key))
                 if share < MATCHES or (own.type == "number" and own.distinct < 20):

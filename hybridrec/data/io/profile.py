@@ -134,7 +134,7 @@ def choose_split(data: Dataset, *, titles: bool, lists: bool) -> tuple[dict[str,
         return {"use": "folds"}, "the folds are published"
     tags = any(matrix.nnz for matrix in data.user_has.values())
     moments = _share_of_one_moment(history)
-    if lists or titles or tags or moments > MOST:
+    if lists or titles or moments > MOST or (tags and history.times is None):
         fields = {"items+tags": tags, "items": True, "tags": tags, "title": titles}
         shown = [field for field, there in fields.items() if there]
         why = "users are lists or baskets that nobody comes back to: part of each is shown, the rest asked for"

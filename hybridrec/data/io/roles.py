@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -26,6 +27,11 @@ PEOPLE = (
     "station",
     "callsign",
     "uid",
+    "profile",
+    "cookie",
+    "guest",
+    "patron",
+    "uuid",
 )
 """Words in names of columns for users who come back."""
 LISTS = ("playlist", "plylst", "list", "mix", "show", "setlist", "pid")
@@ -65,12 +71,33 @@ WORDS: dict[str, tuple[str, ...]] = {
         "news",
         "listing",
         "good",
+        "document",
+        "app",
+        "venue",
+        "poi",
+        "job",
+        "paper",
+        "offer",
+        "attraction",
+        "podcast",
     ),
     "tag": ("tag", "genre", "category", "keyword", "label", "mood", "style", "topic", "cuisine", "department"),
     "text": ("title", "name", "text", "description"),
-    "time": ("time", "timestamp", "ts", "date", "datetime", "at", "day", "when"),
+    "time": ("time", "timestamp", "ts", "date", "datetime", "at", "day", "when", "stamp", "dt"),
     "year": ("year", "release", "released"),
-    "weight": ("rating", "weight", "count", "play", "playcount", "score", "star", "listen", "quantity", "qty"),
+    "weight": (
+        "rating",
+        "weight",
+        "count",
+        "play",
+        "playcount",
+        "score",
+        "star",
+        "listen",
+        "quantity",
+        "qty",
+        "overall",
+    ),
     "price": ("price", "cost", "amount", "revenue"),
     "event": ("event", "action", "behavior", "behaviour", "type", "kind"),
     "position": ("position", "pos", "order", "rank", "index", "sequence"),
@@ -78,7 +105,7 @@ WORDS: dict[str, tuple[str, ...]] = {
 }
 """The usual words in names of columns of each role, in lower case and singular; earlier words outweigh later ones."""
 
-ID_WORDS = ("id", "uri", "key", "number", "no", "code", "num")
+ID_WORDS = ("id", "uri", "key", "number", "no", "code", "num", "nr")
 """Words in names of columns that hold ids of any kind."""
 
 ALL_WORDS = frozenset(word for names in WORDS.values() for word in names) | {*ID_WORDS, "author", "artist", "album"}
@@ -111,13 +138,16 @@ def name_score(column: str, role: str) -> tuple[float, str]:
 
     >>> name_score("movie_id", "user"), name_score("item", "item"), name_score("my_item", "item")
     ((0.0, ''), (4.0, 'item'), (3.0, 'item'))
+    >>> name_score("categories", "tag")
+    (3.98, 'category')
     """
     words = words_of(column)
     things = [word for word in words if word not in ID_WORDS]
     if not things:
         return 0.0, ""
     names = WORDS[role]
-    last = next((word for word in (things[-1], things[-1].removesuffix("s")) if word in names), None)
+    end = things[-1]
+    last = next((word for word in (end, end.removesuffix("s"), re.sub("ies$", "y", end)) if word in names), None)
     if last is not None:
         return max(1.5, 4.0 - (len(things) - 1)) - 0.01 * names.index(last), last
     mentioned = next((word for word in things if word in names), None)
@@ -150,6 +180,9 @@ def ranked(
             elif column.repeats >= 1.5:
                 score += 0.5
                 reasons.append(f"{column.distinct:,} values that occur {column.repeats:.3g} times each")
+        if column.stated < 0.5 * column.rows:
+            score -= 3.0
+            reasons.append(f"only {column.stated / column.rows:.0%} of the rows have it")
         extra, reason = (evidence or {}).get(name, (0.0, ""))
         score += extra
         if reason:
@@ -172,15 +205,23 @@ def is_key(column: ColumnProfile, word: str) -> bool:
 
 
 def best_named(
-    profiles: Mapping[str, ColumnProfile], role: str, types: tuple[str, ...], least: float = 0.01
+    profiles: Mapping[str, ColumnProfile],
+    role: str,
+    types: tuple[str, ...],
+    least: float = 0.01,
+    *,
+    stated: float = 0.0,
 ) -> str | None:
     """Return the column of one of these types whose name shows the role most clearly.
 
-    None if no name gives evidence for the role of at least `least`.
+    At least the share `stated` of its rows must have a value. None if no name gives evidence for the role of at least
+    `least`.
     """
     named = [
         (-score, place, name)
         for place, (name, column) in enumerate(profiles.items())
-        if column.type in types and (score := name_score(name, role)[0]) >= least
+        if column.type in types
+        and column.stated >= stated * column.rows
+        and (score := name_score(name, role)[0]) >= least
     ]
     return min(named)[-1] if named else None

@@ -10,7 +10,7 @@ import numpy as np
 
 from hybridrec.data.io.column_profile import ColumnProfile, words_of
 from hybridrec.data.io.inspected_file import InspectedFile
-from hybridrec.data.io.roles import LISTS, WEAK, Candidate, best_named, name_score, ranked
+from hybridrec.data.io.roles import ID_WORDS, LISTS, WEAK, Candidate, best_named, name_score, ranked
 from hybridrec.data.vocabulary import Vocabulary
 from hybridrec.types import PADDING
 
@@ -52,7 +52,10 @@ def described_by_interactions(main: InspectedFile, user: Candidate, item: Candid
     if main.profiles[item.column].type == "list":
         users = _description(main, "user", user.column, lists=True)
         return {"users": users} if {"title", "tags"} & users.keys() else {}
-    text = best_named({n: c for n, c in main.profiles.items() if n not in taken}, "text", ("text",))
+    rest = {name: column for name, column in main.profiles.items() if name not in taken}
+    things = {*words_of(item.column)} - {*ID_WORDS}
+    own = {name: column for name, column in rest.items() if things & {*words_of(name)}}  # beer_name beside brewery_name
+    text = best_named(own, "text", ("text",)) or best_named(rest, "text", ("text",))
     if text is not None and main.determines(item.column, text) > 0.5:
         return {"items": {**main.options, "id": item.column, "text": [text]}}
     return {}
@@ -66,6 +69,8 @@ def _description(file: InspectedFile, owner: str, key: str, *, lists: bool) -> d
     mapping: dict[str, Any] = {**file.options, "id": key}
     rest = {name: column for name, column in file.profiles.items() if name != key}
     tag = best_named(rest, "tag", ("text", "list"))
+    if tag is not None and owner == "user" and not lists and rest[tag].type == "text" and rest[tag].separator is None:
+        tag = None  # one value for each person, such as the category of a household, is a feature
     text = best_named(rest, "text", ("text",))
     if "columns" in file.options:  # no names: values alone tell
         plain = {name: column for name, column in rest.items() if column.type == "text"}
@@ -158,7 +163,7 @@ def _owner(file: InspectedFile, ids: Mapping[str, Vocabulary], columns: Mapping[
     best: tuple[tuple[float, float], str, str, float] = ((0.0, 0.0), "", "", 0.0)
     for owner, vocabulary in ids.items():
         for name, column in file.profiles.items():
-            if column.type in ("list", "empty", "flag", "clock"):
+            if column.type in ("list", "nested", "empty", "flag", "clock"):
                 continue
             keys = file.keys(name)
             share = float(np.mean(keys.encode(vocabulary.ids) != PADDING)) if len(vocabulary) else 0.0

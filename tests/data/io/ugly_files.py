@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -314,6 +315,143 @@ UGLY: dict[str, UglyFile] = {
         },
         {"user": "CustomerID", "item": "StockCode"},
         read=396,
+    ),
+    "names without capitals and underscores": UglyFile(
+        {
+            "events.csv": table(
+                "timestamp",
+                "visitorid",
+                "event",
+                "itemid",
+                "transactionid",
+                rows=[
+                    (1_433_221_332_117 + 10**8 * k, u[1:], ("view", "cart", "buy")[n % 3], s[1:], k if n == 5 else "")
+                    for k, (u, s, n) in enumerate(ROWS)
+                ],
+            )
+        },
+        {"user": "visitorid", "item": "itemid", "time": "timestamp", "time_unit": "ms"},
+        split="temporal",
+    ),
+    "JSON lines in a file called json": UglyFile(
+        {
+            "reviews.json": "".join(
+                json.dumps({"reviewerID": u, "asin": s, "overall": float(n), "helpful": [0, n]}) + "\n"
+                for u, s, n in ROWS
+            ).encode()
+        },
+        {"format": "jsonl", "user": "reviewerID", "item": "asin", "weight": "overall"},
+    ),
+    "no header, and what follows from the item": UglyFile(
+        {
+            "check-ins.txt": table(
+                separator="\t",
+                rows=[
+                    (u[1:], f"4ad{s}", f"kind {int(s[1:]) % 5}", f"{40 + int(s[1:]) / 7:.4f}", t)
+                    for u, s, t in dated("%a %b %d %H:%M:%S +0000 %Y")
+                ],
+            )
+        },
+        {
+            "user": "column1",
+            "item": "column2",
+            "time": "column5",
+            "time_format": "%a %b %d %H:%M:%S %z %Y",
+            "weight": None,
+        },
+        notes=("the first of two columns of ids is taken for users",),
+    ),
+    "no header, and kinds of events": UglyFile(
+        {
+            "log.csv": table(
+                rows=[
+                    (u[1:], 900 + int(s[1:]), 70 + int(s[1:]) % 6, ("pv", "cart", "buy")[n % 3], 1_511_544_070 + 99 * k)
+                    for k, (u, s, n) in enumerate(ROWS)
+                ]
+            )
+        },
+        {"user": "column1", "item": "column2", "time": "column5", "weight": None},
+    ),
+    "names in another language": UglyFile(
+        {"x.csv": table("Benutzer", "Artikel", "Bewertung", separator=";")},
+        {"user": "Benutzer", "item": "Artikel", "weight": "Bewertung"},
+    ),
+    "ratings of 0 for no rating": UglyFile(
+        {"ratings.csv": table("User-ID", "ISBN", "Book-Rating", rows=[(u, s, 0 if n < 5 else n) for u, s, n in ROWS])},
+        {"user": "User-ID", "item": "ISBN", "weight": None},
+        notes=("'Book-Rating' is not used: only ", "with `--weight Book-Rating` only these rows count"),
+    ),
+    "a user in few rows beside a session in all": UglyFile(
+        {
+            "views.csv": table(
+                "sessionId",
+                "userId",
+                "itemId",
+                rows=[(k // 4, u if n == 5 else "NA", s) for k, (u, s, n) in enumerate(ROWS)],
+            )
+        },
+        {"user": "sessionId", "item": "itemId"},
+        split="masked",
+    ),
+    "a time in few rows beside one in all": UglyFile(
+        {
+            "plays.csv": table(
+                "user",
+                "song",
+                "date_added",
+                "read_at",
+                rows=[(*r, r[2] if k % 3 else "") for k, r in enumerate(dated("%Y-%m-%d"))],
+            )
+        },
+        {**PLAIN, "time": "date_added"},
+        notes=("'read_at' is not used: only 66% of the rows have a time in it",),
+    ),
+    "an order id beside the order's place": UglyFile(
+        {
+            "lines.csv": table(
+                "order_id",
+                "user_id",
+                "order_number",
+                "product_id",
+                rows=[(k // 4, u, k // 40, s) for k, (u, s, _) in enumerate(ROWS)],
+            )
+        },
+        {"user": "user_id", "item": "product_id", "position": "order_number"},
+    ),
+    "a category of each household": UglyFile(
+        {
+            "lines.csv": table(
+                "household_key", "PRODUCT_ID", "DAY", rows=[(u, s, 1 + k) for k, (u, s, _) in enumerate(ROWS)]
+            ),
+            "people.csv": table("household_key", "KID_CATEGORY", rows=[(f"u{k}", "abc"[k % 3]) for k in range(30)]),
+        },
+        {"user": "household_key", "item": "PRODUCT_ID", "time": "DAY"},
+        split="temporal",
+    ),
+    "the name of the maker beside that of the item": UglyFile(
+        {
+            "reviews.csv": table(
+                "brewery_name",
+                "review_profilename",
+                "beer_name",
+                "beer_beerid",
+                rows=[(f"Brewery {int(s[1:]) // 4}", u, f"Beer of {s}", s[1:]) for u, s, _ in ROWS],
+            )
+        },
+        {"user": "review_profilename", "item": "beer_beerid"},
+        {"id": "beer_beerid", "text": ["beer_name"]},
+    ),
+    "lists in brackets, and lists of lists": UglyFile(
+        {
+            "plays.csv": table("user", "song", rows=[row[:2] for row in ROWS]),
+            "songs.jsonl": "".join(
+                json.dumps({"song": s, "title": t, "categories": [["Music", g]], "tags": f"['{g}', 'x']"}) + "\n"
+                for s, t, g in SONGS
+            ).encode(),
+        },
+        PLAIN,
+        {"id": "song", "text": ["title"], "tags": None},
+        notes=("songs.jsonl: not used are the columns categories, tags",),
     ),
     "lists of one moment": UglyFile(
         {
