@@ -154,7 +154,7 @@ def _main() -> None:
             sys.exit(WriteError.exit_status)
 
         frames = plugin_frames(error)
-        if not (_notes(error) and frames):  # it was raised by no call into a plugin
+        if not _notes(error):  # it was raised by no call into a plugin
             text = traceback.format_exc()
             if _without_secrets(text) == text:
                 raise

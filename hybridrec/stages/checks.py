@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -172,6 +172,8 @@ def check_self(component: C, method: str, returned: object) -> C:
 
 def check_state(state: State) -> None:
     """Refuse a state that does not consist of named arrays without Python objects."""
+    if not isinstance(state, Mapping):
+        raise PluginError(f"state must return a mapping of names to arrays, not {type(state).__name__}")
     for name, array in state.items():
         if not isinstance(array, np.ndarray):
             raise PluginError(f"state: '{name}' must be a numpy array, not {type(array).__name__}")

@@ -310,7 +310,7 @@ class DenseModel(Generator, Scorer):
             return Candidates(*kernels.top_k(scores, k))
         proposed = Candidates.empty(len(queries), k)
         for rows, batch in self._parts(queries, target):
-            scores = self.scores(batch, target)
+            scores = self._checked_scores(batch, target)
             exclude.take(rows).mask(scores)
             proposed.ids[rows], proposed.scores[rows] = kernels.top_k(scores, k)
         return proposed
@@ -322,8 +322,19 @@ class DenseModel(Generator, Scorer):
             return kernels.pick(kept, ids)
         picked = np.empty(ids.shape, np.float32)
         for rows, batch in self._parts(queries, target):
-            picked[rows] = kernels.pick(self.scores(batch, target), ids[rows])
+            picked[rows] = kernels.pick(self._checked_scores(batch, target), ids[rows])
         return picked
+
+    def _checked_scores(self, queries: QueryBatch, target: Target) -> Floats:
+        """Return the result of `scores`; raises PluginError if it is not an array of floats [Q, N]."""
+        scores: object = self.scores(queries, target)
+        shape = (len(queries), queries.width(target))
+        if not isinstance(scores, np.ndarray):
+            raise PluginError(f"scores must return an array of float32 {list(shape)}, not {type(scores).__name__}")
+        if scores.shape != shape or not np.issubdtype(scores.dtype, np.floating):
+            told = f"{scores.dtype} {list(scores.shape)}"
+            raise PluginError(f"scores must return an array of float32 {list(shape)}, not of {told}")
+        return scores
 
     def _kept_scores(self, queries: QueryBatch, target: Target) -> Floats | None:
         """Return the result of `scores`, kept with the queries so that it is computed once for candidates and scores.
@@ -332,7 +343,7 @@ class DenseModel(Generator, Scorer):
         """
         if not queries.keeps_scores or len(queries) * queries.width(target) > _KEPT:
             return None
-        return queries.cached(("scores", self, target), self, lambda: self.scores(queries, target))
+        return queries.cached(("scores", self, target), self, lambda: self._checked_scores(queries, target))
 
     def _parts(self, queries: QueryBatch, target: Target) -> Iterator[tuple[slice, QueryBatch]]:
         """Yield blocks of the queries, each after the slice of its rows; the scores of a block stay in cache."""

@@ -5,7 +5,14 @@ import pytest
 from scipy.sparse import csr_matrix
 
 from hybridrec import Candidates, CurveFigure, Exclude, PluginError, StripesFigure, TableFigure
-from hybridrec.stages.checks import check_candidates, check_excluded, check_figures, check_ranked, check_scores
+from hybridrec.stages.checks import (
+    check_candidates,
+    check_excluded,
+    check_figures,
+    check_ranked,
+    check_scores,
+    check_state,
+)
 from tests.stages.builders import pool
 
 NAN = np.nan
@@ -132,3 +139,11 @@ def test_scores_and_orders_have_nan_where_the_contract_has_it():
     whole[1, 0] = -np.inf
     with pytest.raises(PluginError, match="final: id 3 of query 1 has the score -inf"):
         check_ranked(candidates_of_two.ranked(whole), candidates_of_two)
+
+
+@pytest.mark.parametrize("state", [None, [("a", np.zeros(1))], 3])
+def test_a_state_is_a_mapping(state):
+    with pytest.raises(
+        PluginError, match=f"state must return a mapping of names to arrays, not {type(state).__name__}"
+    ):
+        check_state(state)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from hybridrec import DenseModel, Exclude, Options, QueryBatch, Ragged, Reranker, VectorModel
+from hybridrec import DenseModel, Exclude, Options, PluginError, QueryBatch, Ragged, Reranker, VectorModel
 from hybridrec.stages import component
 from hybridrec.stages.checks import check_candidates, check_scores
 from hybridrec.testing import toy_dataset, toy_queries
@@ -149,3 +149,25 @@ def test_a_component_takes_its_own_options_only():
     assert isinstance(Picky().config, Other)
     with pytest.raises(TypeError, match=r"Picky takes .*Other, not Options"):
         Picky(Options())
+
+
+@pytest.mark.parametrize(("wrong", "told"), [
+    (lambda scores: scores[:, :-1], r"not of float32 \[3, 8\]"),
+    (lambda scores: scores[:-1], r"not of float32 \[2, 9\]"),
+    (lambda scores: scores.astype(np.int32), r"not of int32 \[3, 9\]"),
+    (lambda scores: scores.astype(object), "not of object"),
+    (lambda scores: scores.tolist(), "not list"),
+    (lambda scores: None, "not NoneType"),
+])  # fmt: skip
+def test_scores_of_another_shape_or_type_are_refused_wherever_they_are_used(wrong, told):
+    class Wrong(Stateless, DenseModel):
+        name = "wrong"
+
+        def scores(self, queries, target):
+            return wrong(np.zeros((len(queries), queries.width(target)), np.float32))
+
+    refused = pytest.raises(PluginError, match=r"scores must return an array of float32 \[3, 9\], " + told)
+    with refused:
+        Wrong().candidates(QUERIES, 3, "items", Exclude())
+    with refused:
+        Wrong().score(QUERIES, np.zeros((len(QUERIES), 1), np.int32), "items")

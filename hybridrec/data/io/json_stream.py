@@ -20,12 +20,12 @@ CHUNK = 1 << 20
 
 DECODER = json.JSONDecoder()
 
-TOKEN = re.compile(r'"(?:[^"\\\n]|\\.)*"|["{}\[\]]')
+TOKEN = re.compile(r'"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"|["{}\[\]]')
 """The tokens by which the end of an object is found: brackets, and strings, in which brackets have no meaning. A single
 quote begins a string that is not closed, or not yet read to its end.
 """
 
-START = re.compile(r'"(?:[^"\\]|\\.)*"\s*:\s*\[|\[')
+START = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"\s*:\s*\[|\[')
 """The beginning of an array, with its key if it has one."""
 
 NO_OBJECT = "not a JSON object"
@@ -72,7 +72,8 @@ def _elements(path: Path, key: str | None) -> Iterator[tuple[int, str, Any, str 
     text, line = "", 1
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="\n") as file:
         start = None
-        while start is None and (chunk := file.read(CHUNK)):
+        # As much again as is not understood yet: a long element is scanned anew each time, in all twice its length.
+        while start is None and (chunk := file.read(max(CHUNK, len(text)))):
             text += chunk
             start = _start(text, key)
         if start is None:
@@ -93,7 +94,7 @@ def _elements(path: Path, key: str | None) -> Iterator[tuple[int, str, Any, str 
                 line += text.count("\n", begin, end)
                 done = end
             text = text[done:]
-            if not (chunk := file.read(CHUNK)):
+            if not (chunk := file.read(max(CHUNK, len(text)))):
                 break
             text += chunk
     rest = text.lstrip(BETWEEN)

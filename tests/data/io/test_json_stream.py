@@ -77,3 +77,22 @@ def test_an_array_larger_than_memory_would_like_is_read_in_little(tmp_path, monk
     finally:
         tracemalloc.stop()
     assert peak < path.stat().st_size / 4
+
+
+def test_a_long_text_is_scanned_about_twice_whatever_its_length(tmp_path, monkeypatch):
+    scanned = []
+    spans = json_stream._spans
+
+    def counted(text):
+        scanned.append(len(text))
+        return spans(text)
+
+    monkeypatch.setattr(json_stream, "_spans", counted)
+    monkeypatch.setattr(json_stream, "CHUNK", 1 << 10)
+    path = tmp_path / "long.json"
+    for letters in ("x" * 1_000_000, '\\"' * 500_000, "{[" * 500_000):
+        path.write_text(f'[{{"a": "{letters}"}}, {{"b": 2}}]')
+        scanned.clear()
+        elements = list(json_stream.read_elements(path, BadLines(strict=True)))
+        assert [list(element) for _, element in elements] == [["a"], ["b"]]
+        assert sum(scanned) < 4 * path.stat().st_size
