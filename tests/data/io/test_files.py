@@ -21,10 +21,10 @@ from tests.data.tables import PLAYS, plays_of, refused
         ("plays.jsonl", '{"uid": 1, "song": "b"}\n{"uid": 2, "song": "a"}\n{"uid": 1, "song": "a"}\n'),
         ("plays.ndjson", '{"uid": "1", "song": "b"}\n{"uid": "2", "song": "a"}\n{"uid": "1", "song": "a"}\n'),
         ("plays.csv", "uid,song\r1,b\r2,a\r1,a\r"),
-        ("plays.csv.gz", gzip.compress(b"uid,song\n1,b\n2,a\n1,a\n")),
+        ("plays.csv.gz", gzip.compress(b"uid,song\n1,b\n2,a\n1,a\n", mtime=0)),
         (
             "plays.jsonl.gz",
-            gzip.compress(b'{"uid": 1, "song": "b"}\n{"uid": 2, "song": "a"}\n{"uid": 1, "song": "a"}\n'),
+            gzip.compress(b'{"uid": 1, "song": "b"}\n{"uid": 2, "song": "a"}\n{"uid": 1, "song": "a"}\n', mtime=0),
         ),
         ("plays.parquet", pl.DataFrame({"uid": [1, 2, 1], "song": ["b", "a", "a"]})),
     ],
