@@ -21,8 +21,10 @@ BLOCK = 1 << 17
 
 @dataclass(frozen=True, slots=True)
 class Ragged:
-    """`len(self)` rows of ids, each in order and with repeats; row r is `ids[offsets[r]:offsets[r + 1]]`.
+    """Rows of ids of different lengths, each in order and with repeats; row r is `ids[offsets[r]:offsets[r + 1]]`.
 
+    ids: int32, the ids of all rows, one row after the other
+    offsets: int64[rows + 1], the position in `ids` at which each row begins, and the end of the last
     width: the size of the ids' vocabulary, which is the number of columns of `matrix()`
     times: seconds since 1970
     weights: positive numbers

@@ -86,8 +86,9 @@ class Choice:
 def choice_part(parts: Mapping[str, TrainingPart]) -> TrainingPart:
     """Return the training part of a fold from which queries are held out to choose options.
 
-    It is the smallest one, "out_of_fold" if there is one. The queries on which a blend learns are not in it, so that no
-    choice sees their truth, and so that the components of both levels get the same values.
+    It is the smaller one: "out_of_fold" if a blend learns, else "full". The queries on which a blend learns are not in
+    "out_of_fold", so no choice depends on their truth. The components that are fitted on both training parts get the
+    same chosen values.
     """
     return parts.get("out_of_fold", parts["full"])
 

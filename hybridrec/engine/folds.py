@@ -67,7 +67,7 @@ def validation_fold(experiment: CheckedExperiment, fold: Fold, purpose: str) -> 
 class PartSplitter:
     """The splitter of an experiment, applied once more inside training parts, for components that validate.
 
-    seen: a filter of any pipeline that excludes all that a query shows; None if no pipeline has one
+    seen: a filter of any pipeline that excludes all items of a query's history; None if no pipeline has one
     filters: the other filters that all pipelines share
     """
 
@@ -127,8 +127,8 @@ def _checked(experiment: CheckedExperiment, fold: Fold, data: Dataset) -> Fold:
 def shared_filters(experiment: CheckedExperiment) -> tuple[FilterSpec, ...]:
     """Return the filters that every pipeline of an experiment has, in the order of the first pipeline.
 
-    Filters that exclude all that a query shows are left out: with such a filter, a fold whose truth has an id that its
-    query shows is an error.
+    Filters that exclude all seen items are left out: they need not be applied to the truth, since a fold whose truth
+    has an item of the query's own history is an error if a pipeline has such a filter.
     """
     first, *others = (pipeline.filters for pipeline in experiment.pipelines.values())
     shared = (spec for spec in first if all(any(spec.is_like(other) for other in chain) for chain in others))

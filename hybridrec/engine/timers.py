@@ -40,7 +40,10 @@ class Stopwatch:
             self._stages.pop()
 
     def answered(self, seconds: Mapping[str, float]) -> None:
-        """Add the seconds of the stages of pipelines, summed over threads; the time of `ASK` is divided by them."""
+        """Add the seconds that threads spent in each stage of pipelines, summed over the threads.
+
+        The report divides the wall time of `ASK` among these stages, in proportion to their seconds.
+        """
         for stage, own in seconds.items():
             self._answering[stage] += own
 

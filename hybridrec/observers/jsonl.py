@@ -14,7 +14,7 @@ from hybridrec.plugin import Options
 
 
 class JsonLinesOptions(Options):
-    """Options of the observer `jsonl`."""
+    """Options of the observer `jsonl`: the file to which it writes the events."""
 
     path: Path = Field(examples=["events.jsonl"])
     """The file, created with its folders; lines are added to one that exists. A relative path starts at the working

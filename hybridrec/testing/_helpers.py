@@ -82,9 +82,10 @@ def assert_close(given: Floats, wanted: Floats, tolerance: float, target: Target
 
 
 def tied(scores: Floats) -> Bools:
-    """Mark scores that are equal to a neighbour within 1e-5, and the last of each row: bool in the same shape.
+    """Mark the scores of ids that may change places with others: bool in the shape of `scores`, [Q, k], best first.
 
-    The last score of a row may tie with one that is not listed.
+    These are the scores that are equal to the one before or after them, within 1e-5 of the largest of the row, and the
+    last score of each row, which may be equal to one that is not listed.
     """
     near = np.abs(np.diff(scores, axis=1)) <= _slack(scores, 1e-5)
     last = np.ones((len(scores), 1), bool)

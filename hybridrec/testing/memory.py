@@ -19,8 +19,8 @@ _PROCESS = Path("/proc/self")
 def peak_memory(call: Callable[[], object]) -> int:
     """Measure the largest number of bytes that a call holds at any time, beyond what was held before it.
 
-    Memory of Python and numpy is counted exactly. Memory that libraries allocate otherwise shows only in the growth of
-    the process, on Linux, and only as far as the growth exceeds `SLACK`, since the process may reuse freed memory.
+    Memory of Python and numpy is counted exactly. Other memory of libraries is estimated, on Linux only, by the growth
+    of the process; growth up to `SLACK` is not counted, since the process may reuse freed memory.
     """
     gc.collect()
     tracing = tracemalloc.is_tracing()
@@ -49,7 +49,7 @@ def misjudged(estimated: int, used: int) -> str | None:
 
 
 def _resident(*, reset: bool = False) -> int:
-    """Return the largest size of the process since the last reset, in bytes; 0 on systems that do not tell it.
+    """Return the largest size of the process since the last reset, in bytes; 0 on systems that do not report it.
 
     With `reset`, the size is reset first.
     """

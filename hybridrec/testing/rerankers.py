@@ -68,7 +68,10 @@ class RerankerContract(BaseModelContract):
         return made
 
     def lesson(self) -> tuple[Sparse, Doubles, Ints]:
-        """Return (truth, weights, units) of `queries()`, from which a re-ranker learns: csr [Q, N] and arrays [Q]."""
+        """Return the truth, weights and units of `queries()`, the arguments from which a re-ranker learns.
+
+        They are csr [Q, N], float64 [Q] and int32 [Q].
+        """
         n = len(self.queries())
         truth = frozen_csr(csr_of(np.random.default_rng(2).random((n, len(self.data().items))) < 0.2))
         return truth, read_only(np.ones(n)), read_only(np.arange(n, dtype=np.int32))
@@ -105,7 +108,7 @@ class RerankerContract(BaseModelContract):
         assert isinstance(model.learns, bool), "`learns` is neither true nor false"
 
     def test_declares_whether_it_fuses(self, options: Mapping[str, Any]) -> None:
-        """Require `fuses` to be true if it orders several unfused columns, else false."""
+        """Require `fuses` to be true if the re-ranker orders a pool of several unfused columns, else false."""
         model, pool = self.model(options), self.pool()
         several = replace(pool, columns={**pool.columns, "another": next(iter(pool.columns.values()))})
         given = several if len(pool.columns) == 1 else pool
@@ -236,7 +239,7 @@ class RerankerContract(BaseModelContract):
             first = np.full_like(candidates, candidates[counts.argmax()])
 
     def _requests(self) -> QueryBatch:
-        """Return the first query of the batch many times, each time with another name."""
+        """Return a batch that has the first query of `queries()` many times, each time with another request id."""
         queries = self.queries().take(np.zeros(_REQUESTS, np.int32))
         return replace(queries, ids=tuple(f"request {row}" for row in range(_REQUESTS)))
 

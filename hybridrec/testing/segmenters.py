@@ -52,7 +52,7 @@ class SegmenterContract(QueryContract):
         assert first == segments_of(self.made(options), queries, data).tolist(), "another instance, other segments"
 
     def test_served_as_measured(self, options: Mapping[str, Any]) -> None:
-        """Require the same segments from the data that is served, and any segments from a bundle without users."""
+        """Require the same segments with the data of a bundle, and valid segments also if the bundle has no users."""
         data, queries, segmenter = self.data(), self.queries(), self.made(options)
         measured = segments_of(segmenter, queries, data).tolist()
         served = segments_of(segmenter, queries, served_data(data)).tolist()

@@ -33,7 +33,7 @@ _QUERIES = 512
 
 
 class ApproximateOptions(Options):
-    """Options of `approximate`."""
+    """Options of `approximate`: the vectors to search, the effort of the search, and the recall that it must reach."""
 
     uses: Annotated[str, ComponentRef(VectorModel)] = Field(examples=["als"])
     """Label of the component whose vectors are searched, such as `als`, `word2vec` or `lightfm`."""

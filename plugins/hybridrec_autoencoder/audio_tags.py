@@ -29,7 +29,7 @@ LENGTH = 4.0
 
 
 class AudioTagOptions(TrainingOptions):
-    """Options of `audio-tag-autoencoder`."""
+    """Options of `audio-tag-autoencoder`: the layers, the vectors of tags, and the hidden part of the input."""
 
     hidden: int = Field(200, ge=1)
     """Width of the hidden layer, which is the latent space."""

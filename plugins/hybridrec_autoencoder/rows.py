@@ -18,7 +18,7 @@ Width: TypeAlias = Annotated[int, Field(ge=1)]
 
 
 class DenoisingOptions(TrainingOptions):
-    """Options of `denoising-autoencoder`."""
+    """Options of `denoising-autoencoder`: the layers, the loss, the values of the input, and the end of training."""
 
     hidden: Width | Annotated[tuple[Width, ...], Field(min_length=1)] = 200
     """Width of the hidden layer, or widths of several from the input on, `[100, 50]`; candidates are compared with

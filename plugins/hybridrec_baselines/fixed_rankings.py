@@ -79,7 +79,7 @@ class Random(DenseModel):
 
 
 class ListedOptions(Options):
-    """Options of `listed`."""
+    """Options of `listed`: the items that it recommends to everybody."""
 
     ids: list[str] = Field(min_length=1, examples=[["first", "second"]])
     """External ids of the items, best first."""

@@ -11,7 +11,7 @@ from hybridrec import DAY, Dataset, DenseModel, Doubles, Floats, Options, QueryB
 
 
 class PersonalPopularityOptions(Options):
-    """Options of `personal-popularity`."""
+    """Options of `personal-popularity`: the time in which interactions lose half of their weight."""
 
     half_life: float | None = Field(90.0, gt=0)
     """Number of days before the query at which an interaction counts half; null, or data without times, counts all

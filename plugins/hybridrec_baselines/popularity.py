@@ -29,7 +29,7 @@ from hybridrec import Field as QueryField
 
 
 class PopularityOptions(Options):
-    """Options of `popularity`."""
+    """Options of `popularity`: the measure of popularity, and the users among whom it is counted."""
 
     count: Literal["users", "weights"] = "users"
     """Measure of popularity: the number of distinct users who have an item, or the sum of its interactions' weights."""

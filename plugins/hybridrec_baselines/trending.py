@@ -36,7 +36,7 @@ _REACH = 20
 
 
 class TrendingOptions(Options):
-    """Options of `trending`."""
+    """Options of `trending`: the width of the time around a query, and the smoothing of the counts in it."""
 
     half_life: float = Field(60.0, gt=0)
     """Number of days from the query's time, before or after it, at which an interaction counts half."""

@@ -13,7 +13,7 @@ from hybridrec_content.blocks import Kind, block
 
 
 class ContentPopularityOptions(Options):
-    """Options of `content-popularity`."""
+    """Options of `content-popularity`: the content that explains popularity, and the penalty on its effects."""
 
     kinds: tuple[Kind, ...] = ("tags", "features")
     """Kinds of content to read: `tags`, `features`, words of the `text`, dense `vectors`. Words are numerous and say

@@ -102,7 +102,10 @@ class ContentTransfer(ContentModel):
         return self
 
     def _carry(self, kernel: ContentKernel) -> None:
-        """Compute P W, float32 [warm, cold]: W by Cholesky, and P W = X' (X W) / n - W without forming P."""
+        """Compute P W of the class's formula, float32 [warm items, cold items], and keep it.
+
+        W is solved by Cholesky factorization. P W is computed as X' (X W) / n - W, so that the large P is never held.
+        """
         from scipy.linalg import cho_factor, cho_solve
 
         system = kernel.matrix(self._warm, self._warm)

@@ -80,6 +80,6 @@ class ContentVectors(VectorModel):
 
 
 def _unit(rows: Floats) -> Floats:
-    """Scale rows to length 1; rows without a direction become NaN."""
+    """Scale rows to length 1; rows of zeros become NaN."""
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     return (rows / np.where(lengths > 0, lengths, np.nan)).astype(np.float32, copy=False)

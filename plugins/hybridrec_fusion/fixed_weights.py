@@ -52,10 +52,10 @@ class Weighted(WeightedColumns):
 
 
 class CombMNZ(SumOfColumns):
-    """Weighted sum times the number of generators that proposed the candidate (Fox and Shaw 1994).
+    """Weighted sum of normalised scores, times the number of generators that proposed the candidate.
 
-    Candidates that several generators propose independently gain on those of a single one. Scores should not be
-    negative, so the scale is min-max by default.
+    Candidates that several generators propose thereby rise above those that only one proposes (Fox and Shaw 1994).
+    Normalised scores should not be negative, so the scale is min-max by default.
     """
 
     name = "combmnz"
@@ -79,9 +79,10 @@ class BordaConfig(Options):
 
 
 class Borda(SumOfColumns):
-    """Borda count: each column gives its first of n candidates n points, its last one 1 point, all divided by n.
+    """Borda count: each column gives points to the n candidates of a query, and the weighted points are summed.
 
-    Candidates without an opinion share the remaining points evenly (Aslam and Montague 2001).
+    The first candidate gets n points, the second n - 1, and so on; all points are divided by n. Candidates on which a
+    column has no opinion share its remaining points evenly (Aslam and Montague 2001).
     """
 
     name = "borda"

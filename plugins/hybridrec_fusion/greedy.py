@@ -12,7 +12,7 @@ from hybridrec_fusion.weights import SearchedWeights
 
 
 class GreedyConfig(GuardedConfig):
-    """Options of `greedy`."""
+    """Options of `greedy`: the size of the ensemble, and the options of all guarded fusions."""
 
     rounds: int = Field(25, ge=1)
     """Largest number of columns in the ensemble; a column counts as often as it was selected."""

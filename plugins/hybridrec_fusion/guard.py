@@ -30,7 +30,10 @@ from hybridrec_fusion.validation import Validation
 
 
 class GuardedConfig(Options):
-    """Options of fusions that learn a blend and compare it with the best single column."""
+    """Options of fusions that learn a blend and compare it with the best single column.
+
+    They are the columns, their scale, and the validation queries on which they are compared.
+    """
 
     k: int = Field(20, ge=1)
     """Cut-off of the nDCG to maximize."""

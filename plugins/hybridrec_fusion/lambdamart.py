@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class LambdaMARTConfig(LearnedConfig):
-    """Options of `lambdamart`."""
+    """Options of `lambdamart`: the number and the size of the trees, and those of fusions that learn from features."""
 
     trees: int = Field(300, ge=1)
     """Largest number of trees of a model; growth ends earlier if more trees do not help on held-out users."""
@@ -56,10 +56,10 @@ class Trees:
 class LambdaMART(LearnedRanker[Trees]):
     """Gradient-boosted trees on the lambdas of nDCG@k (Burges 2010), grown by LightGBM's `lambdarank`.
 
-    Trees see every feature, with unknown values as such, and find products of features on their own. Each model
-    grows until its nDCG@k falls on a part of the users held out for that, which is neither the part on which the guard
-    judges it nor among those from which the trees are learned. A relevant id that no generator proposed lowers the
-    nDCG of its query, and thereby the weight of the query.
+    Trees are given every feature, and an unknown value as NaN; they find products of features on their own. A model
+    learns its trees from all parts of the users but two. One of the two parts ends its growth: no trees are added once
+    its nDCG@k there falls. On the other part the guard compares the model with the best single column. A relevant id
+    that no generator proposed lowers the nDCG of its query, and thereby the weight of the query.
     """
 
     name = "lambdamart"
@@ -74,9 +74,9 @@ class LambdaMART(LearnedRanker[Trees]):
         return dict(features(queries, pool, self.facts[pool.target], self.config.normalise))
 
     def train(self, examples: Examples, turn: int) -> Trees:
-        """Train on all parts of the users but one, until more trees do not improve the nDCG@k on that one.
+        """Train on all parts of the users in `examples` but one, and end when more trees do not improve nDCG@k on it.
 
-        `turn`, the number of the model, decides which part is held out.
+        `turn`, the number of the model, decides which part that is.
         """
         import lightgbm
 
@@ -144,10 +144,10 @@ class LambdaMART(LearnedRanker[Trees]):
 
 
 def _dataset(examples: Examples, k: int, reference: Any = None) -> Any:
-    """Convert the examples to a LightGBM dataset.
+    """Convert the examples to a LightGBM dataset; `reference` is the dataset of the training examples, if there is one.
 
-    The weight of each query is multiplied by the ideal DCG@k of its relevant candidates over the ideal DCG@k of all its
-    relevant ids.
+    The weight of each query is multiplied by a factor, so that relevant ids which no generator proposed lower it: the
+    ideal DCG@k of its relevant candidates divided by the ideal DCG@k of all its relevant ids.
     """
     import lightgbm
 

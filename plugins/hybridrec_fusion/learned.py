@@ -22,7 +22,7 @@ _BLOCK = 512
 
 
 class LearnedConfig(GuardedConfig):
-    """Options of fusions that learn from features of candidates."""
+    """Options of fusions that learn from features of candidates: the candidates to learn from, and the guard."""
 
     depth: int = Field(50, ge=1)
     """Rank in its best column down to which a candidate is used for training; lower ones are numerous and easy."""
@@ -55,10 +55,11 @@ class Examples:
 
 
 class LearnedRanker(Guarded, Generic[M]):
-    """Fusion by models of features that rank all segments alike, except those where the guard replaces them.
+    """Fusion by models that score candidates by their features, the same models for all segments.
 
-    The users of the validation queries are divided into parts; for each part a model is learned without it, and judged
-    on it. Candidates are ranked by the mean of these models' scores.
+    The users of the validation queries are divided into parts. For each part a model is learned from the other parts,
+    and judged on this part. Candidates are ranked by the mean of these models' scores; in segments where the guard
+    finds the best single column at least as good, that column ranks instead.
     """
 
     Config = LearnedConfig

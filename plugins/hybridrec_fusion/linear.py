@@ -14,7 +14,7 @@ from hybridrec_fusion.learned import Examples, LearnedConfig, LearnedRanker
 
 
 class LinearConfig(LearnedConfig):
-    """Options of `linear`."""
+    """Options of `linear`: the penalty on weights, and the options of fusions that learn from features."""
 
     depth: int = Field(20, ge=1)
     """Rank in its best column down to which a candidate is used for training; lower ones are numerous and easy."""
@@ -115,7 +115,10 @@ class Linear(LearnedRanker[Doubles]):
 
 
 class SoftmaxLoss:
-    """Mean softmax loss of the queries, and its gradient, as a function of the weights of standardised features."""
+    """Mean softmax loss of the queries, and its gradient, as a function of the weights of F features.
+
+    The features of the examples are divided by `scale`, float64 [F]. The squared weights have the penalty `l2` / 2.
+    """
 
     def __init__(self, examples: Examples, scale: Doubles, l2: float) -> None:
         self.features = examples.features / scale.astype(np.float32)

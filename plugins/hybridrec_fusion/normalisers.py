@@ -57,7 +57,7 @@ class EmpiricalCDF(Normaliser):
 
 
 class SoftmaxConfig(Options):
-    """Options of `softmax`."""
+    """Options of `softmax`: the temperature, by which scores are divided."""
 
     temperature: float = Field(1.0, gt=0)
     """Divisor of the z-scores: below 1 the first places gain weight, above 1 all candidates come closer together."""

@@ -41,9 +41,10 @@ def weighed(weights: Floats, columns: dict[str, Floats]) -> dict[str, Floats]:
 
 
 def weigh_unscored_equally(weights: Floats, columns: Iterable[str], pool: Pool) -> Floats:
-    """Return `weights`, float32 [L, Q], with 1 for all columns of queries on which no weighted column has an opinion.
+    """Return `weights`, float32 [L, Q], but with 1 everywhere for queries that would otherwise have no order.
 
-    For such a query the order by the other columns is better than none.
+    These are the queries for which no column of a weight other than 0 has an opinion on any candidate: an order by the
+    other columns is better than none.
     """
     speaks = np.stack(
         [pool.cached(("speaks", label), None, partial(_speaks, pool.columns[label])) for label in columns]
@@ -106,8 +107,8 @@ def _speaks(values: Floats) -> Bools:
 def _scaled(normaliser: Normaliser, columns: Mapping[str, Floats], missing: Missing) -> dict[str, Floats]:
     """Return the scaled columns: label -> float32 [Q, K] without NaN.
 
-    Scaling works row by row, so the same rows of all columns are scaled one below the other: for a single query, as
-    many calls of numpy as for one column.
+    The rows of all columns are put one below the other and scaled by one call, since a normaliser works row by row. So
+    all columns of a single query take no more calls of numpy than one column.
     """
     stack = np.empty((len(columns), *next(iter(columns.values())).shape), np.float32)
     for rows in _parts(stack[0], len(columns)):
@@ -128,6 +129,6 @@ def _filled(values: Floats, missing: Missing) -> Floats:
 
 
 def _parts(values: NDArray[Any], columns: int = 1) -> Iterator[slice]:
-    """Yield blocks of rows of [Q, K] values, of so many columns, that fit into the processor's nearest cache."""
+    """Yield blocks of rows of `values`, [Q, K]; this number of columns of a block fits into the nearest cache."""
     step = max(_CACHED // max(values.shape[1] * columns, 1), 1)
     return (slice(start, start + step) for start in range(0, len(values), step))

@@ -31,7 +31,7 @@ from hybridrec_implicit.least_squares import LeastSquares, Side, alternate
 
 
 class ALSOptions(ColumnOptions, ColdOptions, SimilarityOptions):
-    """Options of `als`."""
+    """Options of `als`: the size of the vectors, the regularization, and the confidence in the entries."""
 
     factors: int = Field(64, gt=0)
     """Dimensions of the space."""

@@ -25,7 +25,7 @@ from hybridrec_implicit.column_model import ColumnModel, ColumnOptions, one_thre
 
 
 class ItemKNNOptions(ColumnOptions):
-    """Options of `item-knn`."""
+    """Options of `item-knn`: the measure of similarity, and the number of neighbours."""
 
     similarity: Literal["cosine", "bm25", "tfidf"] = "bm25"
     """Weight of users in the similarity of two columns: all equal, or lower for users with more entries (BM25, TF-IDF).

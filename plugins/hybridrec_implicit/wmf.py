@@ -30,7 +30,7 @@ from hybridrec_implicit.least_squares import LeastSquares, Side, alternate
 
 
 class WMFOptions(ColdOptions, SimilarityOptions):
-    """Options of `wmf`."""
+    """Options of `wmf`: the loss, its weights, and the algorithm that minimizes it."""
 
     factors: int = Field(64, gt=0)
     """Dimensions of the space."""

@@ -39,7 +39,7 @@ _NEEDS: dict[UserField, Field] = {
 
 
 class LightFMOptions(SimilarityOptions):
-    """Options of `lightfm`.
+    """Options of `lightfm`: the fields that describe users and items, the loss, and the steps of training.
 
     Biases (that of an item is its popularity) belong to the inner product alone; other similarities leave them out.
     """

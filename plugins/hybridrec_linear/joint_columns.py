@@ -72,7 +72,7 @@ class ColumnOptions(Options):
 
 
 class ScaledColumnOptions(ColumnOptions):
-    """Options of models that minimize squared errors, in which popular items dominate."""
+    """Options of linear models that minimize squared errors: the columns, and a power that holds back popular items."""
 
     column_power: float = Field(0.25, ge=0, le=1)
     """Power of a column's number of users by which its values are divided, so that popular items dominate less; 0 is as

@@ -17,7 +17,7 @@ _STILL = 1e-4
 
 
 class SlimOptions(ScaledColumnOptions):
-    """Options of `slim`."""
+    """Options of `slim`: the penalties on weights, the neighbours, and the columns of the training matrix."""
 
     l1: float = Field(0.1, ge=0)
     """Penalty on the sum of the weights: with higher values fewer columns predict another one."""

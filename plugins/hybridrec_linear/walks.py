@@ -17,7 +17,7 @@ _STEPS = 1 << 24
 
 
 class P3AlphaOptions(ColumnOptions):
-    """Options of `p3alpha`."""
+    """Options of `p3alpha`: the power of the probabilities, and the number of neighbours that are kept."""
 
     alpha: float = Field(1.0, gt=0)
     """Power of each step's probability; with values below 1 unlikely steps count more."""
@@ -40,7 +40,10 @@ class P3Alpha(SparseLinearModel):
     config: P3AlphaOptions
 
     def learn(self, rows: Sparse, n: int) -> None:
-        """Compute the last two steps of walks from each column, and keep the most probable ends."""
+        """Compute the last two steps of walks from each column, and keep the columns in which most of them end.
+
+        `rows`, csr [R, C], is the training matrix; walks end in its first n columns.
+        """
         back, forth = _steps(rows.T.tocsr(), self.config.alpha), _steps(rows, self.config.alpha)[:, :n]
         forth = forth @ diags(self.damping(rows.getnnz(axis=0)[:n]).astype(np.float32))
         k = self.config.neighbours
@@ -48,11 +51,14 @@ class P3Alpha(SparseLinearModel):
         self._weights = vstack(blocks, format="csr", dtype=np.float32)
 
     def damping(self, count: Doubles) -> Doubles:
-        """Return the factor on the probability of ending in each column, by its number of rows: float64 [n]."""
+        """Return a factor for the score of each column, by which a subclass holds back popular columns: float64 [n].
+
+        `count`, float64 [n], is the number of rows of each column. Here all factors are 1.
+        """
         return np.ones(len(count))
 
     def predict(self, values: Sparse) -> Floats:
-        """Return the scores after all three steps, of which the first leaves the query: float32 [Q, n]."""
+        """Return the scores after all three steps, the first of which goes from a query to a column: float32 [Q, n]."""
         return super().predict(_steps(values, self.config.alpha))
 
     def memory(self, data: Dataset) -> int:
@@ -68,7 +74,7 @@ class P3Alpha(SparseLinearModel):
 
 
 class RP3BetaOptions(P3AlphaOptions):
-    """Options of `rp3beta`."""
+    """Options of `rp3beta`: those of `p3alpha`, and a power that holds back popular items."""
 
     beta: float = Field(0.5, ge=0)
     """Power of the number of users by which popular items are held back; 0 is `p3alpha`."""
@@ -90,7 +96,10 @@ class RP3Beta(P3Alpha):
 
 
 def _steps(values: Sparse, alpha: float) -> Sparse:
-    """Divide each row by its sum, and raise the entries to the power alpha: csr of the same shape."""
+    """Return the probabilities of one step, to the power alpha: csr in the shape of `values`.
+
+    The probability of a step from a row to a column is the entry divided by the sum of its row.
+    """
     steps = values.copy()
     total = np.asarray(values.sum(axis=1)).ravel()
     steps.data = (steps.data / total[kernels.csr_rows(steps)]) ** np.float32(alpha)

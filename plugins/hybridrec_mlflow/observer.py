@@ -9,7 +9,7 @@ from hybridrec import Event, Observer, Options, RunFinished
 
 
 class MLflowOptions(Options):
-    """Options of `mlflow`."""
+    """Options of `mlflow`: the tracking server, and the experiment in it."""
 
     uri: str | None = None
     """The tracking server or store; by default the variable `MLFLOW_TRACKING_URI`, or MLflow's own default."""

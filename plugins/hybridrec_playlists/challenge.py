@@ -40,7 +40,7 @@ CATEGORIES = (
 
 
 class TenCategoriesOptions(Options):
-    """Options of `ten-categories`."""
+    """Options of `ten-categories`: the shares of playlists that are held out."""
 
     test: float = Field(0.01, gt=0, lt=1)
     """Share of the playlists to hold out; the challenge holds out 10,000 of a million."""

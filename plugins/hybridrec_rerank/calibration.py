@@ -33,7 +33,7 @@ BLUR = 0.01
 
 
 class CalibrationOptions(Options):
-    """Options of `calibration`."""
+    """Options of `calibration`: the weight of relevance, the tags that count, and the candidates considered."""
 
     relevance: float = Field(0.5, ge=0, le=1)
     """Share of relevance in the trade-off (1 - lambda of the paper); 1 changes nothing."""
@@ -48,10 +48,10 @@ class CalibrationOptions(Options):
 class Calibration(Reranker):
     """Calibrated recommendations (Steck 2018): the slate's mix of tags stays close to the history's.
 
-    Each place goes to the candidate that adds most to relevance sum(r) - (1 - relevance) KL(p || q): r are the final
-    scores of the slate, scaled from 0 to 1 within the candidates considered; p is the mean of the tag shares of the
-    history's items by their weights; q is the mean of those of the slate's items, smoothed as 0.99 q + 0.01 p. For a
-    history without tags the order stays.
+    Each place goes to the candidate that adds most to w sum(r) - (1 - w) KL(p || q), where w is the option `relevance`.
+    r are the final scores of the items of the slate, scaled from 0 to 1 within the candidates considered. p is the mean
+    of the tag shares of the history's items, weighted by the items' weights; q is the mean of the tag shares of the
+    slate's items, smoothed as 0.99 q + 0.01 p. For a history without tags the order does not change.
     """
 
     name = "calibration"
@@ -92,6 +92,7 @@ def select(relevance: Floats, shares: Floats, wanted: Floats, trade: float, n: i
     relevance: float32 [Q, D], best first, from 0 to 1, -inf at padding
     shares: float32 [Q, D, m], the mix of each candidate over m tags of its query
     wanted: float32 [Q, m], the mix to match: rows sum to 1, or to 0 where it is unknown
+    trade: the weight of relevance in the trade-off, from 0 to 1
     """
     selection = Selection(relevance, trade, n)
     slate = np.zeros_like(wanted)
@@ -115,9 +116,10 @@ def mixes(profiles: Sparse, m: int) -> tuple[Longs, Floats]:
 
 
 def _at(shares: Sparse, ids: Ints, tags: Longs) -> Floats:
-    """Return the entries of `shares`, csr [I, tags], for each candidate in the tags of its query: float32 [Q, D, m].
+    """Return the shares that the m tags of a query have in each of its D candidates: float32 [Q, D, m].
 
-    `ids` are int32 [Q, D] and `tags` int64 [Q, m], both padded with -1.
+    `shares`, csr [I, T], are those of all tags in all items. `ids`, int32 [Q, D], are the candidates, and `tags`, int64
+    [Q, m], the tags of the queries, both padded with -1.
     """
     (queries, depth), m = ids.shape, tags.shape[1]
     place = np.full((queries, shares.shape[1] + 1), m, np.int64)  # the last column receives the padding

@@ -13,7 +13,7 @@ from hybridrec_rerank.pool_order import head, lifted, moved
 
 
 class CapsOptions(Options):
-    """Options of `caps`."""
+    """Options of `caps`: the limit, the tags to which it applies, and the candidates considered."""
 
     most: int = Field(2, ge=1)
     """Largest number of items of a slate that have the same tag."""

@@ -11,7 +11,7 @@ from hybridrec import DAY, PADDING, DataError, Dataset, Floats, Options, Pool, Q
 
 
 class PopularityCorrectionOptions(Options):
-    """Options of `popularity-correction`."""
+    """Options of `popularity-correction`: the strength of the correction."""
 
     strength: float = Field(0.2)
     """Standard deviations of the final score that are subtracted for each standard deviation of log popularity;
@@ -53,7 +53,7 @@ class PopularityCorrection(Reranker):
 
 
 class FreshnessOptions(Options):
-    """Options of `freshness`."""
+    """Options of `freshness`: the boost of a new item, and the time in which half of it is lost."""
 
     boost: float = Field(0.5, gt=0)
     """Standard deviations of the final score that are added to an item at its release."""

@@ -15,7 +15,7 @@ SMALLEST = 1e-6
 
 
 class DPPOptions(LikenessOptions):
-    """Options of `dpp`."""
+    """Options of `dpp`: the weight of relevance, and the definition of similarity."""
 
     relevance: float = Field(0.8, ge=0, le=1)
     """Share of relevance in the trade-off (theta of the paper); 1 changes nothing."""
@@ -24,9 +24,10 @@ class DPPOptions(LikenessOptions):
 class DPP(Likeness):
     """Greedy MAP inference for a determinantal point process (Chen, Zhang and Zhou 2018).
 
-    Each place goes to the candidate that adds most to theta sum(r) + (1 - theta) log det(S): r are the final scores
-    of the slate scaled from 0 to 1 within the candidates considered, S the cosines of its items. Unlike `mmr` it
-    considers the slate as a whole, not only the nearest item.
+    Each place goes to the candidate that adds most to theta sum(r) + (1 - theta) log det(S), where theta is the option
+    `relevance`. r are the final scores of the items of the slate, scaled from 0 to 1 within the candidates considered;
+    S is the matrix of the cosines of these items with each other. Unlike `mmr`, which compares a candidate with the
+    most similar item only, it considers the slate as a whole.
     """
 
     name = "dpp"
@@ -47,10 +48,11 @@ def select(relevance: Floats, vectors: Floats, trade: float, n: int) -> Longs:
     """Return the place of each candidate after n greedy choices, int64 [Q, D]; those not chosen follow in order.
 
     relevance: float32 [Q, D], best first, from 0 to 1, -inf at padding
-    vectors: float32 [Q, D, dim], of length 1 or 0
+    vectors: float32 [Q, D, dim], the vectors of the candidates, of length 1 or 0
+    trade: the weight of relevance in the trade-off, from 0 to 1
 
-    S are the cosines of the chosen items. Its Cholesky factor grows by a row with each choice, so log det(S) costs one
-    product for each place.
+    S is the matrix of the cosines of the chosen items. Its Cholesky factor gets one more row with each choice, so
+    log det(S) costs one product for each place.
     """
     selection = Selection(relevance, trade, n)
     factor = np.zeros((*relevance.shape, len(selection.steps)), np.float32)

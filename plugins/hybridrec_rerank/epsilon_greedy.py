@@ -10,7 +10,7 @@ from hybridrec_rerank.policy import PLACES, Chances, Policy
 
 
 class EpsilonGreedyOptions(Options):
-    """Options of `epsilon-greedy`."""
+    """Options of `epsilon-greedy`: the probability of a random candidate, and the candidates from which it is drawn."""
 
     epsilon: float = Field(0.1, gt=0, le=1)
     """Probability with which a place shows any candidate that is not yet shown, all equally likely, not the best."""
@@ -19,10 +19,11 @@ class EpsilonGreedyOptions(Options):
 
 
 class EpsilonGreedy(Policy):
-    """Policy that shows the best open candidate (not yet shown) at each place, or with probability epsilon any of them.
+    """Policy that puts the best open candidate at each place, or with probability epsilon a random open candidate.
 
-    The best one is among "any": with m open candidates its probability is 1 - epsilon + epsilon / m, and that of each
-    other is epsilon / m (Sutton and Barto, "Reinforcement Learning", section 2.2, place by place).
+    A candidate is open as long as it has no place. The random candidate may be the best one: of m open candidates the
+    best gets the place with probability 1 - epsilon + epsilon / m, and each other one with probability epsilon / m
+    (Sutton and Barto, "Reinforcement Learning", section 2.2, place by place).
     """
 
     name = "epsilon-greedy"

@@ -12,7 +12,7 @@ from hybridrec_rerank.pool_order import placed
 
 
 class ExploreOptions(Options):
-    """Options of `explore`."""
+    """Options of `explore`: the places reserved for new items, and the definition of a new item."""
 
     share: float = Field(0.1, gt=0, le=1)
     """Share of the slate reserved for new items, spread evenly: 0.2 is every fifth place."""

@@ -14,7 +14,7 @@ from hybridrec_rerank.selection import Selection
 
 
 class ExposureOptions(Options):
-    """Options of `exposure`."""
+    """Options of `exposure`: the weight of relevance, the tags that define groups, and the candidates considered."""
 
     relevance: float = Field(0.5, ge=0, le=1)
     """Share of relevance in the trade-off; 1 changes nothing."""
@@ -28,9 +28,10 @@ class Exposure(Reranker):
     """Demographic parity of exposure (Singh and Joachims 2018): each group has the same exposure per candidate.
 
     The exposure of place j is 1 / log2(1 + j); an item in several groups divides both its exposure and its
-    membership among them. Each place goes to the candidate with the highest relevance r + (1 - relevance) d: r is its
-    final score scaled from 0 to 1 within the candidates considered, d the mean over its groups of the group's share
-    among these candidates minus its share of the exposure so far. Items without a group have d = 0.
+    membership among them. Each place goes to the candidate with the highest w r + (1 - w) d, where w is the option
+    `relevance`. r is its final score, scaled from 0 to 1 within the candidates considered. d is the share of its group
+    among these candidates minus the share of the exposure that the group has so far, as a mean over its groups; it is 0
+    for items without a group.
     """
 
     name = "exposure"
@@ -66,6 +67,7 @@ def select(relevance: Floats, groups: Ints, trade: float, n: int) -> Longs:
 
     relevance: float32 [Q, D], best first, from 0 to 1, -inf at padding
     groups: int32 [Q, D, m], the groups of each candidate, padded with -1
+    trade: the weight of relevance in the trade-off, from 0 to 1
     """
     selection = Selection(relevance, trade, n)
     rows = selection.rows[:, None]

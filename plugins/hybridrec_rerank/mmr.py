@@ -15,7 +15,7 @@ _QUERIES = 64
 
 
 class MMROptions(LikenessOptions):
-    """Options of `mmr`."""
+    """Options of `mmr`: the weight of relevance, and the definition of similarity."""
 
     relevance: float = Field(0.8, ge=0, le=1)
     """Share of relevance in the trade-off (lambda of the paper); 1 changes nothing."""
@@ -24,8 +24,9 @@ class MMROptions(LikenessOptions):
 class MMR(Likeness):
     """Maximal marginal relevance (Carbonell and Goldstein 1998) on cosines of item vectors.
 
-    Each place goes to the candidate with the highest lambda r - (1 - lambda) s: r is its final score scaled from 0
-    to 1 within the candidates considered, s its largest cosine with the items selected so far.
+    Each place goes to the candidate with the highest lambda r - (1 - lambda) s, where lambda is the option `relevance`.
+    r is its final score, scaled from 0 to 1 within the candidates considered; s is its largest cosine with an item
+    that already has a place.
     """
 
     name = "mmr"
@@ -50,7 +51,8 @@ def select(relevance: Floats, vectors: Floats, trade: float, n: int) -> Longs:
     """Return the place of each candidate after n greedy choices, int64 [Q, D]; those not chosen follow in order.
 
     relevance: float32 [Q, D], best first, from 0 to 1, -inf at padding
-    vectors: float32 [Q, D, dim], of length 1
+    vectors: float32 [Q, D, dim], the vectors of the candidates, of length 1
+    trade: the weight of relevance in the trade-off, from 0 to 1
     """
     selection = Selection(relevance, trade, n)
     nearest = np.full(relevance.shape, -1, np.float32)

@@ -12,7 +12,7 @@ from hybridrec_rerank.pool_order import placed
 
 
 class PinnedOptions(Options):
-    """Options of `pinned`."""
+    """Options of `pinned`: the item for each pinned place."""
 
     places: dict[Annotated[int, Field(ge=1)], str] = Field(min_length=1, examples=[{1: "single-of-the-week"}])
     """Place of the slate, from 1 -> id of the item to put there, for example `{1: single-of-the-week}`."""

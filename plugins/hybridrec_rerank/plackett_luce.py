@@ -11,7 +11,7 @@ from hybridrec_rerank.pool_order import unit_range
 
 
 class PlackettLuceOptions(Options):
-    """Options of `plackett-luce`."""
+    """Options of `plackett-luce`: the temperature of the draws, and the candidates among which it draws."""
 
     temperature: float = Field(0.1, gt=0)
     """Score difference, in units of the range of the candidates' scores, that makes one e = 2.7 times as likely as

@@ -8,17 +8,22 @@ from hybridrec import Bools, Floats, Ints, Longs, Pool, kernels
 
 
 def head(pool: Pool, final: Floats, depth: int) -> tuple[Ints, Ints, Floats]:
-    """Return the best D = min(depth, K) candidates: columns and ids, int32 [Q, D], and scores, -inf at padding."""
+    """Return the best D = min(depth, K) candidates of each query by `final`, float32 [Q, K], best first.
+
+    The results are their columns in the pool, int32 [Q, D], their ids, int32 [Q, D], and their scores, float32 [Q, D],
+    -inf at padding.
+    """
     columns = kernels.best(final, depth)
     scores = np.take_along_axis(final, columns, axis=1)
     return columns, np.take_along_axis(pool.ids, columns, axis=1), np.nan_to_num(scores, nan=-np.inf)
 
 
 def moved(pool: Pool, final: Floats, columns: Ints, places: Longs) -> Pool:
-    """Return the pool with the candidates in `columns` at their `places`, and the others after them in their order.
+    """Return the pool with the candidates in `columns` at their `places`, and the other candidates after them.
 
+    final: float32 [Q, K], the scores by which the other candidates are ordered
     columns: int32 [Q, D], columns of the pool
-    places: int64 [Q, D], from 0
+    places: int64 [Q, D], the new place of each of these candidates, from 0
     """
     behind = columns.shape[1] + kernels.ranks(final)
     reordered = -behind
@@ -37,14 +42,18 @@ def unit_range(scores: Floats) -> Floats:
 
 
 def lifted(taken: Bools) -> Longs:
-    """Return places, int64 [Q, D], from 0, with the taken candidates first, then the others, both in their order."""
+    """Return the place of each candidate, int64 [Q, D], from 0, if those that are `taken`, bool [Q, D], come first.
+
+    The others follow; both groups keep their order.
+    """
     return np.argsort(np.argsort(~taken, axis=1, kind="stable"), axis=1)
 
 
 def placed(pool: Pool, final: Floats, wanted: Longs) -> Pool:
-    """Return the pool with some candidates at given places, and the others around them in their order.
+    """Return the pool with some candidates at given places; the others fill the remaining places in their order.
 
-    wanted: int64 [Q, K], the place of each candidate, from 1 and at most once in a row; 0 for any place
+    final: float32 [Q, K], the scores by which the other candidates are ordered
+    wanted: int64 [Q, K], the given place of a candidate, from 1 and at most once in a row; 0 for the other candidates
     """
     rows = np.arange(len(wanted))[:, None]
     width = wanted.shape[1] + int(wanted.max(initial=0))

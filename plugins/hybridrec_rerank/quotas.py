@@ -21,7 +21,7 @@ class Quota(Options):
 
 
 class QuotasOptions(Options):
-    """Options of `quotas`."""
+    """Options of `quotas`: the quota of each generator, and the candidates considered."""
 
     sources: dict[GeneratorLabel, Quota] = Field(min_length=1, examples=[{"popularity": {"at_least": 3}}])
     """Label of a generator -> its quota, for example `{word2vec: {at_least: 3}, als: {at_most: 10}}`. A candidate
@@ -43,8 +43,9 @@ class QuotasOptions(Options):
 class Quotas(Reranker):
     """Re-ranker that takes the best candidates within every generator's quota; the others fill the remaining places.
 
-    The places of `at_least` are filled first, then the best of all, never beyond `at_most`. The slate keeps the
-    order of the final score.
+    First each generator gets its best candidates, as many as `at_least` says. Then the best candidates of all
+    generators fill the remaining places, but no more than `at_most` of one generator. The slate is in the order of
+    the final score.
     """
 
     name = "quotas"

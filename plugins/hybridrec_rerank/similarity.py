@@ -11,7 +11,7 @@ from hybridrec import ComponentRef, Dataset, Floats, Options, Reranker, Sparse, 
 
 
 class LikenessOptions(Options):
-    """Options of the re-rankers that use the similarity of items."""
+    """Options of re-rankers that use the similarity of items: its definition, and the candidates considered."""
 
     alike: Literal["users", "tags"] = "users"
     """Definition of similarity: items are alike if the same users have them, or if the same tags describe them."""

@@ -14,7 +14,7 @@ from hybridrec_segments.ranges import ascending
 
 
 class ActivityOptions(Options):
-    """Options of `activity`."""
+    """Options of `activity`: the lengths of the history at which segments begin."""
 
     bounds: Annotated[list[Annotated[int, Field(ge=1)]], AfterValidator(ascending)] = Field([5, 20], min_length=1)
     """The lengths at which segments begin: [5, 20] makes "0-4", "5-19" and "20 or more"."""

@@ -16,7 +16,7 @@ from hybridrec_segments.ranges import UNKNOWN, ascending, by_bounds
 
 
 class AttributeOptions(Options):
-    """Options of `attribute`."""
+    """Options of `attribute`: the features or entities, of users or of items in the history, that are segments."""
 
     of: Literal["user", "items"] = "user"
     """`user`: what the query knows of the user; `items`: the items of the history, each as often as it occurs."""

@@ -19,7 +19,7 @@ _FIRST_WEEKDAY = 3
 
 
 class QueryTimeOptions(Options):
-    """Options of `time`."""
+    """Options of `time`: the part of the time that is the segment, and the zone of local time."""
 
     by: Literal["year", "month", "weekday", "hour"] = "month"
     """`year` (2016), `month` (2016-05), `weekday` (1 Monday) or `hour` of the day (09 h)."""

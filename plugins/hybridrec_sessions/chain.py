@@ -13,7 +13,7 @@ from hybridrec_sessions.recency import steps_from_end
 
 
 class MarkovChainOptions(Options):
-    """Options of `markov-chain`."""
+    """Options of `markov-chain`: the smoothing of transitions, and the items of a query that count."""
 
     smoothing: float = Field(5.0, gt=0)
     """Number of transitions with the overall shares of successors that are added to each item: large values pull the

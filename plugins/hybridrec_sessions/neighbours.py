@@ -29,7 +29,7 @@ _CELLS = 1 << 23
 
 
 class VSKNNOptions(Options):
-    """Options of `vsknn`."""
+    """Options of `vsknn`: the sessions that vote, and the weights of items and votes."""
 
     sample: int = Field(1000, ge=1)
     """Number of sessions with an item in common that are compared with a query: the nearest in time."""

@@ -28,7 +28,7 @@ from hybridrec import (
 
 
 class RecencyFrequencyOptions(Options):
-    """Options of `recency-frequency`."""
+    """Options of `recency-frequency`: the windows of days in which interactions are counted."""
 
     windows: tuple[Annotated[float, pydantic.Field(gt=0)], ...] = pydantic.Field((7.0, 30.0, 365.0), examples=[[7, 30]])
     """Numbers of days before the request; each makes a column `frequency-DAYS`."""

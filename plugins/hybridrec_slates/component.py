@@ -15,7 +15,7 @@ from hybridrec_slates.qrels import QUERIES
 
 
 class SlatesOptions(Options):
-    """Options of `slate-file`."""
+    """Options of `slate-file`: the file with the slates, and the scores that their ids get."""
 
     path: InputPath = Field(examples=["ours.run"])
     """File with the slates of one system: TREC text (query, Q0, id, rank, score, name), ordered by score, or a table

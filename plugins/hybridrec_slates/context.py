@@ -12,7 +12,7 @@ UNKNOWN = "unknown"
 
 
 class ContextOptions(Options):
-    """Options of `context`."""
+    """Options of `context`: the column of the request that is the segment."""
 
     column: str = Field(examples=["device"])
     """Column of the request whose values are the segments."""

@@ -27,7 +27,7 @@ from hybridrec import (
 
 
 class NaiveBayesOptions(Options):
-    """Options of `naive-bayes`."""
+    """Options of `naive-bayes`: the smoothing of counts, and the weight of an id's own frequency."""
 
     smoothing: float = Field(0.3, gt=0)
     """Number of users with the overall shares of items that are added to each tag (or item)."""

@@ -38,7 +38,7 @@ _CACHED = 1 << 20
 
 
 class TagFallbackOptions(Options):
-    """Options of `tag-fallback`."""
+    """Options of `tag-fallback`: the smoothing of counts, and the weights of rare tags, items' tags and title words."""
 
     smoothing: float = Field(3.0, gt=0)
     """Number of users with the overall shares that are added to each tag: with large values rare tags count less."""
@@ -99,7 +99,11 @@ class Counts:
         return result + prior * self.share[ids]
 
     def _among(self, cues: Sparse, smoothing: float) -> tuple[Sparse, Floats]:
-        """Return the factors, in `mean`, of `both`, csr [Q, C], and `share`, float32 [Q, 1], NaN without cues."""
+        """Return two factors (among, prior) such that `mean` is among `both` + prior `share`.
+
+        `cues`, csr [Q, C], are the weighted cues of the queries. The first factor is csr [Q, C]; the second is float32
+        [Q, 1], NaN for queries without cues.
+        """
         cues = make_csr(cues.data, cues.indices.copy(), cues.indptr.copy(), cues.shape)
         cues.eliminate_zeros()
         total = kernels.row_sums(cues)[:, None]

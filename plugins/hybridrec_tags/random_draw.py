@@ -1,4 +1,7 @@
-"""`tag-draw`: draws items at random from those that share a tag with the query's items, a floor for content models."""
+"""`tag-draw`: draws items at random from those that share a tag with the query's items.
+
+It is a baseline that every model of content should beat.
+"""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ MEMBERS = 5
 
 
 class ClusterDrawOptions(Options):
-    """Options of `cluster-draw`."""
+    """Options of `cluster-draw`: the vectors that are clustered, and the number of clusters."""
 
     uses: Annotated[str, ComponentRef(VectorModel)] = Option(examples=["word2vec"])
     """Label of the component whose item vectors are clustered: those of `als`, the input vectors of `word2vec`"""

@@ -12,15 +12,14 @@ ROUNDS = 10
 
 
 def cluster(seeds: Sparse, units: Floats, k: int) -> Floats:
-    """Cluster each query's seeds by spherical k-means (Dhillon and Modha 2001).
+    """Cluster each query's seeds, its tokens with a weight, by spherical k-means (Dhillon and Modha 2001).
+
+    seeds: csr float32 [Q, tokens], the weight of each seed
+    units: float32 [tokens, dim], the vectors of the tokens, rows of length 1
 
     Returns the directions of the centres, float32 [Q, k, dim], the cluster with the largest sum of weights first.
-    Queries with fewer than k clusters have rows of NaN.
-
-    seeds: csr float32 [Q, tokens], the weight of each seed; units: float32 [tokens, dim], rows of length 1
-
-    The first centre is the seed farthest from the mean, each further one the seed farthest from the previous
-    centres, so nothing is random.
+    Queries with fewer than k clusters have rows of NaN. The first centre is the seed that is farthest from the mean;
+    each further centre is the seed that is farthest from the previous centres. So nothing is random.
     """
     rows, vectors = kernels.csr_rows(seeds), units[seeds.indices]
     centres = _farthest(rows, vectors, seeds, k)
@@ -35,7 +34,8 @@ def interleaved(scores: Floats, asked: Sparse) -> Floats:
     """Interleave the rankings of k clusters into one, and return 1 over the place of each id in it: float32 [Q, N].
 
     scores: float32 [Q, k, N], the scores of each cluster; rows of NaN for missing clusters
-    asked: csr [Q, N], the ids of the query itself, which are ranked apart and take no places from others
+    asked: csr [Q, N], the ids of the query itself, which are ranked among themselves, so that they do not move other
+        ids down
 
     Ids on which no cluster has an opinion get NaN.
     """
@@ -55,7 +55,11 @@ def interleaved(scores: Floats, asked: Sparse) -> Floats:
 
 
 def _farthest(rows: Ints, vectors: Floats, seeds: Sparse, k: int) -> Floats:
-    """Choose the initial centres of k-means as `cluster` says: float32 [Q, k, dim], NaN for missing ones."""
+    """Choose the initial centres of k-means as `cluster` says: float32 [Q, k, dim], NaN for missing ones.
+
+    rows, vectors: for each of S seeds its query, int32 [S], and its vector of length 1, float32 [S, dim]
+    seeds: csr float32 [Q, tokens], the weights of these seeds
+    """
     _, centres = _means(rows, np.zeros_like(rows), vectors, seeds, k)
     starts = seeds.indptr[:-1]
     asking = np.flatnonzero(np.diff(seeds.indptr))
@@ -68,20 +72,26 @@ def _farthest(rows: Ints, vectors: Floats, seeds: Sparse, k: int) -> Floats:
 
 
 def _nearest(rows: Ints, vectors: Floats, centres: Floats) -> Ints:
-    """Return the place of the nearest centre of each seed: int32 [seeds]."""
+    """Return the number of the nearest centre of its query for each seed: int32 [S]; arguments as for `_cosines`."""
     return np.nan_to_num(_cosines(rows, vectors, centres), nan=-2.0).argmax(axis=1).astype(np.int32)
 
 
 def _cosines(rows: Ints, vectors: Floats, centres: Floats) -> Floats:
-    """Compute the cosines of each seed with the centres of its query, float32 [seeds, k]; NaN for missing centres."""
+    """Compute the cosines of each seed with the k centres of its query: float32 [S, k], NaN for missing centres.
+
+    `rows`, int32 [S], and `vectors`, float32 [S, dim], are the query and the vector of each seed; `centres` are
+    float32 [Q, k, dim].
+    """
     places = range(centres.shape[1])
     return np.stack([np.einsum("sd,sd->s", vectors, centres[rows, place]) for place in places], axis=1)
 
 
 def _means(rows: Ints, nearest: Ints, vectors: Floats, seeds: Sparse, k: int) -> tuple[Floats, Floats]:
-    """Compute the weight, float32 [Q, k], and the direction, float32 [Q, k, dim], of each cluster.
+    """Compute the weight, float32 [Q, k], and the direction, float32 [Q, k, dim], of each cluster of each query.
 
-    A cluster without seeds has weight 0 and direction NaN.
+    The weight is the sum of the weights of its seeds, and the direction is that of the weighted sum of their vectors.
+    `rows` and `vectors` are as for `_cosines`; `nearest`, int32 [S], is the cluster of each seed. A cluster without
+    seeds has weight 0 and direction NaN.
     """
     queries = seeds.shape[0]
     member = csr_matrix((seeds.data, (rows * k + nearest, np.arange(len(rows)))), shape=(queries * k, len(rows)))

@@ -83,7 +83,7 @@ def spread(points: Floats, k: int, rng: np.random.Generator) -> Floats:
 
 
 def _distances(points: Floats, chosen: Longs) -> Doubles:
-    """Compute 1 - cosine of all points with the points at `chosen`: float64 [n, len(chosen)].
+    """Compute 1 - cosine of all points, float32 [n, D], with the points at `chosen`: float64 [n, len(chosen)].
 
     Values are never below 0, and exactly 0 for a point and itself.
     """
@@ -118,6 +118,9 @@ def converged(points: Floats, centres: Floats) -> Clustering:
 
 
 def farthest_from_chord(x: Longs, y: Doubles) -> int:
-    """Return the index of the point farthest from the line through the first and last, axes scaled to [0, 1]."""
+    """Return the index of the point (x, y) of a curve that is farthest from the line through its two ends.
+
+    Both axes are scaled to [0, 1] first.
+    """
     along, drop = (x - x[0]) / max(x[-1] - x[0], 1), (y - y[0]) / ((y[-1] - y[0]) or 1)
     return int(np.abs(drop - along).argmax())

@@ -42,7 +42,10 @@ _CELLS = 1 << 23
 
 
 class AskingOptions(Options):
-    """Options of the components that retrieve from the space of another one; by default they are as in that one."""
+    """Options of components that retrieve from the trained space of another component, which `uses` names.
+
+    An option that is left out has the value that it has in that component.
+    """
 
     uses: Annotated[str, ComponentRef(SpaceModel)] = Option(examples=["word2vec"])
     """Label of the component whose trained space is used, such as a `word2vec`; it is trained once for all components
@@ -95,7 +98,11 @@ class Asking(Component):
 
 
 class MeanOptions(AskingOptions, SimilarityOptions):
-    """Options of `word2vec-mean`; `similarity` and `norm_exponent` do not default to those of the base model."""
+    """Options of `word2vec-mean`: the trained space, the vector of a query, and the similarity.
+
+    Unlike the other options, `similarity` and `norm_exponent` have defaults of their own, not those of the component
+    that `uses` names.
+    """
 
     @model_validator(mode="after")
     def _similarity_of_outputs(self) -> Self:
@@ -129,7 +136,7 @@ class Mean(Asking, SpaceModel):
 
 
 class VotingOptions(AskingOptions):
-    """Options of `word2vec-voting`."""
+    """Options of `word2vec-voting`: the trained space, the tokens of a query, and the ids for which a token votes."""
 
     neighbours: int = Option(100, ge=1)
     """Number of nearest ids for which each token of a query votes."""
@@ -178,7 +185,7 @@ class Voting(Asking, DenseModel):
 
 
 class ClustersOptions(AskingOptions):
-    """Options of `word2vec-clusters`."""
+    """Options of `word2vec-clusters`: the trained space, the tokens of a query, and the number of clusters."""
 
     clusters: int = Option(3, ge=1)
     """Largest number of clusters that the tokens of a query are put into."""
@@ -216,7 +223,7 @@ class Clusters(Asking, DenseModel):
 
 
 class PlaylistsOptions(AskingOptions):
-    """Options of `word2vec-playlists`."""
+    """Options of `word2vec-playlists`: the trained space, the vector of a query, and the users who vote."""
 
     neighbours: int = Option(50, ge=1)
     """Number of nearest training users that vote."""

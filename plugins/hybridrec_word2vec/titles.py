@@ -33,7 +33,7 @@ from hybridrec_word2vec.trained_space import normalised
 
 
 class TitleVectorsOptions(Options):
-    """Options of `title-vectors`."""
+    """Options of `title-vectors`: the words, the text from which their vectors are learned, and the training."""
 
     tokenizer: Tokenizer = Tokenizer()
     """Tokenization of texts."""
@@ -67,12 +67,12 @@ class TitleVectorsOptions(Options):
 class TitleVectors(VectorModel):
     """Cosine of an item and the query by the words of the items' texts (titles, lyrics).
 
-    Words are close if the same users play items with them: Word2Vec is trained on each training user's words, as
-    often as the items of the history have them; with `sentences: texts` it is trained on the texts. An item is the mean
-    of its words, weighted by log(1 + I / n) to the power `idf` for a word of n items, at length 1; a query is the mean
-    of its items and of its own text, which counts as an item. Thus an item without any plays is recommended through
-    words learned from other items, and a typed title is served like the item that has it. Items without a known word
-    get no opinion.
+    Words are close if the same users play items that have them: a sentence of Word2Vec has the words of all items in
+    the history of a training user. With `sentences: texts` a sentence is the text of an item. The vector of an item is
+    the mean of the vectors of its words, scaled to length 1; a word of n items is weighted by log(1 + I / n)
+    to the power `idf`. The vector of a query is the mean of the vectors of its items and of its own text, which counts
+    as an item. Thus an item without any plays is recommended through words learned from other items, and a typed title
+    is served like the item that has it. Items without a known word get no opinion.
     """
 
     name = "title-vectors"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Word2VecExportOptions(Options):
-    """Options of `word2vec`."""
+    """Options of the exporter `word2vec`: the component whose vectors are written."""
 
     label: str | None = None
     """Label of the component whose vectors are written; may be left out where only one has vectors."""

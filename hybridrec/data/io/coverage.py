@@ -1,4 +1,4 @@
-"""Side files whose ids match few of those in the interactions: without a word they would make no difference."""
+"""Warnings about side files whose ids match few of those in the interactions, so that they have hardly any effect."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _told(line: str, *, strict: bool) -> str:
 
 
 def _no_match(path: str, ids: Vocabulary, main: str, acting: Vocabulary, role: str) -> str:
-    """Return the sentence about a table of which no id is in the interactions, with an id of either."""
+    """Return the sentence about a table of which no id is in the interactions, with an example id from each."""
     return (
         f"{path}: none of its {len(ids):,} {role}s is in {main}; they are written like {ids.ids[0]!r} here and like "
         f"{acting.ids[0]!r} there: right is a column with the same ids"

@@ -100,7 +100,7 @@ def has_json_lines(path: Path) -> bool:
 
 
 def is_tab_table(path: Path) -> bool:
-    """Return True for a file of several lines, each of the first of which has the same number of tabs, at least one."""
+    """Return True if a file has several lines, and its first lines all have the same number of tabs, at least one."""
     if not path.is_file():
         return False
     with opened(path) as file:

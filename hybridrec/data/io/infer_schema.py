@@ -160,7 +160,7 @@ def _interactions(
 
 
 def _is_part_of_time(column: ColumnProfile, profiles: Mapping[str, ColumnProfile]) -> bool:
-    """Return True for a column of small numbers that is called a part of a time (day), beside one of another part."""
+    """Return True for a column of small numbers named after a part of a time (day) if another part has a column."""
     parts = {name for name in profiles if PARTS_OF_TIME & {*words_of(name)}}
     small = column.type == "year" or (column.numbers is not None and column.numbers[1] <= LARGEST_PART)
     return small and column.name in parts and len(parts) > 1

@@ -169,7 +169,10 @@ class Origin:
     rows: pl.Series | None = None
 
     def places(self, rows: pl.Series) -> Iterator[tuple[Path, list[int]]]:
-        """Yield each file from which some of these rows of the table, numbered from 0, come, and their lines in it."""
+        """Yield each file that has any of the given rows, with the lines (or rows) that these have in the file.
+
+        `rows` are numbers of rows of the table, from 0; lines are counted from 1.
+        """
         numbers = rows if self.rows is None else self.rows.gather(rows)
         if len(self.parts) == 1:
             yield self.parts[0], (self.first_row + numbers).to_list()

@@ -46,9 +46,9 @@ class EachPosition(Splitter):
     history of a query is in order of distance, the nearest item last, so that a component that reads the last n items
     reads the n nearest; of two items at the same distance, the one before the position comes last. Repeats of the item
     in the window are hidden, too (unless `seen: allow`), and a position that then shows nothing is skipped. The weights
-    of a user's queries sum to one, so the mean hit rate is the mean over lists of the share of positions that were hit:
-    AHR@k is `hit-rate@k`. The time of a query is the user's if the data has it, else the latest of the interactions
-    that it shows.
+    of a user's queries sum to one, so the mean of `hit-rate@k` is the mean over lists of the share of positions that
+    were hit, which is called AHR@k (average hit rate). The time of a query is the user's if the data has it, else the
+    latest time of the interactions that the query has.
     """
 
     name = "each-position"
