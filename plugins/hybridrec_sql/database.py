@@ -86,11 +86,12 @@ def connected(database: Secret | Path) -> Iterator[Database]:
         engine = sqlalchemy.create_engine(address, poolclass=sqlalchemy.NullPool, **read_only)
     except ImportError as error:
         driver = f"the driver '{error.name}' of {address.drivername}"
-        raise MissingDependencyError(f"{driver} is not installed: {_install(dialect)}") from None
+        raise MissingDependencyError(f"{driver} is not installed: {_install(dialect, error)}") from None
     except SQLAlchemyError:
+        package = "pip install duckdb-engine" if dialect == "duckdb" else "install the package that has it"
         raise ConfigError(
-            f"{database}: SQLAlchemy has no dialect '{address.drivername}'; right is postgresql, mysql+pymysql, ..., "
-            "once its package is installed"
+            f"{database}: SQLAlchemy has no dialect '{address.drivername}'; {package}, or name another, such as "
+            "postgresql or mysql+pymysql"
         ) from None
     try:
         with engine.connect() as connection:
@@ -111,10 +112,9 @@ def reason(error: Exception) -> str:
     return "; ".join(line.strip() for line in lines[:2] if line.strip(" ^")) or type(error).__name__
 
 
-def _install(dialect: str) -> str:
-    if dialect in ("postgresql", "sqlite"):
-        return INSTALL
-    return "pip install duckdb-engine" if dialect == "duckdb" else "install the one that SQLAlchemy names for it"
+def _install(dialect: str, error: ImportError) -> str:
+    """Return the command that installs a driver; most are called like the module that is missing."""
+    return INSTALL if dialect == "postgresql" and error.name == "psycopg" else f"pip install {error.name}"
 
 
 def _address(url: Secret) -> URL:

@@ -3,6 +3,7 @@
 import datetime
 import decimal
 import sqlite3
+import tracemalloc
 import uuid
 from urllib.parse import quote
 
@@ -268,6 +269,25 @@ def test_no_password_is_in_any_file_or_message(postgres, tmp_path, monkeypatch, 
             assert not [spelling for spelling in spellings if spelling.encode() in content], file
     assert not [spelling for spelling in spellings if spelling in told]
     assert redacted(f"failed for {PASSWORD}") == "failed for ***"
+
+
+def test_rows_are_never_all_in_memory_as_objects(tmp_path, monkeypatch):
+    monkeypatch.setattr("hybridrec_sql.reader.BATCH", 1000)
+    connection = sqlite3.connect(tmp_path / "plays.db")
+    connection.execute("CREATE TABLE plays (uid bigint, song varchar, heard bigint, times integer)")
+    rows = ((n % 997, f"song {n % 501}", 86400 * n, 1) for n in range(60_000))
+    connection.executemany("INSERT INTO plays VALUES (?, ?, ?, ?)", rows)
+    connection.commit()
+    connection.close()
+    made = reader(tmp_path, database="plays.db", queries={"plays": "plays"}, items=None)
+    reader(tmp_path, database="plays.db", queries={"plays": "SELECT * FROM plays LIMIT 5"}, items=None).tables()
+    tracemalloc.start()
+    try:
+        assert len(made.tables()["plays"]) == 60_000
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 3e6  # all rows at once take 16 MB
 
 
 def test_values_of_drivers():

@@ -205,12 +205,39 @@ def format_of(path: Path) -> Format | None:
 
 
 def opened(path: Path) -> BinaryIO:
-    """Open a file for reading bytes, which are decompressed if it is a .gz file. Raises DataError for a .zst file."""
+    """Open a file for reading bytes, which are decompressed if it is a .gz or .zst file.
+
+    Raises DataError for a .zst file that is not one, or whose text is not UTF-8.
+    """
     if path.suffix.lower() == ".gz":
         return cast(BinaryIO, gzip.open(path, "rb"))
     if path.suffix.lower() == ".zst":
-        raise DataError(f"{path}: its lines can be looked at one by one only once it is decompressed (`zstd -d`)")
+        return io.BytesIO(_without_zstd(path))
     return path.open("rb")
+
+
+def _without_zstd(path: Path) -> bytes:
+    """Return the text of a .zst file, which Polars decompresses: as a table of one column, a row for each line."""
+    import polars as pl
+
+    never = "\x01"  # separates nothing in a text
+    try:
+        lines = pl.read_csv(
+            path,
+            has_header=False,
+            separator=never,
+            quote_char=None,
+            infer_schema=False,
+            encoding="utf8-lossy",
+            glob=False,
+        )
+    except pl.exceptions.PolarsError as error:
+        reason = str(error).partition("\n")[0]
+        raise DataError(f"{path} cannot be decompressed: {reason}") from None
+    text = lines.to_series().fill_null("").str.join("\n").item()
+    if "\ufffd" in text:
+        raise DataError(f"{path}: not utf-8; files in other encodings are read once they are decompressed (`zstd -d`)")
+    return f"{text}\n".encode()
 
 
 def _content(file: File) -> bytes:
@@ -570,8 +597,6 @@ def _read_sound_lines(file: File, bad_lines: BadLines) -> tuple[pl.LazyFrame, pl
 def first_broken_line(file: File) -> str | None:
     """Return a message about the first broken line of a file that polars cannot read; None if no line is broken."""
     if file.kind == "parquet":
-        return None
-    if file.path.suffix.lower() == ".zst":
         return None
     raw = _content(file)
     try:

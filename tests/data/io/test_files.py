@@ -41,6 +41,14 @@ def test_zstd_is_read_and_broken_lines_in_it_are_told(read, tmp_path):
     mapping = {"interactions": {**PLAYS, "path": "plays.csv.zst"}}
     data = TableReader(TableOptions.model_validate(mapping, context={"folder": tmp_path})).read()
     assert plays_of(data, "1") == ["b"]
+    lines = pl.LazyFrame({"line": ["uid,song", "1,b", "", "2,c,more", "2,é"]})
+    how = {"include_header": False, "quote_style": "never", "separator": "\x01"}
+    lines.sink_csv(tmp_path / "plays.csv.zst", compression="zstd", **how)
+    assert files.opened(tmp_path / "plays.csv.zst").read() == "uid,song\n1,b\n\n2,c,more\n2,é\n".encode()
+    with pytest.raises(DataError, match=r"plays.csv.zst, line 4: 3 fields, where the first line has 2"):
+        TableReader(TableOptions.model_validate(mapping, context={"folder": tmp_path})).read()
+    lenient = TableReader(TableOptions.model_validate({**mapping, "strict": False}, context={"folder": tmp_path}))
+    assert plays_of(lenient.read(), "2") == ["é"]
     (tmp_path / "plays.csv.zst").write_bytes(b"no zstd")
     with pytest.raises(DataError, match=r"plays.csv.zst"):
         TableReader(TableOptions.model_validate(mapping, context={"folder": tmp_path})).read()
