@@ -15,8 +15,10 @@ from hybridrec.cli._options import BLOCK, HELD_OUT_QUERY, PLUGIN, RUN_OR_BUNDLE,
 if TYPE_CHECKING:
     from hybridrec.data.features import Features, FeatureValue
     from hybridrec.data.queries import Query
+    from hybridrec.serving.batch import BatchRecommender
+    from hybridrec.serving.batch_job import PartFormat
     from hybridrec.serving.explain import Explanation
-    from hybridrec.serving.recommender import Recommender
+    from hybridrec.serving.recommender import Recommender, UnknownIds
     from hybridrec.stages.pipeline import Pipeline
     from hybridrec.types import Field
 
@@ -59,7 +61,47 @@ if TYPE_CHECKING:
     help="Pipeline of the run; by default the best of those that beat the control and break no guardrail, else the "
     "control.",
 )
-@click.option("--explain", is_flag=True, help="Show sources, ranks, contributions and moves of each recommendation.")
+@click.option(
+    "--explain",
+    is_flag=True,
+    help="Show sources, ranks, contributions and moves of each recommendation; contributions in a batch.",
+)
+@click.option("--all", "everyone", is_flag=True, help="Recommend to all users of the run, into the folder of -o.")
+@click.option(
+    "--queries",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Answer the queries of a .parquet, .jsonl or .csv file, a row each, into the folder of -o.",
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder of the part files of a batch.")
+@click.option(
+    "--format",
+    "part_format",
+    type=click.Choice(["parquet", "jsonl", "csv"]),
+    default="parquet",
+    show_default=True,
+    help="Format of the part files of a batch.",
+)
+@click.option("--resume", is_flag=True, help="Continue a batch that was killed; its finished parts are kept.")
+@click.option(
+    "--unknown",
+    type=click.Choice(["refuse", "skip"]),
+    default="refuse",
+    show_default=True,
+    help="Treatment of unknown ids in a batch: an error, or passed over.",
+)
+@click.option(
+    "--queries-per-part",
+    type=click.IntRange(min=1),
+    help="Number of queries in a part file (default: at most 10,000, and at most a million places).",
+)
+@click.option(
+    "--list-separator",
+    default="|",
+    show_default=True,
+    metavar="TEXT",
+    help="Text between the ids of a list in a csv file of queries.",
+)
 @TARGET
 @BLOCK
 @PLUGIN
@@ -79,13 +121,25 @@ def recommend(
     n: int,
     pipeline: str | None,
     explain: bool,
+    everyone: bool,
+    queries: Path | None,
+    output: Path | None,
+    part_format: PartFormat,
+    resume: bool,
+    unknown: UnknownIds,
+    queries_per_part: int | None,
+    list_separator: str,
     target: str,
     block: tuple[str, ...],
     plugins: tuple[Path, ...],
 ) -> None:
-    """Recommend from a RUN (made with `refit: all`) or a bundle for a user, items, tags, free text or ratings."""
+    """Recommend from a RUN (made with `refit: all`) or a bundle for a user, items, tags, free text or ratings.
+
+    With --all or --queries it answers many queries, and writes part files into the folder of -o.
+    """
     from hybridrec.cli._console import held_out_query, print_table
     from hybridrec.data.queries import Query
+    from hybridrec.serving.batch import BatchRecommender
     from hybridrec.serving.lookup import find, unknown_id
     from hybridrec.serving.recommender import load
     from hybridrec.serving.typed_values import read_time
@@ -93,6 +147,21 @@ def recommend(
 
     stated = {"user": user, "item": items, "tag": tags, "entity": entities, "text": text, "ratings": ratings}
     beside = [f"--{option}" for option, value in stated.items() if value]
+    if everyone or queries is not None:
+        of_one = {"held-out": held_out, "context": context, "user-feature": user_features, "time": time}
+        beside += [f"--{option}" for option, value in of_one.items() if value]
+        if beside or (everyone and queries is not None):
+            raise click.UsageError(
+                f"--all, --queries and {beside[0] if beside else '--all'} each say who asks: give one"
+            )
+        if output is None:
+            raise click.UsageError("-o: name the folder into which the recommendations are written")
+        options = {"n": n, "pipeline": pipeline, "target": target, "explain": explain, "unknown": unknown}
+        answer = BatchRecommender(run_or_bundle, **options, block=block, plugins=plugins)  # type: ignore[arg-type]
+        _answer_all(answer, queries, list_separator, output, part_format, queries_per_part, resume)
+        return
+    if output is not None or resume:
+        raise click.UsageError(f"{'-o' if output else '--resume'} is of a batch: give --all or --queries FILE, too")
     if held_out is not None and beside:
         raise click.UsageError(f"--held-out: its query says what is known; leave out {', '.join(beside)}")
     recommender = load(run_or_bundle, block=block, plugins=plugins)
@@ -148,6 +217,48 @@ def recommend(
         say(f"{chosen.name!r} recommends no {target} for this: {_silence(chosen)}")
         return
     print_table(f"Recommended {target}", headers, rows)
+
+
+def _answer_all(
+    answer: BatchRecommender,
+    queries: Path | None,
+    list_separator: str,
+    output: Path,
+    part_format: PartFormat,
+    queries_per_part: int | None,
+    resume: bool,
+) -> None:
+    """Write the recommendations for a file of queries, or for all users if that is None, and print their place."""
+    import time
+
+    from hybridrec.cli._console import Bars
+    from hybridrec.errors import DataError
+    from hybridrec.serving.batch_job import BatchJob
+    from hybridrec.serving.query_source import AllUsers, QueryFile, QuerySource
+
+    recommender = answer.recommender
+    if queries is None and not recommender.knows_users:
+        raise DataError(f"--all: {answer.bundle} holds no users; name a file of queries with --queries")
+    data = recommender.data
+    source: QuerySource = AllUsers(data) if queries is None else QueryFile(queries, data, list_separator)
+    if answer.pipeline is None:
+        click.echo(_default(recommender), err=True)
+    total, done, last = source.count(), 0, time.monotonic()
+    bars = Bars(quiet=False)
+    with bars.task("recommend", total) as advance:
+
+        def finished(number: int) -> None:
+            """Show the progress after a part of this number of queries; the time left is judged by that part."""
+            nonlocal done, last
+            done, before, last = done + number, last, time.monotonic()
+            advance(number)
+            if not bars.shown:
+                left = (last - before) * (total - done) / max(number, 1)
+                bars.report("recommend: query", done, total, {"seconds left": left})
+
+        job = BatchJob(answer, source, output, part_format, queries_per_part)
+        parts = job.run(resume=resume, advance=finished)
+    print(f"{output}: {total:,} queries in {len(parts)} part{'' if len(parts) == 1 else 's'}")
 
 
 def _silence(pipeline: Pipeline) -> str:

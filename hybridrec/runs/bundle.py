@@ -19,6 +19,7 @@ from pydantic import BaseModel, ValidationError
 
 from hybridrec import __version__
 from hybridrec.data.dataset import Dataset
+from hybridrec.data.fingerprint import json_digest
 from hybridrec.data.segments.base import Segmenter
 from hybridrec.data.segments.known_fields import KnownFields
 from hybridrec.errors import ConfigError, DataError, PluginError, StoreError, WriteError
@@ -231,6 +232,11 @@ def bundle_path(run_or_bundle: Run | Path | str) -> Path:
     if not path.exists():
         raise not_a_run(path)
     return path
+
+
+def bundle_digest(path: Path) -> str:
+    """Return the digest of a bundle's content, which two bundles share only if they answer alike: 32 hex digits."""
+    return json_digest(manifest_of(path))
 
 
 def copy_bundle(run_or_bundle: Run | Path | str, to: Path, *, users: bool = True) -> Path:

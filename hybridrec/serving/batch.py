@@ -95,17 +95,18 @@ class BatchRecommender:
         frames = list(self.frames(polars_frame(queries, "queries"), _row_from(1)))
         return _like(pl.concat([pl.DataFrame(schema=self.schema), *frames]), queries)
 
-    def frames(self, queries: pl.DataFrame, places: Places) -> Iterator[pl.DataFrame]:
+    def frames(self, queries: pl.DataFrame, places: Places, name: str = "queries") -> Iterator[pl.DataFrame]:
         """Yield the recommendations for a Polars frame of queries, some thousand queries at a time.
 
-        `places` names the place of a row of the frame, counted from 0, in messages.
+        places: names the place of a row of the frame, counted from 0, in messages
+        name: the name of the table, in messages about whole columns
         """
         if not len(queries):
             return
         recommender, columns = self.recommender, self.schema.names()
         for start in range(0, len(queries), ROWS):
             rows = queries[start : start + ROWS]
-            for answered in self._answers(recommender, rows, partial(_shifted, places, start)):
+            for answered in self._answers(recommender, rows, partial(_shifted, places, start), name):
                 yield answered.select(columns)
 
     @property
@@ -130,13 +131,15 @@ class BatchRecommender:
             columns["contributions"] = pl.List(pl.Struct({"label": pl.String, "value": pl.Float32}))
         return pl.Schema(columns)
 
-    def _answers(self, recommender: Recommender, queries: pl.DataFrame, places: Places) -> Iterator[pl.DataFrame]:
+    def _answers(
+        self, recommender: Recommender, queries: pl.DataFrame, places: Places, name: str
+    ) -> Iterator[pl.DataFrame]:
         """Yield the recommendations for some queries, in blocks that fit the memory."""
         import polars as pl
 
         if not recommender.knows_users and "user" in queries.columns and len(named := queries["user"].drop_nulls()):
             raise users_left_out(str(named[0]))
-        table = encode_table(queries, recommender.data, places, refuse_unknown=self.unknown == "refuse")
+        table = encode_table(queries, recommender.data, places, refuse_unknown=self.unknown == "refuse", name=name)
         batch = recommender.complete(table.batch, table.bare)
         default, pipeline = recommender.length(self.n, self.target), recommender.pipeline(self.pipeline)
         lengths = np.full(len(batch), default)

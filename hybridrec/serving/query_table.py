@@ -47,7 +47,9 @@ class EncodedTable:
     n: Longs | None
 
 
-def encode_table(frame: pl.DataFrame, data: Dataset, places: Places, *, refuse_unknown: bool) -> EncodedTable:
+def encode_table(
+    frame: pl.DataFrame, data: Dataset, places: Places, *, refuse_unknown: bool, name: str = "queries"
+) -> EncodedTable:
     """Encode a table of queries, whose columns are the fields of `Query`.
 
     frame: the columns `FIELDS`, one named like each kind of the data (or `entities.KIND`), `user_features.NAME` and
@@ -56,10 +58,11 @@ def encode_table(frame: pl.DataFrame, data: Dataset, places: Places, *, refuse_u
     places: names the place of a row, for messages
     refuse_unknown: True to raise DataError for an unknown id of an item or another entity, False to pass over it. An
         unknown user is always a new one
+    name: the name of the table, for messages about whole columns
 
     Raises DataError, with the place and the column, for an unknown column and for a value that cannot be used.
     """
-    table = _Table(_flat(frame, data), data, places, refuse_unknown)
+    table = _Table(_flat(frame, data, name), data, places, refuse_unknown, name)
     users, names = table.ids("user"), table.names()
     history, states_items = table.history()
     entities, states_entities = table.entities()
@@ -80,7 +83,7 @@ def encode_table(frame: pl.DataFrame, data: Dataset, places: Places, *, refuse_u
     return EncodedTable(names, batch, ~(states_items | states_entities | (text != "").to_numpy()), table.lengths())
 
 
-def _flat(frame: pl.DataFrame, data: Dataset) -> pl.DataFrame:
+def _flat(frame: pl.DataFrame, data: Dataset, table: str) -> pl.DataFrame:
     """Return the table with a column `FIELD.NAME` for each field of the struct columns, and `KIND` for `entities.KIND`.
 
     Raises DataError for unknown columns, and for a column that the table has twice.
@@ -99,14 +102,14 @@ def _flat(frame: pl.DataFrame, data: Dataset) -> pl.DataFrame:
         for name, values in fields.items():
             name = name.removeprefix("entities.")
             if name in columns:
-                raise DataError(f"queries: the column '{name}' is there twice")
+                raise DataError(f"{table}: the column '{name}' is there twice")
             columns[name] = values
     valid = [*FIELDS, *data.kinds]
     for field, features in (("user_features", data.users.features), ("context", data.interactions.context)):
         valid += [] if features is None else [f"{field}.{name}" for name in features.types]
     for name in columns:
         if name not in valid:
-            raise DataError(f"queries: unknown column '{name}'; {did_you_mean(name, valid)}")
+            raise DataError(f"{table}: unknown column '{name}'; {did_you_mean(name, valid)}")
     return pl.DataFrame(columns) if columns else frame
 
 
@@ -118,6 +121,7 @@ class _Table:
     data: Dataset
     places: Places
     refuse_unknown: bool
+    name: str
 
     def column(self, name: str) -> pl.Series | None:
         """Return a column; None if the table does not have it, or if all its values are null."""
@@ -153,14 +157,14 @@ class _Table:
             return values.cast(pl.Int64).cast(pl.String)
         if values.dtype.is_integer() or values.dtype in (pl.String, pl.Categorical, pl.Enum):
             return values.cast(pl.String)
-        raise DataError(f"queries: column '{name}' holds {values.dtype}; ids are text or whole numbers")
+        raise DataError(f"{self.name}: column '{name}' holds {values.dtype}; ids are text or whole numbers")
 
     def names(self) -> pl.Series:
         """Return the id of each query; raises DataError if a query has neither an id nor a user."""
         name = "query" if "query" in self.frame.columns else "user"
         ids = self.ids(name)
         if ids is None:
-            raise DataError("queries: give each query a name: a column `query`, or `user`, which then names it")
+            raise DataError(f"{self.name}: give each query a name: a column `query`, or `user`, which then names it")
         if ids.null_count():
             raise self.error(
                 _first(ids.is_null()), name, "is empty; each query needs a name, by which its recommendations are found"
@@ -175,7 +179,7 @@ class _Table:
         if column is None:
             return pl.Series("text", [""], dtype=pl.String).new_from_index(0, len(self.frame))
         if column.dtype != pl.String:
-            raise DataError(f"queries: column 'text' holds {column.dtype}; right is text")
+            raise DataError(f"{self.name}: column 'text' holds {column.dtype}; right is text")
         return column.fill_null("")
 
     def history(self) -> tuple[Ragged, Bools]:
@@ -257,7 +261,7 @@ class _Table:
         if isinstance(column.dtype, pl.Array):
             column = column.arr.to_list()
         if not isinstance(column.dtype, pl.List):
-            raise DataError(f"queries: column '{name}' holds {column.dtype}; right is a list for each query")
+            raise DataError(f"{self.name}: column '{name}' holds {column.dtype}; right is a list for each query")
         lengths = column.list.len().fill_null(0).to_numpy()
         return column.filter(pl.Series(lengths > 0)).explode(), offsets_of(lengths)
 
@@ -291,7 +295,7 @@ class _Table:
         import polars as pl
 
         if not (values.dtype.is_numeric() or values.dtype == pl.String):
-            raise DataError(f"queries: column '{name}' holds {values.dtype}; right are numbers")
+            raise DataError(f"{self.name}: column '{name}' holds {values.dtype}; right are numbers")
         numbers = values.cast(pl.Float64, strict=False)
         if values.dtype.is_float():
             values, numbers = values.fill_nan(None), numbers.fill_nan(None)
@@ -351,7 +355,7 @@ class _Table:
             if values.dtype == pl.String:
                 flags = values.str.to_lowercase().replace_strict({"true": True, "false": False}, default=None)
             elif values.dtype != pl.Boolean:
-                raise DataError(f"queries: column '{name}' holds {values.dtype}; right is true or false")
+                raise DataError(f"{self.name}: column '{name}' holds {values.dtype}; right is true or false")
             self.wrong(name, flags.is_null() & values.is_not_null(), values, "is neither true nor false")
             numbers = flags.cast(pl.Float64).to_numpy()
         return numbers.astype(like.values.dtype)
@@ -374,7 +378,7 @@ class _Table:
                 values, offsets = self._exploded(column, name)
                 row = np.repeat(row, np.diff(offsets))
             if values.dtype not in (pl.String, pl.Categorical, pl.Enum):
-                raise DataError(f"queries: column '{name}' holds {column.dtype}; right is text, or lists of texts")
+                raise DataError(f"{self.name}: column '{name}' holds {column.dtype}; right is text, or lists of texts")
             texts = values.cast(pl.String)
             texts = f"{name.partition('.')[2]}:" + texts if label else texts
             code = texts.cast(places, strict=False).to_physical()

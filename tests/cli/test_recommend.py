@@ -3,7 +3,7 @@
 import polars as pl
 
 import hybridrec
-from hybridrec import Run
+from hybridrec import Query, Run
 
 
 def test_recommend_by_items_tags_text_and_user(call, finished):
@@ -155,3 +155,49 @@ def test_columns_of_the_request_features_of_the_user_and_a_time_are_stated(call,
         status, _, err = call("recommend", run.folder, option, value)
         assert status == 2
         assert says in err
+
+
+def test_a_batch_of_all_users_is_written_and_continued(call, finished, tmp_path):
+    folder = tmp_path / "out"
+    asked = ("recommend", finished, "--all", "-o", folder, "-n", "4", "--queries-per-part", "25")
+    status, out, err = call(*asked)
+    assert (status, out) == (0, f"{folder}: 60 queries in 3 parts\n")
+    assert err.startswith("pipeline: hybrid, the default of the run")
+    table = pl.read_parquet(folder / "part-*.parquet")
+    assert table["query"].n_unique() == 60
+    assert table.filter(query="user 07")["id"].to_list() == (
+        hybridrec.load(finished).recommend(Query(user="user 07"), 4).to_frame()["id"].to_list()
+    )
+    status, _, err = call(*asked)
+    assert (status, "continue it with --resume" in err) == (2, True)
+    (folder / "part-00001.parquet").unlink()
+    status, _, _ = call(*asked, "--resume")
+    assert (status, pl.read_parquet(folder / "part-*.parquet").equals(table)) == (0, True)
+    status, _, err = call(*asked, "--resume", "--pipeline", "control")
+    assert (status, "begun with pipeline hybrid, not control" in err) == (2, True)
+
+
+def test_a_batch_of_a_file_of_queries(call, finished, tmp_path):
+    queries = tmp_path / "queries.csv"
+    queries.write_text("query,user,items,n,context.device\na,user 03,,,phone\nb,,item 01;item 77,2,\n")
+    asked = ("recommend", finished, "--queries", queries, "--list-separator", ";", "--format", "jsonl", "--explain")
+    status, _, err = call(*asked, "-o", tmp_path / "out")
+    assert (status, "queries.csv, line 3: column 'items': none of 40 items has the id 'item 77'" in err) == (2, True)
+    status, _, _ = call(*asked, "--unknown", "skip", "-o", tmp_path / "skipped")
+    table = pl.read_ndjson(tmp_path / "skipped" / "part-00000.jsonl")
+    assert (status, table["query"].to_list(), table.columns[-1]) == (0, ["a"] * 10 + ["b"] * 2, "contributions")
+
+
+def test_options_of_a_batch_and_of_one_query_are_kept_apart(call, finished, tmp_path):
+    for arguments, message in [
+        (("--all",), "-o: name the folder into which the recommendations are written"),
+        (("--all", "--item", "item 01", "-o", tmp_path / "out"), "--item each say who asks: give one"),
+        (("--all", "--queries", "x.csv", "-o", tmp_path / "out"), "each say who asks: give one"),
+        (("--item", "item 01", "-o", tmp_path / "out"), "-o is of a batch: give --all or --queries FILE, too"),
+        (("--resume",), "--resume is of a batch"),
+    ]:
+        status, _, err = call("recommend", finished, *arguments)
+        assert (status, message in err) == (2, True), err
+    bundle = Run.open(finished).bundle(tmp_path / "bare.hybridrec", users=False)
+    status, _, err = call("recommend", bundle, "--all", "-o", tmp_path / "out")
+    assert (status, "holds no users; name a file of queries with --queries" in err) == (2, True)

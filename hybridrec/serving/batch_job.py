@@ -1,0 +1,208 @@
+"""Batches in a folder: recommendations of many queries in part files, which a later call continues after a kill."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from hybridrec import __version__
+from hybridrec.errors import ConfigError
+from hybridrec.paths import replacing, sweep, write_whole, writing
+from hybridrec.runs.bundle import bundle_digest, bundle_path
+from hybridrec.serving.batch import BatchRecommender
+from hybridrec.serving.query_source import QuerySource
+
+if TYPE_CHECKING:
+    import polars as pl
+
+MANIFEST = "manifest.json"
+"""The name of the file that says what the part files hold."""
+PartFormat = Literal["parquet", "jsonl", "csv"]
+"""The format of part files."""
+FORMATS: tuple[PartFormat, ...] = get_args(PartFormat)
+PLACES = 1_000_000
+"""The largest number of places in a part file whose number of queries is not given."""
+QUERIES = 10_000
+"""The largest number of queries in such a part file."""
+
+
+class _Part(BaseModel, extra="forbid"):
+    """A finished part file."""
+
+    file: str
+    queries: int
+    rows: int
+    digest: str
+
+
+class _Manifest(BaseModel, extra="forbid"):
+    """The content of the file `MANIFEST`, which is written anew after each part.
+
+    bundle: digest of the bundle
+    queries: fingerprint of the source of the queries
+    columns: the name and type of each column
+    parts: the finished parts, in the order of their queries
+    complete: True once there are no more queries
+    """
+
+    hybridrec: str
+    bundle: str
+    queries: str
+    options: dict[str, Any]
+    columns: dict[str, str]
+    parts: list[_Part] = []
+    complete: bool = False
+
+    def differences(self, other: _Manifest) -> list[str]:
+        """Return a clause for each difference between what decides the recommendations here and in `other`."""
+        told = [f"another bundle ({self.bundle[:8]}, not {other.bundle[:8]})"] * (self.bundle != other.bundle)
+        told += ["other queries"] * (self.queries != other.queries)
+        told += [f"hybridrec {self.hybridrec}, not {other.hybridrec}"] * (self.hybridrec != other.hybridrec)
+        for name in dict.fromkeys([*self.options, *other.options]):
+            mine, theirs = self.options.get(name), other.options.get(name)
+            told += [f"{name} {mine}, not {theirs}"] * (mine != theirs)
+        return told
+
+
+@dataclass(frozen=True, slots=True)
+class BatchJob:
+    """The recommendations for all queries of a source, in part files of a folder.
+
+    answer: the function that answers tables of queries
+    source: the queries
+    folder: the folder of the part files, which must be new or empty, or hold the beginning of the same job
+    format: format of the part files
+    size: number of queries in a part; by default at most `QUERIES`, and at most `PLACES` places
+
+    A part file is written beside its place and renamed, so that it is there whole or not at all. A job that was killed
+    and continued leaves the same files as one that was not.
+    """
+
+    answer: BatchRecommender
+    source: QuerySource
+    folder: Path
+    format: PartFormat = "parquet"
+    size: int | None = None
+
+    @property
+    def queries_per_part(self) -> int:
+        """The number of queries in each part but the last."""
+        recommender = self.answer.recommender
+        return self.size or min(max(PLACES // recommender.length(self.answer.n, self.answer.target), 1), QUERIES)
+
+    def run(self, *, resume: bool = False, advance: Callable[[int], None] = lambda queries: None) -> list[Path]:
+        """Write all parts, and return their paths.
+
+        resume: True to keep the finished parts of an earlier call, if its bundle, queries and options are the same
+        advance: is called with the number of queries of each part that is finished, or was already
+
+        Raises ConfigError if the folder holds anything else, DataError for queries that cannot be used, and WriteError
+        if a file cannot be written.
+        """
+        manifest = self._begun(self._new_manifest(), resume)
+        for part_file in manifest.parts:
+            advance(part_file.queries)
+        size = self.queries_per_part
+        for rows, places in self.source.parts(size, len(manifest.parts)):
+            part_file = self._write(
+                len(manifest.parts), list(self.answer.frames(rows, places, self.source.name)), len(rows)
+            )
+            manifest.parts.append(part_file)
+            self._save(manifest)
+            advance(part_file.queries)
+        manifest.complete = True
+        self._save(manifest)
+        return [self.folder / part_file.file for part_file in manifest.parts]
+
+    def _new_manifest(self) -> _Manifest:
+        """Return the manifest of this job before its first part."""
+        recommender = self.answer.recommender
+        return _Manifest(
+            hybridrec=__version__,
+            bundle=bundle_digest(bundle_path(self.answer.bundle)),
+            queries=self.source.fingerprint,
+            options={
+                "n": recommender.length(self.answer.n, self.answer.target),
+                "pipeline": self.answer.pipeline or recommender.default,
+                "target": self.answer.target,
+                "explain": self.answer.explain,
+                "unknown": self.answer.unknown,
+                "format": self.format,
+                "queries per part": self.queries_per_part,
+            },
+            columns={name: str(dtype) for name, dtype in self.answer.schema.items()},
+        )
+
+    def _begun(self, fresh: _Manifest, resume: bool) -> _Manifest:
+        """Return the manifest to continue: `fresh` in an empty folder, else the earlier one with its intact parts."""
+        with writing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        sweep(self.folder)
+        path = self.folder / MANIFEST
+        if not path.exists():
+            if any(self.folder.iterdir()):
+                raise ConfigError(f"{self.folder} holds other files: name a new or an empty folder")
+            self._save(fresh)
+            return fresh
+        try:
+            earlier = _Manifest.model_validate_json(path.read_bytes())
+        except (OSError, ValidationError):
+            raise ConfigError(f"{self.folder} holds other files: {path} is not that of a batch") from None
+        if not resume:
+            state = "a finished batch" if earlier.complete else "a batch that was begun"
+            raise ConfigError(f"{self.folder} holds {state}: continue it with --resume, or name another folder")
+        if differences := earlier.differences(fresh):
+            raise ConfigError(
+                f"{self.folder} cannot be continued, as it was begun with {'; '.join(differences)}: name another folder"
+            )
+        intact = 0
+        while intact < len(earlier.parts) and self._is_intact(earlier.parts[intact]):
+            intact += 1
+        return earlier.model_copy(update={"parts": earlier.parts[:intact], "complete": False})
+
+    def _is_intact(self, part_file: _Part) -> bool:
+        """Return True if a finished part file is there as it was written."""
+        path = self.folder / part_file.file
+        return path.is_file() and _digest(path.read_bytes()) == part_file.digest
+
+    def _write(self, number: int, frames: list[pl.DataFrame], queries: int) -> _Part:
+        """Write the part of this number, from 0, and return its entry in the manifest."""
+        import polars as pl
+
+        frame = pl.concat([pl.DataFrame(schema=self.answer.schema), *frames])
+        file = f"part-{number:05}.{self.format}"
+        content = _encoded(frame, self.format)
+        with replacing(self.folder / file) as target:
+            target.write(content)
+        return _Part(file=file, queries=queries, rows=len(frame), digest=_digest(content))
+
+    def _save(self, manifest: _Manifest) -> None:
+        write_whole(self.folder / MANIFEST, manifest.model_dump_json(indent=1) + "\n")
+
+
+def _encoded(frame: pl.DataFrame, part_format: PartFormat) -> bytes:
+    """Return the content of a part file; in csv, contributions are a JSON object from label to value."""
+    import polars as pl
+
+    content = BytesIO()
+    if part_format == "parquet":
+        frame.write_parquet(content, compression="zstd", compression_level=1)
+    elif part_format == "jsonl":
+        frame.write_ndjson(content)
+    else:
+        if "contributions" in frame.columns:
+            texts = [json.dumps({each["label"]: each["value"] for each in row}) for row in frame["contributions"]]
+            frame = frame.with_columns(pl.Series("contributions", texts, dtype=pl.String))
+        frame.write_csv(content)
+    return content.getvalue()
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.blake2b(content, digest_size=16).hexdigest()

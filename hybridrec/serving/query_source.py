@@ -1,0 +1,214 @@
+"""Sources of queries for batches: all users of a bundle, or a file, read part by part so that memory is bounded."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from hybridrec.data.io.files import format_of
+from hybridrec.errors import DataError
+from hybridrec.serving.query_table import Places
+
+if TYPE_CHECKING:
+    import polars as pl
+
+    from hybridrec.data.dataset import Dataset
+
+LISTS = ("items", "item_times", "item_weights", "disliked")
+"""The columns of a csv file that hold lists, besides those of the kinds."""
+
+
+class QuerySource(Protocol):
+    """A source of queries, which always gives the same queries in the same order."""
+
+    @property
+    def name(self) -> str:
+        """The name of the source in messages."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """A text that is equal only for equal queries, as far as the bundle does not decide them."""
+        ...
+
+    def count(self) -> int:
+        """Return the number of queries."""
+        ...
+
+    def parts(self, size: int, skip: int) -> Iterator[tuple[pl.DataFrame, Places]]:
+        """Yield tables of `size` queries; the first `skip` tables are left out.
+
+        Beside each table is the function that names the place of one of its rows.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class AllUsers:
+    """All users that a bundle knows, in the order of their ids."""
+
+    data: Dataset
+    name: str = "all users"
+    fingerprint: str = "all users"
+
+    def count(self) -> int:
+        """Return the number of users."""
+        return len(self.data.users)
+
+    def parts(self, size: int, skip: int) -> Iterator[tuple[pl.DataFrame, Places]]:
+        """Yield tables of `size` users, with the column `user`; the first `skip` tables are left out."""
+        ids = self.data.users.vocabulary.ids
+        for start in range(skip * size, len(ids), size):
+            yield ids.slice(start, size).alias("user").to_frame(), _counted("user", start)
+
+
+class QueryFile:
+    """A Parquet, JSON Lines or csv file of queries, with the columns of `BatchRecommender`.
+
+    In a csv file the ids of a list stand in one field with a separator between them, and an empty field is missing.
+    """
+
+    def __init__(self, path: Path, data: Dataset, separator: str = "|") -> None:
+        """Take the path of a file, which is not read yet, and the separator of lists in csv.
+
+        Raises DataError if the file does not exist, or if its name does not end in .parquet, .jsonl or .csv.
+        """
+        self.path = path
+        self.name = str(path)
+        self._format = format_of(path)
+        self._lists = {*LISTS, *data.kinds, *(f"entities.{kind}" for kind in data.kinds)}
+        self._separator = separator
+        if self._format not in ("parquet", "jsonl", "csv"):
+            raise DataError(f"{path}: name a file of queries that ends in .parquet, .jsonl or .csv")
+        if not path.is_file():
+            raise DataError(f"{path}: no such file")
+
+    @property
+    def fingerprint(self) -> str:
+        """The digest of the file's content."""
+        with self.path.open("rb") as file:
+            return f"{hashlib.file_digest(file, 'blake2b').hexdigest()[:32]} {self._separator}"
+
+    def count(self) -> int:
+        """Return the number of queries in the file."""
+        if self._format != "parquet":
+            return sum(1 for _ in self._rows())
+        import polars as pl
+
+        return int(self._read(pl.scan_parquet(self.path, glob=False).select(pl.len()).collect).item())
+
+    def parts(self, size: int, skip: int) -> Iterator[tuple[pl.DataFrame, Places]]:
+        """Yield tables of `size` queries; the first `skip` tables are left out.
+
+        Raises DataError, with the line, for a line that cannot be read.
+        """
+        import polars as pl
+
+        if self._format == "parquet":
+            table = pl.scan_parquet(self.path, glob=False)
+            for start in range(skip * size, self.count(), size):
+                yield self._read(table.slice(start, size).collect), _counted(f"{self.path}, row", start)
+            return
+        rows = islice(self._rows(), skip * size, None)
+        while numbered := list(islice(rows, size)):
+            yield self._table(numbered), _listed(f"{self.path}, line", [line for line, _ in numbered])
+
+    def _read(self, read: Callable[[], pl.DataFrame]) -> pl.DataFrame:
+        """Call a function that reads the Parquet file, and return its table; raises DataError for a damaged file."""
+        import polars as pl
+
+        try:
+            return read()
+        except (pl.exceptions.PolarsError, OSError) as error:
+            reason = str(error).partition("\n")[0]
+            raise DataError(f"{self.path}: cannot be read as Parquet ({reason})") from None
+
+    def _rows(self) -> Iterator[tuple[int, dict[str, Any]]]:
+        """Yield the line of each query, from 1, and the query as a mapping from column to value."""
+        try:
+            with self.path.open(encoding="utf-8-sig", newline="") as file:
+                yield from self._json_rows(file) if self._format == "jsonl" else self._csv_rows(file)
+        except UnicodeDecodeError:
+            raise DataError(f"{self.path}: is not in UTF-8") from None
+
+    def _json_rows(self, file: Iterator[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+        for line, text in enumerate(file, 1):
+            if not text.strip():
+                continue
+            try:
+                row = json.loads(text)
+            except (ValueError, RecursionError) as error:
+                raise DataError(f"{self.path}, line {line}: is not JSON ({error})") from None
+            if not isinstance(row, dict):
+                raise DataError(
+                    f'{self.path}, line {line}: is not an object; right is {{"query": ..., "items": [...]}}'
+                )
+            yield line, row
+
+    def _csv_rows(self, file: Iterator[str]) -> Iterator[tuple[int, dict[str, Any]]]:
+        reader = csv.reader(file)
+        header = next(reader, [])
+        line = reader.line_num + 1
+        for fields in reader:
+            if fields:
+                if len(fields) != len(header):
+                    raise DataError(f"{self.path}, line {line}: has {len(fields)} fields; the header has {len(header)}")
+                yield line, {name: self._cell(name, text) for name, text in zip(header, fields, strict=True)}
+            line = reader.line_num + 1
+
+    def _cell(self, name: str, text: str) -> str | list[str] | None:
+        """Return the value of a csv field: None if it is empty, a list in a column of lists, else its text."""
+        if not text:
+            return None
+        return text.split(self._separator) if name in self._lists else text
+
+    def _table(self, numbered: Sequence[tuple[int, dict[str, Any]]]) -> pl.DataFrame:
+        """Return rows as a table; raises DataError, with the line, for a value of another type than those before."""
+        import polars as pl
+
+        names = dict.fromkeys(name for _, row in numbered for name in row)
+        columns = {}
+        for name in names:
+            values = [row.get(name) for _, row in numbered]
+            try:
+                columns[name] = pl.Series(name, values, strict=True)
+            except (TypeError, pl.exceptions.PolarsError):
+                columns[name] = pl.Series(name, self._as_texts(name, values, numbered))
+        return pl.DataFrame(columns)
+
+    def _as_texts(self, name: str, values: Sequence[Any], numbered: Sequence[tuple[int, Any]]) -> list[Any]:
+        """Return ids of which some are numbers and others texts as texts, also in lists.
+
+        Raises DataError, with the line, for any other value.
+        """
+        listed = any(isinstance(value, list) for value in values)
+
+        def text(value: Any, line: int) -> str | None:
+            if value is None or isinstance(value, str):
+                return value
+            if isinstance(value, bool) or not isinstance(value, int):
+                raise DataError(f"{self.path}, line {line}: column '{name}': {value!r} does not fit the other values")
+            return str(value)
+
+        texts: list[Any] = []
+        for (line, _), value in zip(numbered, values, strict=True):
+            if listed and not isinstance(value, list | None):
+                raise DataError(f"{self.path}, line {line}: column '{name}': {value!r} is not a list, as others are")
+            texts.append([text(each, line) for each in value] if isinstance(value, list) else text(value, line))
+        return texts
+
+
+def _counted(unit: str, start: int) -> Places:
+    """Return the function that names the row r of a table "UNIT start + r + 1"."""
+    return lambda row: f"{unit} {start + row + 1}"
+
+
+def _listed(unit: str, numbers: Sequence[int]) -> Places:
+    """Return the function that names the row r of a table "UNIT numbers[r]"."""
+    return lambda row: f"{unit} {numbers[row]}"

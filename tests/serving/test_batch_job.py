@@ -1,0 +1,182 @@
+"""Batches in a folder: the answers of one call, in parts that a kill does not spoil."""
+
+import json
+
+import numpy as np
+import polars as pl
+import pytest
+
+import hybridrec
+from hybridrec import BatchRecommender, ConfigError, DataError, Query
+from hybridrec.serving.batch_job import MANIFEST, BatchJob
+from hybridrec.serving.query_source import AllUsers, QueryFile
+
+
+@pytest.fixture
+def answer(experiment):
+    return BatchRecommender(hybridrec.run(experiment(("workers: 2", "refit: all"))).folder, n=5)
+
+
+@pytest.fixture
+def job(answer, tmp_path):
+    return BatchJob(answer, AllUsers(answer.recommender.data), tmp_path / "out", size=25)
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+class KilledError(BaseException):
+    """The end of the process."""
+
+
+def killed_after(job, parts, **options):
+    """Run a job that is killed as soon as this number of parts is finished."""
+    finished = []
+
+    def advance(queries):
+        finished.append(queries)
+        if len(finished) == parts:
+            raise KilledError
+
+    with pytest.raises(KilledError):
+        job.run(advance=advance, **options)
+
+
+def test_the_parts_hold_what_recommend_answers_user_by_user(job, answer):
+    finished = []
+    parts = job.run(advance=finished.append)
+    assert [path.name for path in parts] == ["part-00000.parquet", "part-00001.parquet", "part-00002.parquet"]
+    assert finished == [25, 25, 10]
+    table = pl.concat(pl.read_parquet(path, glob=False) for path in parts)
+    assert table.schema == answer.schema
+    users = answer.recommender.data.users.vocabulary.ids
+    slates = [answer.recommender.recommend(Query(user=user), 5).to_frame() for user in users]
+    assert table["id"].to_list() == [item for slate in slates for item in slate["id"]]
+    assert table["query"].unique(maintain_order=True).to_list() == users.to_list()
+    scores = np.concatenate([slate["score"] for slate in slates])
+    np.testing.assert_allclose(table["score"].fill_null(np.nan), scores, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("part_format", ["parquet", "jsonl", "csv"])
+def test_a_job_that_was_killed_and_continued_leaves_the_same_files(answer, tmp_path, part_format):
+    source = AllUsers(answer.recommender.data)
+    whole, killed = (BatchJob(answer, source, tmp_path / name, part_format, 7) for name in ("whole", "killed"))
+    whole.run()
+    killed_after(killed, 2)
+    before = {path.name: path.stat().st_mtime_ns for path in killed.folder.glob("part-*")}
+    assert len(before) == 2
+    killed_after(killed, 5, resume=True)
+    killed.run(resume=True)
+    assert contents(killed.folder) == contents(whole.folder)
+    assert all((killed.folder / name).stat().st_mtime_ns == time for name, time in before.items())
+
+
+def test_a_kill_while_a_part_is_written_leaves_no_part_of_it(job, monkeypatch):
+    from hybridrec.paths import replacing
+    from hybridrec.serving import batch_job
+
+    class Torn:
+        """A file of which the process writes the first half, and ends."""
+
+        def __init__(self, path):
+            self.context = replacing(path)
+
+        def __enter__(self):
+            self.file = self.context.__enter__()
+            return self
+
+        def write(self, content):
+            self.file.write(content[: len(content) // 2])
+            raise KilledError
+
+        def __exit__(self, *error):
+            return self.context.__exit__(*error)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(batch_job, "replacing", Torn)
+        with pytest.raises(KilledError):
+            job.run()
+    assert [path.name for path in job.folder.glob("part-*")] == []
+    assert len(job.run(resume=True)) == 3
+
+
+def test_parts_that_were_changed_are_made_again(job):
+    job.run()
+    whole = contents(job.folder)
+    (job.folder / "part-00001.parquet").write_bytes(b"other")
+    job.run(resume=True)
+    assert contents(job.folder) == whole
+    (job.folder / "part-00000.parquet").unlink()
+    job.run(resume=True)
+    assert contents(job.folder) == whole
+
+
+def test_another_bundle_queries_or_options_are_refused_by_name(job, answer, experiment, tmp_path):
+    killed_after(job, 1)
+    before = contents(job.folder)
+    other = hybridrec.run(experiment(("workers: 2", "refit: all"), ("ease: {l2: 5}", "ease: {l2: 50}"))).folder
+    queries = tmp_path / "queries.csv"
+    queries.write_text("query,items\na,item 01\n")
+    data = answer.recommender.data
+    for changed, message in [
+        (BatchJob(BatchRecommender(other, n=5), job.source, job.folder, size=25), "begun with another bundle"),
+        (BatchJob(answer, QueryFile(queries, data), job.folder, size=25), "begun with other queries"),
+        (BatchJob(answer, job.source, job.folder, size=30), "begun with queries per part 25, not 30"),
+        (BatchJob(BatchRecommender(answer.bundle, n=6), job.source, job.folder, size=25), "begun with n 5, not 6"),
+        (BatchJob(answer, job.source, job.folder, "csv", 25), "begun with format parquet, not csv"),
+    ]:
+        with pytest.raises(ConfigError, match=message):
+            changed.run(resume=True)
+    with pytest.raises(ConfigError, match="holds a batch that was begun: continue it with --resume"):
+        job.run()
+    assert contents(job.folder) == before
+
+
+def test_a_folder_with_other_files_is_left_alone(job):
+    job.folder.mkdir()
+    (job.folder / "mine.txt").write_text("mine")
+    for resume in (False, True):
+        with pytest.raises(ConfigError, match="out holds other files: name a new or an empty folder"):
+            job.run(resume=resume)
+    (job.folder / MANIFEST).write_text("{}")
+    with pytest.raises(ConfigError, match="is not that of a batch"):
+        job.run(resume=True)
+
+
+def test_formats_hold_the_same_and_contributions_as_they_can(answer, tmp_path):
+    data = answer.recommender.data
+    explaining = BatchRecommender(answer.bundle, n=3, explain=True)
+    tables = {}
+    for part_format in ("parquet", "jsonl", "csv"):
+        (path,) = BatchJob(explaining, AllUsers(data), tmp_path / part_format, part_format).run()
+        tables[part_format] = path
+    parquet = pl.read_parquet(tables["parquet"], glob=False)
+    lines = [json.loads(line) for line in tables["jsonl"].read_text().splitlines()]
+    columns = pl.read_csv(tables["csv"])
+    assert [line["id"] for line in lines] == columns["id"].to_list() == parquet["id"].to_list()
+    summands = {each["label"]: pytest.approx(each["value"]) for each in parquet["contributions"][0]}
+    assert {each["label"]: each["value"] for each in lines[0]["contributions"]} == summands
+    assert json.loads(columns["contributions"][0]) == summands
+
+
+def test_mistakes_in_a_file_name_the_line_and_the_column(answer, tmp_path):
+    queries = tmp_path / "queries.csv"
+    queries.write_text("query,items\na,item 01\n\nb,item 01|item 77\n")
+    job = BatchJob(answer, QueryFile(queries, answer.recommender.data), tmp_path / "out")
+    with pytest.raises(DataError, match=r"queries.csv, line 4: column 'items': none of 40 items has the id 'item 77'"):
+        job.run()
+    queries.write_text("query,itemz\na,item 01\n")
+    job = BatchJob(answer, QueryFile(queries, answer.recommender.data), tmp_path / "other")
+    with pytest.raises(DataError, match=r"queries.csv: unknown column 'itemz'; did you mean 'items'"):
+        job.run()
+
+
+def test_a_part_has_at_most_a_million_places_and_ten_thousand_queries(answer):
+    sizes = [
+        BatchJob(
+            BatchRecommender(answer.bundle, n=n), AllUsers(answer.recommender.data), answer.bundle
+        ).queries_per_part
+        for n in (5, 1_000, 2_000_000)
+    ]
+    assert sizes == [10_000, 1_000, 1]

@@ -1,0 +1,108 @@
+"""Queries of files and of all users are read part by part, with the line of each for messages."""
+
+import json
+
+import polars as pl
+import pytest
+
+from hybridrec import DataError
+from hybridrec.serving.query_source import AllUsers, QueryFile
+from hybridrec.testing import toy_dataset
+
+DATA = toy_dataset()
+ROWS = [
+    {"query": "a", "items": ["item 01", "item 02"], "text": "x, y"},
+    {"query": "b", "items": ["item 03"], "text": None},
+    {"query": "c", "items": None, "text": "even"},
+]
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Writes the three queries in a format."""
+
+    def written(kind):
+        path = tmp_path / f"queries.{kind}"
+        if kind == "parquet":
+            pl.DataFrame(ROWS).write_parquet(path)
+        elif kind == "jsonl":
+            path.write_text("\n".join([json.dumps(ROWS[0]), "", *map(json.dumps, ROWS[1:])]))
+        else:
+            path.write_text('query,items,text\na,item 01|item 02,"x, y"\nb,item 03,\n\nc,,even\n')
+        return path
+
+    return written
+
+
+@pytest.mark.parametrize(
+    ("kind", "places"),
+    [
+        ("parquet", ["row 1", "row 2", "row 3"]),
+        ("jsonl", ["line 1", "line 3", "line 4"]),
+        ("csv", ["line 2", "line 3", "line 5"]),
+    ],
+)
+def test_every_format_gives_the_same_queries_part_by_part(write, kind, places):
+    path = write(kind)
+    source = QueryFile(path, DATA)
+    assert source.count() == 3
+    parts = list(source.parts(2, 0))
+    assert [len(rows) for rows, _ in parts] == [2, 1]
+    assert pl.concat(rows for rows, _ in parts).rows(named=True) == ROWS
+    told = [place(row) for rows, place in parts for row in range(len(rows))]
+    assert told == [f"{path}, {place}" for place in places]
+    ((rows, place),) = source.parts(2, 1)
+    assert (rows["query"].to_list(), place(0)) == (["c"], f"{path}, {places[2]}")
+
+
+def test_a_file_is_known_by_its_content(write, tmp_path):
+    path = write("csv")
+    before = QueryFile(path, DATA).fingerprint
+    assert QueryFile(path.rename(tmp_path / "other.csv"), DATA).fingerprint == before
+    assert QueryFile(tmp_path / "other.csv", DATA, ";").fingerprint != before
+    (tmp_path / "other.csv").write_text("query\na\n")
+    assert QueryFile(tmp_path / "other.csv", DATA).fingerprint != before
+
+
+def test_all_users_in_the_order_of_their_ids():
+    source = AllUsers(DATA)
+    assert source.count() == 60
+    assert [len(rows) for rows, _ in source.parts(25, 0)] == [25, 25, 10]
+    ((rows, place),) = source.parts(25, 2)
+    assert (rows["user"][0], place(0)) == ("user 50", "user 51")
+
+
+def test_ids_that_are_numbers_and_texts_are_texts(tmp_path):
+    path = tmp_path / "queries.jsonl"
+    path.write_text('{"query": 1, "items": [1, "b"]}\n{"query": "x", "items": null}\n')
+    ((rows, _),) = QueryFile(path, DATA).parts(5, 0)
+    assert rows.rows() == [("1", ["1", "b"]), ("x", None)]
+    path.write_text('{"query": 1}\n{"query": "x"}\n{"query": [2]}\n')
+    with pytest.raises(DataError, match=r"line 1: column 'query': 1 is not a list, as others are"):
+        list(QueryFile(path, DATA).parts(5, 0))
+    path.write_text('{"query": 1}\n{"query": {"a": 2}}\n')
+    with pytest.raises(DataError, match=r"line 2: column 'query': \{'a': 2\} does not fit the other values"):
+        list(QueryFile(path, DATA).parts(5, 0))
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("q.jsonl", b'{"query": 1}\n{"query": \n', "q.jsonl, line 2: is not JSON"),
+        ("q.jsonl", b"[1]\n", "q.jsonl, line 1: is not an object"),
+        ("q.jsonl", b'{"query": "\xff"}\n', "q.jsonl: is not in UTF-8"),
+        ("q.csv", b"query,user\na,b\nc\n", "q.csv, line 3: has 1 fields; the header has 2"),
+        ("q.parquet", b"PAR1", "q.parquet: cannot be read as Parquet"),
+        ("q.txt", b"", "q.txt: name a file of queries that ends in .parquet, .jsonl or .csv"),
+    ],
+)
+def test_what_cannot_be_read_is_told_with_its_line(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError) as told:
+        list(QueryFile(tmp_path / name, DATA).parts(5, 0))
+    assert message in str(told.value)
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    with pytest.raises(DataError, match=r"none.csv: no such file"):
+        QueryFile(tmp_path / "none.csv", DATA)
