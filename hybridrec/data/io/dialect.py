@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from hybridrec.data.io.files import COLONS, COLONS_AS, opened
+from hybridrec.data.io.quotes import double_quotes, has_escapes
 from hybridrec.errors import DataError
 
 SEPARATORS = (COLONS, ",", "\t", ";", "|", " ")
@@ -21,6 +22,8 @@ ENCODINGS = ("cp949", "cp932", "gb18030", "big5", "cp1251", "koi8_r", "euc_jp")
 """Encodings of scripts other than Latin that spreadsheets and old tools wrote."""
 MANY = 0.3
 """A text in which the share of letters beyond ASCII is larger than this is in another script than Latin."""
+RUN = 2
+"""The mean number of bytes beyond ASCII that follow each other in a text in another script than Latin, at least."""
 LATIN = ("cp1252", "mac_roman")
 """Encodings of the Latin script: in the wrong one a text has letters too, but capitals and signs within words."""
 ODD_CAPITAL = re.compile(r"(?<=[a-z])[^\x00-\x7fß-ÿ\s’–—…]|\ufffd|[^\x00-\x7f\w\s](?=[a-z])")
@@ -67,6 +70,9 @@ def dialect_of(path: Path, default: str = ",", *, header: bool | None = None, wo
             f"{path} holds JSON; right is one object per line, in a file that ends in .jsonl "
             f"(`jq -c '.[]' {path.name} > {path.stem}.jsonl` writes it from an array), or a table"
         )
+    escaped = has_escapes(text)
+    if escaped:
+        lines = [double_quotes(line.encode(), "utf-8").decode() for line in lines]
     separator, quote = _separator(path, lines, default)
     rows = _rows(lines, separator, quote)
     width = Counter(map(len, rows)).most_common(1)[0][0]
@@ -77,6 +83,9 @@ def dialect_of(path: Path, default: str = ",", *, header: bool | None = None, wo
         reasons.append(f"it is not UTF-8; read as {encoding} its words look like words")
     if separator != default:
         options["separator"] = separator
+    if escaped and quote is not None:
+        options["escape"] = "\\"
+        reasons.append("a backslash stands before quotes in its texts")
     if quote is None:
         options["quote"] = None
         reasons.append("quotes in it are not closed, so that they have no meaning")
@@ -121,7 +130,9 @@ def encoding_of(path: Path, head: bytes) -> str | None:
         return None
     # If nearly all lines of a file are ASCII, the few others say more about its encoding than the whole file.
     text = b"\n".join(strange)
-    if len(re.findall(rb"[\x80-\xff]", text)) > MANY * len(re.findall(rb"[A-Za-z\x80-\xff]", text)):
+    high, runs = re.findall(rb"[\x80-\xff]", text), re.findall(rb"[\x80-\xff]+", text)
+    words = len(high) >= RUN * len(runs)  # an accent stands alone, also among digits
+    if words and len(high) > MANY * len(re.findall(rb"[A-Za-z\x80-\xff]", text)):
         guessed = from_bytes(text, cp_isolation=list(ENCODINGS)).best()
         return "cp1252" if guessed is None else guessed.encoding
     return min(LATIN, key=lambda encoding: len(ODD_CAPITAL.findall(text.decode(encoding, errors="replace"))))

@@ -21,6 +21,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 from hybridrec.assigned_text import beside_the_command
 from hybridrec.data.io.bad_lines import BadLines
 from hybridrec.data.io.part_files import Origin, PartFile, cloud_path, is_cloud, is_pattern, part_files
+from hybridrec.data.io.quotes import double_quotes, swallowed_lines
 from hybridrec.errors import DataError, did_you_mean
 from hybridrec.plugin import Options, beside_the_config
 
@@ -102,6 +103,9 @@ class File(Options):
     quote: Character | None = '"'
     """Character around fields that contain the separator (csv, tsv); null if quotes have no meaning in this file."""
 
+    escape: Literal["\\"] | None = None
+    r"""Character before a quote that belongs to the text, as in `"say \"hi\""`; by default such a quote is doubled."""
+
     columns: tuple[str, ...] | None = None
     """Names of the columns, for a csv or tsv file without a header line."""
 
@@ -153,6 +157,11 @@ class File(Options):
     def delimiter(self) -> str:
         """The character between two fields of a line, after `::` has been replaced by one character."""
         return COLONS_AS if self.separator == COLONS else self.separator or ("\t" if self.kind == "tsv" else ",")
+
+    @property
+    def is_rewritten(self) -> bool:
+        """True if the text is changed before it is parsed, because of `::` or of escaped quotes."""
+        return self.separator == COLONS or self.escape is not None
 
     @property
     def dialect(self) -> dict[str, Any]:
@@ -246,8 +255,9 @@ def _content(file: File) -> bytes:
 
 
 def _parted(file: File, text: bytes) -> bytes:
-    """Return the text with `::` replaced by one character, if that is the separator of the file."""
-    return text.replace(COLONS.encode(), COLONS_AS.encode()) if file.separator == COLONS else text
+    """Return the text with `::` as one character and with escaped quotes doubled, if the file has them."""
+    text = text.replace(COLONS.encode(), COLONS_AS.encode()) if file.separator == COLONS else text
+    return text if file.escape is None else double_quotes(text, file.encoding)
 
 
 def file_states(files: Iterable[File]) -> list[tuple[str, int, int, int, int]] | None:
@@ -504,12 +514,32 @@ def _read_part(
             return frame, None
         if kind == "jsonl":
             return pl.read_ndjson(io.BytesIO(path.read_bytes()), infer_schema_length=None).lazy(), None
-        return _read_csv(file, io.BytesIO(_content(file)) if file.separator == COLONS else path, packed=packed), None
+        frame = _read_csv(file, io.BytesIO(_content(file)) if file.is_rewritten else path, packed=packed)
     except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
         if not bad_lines.strict and kind != "parquet":
             return _read_sound_lines(file, bad_lines)
         reason = str(error).partition("\n")[0]
         raise DataError(first_broken_line(file) or f"{path} cannot be read as {kind}: {reason}") from None
+    swallowed = swallowed_lines(frame, file.delimiter) if file.quote is not None else None
+    if swallowed is None:
+        return frame, None
+    if not bad_lines.strict:
+        return _read_sound_lines(file, bad_lines)
+    row, lines = swallowed
+    number = file.first_row + row + _line_breaks(frame.head(row))
+    raise DataError(
+        f"{path}, line {number}: a quote ({file.quote}) is not closed or not doubled, so that the field takes in "
+        f"{lines} lines; if a backslash stands before quotes in texts, set `escape`, and if quotes have no meaning, "
+        "`quote: null`"
+    )
+
+
+def _line_breaks(frame: pl.LazyFrame) -> int:
+    """Return the number of line breaks within the cells of a frame of texts."""
+    import polars as pl
+
+    breaks = frame.select(pl.all().str.count_matches("\n", literal=True).sum()).collect()
+    return sum(count or 0 for count in breaks.row(0))
 
 
 def _read_csv(file: File, source: Path | str | io.BytesIO, *, packed: bool | None = None) -> pl.LazyFrame:
@@ -530,8 +560,10 @@ def _read_csv(file: File, source: Path | str | io.BytesIO, *, packed: bool | Non
     if isinstance(source, Path) and _ends_with_cr(source):
         how["eol_char"] = "\r"
     if isinstance(source, str):
-        if file.encoding != "utf-8" or file.separator == COLONS:
-            raise DataError(f"{file.path}: text in cloud storage is read as UTF-8, with separators of one character")
+        if file.encoding != "utf-8" or file.is_rewritten:
+            raise DataError(
+                f"{file.path}: text in cloud storage is read as UTF-8, with separators of one character and no `escape`"
+            )
         frame = _compressed(pl.scan_csv(source, **{**how, "glob": True}))
     elif isinstance(source, Path) and file.encoding == "utf-8" and _is_packed(source, packed):
         frame = _compressed(pl.scan_csv(source, **how))

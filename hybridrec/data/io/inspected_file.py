@@ -13,8 +13,9 @@ import numpy as np
 from hybridrec.data.io.bad_lines import BadLines
 from hybridrec.data.io.column_profile import ColumnProfile, profile_column
 from hybridrec.data.io.dialect import dialect_of, has_json_lines
-from hybridrec.data.io.files import FileSource, format_of, load
+from hybridrec.data.io.files import FileSource, format_of, load, opened
 from hybridrec.data.io.part_files import part_files
+from hybridrec.data.io.quotes import has_escapes
 from hybridrec.data.io.roles import ALL_WORDS
 from hybridrec.data.vocabulary import Vocabulary
 from hybridrec.errors import DataError
@@ -116,13 +117,25 @@ def _rows_of(path: Path, options: dict[str, Any], folder: Path) -> tuple[pl.Data
     try:
         return _loaded(options, folder, BadLines(strict=True, option=False)), ()
     except DataError as error:
-        if "a quote" in str(error) and "quote" not in options:
+        if "a quote" in str(error) and not {"quote", "escape"} & options.keys():
+            if _has_late_escapes(path, options):
+                options["escape"] = "\\"
+                rows, problems = _rows_of(path, options, folder)
+                return rows, ("a backslash stands before quotes in its texts", *problems)
             options["quote"] = None
             rows, problems = _rows_of(path, options, folder)
             return rows, ("quotes in it are not closed, so that they have no meaning", *problems)
     bad_lines = BadLines(strict=False)
     rows = _loaded(options, folder, bad_lines)  # a file that cannot be read at all says so here
     return rows, tuple(note.removeprefix(f"{path}: ") for note in bad_lines.notes())
+
+
+def _has_late_escapes(path: Path, options: Mapping[str, Any]) -> bool:
+    """Return True if a backslash stands before quotes in a file, perhaps below the lines that show its dialect."""
+    if not path.is_file():
+        return False
+    with opened(path) as file:
+        return has_escapes(file.read().decode(options.get("encoding", "utf-8"), errors="replace"))
 
 
 def _loaded(options: Mapping[str, Any], folder: Path, bad_lines: BadLines) -> pl.DataFrame:

@@ -453,6 +453,43 @@ UGLY: dict[str, UglyFile] = {
         {"id": "song", "text": ["title"], "tags": None},
         notes=("songs.jsonl: not used are the columns categories, tags",),
     ),
+    "a backslash before quotes": UglyFile(
+        {
+            "ratings.csv": table(
+                '"User-ID";"ISBN"',
+                rows=[(f'"{u}";"{s}"',) for u, s, _ in ROWS],
+            ),
+            "books.csv": table(
+                '"ISBN";"Title"',
+                rows=[
+                    (f'"{s}";"{t} \\"live\\"{"; part 2" if k % 9 == 0 else ""}"',) for k, (s, t, _) in enumerate(SONGS)
+                ],
+            ),
+        },
+        {"user": "User-ID", "item": "ISBN", "separator": ";"},
+        {"id": "ISBN", "text": ["Title"], "escape": "\\"},
+    ),
+    "a backslash before quotes far below": UglyFile(
+        {
+            "ratings.csv": b'"User-ID";"ISBN"\n'
+            + b"".join(
+                f'"{u}";"{chr(92) + chr(34) if k in (5000, 9000) else ""}{s}"\n'.encode()
+                for k, (u, s, _) in enumerate(ROWS * 25)
+            )
+        },
+        {"user": "User-ID", "item": "ISBN", "separator": ";", "escape": "\\"},
+        read=10_000,
+    ),
+    "a strange letter among digits": UglyFile(
+        {
+            "ratings.csv": table(
+                "user", "isbn", rows=[(u, f"{s}\xdf" if k < 3 else s) for k, (u, s, _) in enumerate(ROWS)]
+            )
+            .decode()
+            .encode("cp1252")
+        },
+        {"user": "user", "item": "isbn", "encoding": "cp1252"},
+    ),
     "lists of one moment": UglyFile(
         {
             "orders.csv": table(
