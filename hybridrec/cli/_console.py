@@ -33,11 +33,13 @@ def announcing_interrupts() -> Iterator[None]:
     """
 
     def interrupted(number: int, frame: FrameType | None) -> NoReturn:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        for each in before:
+            signal.signal(each, signal.SIG_DFL)
         click.echo("waiting for the fits that run, to keep them; Ctrl-C again leaves at once", err=True)
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGINT, interrupted)
+    # Supervisors of processes send SIGTERM.
+    before = {number: signal.signal(number, interrupted) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     except KeyboardInterrupt:
@@ -46,7 +48,8 @@ def announcing_interrupts() -> Iterator[None]:
         end_threads()
         raise
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def visible(text: str, *, lines: bool = True) -> str:

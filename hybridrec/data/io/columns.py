@@ -34,6 +34,10 @@ ROW = "row of the file"
 """The name of a temporary column with the number of the row."""
 
 S = TypeVar("S", bound=FileSource)
+LONGEST_ID = 10_000
+"""The most bytes of an id: more is a text in the wrong column, or a quote that is not closed."""
+_SHOWN = 80
+"""The most characters of a bad value in a message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +97,15 @@ class ColumnTable(Generic[S]):
         import polars as pl
 
         ids = in_order(self._evaluate(column, self._as_text(column).cast(pl.Categorical)))
-        return self._usable(ids, ids.is_null(), column, "not an id", "every row needs one")
+        ids = self._usable(ids, ids.is_null(), column, "not an id", "every row needs one")
+        names: pl.Series = ids.dtype.categories  # type: ignore[attr-defined]
+        odd = (names.str.len_bytes() > LONGEST_ID) | names.str.contains("[\\x00\\x{feff}]")
+        odd |= names.str.strip_chars().str.len_bytes() == 0
+        if not odd.any():
+            return ids
+        bad = ids.to_physical().is_in(odd.arg_true().cast(pl.UInt32).implode())
+        right = f"an id is not blank, has no NUL and no byte order mark in it, and at most {LONGEST_ID:,} bytes"
+        return self._usable(ids, bad, column, "not an id", right)
 
     def _as_text(self, column: str) -> pl.Expr:
         """Express a column of ids as text, null where an id is missing."""
@@ -293,7 +305,7 @@ class ColumnTable(Generic[S]):
         if not len(rows):
             return values
         [value] = self._evaluate(column, pl.col(column).slice(rows[0], 1)).to_list()
-        shown = "missing" if value is None else f"{value!r}, {fault}"
+        shown = "missing" if value is None else f"{value!r:.{_SHOWN}}, {fault}"
         problem = f"column {column!r} is {shown} ({len(rows)} of {len(bad)} rows are bad)" + (
             f"; {right}" if right else ""
         )

@@ -674,6 +674,10 @@ def _wrong_json(line: str) -> str:
         return "" if isinstance(json.loads(line), dict) else "not a JSON object"
     except json.JSONDecodeError as error:
         return f"not JSON ({error.msg}, column {error.colno})"
+    except RecursionError:
+        return "not JSON (nested too deeply)"
+    except ValueError:
+        return "not JSON (a number has too many digits)"
 
 
 def _broken_csv(file: File, text: str) -> str | None:

@@ -248,3 +248,14 @@ def test_ids_that_are_all_written_as_floats_are_integers(read):
     data = read({"plays.csv": "uid,song\n17850.0,1.0\n7.0,1.5\n"})
     assert list(data.users.vocabulary.ids) == ["17850", "7"]
     assert list(data.items.vocabulary.ids) == ["1.0", "1.5"]
+
+
+@pytest.mark.parametrize("odd", ["b\0c", "b\ufeff", "   ", "x" * 10_001])
+def test_ids_that_cannot_be_meant_are_malformed(tmp_path, odd):
+    text = f"id,n\na,1\n{odd},2\nb c,3\n"
+    message = r"line 3: column 'id' is .*, not an id \(1 of 3 rows are bad\); an id is not blank"
+    with pytest.raises(DataError, match=message) as told:
+        table(tmp_path, text).ids("id")
+    assert len(str(told.value)) < 400
+    assert table(tmp_path, text, strict=False).ids("id").to_list() == ["a", None, "b c"]
+    assert len(table(tmp_path, "id\n" + "x" * 10_000 + "\n").ids("id")) == 1
