@@ -73,7 +73,8 @@ def hybridrec_metrics() -> Sequence[type[Metric]]:
 
 @hookimpl
 def hybridrec_exporters() -> Sequence[type[Exporter]]:
-    """Exporters of slates and truth for other evaluators."""
+    """Exporters of slates and truth for other evaluators, and of the split for models of other libraries."""
+    from hybridrec.runs.export_split import SplitExporter
     from hybridrec.runs.export_trec import ParquetExporter, TrecExporter
 
-    return [TrecExporter, ParquetExporter]
+    return [TrecExporter, ParquetExporter, SplitExporter]

@@ -32,8 +32,8 @@ def _formats(context: click.Context, parameter: click.Parameter, begun: str) -> 
     show_default=True,
     metavar="NAME",
     shell_complete=_formats,
-    help="An exporter, as `hybridrec show` lists them: trec and parquet write slates and truth (qrels); plugins bring "
-    "others, such as logs and vectors.",
+    help="An exporter, as `hybridrec show` lists them: trec and parquet write slates and truth (qrels), split writes "
+    "training parts and queries; plugins bring others, such as logs and vectors.",
 )
 @click.option(
     "--set", "assignments", multiple=True, metavar="OPTION=VALUE", help="An option of the exporter (`hybridrec show`)."

@@ -8,6 +8,8 @@ from urllib.parse import quote
 
 from hybridrec.paths import inside, replacing
 from hybridrec.runs.exporter import Exporter
+from hybridrec.runs.run import RELEVANT
+from hybridrec.types import Target
 
 if TYPE_CHECKING:
     import polars as pl
@@ -41,7 +43,7 @@ class ParquetExporter(Exporter):
 
     def export(self, run: Run, folder: Path) -> list[Path]:
         """Write the slates of each pipeline and target and the truth of each target; raises StoreError if damaged."""
-        return [_write_parquet(frame, folder, name) for name, frame in _frames(run, for_trec=False).items()]
+        return [write_parquet(frame, folder, name) for name, frame in _frames(run, for_trec=False).items()]
 
 
 def _frames(run: Run, *, for_trec: bool) -> dict[str, pl.DataFrame]:
@@ -51,17 +53,29 @@ def _frames(run: Run, *, for_trec: bool) -> dict[str, pl.DataFrame]:
     """
     import polars as pl
 
-    targets, queries = list(next(iter(run.report.pipelines.values())).candidate_recall), run.queries()
+    targets, queries = targets_of(run), run.queries()
     frames = {}
     for name in run.report.pipelines:
         for target in targets:
             slates = run.slates(name, target).select("query", "id", "rank", "score", run=pl.lit(name))
             frames[f"{name}.{target}.run"] = _ranked(slates) if for_trec else slates
     for target in targets:
-        relevant = queries.select("query", id=f"relevant_{target}").explode("id").drop_nulls()
-        qrels = relevant.with_columns(relevant=pl.lit(1, pl.Int8))
+        qrels = qrels_of(queries, target)
         frames[f"{target}.qrels"] = _graded(qrels) if for_trec else qrels
     return frames
+
+
+def targets_of(run: Run) -> list[Target]:
+    """Return the targets for which a run has slates."""
+    return list(next(iter(run.report.pipelines.values())).candidate_recall)
+
+
+def qrels_of(queries: pl.DataFrame, target: Target) -> pl.DataFrame:
+    """Return the truth of a target from the frame `Run.queries()`: `query`, `id`, `relevant` (always 1)."""
+    import polars as pl
+
+    relevant = queries.select("query", id=f"{RELEVANT}{target}").explode("id").drop_nulls()
+    return relevant.with_columns(relevant=pl.lit(1, pl.Int8))
 
 
 def _ranked(slates: pl.DataFrame) -> pl.DataFrame:
@@ -91,7 +105,8 @@ def _write_trec(frame: pl.DataFrame, folder: Path, name: str) -> Path:
     return path
 
 
-def _write_parquet(frame: pl.DataFrame, folder: Path, name: str) -> Path:
+def write_parquet(frame: pl.DataFrame, folder: Path, name: str) -> Path:
+    """Write a frame as the file `<name>.parquet` of a folder, and return its path."""
     path = inside(folder, f"{name}.parquet")
     with replacing(path) as file:
         frame.write_parquet(file, compression="zstd")

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from hybridrec import Exporter, Run
+from hybridrec.runs.export_split import SplitExporter
 from hybridrec.runs.export_trec import ParquetExporter, TrecExporter
 from hybridrec.testing import ExporterContract, run_checks
 
@@ -18,6 +19,10 @@ class TestTrec(ExporterContract):
 
 class TestParquet(ExporterContract):
     exporter = ParquetExporter
+
+
+class TestSplit(ExporterContract):
+    exporter = SplitExporter
 
 
 class Sound(Exporter):
