@@ -55,8 +55,9 @@ def announcing_interrupts() -> Iterator[None]:
 def visible(text: str, *, lines: bool = True) -> str:
     """Return a text in which characters that steer a terminal are shown as `\\x1b` or `\\u202e`.
 
-    They are control characters, those that turn the direction of writing, and separators of lines: data from elsewhere
-    could clear the screen, name the window, or turn what stands beside it. With `lines` line breaks and tabs stay.
+    They are control characters, characters that reverse the direction of writing, and separators of lines. Data from
+    elsewhere could otherwise clear the screen, name the window, or reverse the text beside it. With `lines`, line
+    breaks and tabs stay as they are.
     """
     shown = _STEERING.sub(lambda match: _escaped(match[0]), text)
     return shown if lines else shown.replace("\n", "\\n").replace("\t", "\\t")

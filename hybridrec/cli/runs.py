@@ -22,8 +22,8 @@ VALUE = 30
 def runs(folder: Path, metric: str | None, every: bool) -> None:
     """List the finished runs in FOLDER, a line each, with the config keys in which they differ.
 
-    Each run is listed with its best pipeline. Only results on the same queries can be ranked: runs with the same
-    queries (column `queries`) stand together, best first.
+    Each run is listed with its best pipeline. Only results on the same queries can be ranked, so runs with the same
+    queries (column `queries`) are listed together, best first.
     """
     from hybridrec.cli._console import print_table
     from hybridrec.evaluation.summary import cell

@@ -95,7 +95,7 @@ class FitJob:
         return 0 if self.base_model is None else self.base_model.depth + 1
 
     def spec(self, registry: Registry) -> ComponentSpec:
-        """Return the spec of the component, whose class is looked up in `registry`, with its options and base model."""
+        """Return the spec of the component, with its options and its base model; `registry` knows its class."""
         cls = registry.get("components", self.component)
         options = cls.Config.model_validate(json.loads(self.options), context={"registry": registry})
         spec = ComponentSpec.of(self.label, self.component if "/" in self.component else "", cls, options, registry)

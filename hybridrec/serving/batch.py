@@ -198,7 +198,10 @@ class BatchRecommender:
 def _loaded(
     path: Path, _version: tuple[int, int] | None, block: tuple[str, ...], plugins: tuple[Path | str, ...]
 ) -> Recommender:
-    """Load the recommender of a bundle; `_version` tells a bundle from one that took its place since."""
+    """Load the recommender of a bundle, once for equal arguments.
+
+    `_version` identifies the content of the file, so that a bundle that has replaced another is loaded anew.
+    """
     return load(path, block=block, plugins=plugins)
 
 

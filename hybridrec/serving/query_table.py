@@ -266,7 +266,11 @@ class _Table:
         return column.filter(pl.Series(lengths > 0)).explode(), offsets_of(lengths)
 
     def codes(self, column: str, kind: EntityKind, ids: pl.Series, offsets: Longs) -> Ints:
-        """Return the code of each id of a kind: int32, -1 where it is unknown; raises DataError if that is refused."""
+        """Return the code of each id of a kind: int32, -1 where the id is unknown.
+
+        `offsets` are those of the rows among the ids, for messages. Raises DataError for an unknown id if the table
+        refuses them.
+        """
         vocabulary: Vocabulary = self.data.vocabulary(kind)
         codes = vocabulary.encode(ids) if len(ids) else np.empty(0, np.int32)
         if self.refuse_unknown and (unknown := codes == PADDING).any():

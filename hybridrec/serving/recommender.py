@@ -270,10 +270,10 @@ def users_left_out(user: str) -> DataError:
 
 
 def _with_equal_columns(*histories: Ragged) -> list[Ragged]:
-    """Return histories that have times and weights if any of them has: an unknown time is NaN, an unknown weight 1.
+    """Return the histories, all with times if any of them has times, and all with weights if any has weights.
 
-    `Ragged.stack` would drop a column that only some of them have, and what a user's history says would depend on the
-    other queries of the batch.
+    A missing time is NaN, and a missing weight is 1. `Ragged.stack` would drop a column that only some histories have,
+    so that the answer to a query would depend on the other queries of the batch.
     """
     timed = any(history.times is not None for history in histories)
     weighted = any(history.weights is not None for history in histories)

@@ -40,7 +40,10 @@ from hybridrec.types import ITEMS, Ints, Target
 
 @dataclass(frozen=True, slots=True)
 class Refreshed:
-    """A component of a refreshed run, and how it took up the new data; `seconds` is 0 if the store had its fit."""
+    """A component of a refreshed run, which was either updated with the new data or fitted again.
+
+    `seconds` is the duration of that, 0 if the store had the fit.
+    """
 
     label: str
     component: str

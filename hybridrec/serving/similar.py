@@ -195,7 +195,7 @@ def _named(asked: str | Query, by: str, target: Target, vocabulary: Vocabulary, 
 def _counts(recommender: Recommender, kind: str) -> Longs | None:
     """Count the training users who have each entity of a kind, or the distinct items of each user: int64 [N].
 
-    Returns None if the bundle holds no users, or the kind is none that users have.
+    Returns None if the bundle holds no users, or if users do not have entities of the kind.
     """
     data = recommender.data
     if not recommender.knows_users:

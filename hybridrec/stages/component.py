@@ -337,9 +337,9 @@ class DenseModel(Generator, Scorer):
         return scores
 
     def _kept_scores(self, queries: QueryBatch, target: Target) -> Floats | None:
-        """Return the result of `scores`, kept with the queries so that it is computed once for candidates and scores.
+        """Return the result of `scores`, which is kept with the queries so that `candidates` and `score` share it.
 
-        None if the queries do not keep scores, or if there are more than `_KEPT`.
+        None if the queries do not keep scores, or if there are more than `_KEPT` scores.
         """
         if not queries.keeps_scores or len(queries) * queries.width(target) > _KEPT:
             return None

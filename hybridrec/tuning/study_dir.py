@@ -58,8 +58,8 @@ def begin(runs: Path, experiment: CheckedExperiment) -> Path:
 def resume(folder: Path, experiment: CheckedExperiment) -> Path:
     """Check that `folder` holds an earlier search of the same experiment, and return it.
 
-    Raises ConfigError if it does not, where only the budgets `trials` and `seconds` may differ, and StoreError if its
-    config cannot be read.
+    Only the budgets `trials` and `seconds` of the two experiments may differ. Raises ConfigError if anything else
+    differs, and StoreError if the config in the folder cannot be read.
     """
     try:
         began = yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))

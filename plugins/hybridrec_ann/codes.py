@@ -19,11 +19,11 @@ CENTROIDS = 16
 class Codes:
     """A product quantization of vectors (Jégou, Douze and Schmid 2011), with one code of 4 bits per dimension.
 
-    Inner products are sums over tables of 16 entries that stay in registers (André, Kermarrec and Le Scouarnec
-    2015): a scan of all codes costs a fraction of the exact products and shows roughly which are the largest. Vectors
-    are rotated at random first: every dimension has the same number of bits, and in principal axes most dimensions
-    carry so little information that their bits would be wasted. Where only a share of the codes is scanned, the codes
-    are divided into cells, as many as the square root of their number.
+    Inner products with codes are sums over tables of 16 entries, which stay in registers (André, Kermarrec and Le
+    Scouarnec 2015). So a scan of all codes takes a fraction of the time of the exact products, and finds approximately
+    the largest of them. Vectors are rotated at random first, since every dimension has the same number of bits: in
+    principal axes most dimensions carry so little information that their bits would be wasted. If only a share of the
+    codes is scanned, the codes are divided into cells, as many as the square root of their number.
     """
 
     def __init__(self, index: Any, probes: float) -> None:

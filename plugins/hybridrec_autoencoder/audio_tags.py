@@ -45,12 +45,12 @@ class AudioTagOptions(TrainingOptions):
 class AudioTagAutoencoder(VectorModel):
     """Items and tags in the latent space of an autoencoder over (audio, mean Word2Vec vector of the tags).
 
-    Audio is the contents of `item_vectors`, for example a PCA of spectrograms (`hybridrec reduce`). An item's tags
-    are its own and those of the users who have it; gensim's Word2Vec (CBOW) is trained on the tags of each item and of
-    each user, the whole set as one context. Both halves are centered, scaled to the same mean length, and zero where
-    unknown; unknown halves count in no loss. The vector of an item is its hidden vector, that of a tag the hidden
-    vector of its Word2Vec vector without audio; a query is the mean direction of its items and tags, and the score is
-    the cosine with it.
+    The audio of an item is its vector in the data (`item_vectors`), for example a PCA of spectrograms (`hybridrec
+    reduce`). The tags of an item are its own and those of the users who have it. gensim's Word2Vec (CBOW) is trained on
+    the tags of each item and of each user, with all tags of one as one context. The two halves of the input, audio and
+    tags, are centered and scaled to the same mean length. An unknown half is zero, and does not count in the loss. The
+    vector of an item is its hidden vector; that of a tag is the hidden vector of an input that has the tag's Word2Vec
+    vector and no audio. The vector of a query is the mean direction of its items and tags, and the score is the cosine.
     """
 
     name = "audio-tag-autoencoder"
@@ -208,6 +208,6 @@ def _directions(network: Network, rows: Floats) -> Floats:
 
 
 def _unit(rows: Floats) -> Floats:
-    """Scale rows to length 1; rows without a direction become NaN."""
+    """Scale rows to length 1; rows of zeros become NaN."""
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     return (rows / np.where(lengths > 0, lengths, np.nan)).astype(np.float32, copy=False)

@@ -27,7 +27,7 @@ overwrites the outputs with the gradient."""
 
 
 class TrainingOptions(Options):
-    """Options for training a network."""
+    """Options for training a network: the epochs, the batches, the learning rate and the decay of weights."""
 
     epochs: int = Field(60, ge=1)
     """Passes over the training rows."""

@@ -27,7 +27,10 @@ def opinions(pool: Pool, normaliser: Normaliser) -> Iterator[tuple[str, str, Flo
 
 
 def provenance(pool: Pool) -> Iterator[tuple[str, Floats]]:
-    """Yield (feature, float32 [Q, K]): for each generator 1 where it proposed the candidate, then the sum of these."""
+    """Yield (name, values) of features on the generators of a candidate, float32 [Q, K] each.
+
+    For each generator there is a 1 where it proposed the candidate, else 0; the last feature is the sum of these.
+    """
     proposed = {label: pool.proposed_by(label).astype(np.float32) for label in sorted(pool.generators)}
     for label, flags in proposed.items():
         yield f"{label}: proposed", flags
@@ -35,7 +38,9 @@ def provenance(pool: Pool) -> Iterator[tuple[str, Floats]]:
 
 
 def statistics(queries: QueryBatch, pool: Pool, facts: Facts) -> Iterator[tuple[str, Floats]]:
-    """Yield (feature, float32 [Q, K]) of popularity, age and similarity to the query; NaN if unknown, or at padding.
+    """Yield (name, values) of features that compare a candidate with its query: popularity, ages and similarities.
+
+    Values are float32 [Q, K], NaN where unknown and at padding.
 
     An age is sign(d) log(1 + |d|), where d is the number of days from an item's first or last use to the query's time.
     """
@@ -50,7 +55,11 @@ def statistics(queries: QueryBatch, pool: Pool, facts: Facts) -> Iterator[tuple[
 
 
 def circumstances(queries: QueryBatch) -> Iterator[tuple[str, Doubles]]:
-    """Yield (feature, float64[Q]) of the queries: 1 for each field that a query has, and log(1 + its number of ids)."""
+    """Yield (name, values) of the features of queries, float64[Q] each.
+
+    For each field there is a 1 where the query has the field, else 0; for items and every other kind of entities there
+    is log(1 + the number of ids that the query has).
+    """
     for field in queries.fields:
         yield f"knows {field}", queries.has(field).astype(np.float64)
     yield "items known", np.log1p(queries.history.lengths)

@@ -15,7 +15,7 @@ _STEPS = 200
 
 
 class ColdOptions(Options):
-    """Options for the vectors of items without interactions."""
+    """Options for the vectors of items without interactions, which are computed from tags and features."""
 
     cold: Literal["none", "mean", "regression"] = "none"
     """Vectors of items without interactions: `none`; `mean`, the average over the item's tags and features of the mean

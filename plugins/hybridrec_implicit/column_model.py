@@ -30,7 +30,7 @@ _INSTALL_HINT = "pip install 'hybridrec[implicit]'"
 
 
 class ColumnOptions(Options):
-    """Options for the columns of the training matrix and their values."""
+    """Options of the training matrix of users and columns: the fields that are its columns, and its values."""
 
     fields: tuple[Target, ...] | None = Field(None, min_length=1)
     """`[items]`, or `[items, tags]`: both are learned jointly, so that tags predict items and items predict tags. By
@@ -95,8 +95,8 @@ class ColumnModel(Component):
 def one_thread(component: str) -> Iterator[None]:
     """Check that implicit is installed, and limit BLAS to one thread while it trains.
 
-    Several BLAS threads below implicit's own slow it down, and one thread makes fits reproducible. threadpoolctl
-    limits only libraries that are already loaded, hence the import first.
+    BLAS threads in addition to those of implicit slow it down, and a single thread makes fits reproducible. implicit is
+    imported first, since threadpoolctl limits only libraries that are already loaded.
     """
     from threadpoolctl import threadpool_limits
 

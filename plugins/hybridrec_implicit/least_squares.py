@@ -61,7 +61,11 @@ class LeastSquares:
 
 
 def _by_columns(picked: Reals, b: Reals, e: Reals, diagonal: Reals) -> Reals:
-    """Solve for x [B, D] by n equations, from columns [B, n, D], b and e [B, n], P [B, D]."""
+    """Solve for B row vectors x of n known columns each, by n equations for each: [B, D].
+
+    The symbols are those of `LeastSquares`: `picked`, [B, n, D], are the known columns; `b` and `e`, [B, n], are the
+    diagonals b and E; `diagonal`, [B, D], is P.
+    """
     scaled = picked / diagonal[:, None, :]
     left = e[:, :, None] * (scaled @ picked.swapaxes(1, 2))
     _add_to_diagonal(left, 1)
@@ -82,7 +86,10 @@ def _add_to_diagonal(matrices: Reals, values: Reals | int) -> None:
 
 
 def blocks(lengths: Longs, factors: int) -> Iterator[tuple[Longs, int]]:
-    """Yield blocks of rows of similar length, each with its greatest length; rows of length 0 are left out."""
+    """Yield blocks of rows of similar length, int64, each with its greatest length; rows of length 0 are left out.
+
+    A block is so small that the least squares of its rows, with `factors` dimensions, fit into `_BLOCK_BYTES`.
+    """
     rows = np.argsort(lengths, kind="stable")
     rows = rows[lengths[rows] > 0]
     while len(rows):
@@ -96,7 +103,7 @@ def blocks(lengths: Longs, factors: int) -> Iterator[tuple[Longs, int]]:
 
 
 class Side(NamedTuple):
-    """Arguments of `LeastSquares.solve`: csr of b = w r, the excess w - w0 parallel to it, and λ of each row."""
+    """The least-squares problem of one side, users or columns: the arguments of `LeastSquares.solve`."""
 
     entries: Sparse
     excess: Reals

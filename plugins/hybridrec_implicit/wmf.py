@@ -246,7 +246,10 @@ class WMF(VectorModel):
         return projected
 
     def _with_dislikes(self, entries: Sparse, dislikes: Ragged | None) -> Sparse:
-        """Return the entries with one of 0 for each dislike; with explicit feedback the ratings say it themselves."""
+        """Return the entries, with an additional entry of 0 for each disliked item if feedback is implicit.
+
+        With explicit feedback the entries are returned unchanged, since low ratings express dislike.
+        """
         return entries if dislikes is None or self.config.feedback == "explicit" else _with_zeros(entries, dislikes)
 
 

@@ -34,10 +34,11 @@ class OffPolicyExporter(Exporter):
     """Logs for `hybridrec off-policy`: the ids that a pipeline drew, their probability under another, and the reward.
 
     Each pair of pipelines has a file, `<logged>.<policy>.<target>.log.parquet`, with the columns `query`, `unit`,
-    `place`, `action` (the id), `propensity`, `target_propensity` and `reward`: 1 for an id that is in the hidden truth,
-    else 0. A propensity is that of the slate up to the place, the product of the probabilities at its places; weighted
-    by the ratio of the two propensities, rewards have the expectation of the other pipeline's rewards (Precup, Sutton
-    and Singh 2000, "Eligibility traces for off-policy policy evaluation": per decision).
+    `place`, `action` (the id), `propensity`, `target_propensity` and `reward`. The reward is 1 for an id that is in the
+    hidden truth, else 0. A propensity is that of the slate up to the place: the product of the probabilities at its
+    places. If rewards are weighted by the ratio of the two propensities, their mean estimates the mean reward of the
+    other pipeline (Precup, Sutton and Singh 2000, "Eligibility traces for off-policy policy evaluation", the estimator
+    per decision).
     """
 
     name = "off-policy"
@@ -89,9 +90,10 @@ class OffPolicyExporter(Exporter):
                     yield f"{logged}.{policy}.{target}.log.parquet", self._supported(log, f"{logged}, {policy}")
 
     def _supported(self, log: pl.DataFrame, pair: str) -> pl.DataFrame:
-        """Return the log without queries that say nothing about the other pipeline, and note their number.
+        """Return the log without the queries from which nothing can be estimated, and note their number.
 
-        For these the pipeline that drew could show one action only, and the other pipeline may show another one.
+        These are queries for which the pipeline that drew had only one possible action, while the other pipeline may
+        show another one.
         """
         import polars as pl
 

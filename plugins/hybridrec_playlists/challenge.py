@@ -51,9 +51,10 @@ class TenCategoriesOptions(Options):
 class TenCategories(Splitter):
     """Splitter that holds playlists out, a tenth for each category of queries; the truth is what the category hides.
 
-    A query shows the title only; the title and the first track; the first 5 tracks with or without the title; the first
-    10 with or without it; the title and the first 25, or any 25; the title and the first 100, or any 100. A playlist
-    has more distinct tracks than its category shows; categories for which there are too few such playlists are smaller.
+    The ten categories of queries have: the title only; the title and the first track; the first 5 tracks, with or
+    without the title; the first 10 tracks, with or without the title; the title and the first 25 tracks, or any 25; the
+    title and the first 100 tracks, or any 100. A playlist of a category has more distinct tracks than its query;
+    categories for which there are too few such playlists are smaller.
     All data of a held-out playlist is removed from training, and queries do not include its tags. In the files of a
     run, the number and order of a query's tracks and the presence of a title show its category.
     """

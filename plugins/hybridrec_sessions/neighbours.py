@@ -54,9 +54,10 @@ class VSKNN(DenseModel):
 
         idf(i) * sum over the neighbours s that have i of  cosine(q, s) * closeness(q, s)
 
-    Neighbours are the most similar of the `sample` sessions with an item in common that are nearest to the query in
-    time: the most recent ones, if the query comes after all of them or has no time. Without times in the training part,
-    later users are the more recent ones. Items that no neighbour has get no opinion.
+    Of the sessions that have an item in common with the query, the `sample` sessions nearest to it in time are compared
+    with it, and the most similar of these are its neighbours. If the query comes after all sessions, or has no time,
+    the nearest are the most recent ones. Without times in the training part, a user with a higher code counts as more
+    recent. Items that no neighbour has get no opinion.
     """
 
     name = "vsknn"

@@ -99,7 +99,7 @@ def _is_trec(path: Path) -> bool:
 
 
 def _trec(path: Path, names: Sequence[str]) -> pl.DataFrame:
-    """Read lines of fields between blanks: a frame with the columns `names`.
+    """Read a text file whose lines are fields separated by blanks, as a frame with the columns `names`.
 
     Raises DataError for a line with another number of fields.
     """
@@ -151,7 +151,10 @@ def _check_file(path: Path) -> None:
 
 
 def _find(frame: pl.DataFrame, names: Sequence[str]) -> str | None:
-    """Return the column that has the first possible one of these names, in upper or lower case; None if none has."""
+    """Return the name of the column that is called like the first possible of `names`; None if there is no such column.
+
+    Upper and lower case count as equal.
+    """
     columns = {name.lower(): name for name in reversed(frame.columns)}
     return next((columns[name] for name in names if name in columns), None)
 

@@ -50,9 +50,9 @@ def reduce(
 ) -> None:
     """Reduce spectrograms or embeddings to short vectors by PCA.
 
-    FILE.npy has a row for each item. FOLDER has a file ID.npy for each item, of bands x moments, the moments as many
-    as there are; they become a Parquet file of id and vector. Either may be larger than memory. Readers take the
-    result as `item_vectors`.
+    FILE.npy has a row for each item. FOLDER has a file ID.npy for each item, a matrix of bands x moments with any
+    number of moments; a folder becomes a Parquet file of id and vector. Either may be larger than memory. Readers take
+    the result as `item_vectors`.
     """
     folder = array.is_dir()
     output = output or Path("vectors.parquet" if folder else "vectors.npy")

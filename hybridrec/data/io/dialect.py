@@ -173,9 +173,10 @@ def _rows(lines: Sequence[str], separator: str, quote: str | None) -> list[list[
 
 
 def _separator(path: Path, lines: list[str], default: str) -> tuple[str, str | None]:
-    """Return the separator and the quote with which most lines have the same number of fields, more than one.
+    """Return the separator and the quote of a text table.
 
-    The quote is None if quotes have no meaning. Raises DataError if too few lines have the same number of fields.
+    They are those with which the most lines have the same number of fields, which must be more than one. The quote is
+    None if quotes have no meaning in the file. Raises DataError if too few lines have the same number of fields.
     """
     tried, uneven = [], []
     for quote in ('"', None):

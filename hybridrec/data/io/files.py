@@ -129,7 +129,9 @@ class File(Options):
 
     @property
     def kind(self) -> Format:
-        """The format as given, or by the endings of names; "parquet" for a frame, whose columns have types too.
+        """The format that the options give, or else the one that the endings of the names show.
+
+        It is "parquet" for a frame, since its columns have types, too.
 
         Raises DataError if the names do not show it, or if the files of a folder or pattern have several formats.
         """

@@ -65,7 +65,7 @@ class PartFile:
 
 
 def part_files(path: Path) -> list[PartFile]:
-    """Return the files of the table at a path, in ascending order of their paths, in which their rows are read.
+    """Return the files of the table at a path, in ascending order of their paths; rows are read in this order.
 
     A folder holds parts at any depth; files and folders whose names begin with a dot or an underscore are not data.
     Raises DataError if there are no files, if their folders state values of different columns, or if the folder is a

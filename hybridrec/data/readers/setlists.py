@@ -85,12 +85,12 @@ class SetlistsReader(Reader):
 
 
 def _performances(shows: pl.DataFrame) -> pl.DataFrame:
-    """Return the columns `user`, `item`, `time`: a row per performance of a song, in order within each show."""
+    """Return a frame with `user`, `item` and `time`, a row for each performance of a song, in order in each show."""
     return shows.select(user="show", item="songs", time=seconds(shows["date"])).explode("item").drop_nulls("item")
 
 
 def _venues(shows: pl.DataFrame) -> pl.DataFrame:
-    """Return the columns `user`, `id`: the venue of each show, with its city, as halls share names."""
+    """Return a frame with `user` (the show) and `id` (its venue with the city, since halls share names)."""
     import polars as pl
 
     place = pl.concat_str("venue", "city", separator=", ", ignore_nulls=True)

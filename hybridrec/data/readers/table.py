@@ -205,7 +205,7 @@ def _paths(config: TableOptions) -> dict[tuple[str, str], str]:
 
 
 def _interactions(file: ColumnTable[Interactions]) -> pl.DataFrame:
-    """Return the columns `user` and `item`, and the others that the options name, without rows of weight 0."""
+    """Return a frame with `user`, `item` and the other columns that the options name, without rows of weight 0."""
     import polars as pl
 
     options = file.source
@@ -292,7 +292,7 @@ def _interaction_columns(file: ColumnTable[Interactions] | ColumnTable[Impressio
 
 
 def _entities(file: ColumnTable[Described]) -> pl.DataFrame:
-    """Return the column `id` of a file of descriptions, and `text` and `time` if its options name columns for them."""
+    """Return a frame with `id` from a file of descriptions, and `text` and `time` if its options name such columns."""
     import polars as pl
 
     columns = {"id": file.ids(file.source.id).cast(pl.String)}
@@ -341,7 +341,7 @@ def _impressions(file: ColumnTable[Impressions]) -> pl.DataFrame:
 
 
 def _labels(file: ColumnTable[Described]) -> pl.DataFrame | None:
-    """Return the columns `id` and `feature`, with a row "column:value" for each value in a column of categories.
+    """Return a frame with `id` and `feature`, with a row "column:value" for each value in a column of categories.
 
     None if the file has no such columns.
     """
@@ -353,7 +353,7 @@ def _labels(file: ColumnTable[Described]) -> pl.DataFrame | None:
 
 
 def _features(file: ColumnTable[Described]) -> pl.DataFrame | None:
-    """Return the column `id`, and the columns of numbers, flags and times; None if the file has no such columns."""
+    """Return a frame with `id` and all columns of numbers, flags and times; None if the file has no such columns."""
     import polars as pl
 
     source = file.source
