@@ -121,10 +121,10 @@ def _returned(home: Path) -> list[str]:
 
 
 def _written(runs: Path, result: RunResult) -> tuple[Run, WriteError | None]:
-    """Write a run below `runs`, or if that fails, into the system's temporary folder: (run, None or the error).
+    """Write a run below `runs`, or if that fails, into the system's temporary folder, so that no results are lost.
 
-    Hours may have been spent on the results. The error is that of the first place, for the caller to raise. Raises
-    WriteError, with the report, if both places fail.
+    Returns the run, and the error about the folder `runs` for the caller to raise, None if there was no error. Raises
+    WriteError, with the report, if neither folder can be written.
     """
     try:
         return write(runs, result), None

@@ -112,7 +112,10 @@ def main() -> None:
 
 
 def _tell_who_works(ended: threading.Event) -> None:
-    """Print a line a minute for each call into a plugin that lasts longer, until the command has ended."""
+    """Print every minute a line for each call into a plugin that has lasted more than a minute.
+
+    It returns when `ended` is set, at the end of the command.
+    """
     while not ended.wait(PATIENCE):
         tracing = sys.modules.get("hybridrec.tracing")
         for action, seconds in [] if tracing is None else tracing.at_work(PATIENCE):

@@ -257,7 +257,7 @@ class Dimension:
         return value if isinstance(value, str) else json.dumps(value)
 
     def parse(self, text: str) -> Any:
-        """Return the value that the method `text` formatted as this line."""
+        """Return the value that is written as `text`: the inverse of the method `text`."""
         if isinstance(self.values, Range):
             return json.loads(text)
         return next(value for value in self.values if self.text(value) == text)

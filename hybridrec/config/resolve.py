@@ -144,7 +144,7 @@ class Checker(Validator):
         )
 
     def refuse_unanswerable(self, splitter: Splitter, pipelines: Mapping[str, PipelineSpec]) -> None:
-        """Raise ConfigError if the split hides items that queries also show, while a pipeline excludes such items."""
+        """Raise ConfigError if a pipeline excludes all items of the history, although the split asks for such items."""
         if not splitter.asks_for_seen:
             return
         for name, pipeline in pipelines.items():

@@ -16,7 +16,7 @@ T = TypeVar("T")
 class Executor(Protocol):
     """A pool of workers that run fits and send blocks of queries through pipelines, in any process or machine.
 
-    The calling process keeps to itself all that concerns progress bars, the order of the report and the files of a run.
+    Progress bars, the order of the report and the files of a run are not its concern, but that of the calling process.
     """
 
     @property

@@ -117,7 +117,10 @@ class BanditLog:
 
 
 def _check(name: str, column: Doubles, right: Bools, expected: str) -> None:
-    """Raise DataError for the first value of a column that is not valid (`right`, bool [N], is False), with its row."""
+    """Raise DataError if a value of a column is not valid; the message names the first such value and its row.
+
+    `right`, bool [N], is True for valid values; `expected` says in words which values are valid.
+    """
     if not right.all():
         row = int(np.argmin(right))
         raise DataError(f"row {row + 1}: the {name} is {column[row]}; right is {expected}")

@@ -183,9 +183,9 @@ def _lead(report: Report, rows: Sequence[Comparison]) -> tuple[Comparison, str]:
 
 
 def _merit(report: Report, pipeline: str, metric: str) -> float:
-    """Return a pipeline's mean of a metric over all queries, negated if less is better.
+    """Return a number by which pipelines are ranked: the mean of a metric over all queries, negated if less is better.
 
-    Returns minus infinity if the pipeline has no mean of the metric, so that it ranks last.
+    It is minus infinity for a pipeline without a mean, which therefore ranks last.
     """
     number = report.pipelines[pipeline].metrics.get(metric)
     if number is None or number.mean is None:
@@ -260,7 +260,10 @@ def _is_of_fields(segmenter: str) -> bool:
 
 
 def _broken(report: Report, lead: Comparison) -> str:
-    """Write the end of the opening that names the guardrails that the pair of a row breaks; "" if it breaks none."""
+    """Write the end of the opening sentence on broken guardrails; "" if there are none.
+
+    It names the guardrails that the variant of the row `lead` breaks against its control.
+    """
     pair = (lead.control, lead.variant, "broken")
     metrics = [rail.metric for rail in report.guardrails if (rail.control, rail.variant, rail.verdict) == pair]
     return f"; it breaks the guardrail {', '.join(metrics)}" if metrics else ""
@@ -345,7 +348,10 @@ def _with_seeds(split: SeedSplit | None) -> str:
 
 
 def html(report: Report) -> str:
-    """Render a report for a notebook: opening sentence, verdict, table of all queries and notes, as HTML unstyled."""
+    """Render a report for a notebook as HTML without styles.
+
+    It has the opening sentence, the table of the verdict, the table of the means over all queries, and the notes.
+    """
     tables = [result_table(report)]
     if report.comparison:
         tables.insert(0, verdict_table(report))

@@ -73,9 +73,9 @@ class _Offer:
 class Registry:
     """The registry of all plugin classes by kind and name.
 
-    A plugin that cannot be loaded does not affect the others. Its error is kept in `providers`. An error about an
-    unknown name has it as its cause, since the broken plugin may have provided that name. If several plugins provide a
-    name, `get` chooses one of their classes.
+    A plugin that cannot be loaded does not affect the others. Its error is kept in `providers`, and is attached as the
+    cause to errors about unknown names, since the broken plugin may have provided such a name. If several plugins
+    provide a name, `get` chooses one of their classes.
     """
 
     def __init__(

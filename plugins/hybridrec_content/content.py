@@ -62,11 +62,11 @@ class ContentOptions(Options):
 class Content(ContentModel):
     """Cosine of an item and the query's profile in the space of item content.
 
-    Each kind of content is a separate block: its values, log(1 + count) idf (or the dense vectors as they are), are
-    scaled to rows of length 1 and multiplied by the square root of the kind's share. Thus the cosine of two items is
-    the mean of the cosines by kind, weighted by the shares. A profile is the sum of the items of the history, once
-    each, of the query's tags as if they were one item, and of its text as if it were another. Items without any content
-    get no opinion.
+    The vector of an item consists of a block for each kind of content. The values of a block are log(1 + count) idf, or
+    the dense vectors as they are; a block is scaled to length 1 and multiplied by the square root of the kind's share.
+    Thus the cosine of two items is the mean of their cosines by kind, weighted by the shares. The profile of a query is
+    a sum of vectors: of each distinct item of the history, of the query's tags as if they were one item, and of its
+    text as if it were another. Items without any content get no opinion.
     """
 
     name = "content"

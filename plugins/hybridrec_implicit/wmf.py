@@ -130,9 +130,10 @@ class WMF(VectorModel):
         )
 
     def _training_entries(self, data: Dataset) -> tuple[Sparse, Doubles]:
-        """Return the centered ratings of the training part, csr [users, I], and the mean rating.
+        """Return the centered ratings of the training part, csr [users, I], and the mean ratings that were used.
 
-        The mean is that of each item with `center: item`, float64 [I], else that of all ratings, float64 [].
+        With `center: item` there is a mean for each item, float64 [I]; otherwise it is one number, the mean of all
+        ratings, float64 [].
         """
         ratings = self._ratings(data.interactions)
         means = np.array(ratings.data.mean() if ratings.nnz else 0.0)

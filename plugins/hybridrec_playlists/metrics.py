@@ -35,9 +35,10 @@ class MelonNdcg(Metric):
 class ArtistRPrecision(Metric):
     """R-precision with a quarter of a hit for each correct artist: (songs + 0.25 artists) / R.
 
-    R is the number of relevant songs; "songs" counts those among the first R of the slate, "artists" the artists of the
-    first R who have a relevant song, each once (Zamani, Schedl, Lamere and Chen 2019, section 3.1). The artists of an
-    item are its features "artist:...". Slates should be at least as wide as the largest R.
+    R is the number of relevant songs, "songs" the number of relevant songs among the first R of the slate, and
+    "artists" the number of distinct artists of these first R who also have a relevant song (Zamani, Schedl, Lamere and
+    Chen 2019, section 3.1). The artists of an item are its features "artist:...". Slates should be at least as wide as
+    the largest R.
     """
 
     name = "artist-r-precision"

@@ -42,10 +42,10 @@ class RecencyFrequency(Scorer):
     - `own-recency`: -log(1 + days) since the last interaction with the item in the query's own history.
     - `own-frequency`: the number of interactions with the item in the query's own history.
 
-    They are the first two of the three variables RFM of direct marketing (Hughes 1994), for an item. Interactions of
-    the training part at the time of the request or after it do not count, so that random splits, whose training part
-    has later interactions, too, use no more than is known when serving. For a request without a time all but
-    `own-frequency` are NaN; so is the recency of an item that nobody had before.
+    Recency and frequency are two of the three variables of RFM in direct marketing (Hughes 1994), here of an item.
+    Interactions of the training part at the time of the request or after it do not count. So no more is used than is
+    known when serving, also with random splits, whose training part has later interactions. For a request without a
+    time all columns but `own-frequency` are NaN; so is the recency of an item that nobody had before.
     """
 
     name = "recency-frequency"

@@ -151,7 +151,7 @@ def _check_file(path: Path) -> None:
 
 
 def _find(frame: pl.DataFrame, names: Sequence[str]) -> str | None:
-    """Return the name of the column that is called like the first possible of `names`; None if there is no such column.
+    """Return the column whose name comes first in `names`; None if no column has any of these names.
 
     Upper and lower case count as equal.
     """

@@ -112,7 +112,10 @@ class MeanOptions(AskingOptions, SimilarityOptions):
 
 
 class Mean(Asking, SpaceModel):
-    """Retrieval by the mean of a query's tokens, as `word2vec` does itself, with options of its own for queries."""
+    """Retrieval by the mean of the vectors of a query's tokens.
+
+    `word2vec` itself retrieves in the same way; this component can do it with other options, without another training.
+    """
 
     name = "word2vec-mean"
     Config = MeanOptions

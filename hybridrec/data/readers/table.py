@@ -231,8 +231,11 @@ def _interactions(file: ColumnTable[Interactions]) -> pl.DataFrame:
 
 
 def _events(config: TableOptions, frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """Return the interactions of all files in one frame: weighed by their kinds, with a column `target` if some kinds
-    are not asked for, and without rows of weight 0, unless these are dislikes."""
+    """Return the interactions of all files in one frame, with weights multiplied by the factors of their kinds.
+
+    It has a column `target` if some kinds are not asked for. Rows of weight 0 are left out, unless they are dislikes.
+    Raises DataError if the files have different columns, or kinds that do not fit the options.
+    """
     import polars as pl
 
     names = [Path(file.path).name for file in (config.interactions, *config.events.values())]
