@@ -201,28 +201,37 @@ def with_visible_dislikes(fold: Fold, data: Dataset, seed: int) -> Fold:
     """Return a fold of `data` in which training part and queries have only those dislikes that the split would show.
 
     Where training saw nothing from the time of the queries on, these are the earlier dislikes. Otherwise each user's
-    dislikes are hidden at random in the share in which the user's interactions are.
+    dislikes are hidden at random in the share in which the user's interactions are. Queries that show no items show no
+    dislikes either.
     """
     dislikes = data.dislikes
     if dislikes is None:
         return fold
-    train, times = fold.train, fold.queries.times
-    latest = None if train.interactions.times is None else train.interactions.times.max(initial=-np.inf)
+    train, times, history = fold.train.interactions, fold.queries.times, fold.queries.history
+    latest = None if train.times is None else train.times.max(initial=-np.inf)
     if latest is not None and dislikes.times is not None and times is not None and latest < times.min():
         visible = dislikes.times < times.min()
-        shown = dislikes.where(visible)
-        queries = shown.take(fold.units)
     else:
         lengths = data.interactions.lengths
-        share = np.bincount(fold.units, fold.queries.history.lengths, len(lengths))
         asked = np.bincount(fold.units, minlength=len(lengths))
-        share = np.where(asked > 0, share / np.maximum(asked, 1) / np.maximum(lengths, 1), 1.0)
-        drawn = label_rng(seed, f"dislikes of {fold.name}").random(len(dislikes.ids))
-        shown = dislikes.where(drawn < share[dislikes.rows])
-        queries = shown.take(fold.units)
-    gone = (train.interactions.lengths == 0) & (data.interactions.lengths > 0)
-    of_training = shown.where(~gone[shown.rows])
-    return replace(fold, train=replace(train, dislikes=of_training), queries=replace(fold.queries, disliked=queries))
+        share = np.bincount(fold.units, history.lengths, len(lengths)) / np.maximum(asked * lengths, 1)
+        share = np.where(asked > 0, share, 1.0)
+        visible = label_rng(seed, f"dislikes of {fold.name}").random(len(dislikes.ids)) < share[dislikes.rows]
+    # Of an item that a split hides altogether, as of such a user, nothing may be known.
+    hidden_items = ~_occur(train) & _occur(data.interactions)
+    shown = dislikes.where(visible & ~hidden_items[dislikes.ids])
+    hidden_users = (train.lengths == 0) & (data.interactions.lengths > 0)
+    of_queries = shown.take(fold.units)
+    return replace(
+        fold,
+        train=replace(fold.train, dislikes=shown.where(~hidden_users[shown.rows])),
+        queries=replace(fold.queries, disliked=of_queries.where(history.lengths[of_queries.rows] > 0)),
+    )
+
+
+def _occur(interactions: Ragged) -> Bools:
+    """Return True for the items that have interactions: bool [I]."""
+    return np.bincount(interactions.ids, minlength=interactions.width) > 0
 
 
 def _held(exclude: Exclude, matrix: Sparse) -> Bools:

@@ -181,15 +181,17 @@ SPLITS = {
     "random": {"use": "random", "test": 0.3},
     "masked": {"use": "masked", "scenarios": {"items": 1}},
     "leave-one-out": {"use": "leave-one-out"},
+    "cold-items": {"use": "cold-items"},
 }
 
 
 @pytest.fixture
 def fold(experiment):
-    """The fold of a dataset by one of SPLITS."""
+    """The fold of a dataset by one of SPLITS, or by other options."""
 
-    def split(data, name):
-        checked = load_experiment(experiment(), Registry(), (f"split={json.dumps(SPLITS[name])}",))
+    def split(data, how):
+        options = json.dumps(how if isinstance(how, dict) else SPLITS[how])
+        checked = load_experiment(experiment(), Registry(), (f"split={options}",))
         (fold,) = folds_of(checked, data)
         return fold
 
@@ -227,8 +229,24 @@ def test_dislikes_are_hidden_as_interactions_are(fold, name):
         assert len(trained.ids) == (data.dislikes.times < cut).sum()
     if name == "masked":
         assert not trained.lengths[made.units].any()
+    if name == "cold-items":
+        cold = set(made.truth["items"].indices)
+        assert cold & set(data.dislikes.ids)
+        assert not cold & {*trained.ids, *shown.ids}
     again = fold(data, name)
     assert (again.queries.disliked.ids == shown.ids).all()
+
+
+def test_a_query_without_items_shows_no_dislikes(fold):
+    titles = pl.DataFrame({"id": [f"u{user}" for user in range(20)], "text": "a title"})
+    frame = pl.DataFrame(ROWS + DISLIKED, schema=["user", "item", "time", "weight", "target"], orient="row")
+    frame = frame.cast({"weight": pl.Float32, "time": pl.Float64})
+    data = assemble(Tables(interactions=frame, entities={"users": titles}))
+    made = fold(data, {"use": "masked", "scenarios": {"items": 1, "title": 1}})
+    bare = made.queries.history.lengths == 0
+    assert bare.any()
+    assert not made.queries.disliked.lengths[bare].any()
+    assert made.queries.disliked.lengths[~bare].any()
 
 
 def test_nothing_asked_for_is_an_error(fold):

@@ -111,6 +111,16 @@ def test_rows_are_counted_within_their_part(reader, tmp_path):
         reader("plays").read()
 
 
+def test_bad_rows_of_several_parts_are_told_of_each(reader, tmp_path):
+    write(tmp_path / "plays/a.parquet", [ROWS[0], (None, "c", 1), ROWS[1]])
+    write(tmp_path / "plays/b.parquet", [(None, "c", 1), ROWS[0]])
+    made = reader("plays", strict=False)
+    made.read()
+    first, second = made.notes()
+    assert "a.parquet: 1 malformed line was skipped; row 2: column 'uid' is missing" in first
+    assert "b.parquet: 1 malformed line was skipped; row 1: column 'uid' is missing" in second
+
+
 def test_lines_that_are_passed_over_are_told_of_each_part(reader, tmp_path):
     (tmp_path / "plays").mkdir()
     (tmp_path / "plays/a.csv").write_text("uid,song\n1,b\n1,b,c\n2,c\n")
