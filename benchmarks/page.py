@@ -15,19 +15,20 @@ def table(works: Iterable[dict[str, Any]]) -> str:
     """Render two tables for each work: the wall time per unit and CPU / wall of its ways, and its ratios, if any."""
     lines = []
     for work in works:
+        clock = work.get("clock", "wall")
         lines += [
             f"**{work['work']}**",
             "",
-            f"| way | wall for each {work['unit']} | CPU / wall | |",
-            "| --- | --- | --- | --- |",
+            f"| way | {clock} for each {work['unit']} |" + " CPU / wall |" * (clock == "wall") + " |",
+            "| --- | --- | --- |" + " --- |" * (clock == "wall"),
         ]
         for name, way in work["ways"].items():
             facts = "; ".join(
                 f"{key} {_number(value)}" for key, value in way.items() if key not in ("wall", "cpu", "cpu_over_wall")
             )
-            each = _seconds(way["wall"] / work["units"])
+            each = _seconds(way[clock.lower()] / work["units"])
             share = "" if way["cpu_over_wall"] is None else f"{way['cpu_over_wall']:.2f}"
-            lines.append(f"| {name} | {each} | {share} | {facts} |")
+            lines.append(f"| {name} | {each} |" + f" {share} |" * (clock == "wall") + f" {facts} |")
         if work["ratios"]:
             lines += ["", "| ratio | measured | CPU time alone | wanted |", "| --- | --- | --- | --- |"]
         for ratio in work["ratios"]:

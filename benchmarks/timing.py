@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, Literal
 
 import scipy.linalg  # noqa: F401  (its BLAS must be loaded before the thread limit is set)
 from threadpoolctl import threadpool_limits
@@ -44,6 +44,8 @@ class Work:
     unit: str
     units: int
     ways: dict[str, Way]
+    clock: Literal["wall", "CPU"] = "wall"
+    """The clock that the table shows; CPU time where other programs would decide the rest."""
     ratios: list[dict[str, Any]] = field(default_factory=list)
 
     def ratio(self, of: str, to: str, wanted: str = "") -> None:
@@ -58,7 +60,14 @@ class Work:
     def as_json(self) -> dict[str, Any]:
         """Return the work with its ways and figures as a mapping for JSON files."""
         ways = {name: way.as_json() for name, way in self.ways.items()}
-        return {"work": self.name, "unit": self.unit, "units": self.units, "ways": ways, "ratios": self.ratios}
+        return {
+            "work": self.name,
+            "unit": self.unit,
+            "units": self.units,
+            "clock": self.clock,
+            "ways": ways,
+            "ratios": self.ratios,
+        }
 
 
 def race(name: str, unit: str, units: int, ways: Mapping[str, Callable[[], object]], repeats: int) -> Work:

@@ -25,6 +25,15 @@ def test_ratios_are_medians_over_repetitions():
     assert "| a / b | 2 | 0.5 | ≥ 2 |" in table([work.as_json()])
 
 
+def test_a_table_of_cpu_time_has_no_column_of_wall_time():
+    work = Work("w", "query", 10, {"a": Way([4.0], [1.0], {"share, ms": 2.0})}, "CPU")
+    assert table([work.as_json()]).splitlines()[2:] == [
+        "| way | CPU for each query | |",
+        "| --- | --- | --- |",
+        "| a | 100 ms | share, ms 2 |",
+    ]
+
+
 def test_synthetic_pairs_are_distinct_and_popularity_is_skewed(tmp_path, monkeypatch):
     monkeypatch.setattr(synthetic, "PIECE", 4_000)  # several pieces
     size = synthetic.Size(500, 300, 10_000)
