@@ -9,6 +9,7 @@ from pathlib import Path
 
 from benchmarks import (
     approximate,
+    batch,
     exclusion,
     growth,
     kernels,
@@ -34,6 +35,7 @@ BENCHMARKS: dict[str, Callable[[bool], list[Work]]] = {
     "growth": growth.growth,
     "blends": growth.blends,
     "sharing": sharing.sharing,
+    "batch": batch.batch,
     "large": large.large,
     "approximate": approximate.approximate,
     "exclusion": exclusion.exclusion,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -109,14 +110,17 @@ class BatchJob:
         manifest = self._begun(self._new_manifest(), resume)
         for part_file in manifest.parts:
             advance(part_file.queries)
-        size = self.queries_per_part
-        for rows, places in self.source.parts(size, len(manifest.parts)):
-            part_file = self._write(
-                len(manifest.parts), list(self.answer.frames(rows, places, self.source.name)), len(rows)
-            )
-            manifest.parts.append(part_file)
-            self._save(manifest)
-            advance(part_file.queries)
+        number, write = len(manifest.parts), None
+        # A part is written on a thread, which needs no lock of the interpreter, while the next one is answered.
+        with ThreadPoolExecutor(1) as writer:
+            for rows, places in self.source.parts(self.queries_per_part, number):
+                frames = list(self.answer.frames(rows, places, self.source.name))
+                if write is not None:
+                    self._keep(manifest, write.result(), advance)
+                write = writer.submit(self._write, number, frames, len(rows))
+                number += 1
+            if write is not None:
+                self._keep(manifest, write.result(), advance)
         manifest.complete = True
         self._save(manifest)
         return [self.folder / part_file.file for part_file in manifest.parts]
@@ -182,6 +186,12 @@ class BatchJob:
         with replacing(self.folder / file) as target:
             target.write(content)
         return _Part(file=file, queries=queries, rows=len(frame), digest=_digest(content))
+
+    def _keep(self, manifest: _Manifest, part_file: _Part, advance: Callable[[int], None]) -> None:
+        """Enter a part that was written in the manifest, and tell `advance` of it."""
+        manifest.parts.append(part_file)
+        self._save(manifest)
+        advance(part_file.queries)
 
     def _save(self, manifest: _Manifest) -> None:
         write_whole(self.folder / MANIFEST, manifest.model_dump_json(indent=1) + "\n")

@@ -1,0 +1,131 @@
+"""Batches of many users: part files beside the same recommendations in memory, and beside implicit's own batch call."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from benchmarks import peers, synthetic
+from benchmarks.synthetic import Size
+from benchmarks.timing import Work, race
+from hybridrec import BatchRecommender, Component, Dataset, Generator, Query, Registry, Tables, assemble, load
+from hybridrec.inference.pipelines import GeneratorLayout, PipelineLayout
+from hybridrec.inference.pipelines import assemble as assemble_pipeline
+from hybridrec.inference.servable import PluginSource, ServableRun, served_data
+from hybridrec.runs.bundle import write_bundle
+from hybridrec.serving.batch_job import BatchJob
+from hybridrec.serving.query_source import AllUsers
+from hybridrec.stages.pipeline import Filters
+from hybridrec.stages.query_filters import SeenFilter
+from hybridrec_fusion.fixed_weights import Weighted
+
+ALONE = {"als": {"iterations": 1, "alpha": 10, "regularization": 20, "column_power": 0, "fields": ["items"]}}
+"""One model, with its options."""
+BLEND: Mapping[str, Mapping[str, Any]] = {**ALONE, "item-knn": {}, "popularity": {}}
+"""Three models, each a generator, by weights."""
+PLACES, PARTS, SLICE = 100, 10_000, 10_000
+"""The places of a slate, the queries of a part file, and the users that `recommend` is asked for at once."""
+AGREE = 0.98
+"""The least share of the ids of implicit that ours must have: equal scores may be cut off differently."""
+
+
+def batch(quick: bool) -> list[Work]:
+    """Time batches of all users into Parquet against `recommend` in memory and implicit's batch call, on a thread."""
+    if quick:
+        return [_measure(Size(2_000, 2_000, 40_000), ALONE), _measure(Size(500, 2_000, 10_000), BLEND)]
+    return [_measure(Size(200_000, 60_000, 4_000_000), ALONE), _measure(Size(20_000, 60_000, 400_000), BLEND)]
+
+
+def _measure(size: Size, models: Mapping[str, Mapping[str, Any]]) -> Work:
+    """Time the ways to recommend `PLACES` items to all users of synthetic data."""
+    pairs = synthetic.write(size, peers.cache_folder() / "data") / "pairs.parquet"
+    data = assemble(Tables(pl.read_parquet(pairs, columns=["user", "item"])))
+    with tempfile.TemporaryDirectory() as folder:
+        bundle = Path(folder) / "batch.hybridrec"
+        _write(bundle, data, models)
+        answer, recommender = BatchRecommender(bundle, n=PLACES), load(bundle)
+        people = [Query(user=user) for user in data.users.vocabulary.ids]
+        output = Path(folder) / "out"
+        slates: list[np.ndarray] = []
+
+        def in_memory() -> None:
+            asked = (people[start : start + SLICE] for start in range(0, len(people), SLICE))
+            slates[:] = [recommender.recommend(queries, PLACES).ids for queries in asked]
+
+        def in_parts() -> None:
+            shutil.rmtree(output, ignore_errors=True)
+            BatchJob(answer, AllUsers(answer.recommender.data), output, size=PARTS).run()
+
+        ways: dict[str, Callable[[], object]] = {"recommend, in memory": in_memory, "batch, into Parquet": in_parts}
+        if len(models) == 1:
+            ways["implicit, its batch call"] = _implicit(recommender.components["als"], data)
+        name = f"{' + '.join(models)}: {size.users:,} users x {PLACES} of {size.items:,} items"
+        work = race(name, "user", size.users, ways, repeats=3 if size.users <= 2_000 else 1)
+        written = pl.concat(pl.read_parquet(file, glob=False) for file in sorted(output.glob("part-*.parquet")))
+        served = np.concatenate(slates)
+        assert written["id"].to_list() == data.items.vocabulary.decode(served[served >= 0]).to_list()
+        if len(models) == 1:
+            theirs = ways["implicit, its batch call"]()[0]  # type: ignore[index]
+            shared = np.mean([len(np.intersect1d(ours, other)) for ours, other in zip(served, theirs, strict=True)])
+            assert shared >= AGREE * PLACES, f"implicit recommends other items: {shared} of {PLACES} are shared"
+            work.ratio("batch, into Parquet", "implicit, its batch call")
+        work.ways["batch, into Parquet"].facts["MB written"] = sum(f.stat().st_size for f in output.iterdir()) / 1e6
+    work.ratio("batch, into Parquet", "recommend, in memory", "≤ 1.10")
+    work.note("load average at the end", os.getloadavg()[0])
+    return work
+
+
+def _write(path: Path, data: Dataset, models: Mapping[str, Mapping[str, Any]]) -> None:
+    """Write a bundle of one pipeline with these models as generators, blended by equal weights if they are several."""
+    registry, rng = Registry(), np.random.default_rng(0)
+    components: dict[str, Component] = {}
+    for label, options in models.items():
+        cls: type[Component] = registry.get("components", label)
+        components[label] = cls(cls.Config(**options)).fit(data, rng)
+    rerankers = {"items": (Weighted().fit(data, rng),)} if len(models) > 1 else {}
+    # A lone model scores its candidates as a generator; in a blend each scores those of the others, too.
+    scorers = tuple(models) if len(models) > 1 else ()
+    layout = PipelineLayout("batch", tuple(GeneratorLayout(label, 2 * PLACES) for label in models), scorers)
+    if len(models) == 1:
+        layout = PipelineLayout("batch", tuple(GeneratorLayout(label, PLACES) for label in models))
+    assert all(isinstance(component, Generator) for component in components.values())
+    classes = [type(each) for each in (*components.values(), *(rerankers.get("items", ())))]
+    providers = {provider.module: provider for provider in map(registry.provider_of, classes)}
+    write_bundle(
+        path,
+        ServableRun(
+            name="batch",
+            targets={"items": PLACES},
+            pipelines={"batch": assemble_pipeline(layout, components, rerankers, Filters((SeenFilter().fit(data),)))},
+            default="batch",
+            components=components,
+            uses={},
+            data=served_data(data),
+            trained_on="",
+            plugins=tuple(
+                PluginSource(each.name, each.module, each.distribution, each.version) for each in providers.values()
+            ),
+            memory=2_000_000_000,
+        ),
+    )
+
+
+def _implicit(als: Component, data: Dataset) -> Callable[[], Any]:
+    """Return a function that asks implicit for all users at once, on the factors of our model and one thread."""
+    from implicit.cpu.als import AlternatingLeastSquares
+
+    factors = np.nan_to_num(als.vectors("items"))  # type: ignore[attr-defined]
+    users = np.arange(len(data.users), dtype=np.int32)
+    everybody = data.queries(users)
+    peer = AlternatingLeastSquares(factors=factors.shape[1], num_threads=1)
+    peer.item_factors = factors
+    peer.user_factors = als.query_vectors(everybody, "items")  # type: ignore[attr-defined]
+    rows = everybody.history.matrix(binary=True)
+    return lambda: peer.recommend(users, rows, N=PLACES)
