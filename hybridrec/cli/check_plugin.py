@@ -110,9 +110,9 @@ def _options(classes: Iterable[Any], assignments: Iterable[str]) -> dict[Any, di
 
 
 def _by_cause(outcomes: Iterable[Outcome]) -> list[tuple[Outcome, dict[str, int]]]:
-    """Group the outcomes by check: (worst outcome, number of cases by check) for each group.
+    """Group the outcomes of checks; return for each group its worst outcome, and the number of cases by check.
 
-    Checks that fail with the same message form one group.
+    A group has the cases of one check, or of all checks that fail with the same message.
     """
     by_check: dict[str, list[Outcome]] = {}
     for outcome in outcomes:

@@ -37,8 +37,9 @@ def init(
     """Profile your own data FILES and write a working config for them, with a JSON Schema for your editor.
 
     FILES may be a folder. For a published data set (MovieLens, ...) the config names the reader that is made for it. In
-    other files, the columns of users, items and times are recognised by their contents; comments in the config say by
-    what. If a column cannot be recognised, you are asked on a terminal, or name it by the options below.
+    other files, the columns of users, items and times are recognised by their names and contents; comments in the
+    config state the evidence. If a column cannot be recognised, you are asked on a terminal, or name it by the options
+    below.
     """
     import json
 

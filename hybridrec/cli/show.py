@@ -47,7 +47,7 @@ def show(name: str | None, block: tuple[str, ...], plugins: tuple[Path, ...]) ->
 
 
 def _by_roles(registry: Registry) -> dict[str, list[str]]:
-    """Return the names of all classes by kind; those of components by their stages, "generators and scorers"."""
+    """Return the names of all classes by kind; components are listed by stages, such as "generators and scorers"."""
     from hybridrec.registry import kinds
 
     names: dict[str, list[str]] = {}

@@ -79,7 +79,10 @@ def similar(
 def _asked(
     recommender: Recommender, run: Path, name: str, by: str, component: str, number: int
 ) -> tuple[str, str | Query]:
-    """Return (name for the title, what `Recommender.similar` takes): an id, words, or the query of a test list."""
+    """Return the name that the title shows, and the argument `asked` of `Recommender.similar`.
+
+    The argument is an id, words, or the query of a test list.
+    """
     from hybridrec.cli._console import held_out_query
     from hybridrec.serving.lookup import find, find_among
     from hybridrec.serving.similar import FEATURES, TEXT, WORDS

@@ -311,9 +311,9 @@ class Checker(Validator):
         return spec
 
     def filters(self, use: PipelineUse, config: ExperimentConfig, path: KeyPath) -> tuple[FilterSpec, ...]:
-        """Return the filters of a pipeline: the default ones, those listed under `filters`, and those with a key.
+        """Return the filters of a pipeline: the default ones, those under `filters`, and those with keys of their own.
 
-        Those with a key are `released`, `allow` and `block`.
+        The keys are `released`, `allow` and `block`.
         """
         uses: list[tuple[Use, KeyPath]] = [(item, ("filters", index)) for index, item in enumerate(config.filters)]
         uses += [(item, (*path, "filters", index)) for index, item in enumerate(use.filters)]

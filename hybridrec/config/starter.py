@@ -142,10 +142,10 @@ def _inside(path: Path) -> list[Path]:
 
 
 def _shipped(proposal: StarterConfig, data: DataProfile, folder: Path, registry: Registry) -> tuple[str | None, str]:
-    """Insert the data into a config that a plugin ships: (text, "").
+    """Insert the data into a config that a plugin ships; return the text of the config, and an empty text.
 
-    Returns (None, a line that says so) if a library that the config needs is not installed. Raises PluginError if the
-    config is not valid with the data.
+    If a library that the config needs is not installed, None and a line about it are returned. Raises PluginError if
+    the config is not valid with the data.
     """
     place = f"hybridrec_starters proposes {proposal.file}"
     try:
@@ -179,7 +179,7 @@ def _proposals(data: DataProfile, registry: Registry) -> list[Starter | StarterC
 
 
 def _distinct(proposals: list[Starter], registry: Registry) -> tuple[list[Starter], list[str]]:
-    """Return (components, lines): the proposed components by priority, and a line for each one left out.
+    """Return the proposed components by priority, and a line of text for each that is left out.
 
     A component is left out if an optional library of it is not installed. If several proposals have the same label,
     the first counts.

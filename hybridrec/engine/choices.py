@@ -140,7 +140,7 @@ def decide(
 
 
 def on_chosen(spec: ComponentSpec, choices: Mapping[str, Choice]) -> ComponentSpec:
-    """Return the component with its base models replaced by those with the chosen values."""
+    """Return the component with its base models, to whose options the chosen values are applied."""
     if spec.base_model is None:
         return spec
     return replace(spec, base_model=chosen(spec.base_model, choices))

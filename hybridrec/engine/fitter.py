@@ -107,7 +107,10 @@ class Fitter:
         return "" if component.prepares is None else prepared_key(spec, component, training_part.catalogue)
 
     def job(self, spec: ComponentSpec, training_part: TrainingPart, *, threads: int = 1, memory: int = 0) -> FitJob:
-        """Return the job that fits a component on a training part; the job of its base model has as many threads."""
+        """Return the job that fits a component on a training part, with the job of its base model, if it has one.
+
+        `threads` are the threads that each of the two jobs may use; `memory` is the estimated peak in bytes.
+        """
         return FitJob(
             component=spec.name,
             options=options_text(spec),

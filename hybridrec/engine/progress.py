@@ -14,7 +14,11 @@ MOST_POINTS = 200
 
 @dataclass(frozen=True, slots=True)
 class ProgressPoint:
-    """A report of a component during its fit: `step` of `of` steps are done; `numbers` by name, None if not finite."""
+    """A report of a component during its fit.
+
+    step, of: the number of steps that are done, and of all steps
+    numbers: numbers by name, such as a loss; None for a number that is not finite
+    """
 
     step: int
     of: int

@@ -271,7 +271,7 @@ class ExperimentRunner:
     def ask(
         self, fold: Fold, trained_fold: TrainedFold, question: EvalQueries, measured: Mapping[str, MetricAccumulator]
     ) -> None:
-        """Send the queries of a fold through all its pipelines, and add the metrics of the slates to `measured`."""
+        """Send the queries `question` of a fold through all its pipelines, and add the metrics to `measured`."""
         before = self.clock.seconds.copy()
         total = len(question) * len(trained_fold.arms)
         with self.watch.timing(ASK), self.progress.task(f"ask {fold.name}", total) as advance:

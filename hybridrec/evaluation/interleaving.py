@@ -83,7 +83,10 @@ def interleave(a: Ints, b: Ints, n: int, method: Method, rng: np.random.Generato
 
 
 def _team_draft(slates: Ints, n: int, rng: np.random.Generator) -> tuple[Ints, NDArray[np.int8]]:
-    """Merge slates, int32 [2, Q, width], by team-draft: (ids int32 [Q, n], team int8 [Q, n])."""
+    """Merge the slates of two arms, int32 [2, Q, width], by team-draft.
+
+    Returns the fields `ids`, int32 [Q, n], and `team`, int8 [Q, n], of `Interleaved`.
+    """
     queries = np.arange(slates.shape[1])
     ids = np.full((len(queries), n), PADDING, np.int32)
     team = np.full((len(queries), n), NOBODY, np.int8)
@@ -103,7 +106,9 @@ def _team_draft(slates: Ints, n: int, rng: np.random.Generator) -> tuple[Ints, N
 
 
 def _balanced(slates: Ints, n: int, rng: np.random.Generator) -> tuple[Ints, NDArray[np.int8]]:
-    """Merge slates, int32 [2, Q, width], by balanced interleaving: (ids int32 [Q, n], team int8 [Q, n]).
+    """Merge the slates of two arms, int32 [2, Q, width], by balanced interleaving.
+
+    Returns the fields `ids`, int32 [Q, n], and `team`, int8 [Q, n], of `Interleaved`.
 
     The two slates of a query are read in turns, one place of each, and ids that occurred before are skipped.
     """

@@ -312,7 +312,7 @@ def verdict_columns(report: Report) -> list[Column]:
 
 
 def verdict_table(report: Report) -> tuple[list[str], list[list[str]]]:
-    """Format the comparisons that `deciding` returns as a table of text: (headers, rows of cells)."""
+    """Format the comparisons that `deciding` returns as a table of text: its headers, and its rows of cells."""
     columns = verdict_columns(report)
     return [column.header for column in columns], [[column.text(row) for column in columns] for row in deciding(report)]
 
@@ -371,7 +371,7 @@ def _html_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def result_table(
     report: Report, segment: str = ALL, metrics: Sequence[str] | None = None
 ) -> tuple[list[str], list[list[str]]]:
-    """Format the means of a segment as a table of text, with a row for each arm: (headers, rows of cells).
+    """Format the means of a segment as a table of text: its headers, and a row of cells for each arm.
 
     A cell reads `0.1234 ± 0.0056`, the mean and half the width of its 95 % interval; it is empty where there is no
     number. Columns are those of `metrics`, or of all metrics if it is None; then the table of all queries also has the
@@ -418,7 +418,7 @@ def of_segmenter(report: Report, segmenter: str) -> list[tuple[str, str, Segment
 
 
 def segmenter_table(report: Report, segmenter: str) -> tuple[list[str], list[list[str]]]:
-    """Format the means of all segments of one segmenter as a table of text: (headers, rows of cells).
+    """Format the means of all segments of one segmenter as a table of text: its headers, and its rows of cells.
 
     Each segment has a row for every arm.
     """

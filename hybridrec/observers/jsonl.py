@@ -22,10 +22,10 @@ class JsonLinesOptions(Options):
 
 
 class JsonLines(Observer):
-    """An observer that writes a line of JSON for each event at once, with `event` (its class), `time` (in UTC), `run`.
+    """An observer that writes a line of JSON for each event, at once.
 
-    The values of the event follow. `tail -f` shows the progress of a long run; several runs may write into one file,
-    where `run` tells their lines apart.
+    A line has `event` (the class of the event), `time` (in UTC), `run`, and the values of the event. `tail -f` follows
+    the progress of a long run; several runs may write into one file, since each line has the id of its run.
     """
 
     name = "jsonl"

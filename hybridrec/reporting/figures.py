@@ -134,7 +134,7 @@ class Intervals:
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """A histogram of the users' gains and losses between two arms; ties are a bar of their own in the middle."""
+    """A histogram of the differences of users between two arms; users without a difference are a bar in the middle."""
 
     title: str
     scale: Scale

@@ -103,7 +103,9 @@ def _described(values: Mapping[str, str]) -> str:
 
 
 def _comparable(folders: Sequence[Path | str]) -> tuple[list[Run], list[str]]:
-    """Open the runs: (the first run and those comparable with it, a sentence on each other run with the reason).
+    """Open the runs, and return those that are comparable with the first, and a sentence on each of the others.
+
+    The first run is among the comparable ones; a sentence has the reason why its run is left out.
 
     Raises DataError if only the first run is left.
     """

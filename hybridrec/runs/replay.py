@@ -56,9 +56,10 @@ def interleave_run(
 
 
 def stored_slates(run: Run, pipelines: list[str], target: Target) -> tuple[list[Ints], Sparse]:
-    """Read the slates of pipelines and the truth of a run: (int32 [Q, longest] for each pipeline, csr [Q, N]).
+    """Read the slates of pipelines and the truth of a run as arrays of codes.
 
-    The ids are coded by a vocabulary made here, which has only ids that occur in them.
+    Returns the slates of each pipeline, int32 [Q, n] padded with -1, and the truth, csr [Q, N]. The codes are those of
+    a vocabulary that is made here of the ids that occur in these files.
     """
     import polars as pl
 

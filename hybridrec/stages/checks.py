@@ -36,9 +36,9 @@ TOLERANCE = 1e-5
 def check_candidates(candidates: object, queries: int, k: int, n: int) -> None:
     """Refuse candidates that break the contract of generators.
 
-    For `queries` queries, k candidates each and a vocabulary of size `n` they must have ids int32 [queries, k] from 0
-    to n - 1, distinct in each row, followed by padding (-1), and scores float32 of the same shape, finite at ids, NaN
-    at padding, best first.
+    For `queries` queries, k candidates each and a vocabulary of size `n`, the ids must be int32 [queries, k], from 0 to
+    n - 1, distinct in each row and followed by padding (-1). The scores must be float32 of the same shape, descending
+    in each row, finite at ids and NaN at padding.
     """
     if not isinstance(candidates, Candidates):
         raise PluginError(f"candidates must return Candidates, not {type(candidates).__name__}")
@@ -136,8 +136,8 @@ def check_propensities(propensities: Floats, ids: Ints) -> None:
 def check_ranked(ranked: Pool, pool: Pool) -> None:
     """Refuse a pool, `ranked`, that breaks the contract of re-rankers; `pool` is the pool that the re-ranker received.
 
-    It must have the same candidates; `final` None or float32 in the shape of the ids, finite at every candidate, NaN at
-    padding; and `extras` float32 in that shape, under names that no column of slates has.
+    It must have the same candidates. Its `final` must be None, or float32 in the shape of the ids, finite at every
+    candidate and NaN at padding. Its `extras` must be float32 in that shape, under names that no column of slates has.
     """
     if not isinstance(ranked, type(pool)):
         raise PluginError(f"rerank must return a Pool, not {type(ranked).__name__}")

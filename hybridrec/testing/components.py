@@ -377,7 +377,7 @@ class ComponentContract(BaseModelContract):
             assert same, f"{target}: int64 ids get other scores"
 
     def test_embeddings_are_well_formed(self, options: Mapping[str, Any]) -> None:
-        """Require vectors of the same length for all kinds, one for each id; counts, if any, in the same number."""
+        """Require vectors of the same length for all kinds, one for each id, and a count for each id or for none."""
         model = self.model(options)
         if not isinstance(model, VectorModel):
             return

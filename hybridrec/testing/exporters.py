@@ -125,7 +125,10 @@ def _run(experiment: Path | str | None) -> Iterator[Run]:
 
 @cache
 def _made(experiment: Path | str | None) -> tuple[Run, Path]:
-    """Run an experiment, by default a small one, in a folder that is deleted at exit: (run, folder of its store)."""
+    """Run an experiment, by default a small one, in a folder that is deleted at exit.
+
+    Returns the run and the folder of its store.
+    """
     folder = Path(tempfile.mkdtemp(prefix="hybridrec-run-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     store, runs = folder / "store", folder / "runs"

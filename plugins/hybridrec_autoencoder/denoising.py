@@ -39,11 +39,12 @@ from hybridrec_autoencoder.rows import (
 class DenoisingAutoencoder(VectorModel):
     """Autoencoder from items and tags to items and tags, trained on rows with entries missing.
 
-    A row x of a user's items and tags is corrupted, scaled to length 1 and sent through the network. The loss is by
-    default the multinomial one, -sum x log softmax(y), of the whole row, over items and tags separately (Liang et al.,
-    Variational autoencoders for collaborative filtering, WWW 2018: Mult-DAE; whole fields are hidden as in the
-    autoencoders of the Melon playlist challenge 2020). A query is a row without corruption. The score is y, the inner
-    product of (h, 1), h being the last hidden layer, with a column of (W, b).
+    A row x of a user's items and tags is corrupted, scaled to length 1 and sent through the network, whose output is y.
+    The default loss is the multinomial one, -sum x log softmax(y), of the whole row x, for items and tags separately
+    (Mult-DAE of Liang et al., Variational autoencoders for collaborative filtering, WWW 2018). The corruption also
+    hides whole fields, as in the autoencoders of the Melon playlist challenge 2020. A query is a row without
+    corruption. The score of an id is its output: the inner product of (h, 1) with a column of (W, b), where h is the
+    last hidden layer.
     """
 
     name = "denoising-autoencoder"
@@ -53,7 +54,10 @@ class DenoisingAutoencoder(VectorModel):
     config: DenoisingOptions
 
     def __init__(self, config: Options | None = None) -> None:
-        """Set `targets` and `needs`, items alone if `tag_weight` is 0, and `validates` if `patience` is given."""
+        """Set `targets` and `needs`, and `validates` if `patience` is given.
+
+        With a `tag_weight` of 0, items are the only target and the only field that is needed.
+        """
         super().__init__(config)
         self.targets = (EVERY_KIND,) if self.config.tag_weight else (ITEMS,)
         self.needs = frozenset(self.targets)

@@ -52,7 +52,7 @@ class Newest(OneRanking):
 
 
 class Random(DenseModel):
-    """A random ranking, drawn in `fit` and the same for every query: the floor of every comparison."""
+    """A random ranking, which is drawn in `fit` and is the same for every query: the weakest baseline."""
 
     name = "random"
     stochastic = True

@@ -83,7 +83,7 @@ class ContentKernel:
 
 
 def time_ranks(times: Doubles) -> Doubles:
-    """Compute for each item the share of known times that are earlier, equal ones counting half.
+    """Compute for each item the share of known times that are earlier; an equal time counts half.
 
     Returns float64[I], NaN where the time is unknown.
     """

@@ -54,8 +54,9 @@ class MelonOptions(text_files.BadLineOptions):
 class MelonReader(Reader):
     """Playlists as users, with title, tags and the last change as time; songs as items.
 
-    A song's text is artists and name, its time the release date (the first day of the year or month if no more is
-    known). Genres are features together with all genres above them in the tree: GN0105 is in GN0100.
+    The text of a song has its artists and its name. The time of a song is its release date, or the first day of the
+    year or month if no more is known. The genres of a song are features, together with all genres above them in the
+    tree: GN0105 is in GN0100.
     """
 
     name = "melon"
@@ -292,7 +293,9 @@ class _Songs:
 
 
 def _genre_names(path: Path) -> dict[str, str]:
-    """Read the file of genres: code -> "code name", since names alone are not unique. Raises DataError."""
+    """Read the file of genres: code -> "code name", since names alone are not unique.
+
+    Raises DataError if the file cannot be read."""
     try:
         names = json.loads(path.read_text(encoding="utf-8"))
         return {code: f"{code} {name}" for code, name in names.items()}

@@ -116,7 +116,10 @@ def _place(name: str, names: Sequence[str], segmenter: str) -> int:
 
 
 def _heaviest(names: Sequence[str], values: Sparse) -> NDArray[np.str_]:
-    """Return str [Q]: the name of the largest positive value of each row, the first of equal ones, or "unknown"."""
+    """Return the name of the largest positive value of each row: str [Q].
+
+    Of equal values the first counts; a row without a positive value is "unknown".
+    """
     values = values.tocsr()
     rows = np.repeat(np.arange(values.shape[0]), np.diff(values.indptr))
     order = np.lexsort((values.indices, -values.data, rows))

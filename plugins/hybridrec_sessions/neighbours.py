@@ -115,7 +115,10 @@ class VSKNN(DenseModel):
         return votes
 
     def _asked(self, queries: QueryBatch) -> Doubles:
-        """Return the time of each query, else of its latest item, else of the latest session: float64 [Q]."""
+        """Return the time at which each query is asked: float64 [Q].
+
+        For a query without a time it is the time of its latest item, or without that the time of the latest session.
+        """
         asked = np.full(len(queries), np.nan)
         for times in (queries.times, queries.history.latest()):
             if self._timed and times is not None:

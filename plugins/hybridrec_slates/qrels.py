@@ -43,7 +43,7 @@ class QrelsReader(Reader):
     config: QrelsOptions
 
     def read(self) -> Dataset:
-        """Read all files; raises DataError, which names it, for an unknown query or id."""
+        """Read all files; raises DataError for a query or an id that another file lacks, and names it."""
         import polars as pl
 
         relevant = read_qrels(self.config.qrels)

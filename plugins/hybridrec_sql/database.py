@@ -44,7 +44,9 @@ class Database:
     place: str
 
     def batches(self, query: str, size: int) -> Iterator[tuple[list[str], Sequence[Any]]]:
-        """Yield the result of a query, or the table of this name, in batches: names of columns, up to `size` rows.
+        """Yield the result of a query in batches, each with the names of the columns and up to `size` rows.
+
+        `query` may also be the name of a table, which is read as a whole.
 
         A result without rows is one empty batch. Raises DataError with the reason that the database gives.
         """

@@ -98,7 +98,7 @@ class Space:
         return self.value_of(np.arange(self.size), values)
 
     def value_of(self, tokens: NDArray[np.integer], values: Mapping[SentenceField, float]) -> Floats:
-        """Return the value of the field of each of these tokens, float32; 1 for fields that are not named."""
+        """Return for each of these tokens the value that `values` has for its field, float32; 1 if it has none."""
         each = np.array([values.get(field, 1) for field in self.fields], np.float32)
         return each[np.searchsorted(self.starts, tokens, side="right") - 1]
 

@@ -243,9 +243,9 @@ def _swapped(date: str) -> str:
 
 
 def _in_file_order(stated: pl.Series, day: TimeForm, month: TimeForm) -> TimeForm:
-    """Return the one of two forms, day or month first, in which the rows are in the order of time.
+    """Return the one of two forms of times, `day` or `month` first, by which nearly all rows are in order of time.
 
-    If that does not tell them apart, return `day` with the format of `month` as `ambiguous`.
+    If the order of the rows does not decide between the two, return `day` with the format of `month` as `ambiguous`.
     """
     inversions = []
     for time in (day, month):

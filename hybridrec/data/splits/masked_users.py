@@ -70,7 +70,7 @@ class MaskedOptions(Options):
 
     @property
     def mix(self) -> dict[tuple[Field, ...], float]:
-        """The fields that each scenario shows, with its share; the shares sum to 1."""
+        """The share of queries of each scenario, by the fields that its queries have; the shares sum to 1."""
         chosen = self.scenarios or DEFAULT_MIX
         total = sum(chosen.values())
         return {tuple(sorted(name.split("+"))): share / total for name, share in chosen.items()}

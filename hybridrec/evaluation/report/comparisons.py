@@ -77,7 +77,7 @@ LATENCY = "latency"
 
 
 class Guardrail(Section):
-    """The largest loss against the control that a variant may have, whatever it gains elsewhere, and its test."""
+    """A limit on the loss of a variant against its control in one metric or in latency, and the test of this limit."""
 
     control: str
     variant: str
