@@ -136,6 +136,8 @@ class QueryFile:
                 yield from self._json_rows(file) if self._format == "jsonl" else self._csv_rows(file)
         except UnicodeDecodeError:
             raise DataError(f"{self.path}: is not in UTF-8") from None
+        except csv.Error as error:
+            raise DataError(f"{self.path}: cannot be read as csv ({error})") from None
 
     def _json_rows(self, file: Iterator[str]) -> Iterator[tuple[int, dict[str, Any]]]:
         for line, text in enumerate(file, 1):
@@ -154,6 +156,8 @@ class QueryFile:
     def _csv_rows(self, file: Iterator[str]) -> Iterator[tuple[int, dict[str, Any]]]:
         reader = csv.reader(file)
         header = next(reader, [])
+        if doubled := next((name for name in header if header.count(name) > 1), None):
+            raise DataError(f"{self.path}, line 1: the column '{doubled}' is there twice")
         line = reader.line_num + 1
         for fields in reader:
             if fields:
@@ -173,6 +177,8 @@ class QueryFile:
         import polars as pl
 
         names = dict.fromkeys(name for _, row in numbered for name in row)
+        if not names:  # such a table would have no rows
+            raise DataError(f"{self.path}, line {numbered[0][0]}: give each query a name: `query`, or `user`")
         columns = {}
         for name in names:
             values = [row.get(name) for _, row in numbered]
