@@ -206,6 +206,8 @@ def _time_form(distinct: pl.Series, dtype: pl.DataType, stated: pl.Series) -> Ti
         return None
     if _mean(sample.str.contains(r"^\d{4}-\d{2}-\d{2}")) >= MOSTLY and fits(TimeForm()):
         return TimeForm()
+    if _mean(sample.str.contains(r"^[-+]?\d*\.?\d*$")) >= MOSTLY:
+        return None  # plain numbers fit no form with a mark between year, month and day
     for form in WHOLE_TIMES:
         if fits(TimeForm(form=form)):
             return TimeForm(form=form)

@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from shlex import quote as shell_quoted
 from typing import Any
 
 from hybridrec.data.io.files import COLONS, COLONS_AS, opened
 from hybridrec.data.io.quotes import double_quotes, has_escapes
+from hybridrec.data.io.text_shapes import shape_of_lines
 from hybridrec.errors import DataError
 
 SEPARATORS = (COLONS, ",", "\t", ";", "|", " ")
@@ -73,9 +75,12 @@ def dialect_of(path: Path, default: str = ",", *, header: bool | None = None, wo
     escaped = has_escapes(text)
     if escaped:
         lines = [double_quotes(line.encode(), "utf-8").decode() for line in lines]
+    if shape := shape_of_lines(path, lines):
+        raise DataError(shape)
     separator, quote = _separator(path, lines, default)
     rows = _rows(lines, separator, quote)
     width = Counter(map(len, rows)).most_common(1)[0][0]
+    _refuse_preamble(path, text, rows, width)
     has_header, why = (header, "as you said") if header is not None else _header(rows, width, words)
     options: dict[str, Any] = {}
     if encoding:
@@ -96,6 +101,27 @@ def dialect_of(path: Path, default: str = ",", *, header: bool | None = None, wo
     elif header is None and why:
         reasons.append(why)
     return Dialect(options, names, bool(has_header), tuple(reasons))
+
+
+def _refuse_preamble(path: Path, text: str, rows: Sequence[Sequence[str]], width: int) -> None:
+    """Raise DataError if the first lines are no rows of the table: a title, a date of export, or comments."""
+
+    def is_row(fields: Sequence[str]) -> bool:
+        return len(fields) == width and sum(not field.strip() for field in fields) <= width / 2
+
+    start = next((place for place, fields in enumerate(rows[:PREAMBLE]) if is_row(fields)), 0)
+    if width > 1 and start > 0:
+        filled = (number for number, line in enumerate(text.splitlines(), start=1) if line.strip())
+        number = next(islice(filled, start, None), start + 1)
+        line = text.splitlines()[number - 1]
+        raise DataError(
+            f"{path}: the table begins in line {number}: {line[:100]!r}. Right is a file without the lines above it "
+            f"(`tail -n +{number} {shell_quoted(path.name)}` prints one)"
+        )
+
+
+PREAMBLE = 50
+"""The number of lines among which the first row of a table is looked for."""
 
 
 def has_json_lines(path: Path) -> bool:
@@ -207,6 +233,8 @@ def _separator(path: Path, lines: list[str], default: str) -> tuple[str, str | N
     return separator, quote
 
 
+LONGEST_NAME = 80
+"""The largest number of characters of the name of a column; longer texts in a first line are values."""
 NUMBER = re.compile(r"^[-+]?[\d.,' ]*\d[\d.,' ]*(?:e[-+]?\d+)?%?$", re.IGNORECASE)
 DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|\d{1,2}:\d{2}")
 
@@ -232,4 +260,5 @@ def _header(rows: list[list[str]], width: int, words: frozenset[str]) -> tuple[b
 
 def _is_value(cell: str) -> bool:
     cell = cell.strip()
-    return bool(NUMBER.match(cell) or DATE.search(cell))
+    is_text = len(cell) > LONGEST_NAME or cell.startswith(("http://", "https://", "[", "{"))
+    return bool(is_text or NUMBER.match(cell) or DATE.search(cell))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from hybridrec.data.io.column_profile import describe_types, words_of
 from hybridrec.data.io.inspected_file import InspectedFile
+from hybridrec.data.io.other_shapes import holds_ids, shape_of
 from hybridrec.data.io.roles import CLOSE, ID_WORDS, WEAK, Candidate, best_named, ranked
 from hybridrec.data.io.side_files import subject_of
 from hybridrec.errors import DataError, did_you_mean
@@ -59,6 +60,8 @@ def find_interactions(
         readings = [(file, *pair) for file in files_of_interactions for pair in _pair_in_order(file)]
         readings = readings if len(readings) == 1 else []
     if not readings:
+        if shapes := [shape for file in files_of_interactions if (shape := shape_of(file))]:
+            raise DataError("; ".join(shapes))
         seen = "; ".join(f"{file.name}: {describe_types(file.profiles.values())}" for file in files)
         raise DataError(
             f"no file has a user and an item in each row. Seen: {seen}. Say which columns they are: --user COLUMN "
@@ -146,11 +149,17 @@ def _pairs(
         key = next((name for name in file.profiles if not [w for w in words_of(name) if w not in ID_WORDS]), None)
         if key is not None:
             users = [Candidate(key, 4.0, ("each row is a list",))]
+    # Users with a row each have one item each, and nothing to learn from: such a table describes them, or is wide.
+    once = {name for name, column in file.profiles.items() if column.is_unique and column.rows > 2 and not hints.user}
     pairs = [
         (user, item)
         for user in users
         for item in items
-        if user.column != item.column and user.column not in lists and user.score >= WEAK and item.score >= WEAK
+        if user.column != item.column
+        and user.column not in lists
+        and (item.column in lists or user.column not in once)
+        and user.score >= WEAK
+        and item.score >= WEAK
     ]
     if not pairs:
         # If one of the two roles is clear, the only other column of ids has the other role.
@@ -174,7 +183,7 @@ def _pair_in_order(file: InspectedFile) -> list[tuple[Candidate, Candidate]]:
     keys = [c.column for role in ("user", "item") for c in ranked(file.profiles, role) if c.score > -1.0]
     if len(file.profiles) == 2 and all(column.type in ("text", "number") for column in file.profiles.values()):
         keys = [*file.profiles]
-    names = [name for name in file.profiles if name in keys]
+    names = [name for name, column in file.profiles.items() if name in keys and not holds_ids(file, column)]
     if len(names) > 2:
         names = _independent_ids(file, names)
     if len(names) != 2 or _one_to_one(file, *names):
