@@ -62,7 +62,7 @@ class Choice:
 
     @property
     def place(self) -> int:
-        """The index of the chosen value: the best of those clearly better than the first; 0 if there is none."""
+        """The index of the chosen value: the best of the values that are clearly better than the first one, else 0."""
         clear = [place for place, margin in enumerate(self.margin) if margin > MARGIN]
         return max(clear, key=lambda place: self.ndcg[place], default=0)
 

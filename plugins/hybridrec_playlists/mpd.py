@@ -43,7 +43,8 @@ class MPDOptions(text_files.BadLineOptions):
 class MPDReader(Reader):
     """Playlists as users under their `pid`, with the name as title and the last change as time; tracks as items.
 
-    A track's id is its URI, its text artist and name; artist and album are features ("artist:spotify:...").
+    The id of a track is its URI, and its text has the artist and the name. Artist and album are features
+    ("artist:spotify:...").
     Playlists are read one by one, and their tracks are kept as numbers only.
     """
 

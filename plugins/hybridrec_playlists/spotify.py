@@ -42,7 +42,8 @@ class SpotifyOptions(text_files.BadLineOptions):
 class SpotifyReader(Reader):
     """Playlists as users, with the id "user_id/playlistname" and the name as title; tracks as items.
 
-    A track is identified by its name and artist alone: its id and text are "artist - track". Its artist is a feature.
+    A track is identified by its name and artist alone, so its id and its text are "artist - track". The artist of a
+    track is a feature.
     The file is read in blocks, and its rows are kept as numbers only.
     """
 

@@ -28,10 +28,10 @@ class PinnedOptions(Options):
 
 
 class Pinned(Reranker):
-    """Re-ranker that puts items at their places if they are among the candidates; the others keep their order around.
+    """Re-ranker that puts given items at given places; the other candidates fill the remaining places in their order.
 
-    Candidates are the items that may be recommended to the query: an item that it has seen or dislikes, or that is
-    blocked for all, is never pinned. The generator `listed` makes sure that the items are proposed.
+    An item is put at its place only if it is among the candidates of the query. So an item that the user has seen or
+    dislikes, or that is blocked for all, is never pinned. The generator `listed` proposes the items in any case.
     """
 
     name = "pinned"

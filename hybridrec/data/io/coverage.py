@@ -60,7 +60,10 @@ def _told(line: str, *, strict: bool) -> str:
 
 
 def _no_match(path: str, ids: Vocabulary, main: str, acting: Vocabulary, role: str) -> str:
-    """Return the sentence about a table of which no id is in the interactions, with an example id from each."""
+    """Return the sentence about a table none of whose ids is in the interactions.
+
+    It shows an id of the table, and an id of the interactions, for comparison.
+    """
     return (
         f"{path}: none of its {len(ids):,} {role}s is in {main}; they are written like {ids.ids[0]!r} here and like "
         f"{acting.ids[0]!r} there: right is a column with the same ids"

@@ -187,9 +187,9 @@ def gains_of(truth: Sparse, interactions: Ragged) -> dict[Target, Sparse]:
 
 
 def gains_or_weights(interactions: Ragged) -> Floats | None:
-    """Return the gain of each interaction, else its weight: float32, parallel to `ids`; None without both.
+    """Return the gain of each interaction, or its weight if the data has no gains: float32, parallel to `ids`.
 
-    It is 0 for interactions of kinds that are not asked for.
+    The value of an interaction of a kind that is not asked for is 0. None if the data has neither gains nor weights.
     """
     gains = interactions.weights if interactions.gains is None else interactions.gains
     return gains if gains is None or interactions.targets is None else gains * interactions.targets
