@@ -130,8 +130,11 @@ def test_fits_show_the_ends_of_what_they_reported(hostile_run):
     assert [row[5].text for row in rows[:2]] == ["3 of 3 steps, loss 2 → 0.5", ""]
 
 
-def test_stages_are_shares_of_the_total(hostile_run):
+def test_stages_are_shares_of_the_longest_and_the_same_when_the_page_is_written_again(hostile_run):
     rows = tables.stages(hostile_run.report).rows
-    assert rows[-1][0].text == "total"
-    assert rows[-1][1].share == 1
+    assert [row[0].text for row in rows[:3]] == ["start", "read", "split"]
+    assert max(row[1].share for row in rows) == 1
     assert all(0 <= row[1].share <= 1 for row in rows)
+    seconds = hostile_run.report.seconds
+    later = seconds.model_copy(update={"write": seconds.write + 1, "other": 2.0, "total": seconds.total + 3})
+    assert tables.stages(hostile_run.report.model_copy(update={"seconds": later})).rows == rows
