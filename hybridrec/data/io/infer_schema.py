@@ -270,6 +270,8 @@ def _why_unused(name: str, column: ColumnProfile, file: InspectedFile, user: str
         return start + "it is a kind of event, and all kinds count the same"
     if name_score(name, "price")[0] >= 1.5 and column.type == "number":
         return start + "it is a price"
+    if column.stated < 0.5 * column.rows:
+        return start + f"only {column.stated / column.rows:.0%} of the rows have a value in it"
     return start + f"nothing shows what it is ({column.type}, {column.distinct:,} distinct values)"
 
 

@@ -392,6 +392,7 @@ UGLY: dict[str, UglyFile] = {
         },
         {"user": "sessionId", "item": "itemId"},
         split="masked",
+        notes=("'userId' is not used: only ", "of the rows have a value in it"),
     ),
     "a time in few rows beside one in all": UglyFile(
         {
