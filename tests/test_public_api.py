@@ -145,6 +145,7 @@ NAMES = [
     "Values",
     "VectorModel",
     "Vocabulary",
+    "WriteError",
     "WeightOptions",
     "assemble",
     "bag_of_words",
