@@ -24,8 +24,8 @@ CPU_TORCH = ["torch==2.13.0+cpu", "--extra-index-url", "https://download.pytorch
 """Of PyTorch without CUDA, which is a twentieth in size; elsewhere than on Linux it always comes without."""
 INSTALLS = {
     "rectools": [["rectools", "polars"]],
-    "lenskit": [*([CPU_TORCH] if sys.platform == "linux" else []), ["lenskit", "polars"]],
     "cornac": [["cornac", "polars"]],
+    "lenskit": [*([CPU_TORCH] if sys.platform == "linux" else []), ["lenskit", "polars"]],
 }
 _ROW = re.compile(r"^(\w+) +(0\.\d+) ± [\d.]+ +(0\.\d+) ", re.M)
 RECIPES = {block.mark.removeprefix("by_").partition(".")[0]: block for block in blocks(PAGE) if block.mark[:3] == "by_"}
@@ -90,10 +90,11 @@ def test_the_recipe_in_sql_gives_the_figures_shown(shows, succeed):
 def test_the_recipe_of_a_library_gives_the_figures_shown(library: str, shows, succeed):
     """The library is installed into an environment of its own; where that fails, the test is skipped by name."""
     environment = shows / "environment"
-    venv.create(environment, with_pip=True)
+    venv.create(environment)
     program = environment / ("Scripts" if sys.platform == "win32" else "bin") / "python"
     for packages in INSTALLS[library]:
-        install(library, [str(program), "-m", "pip", "install", "-q", "--only-binary", ":all:", *packages])
+        pip = [sys.executable, "-m", "pip", "--python", str(program)]
+        install(library, [*pip, "install", "-q", "--no-compile", "--only-binary", ":all:", *packages])
     recipe = RECIPES[library]
     (shows / recipe.mark).write_text(recipe.code, encoding="utf-8")
     done = subprocess.run([program, recipe.mark], cwd=shows, capture_output=True, text=True, timeout=120)
