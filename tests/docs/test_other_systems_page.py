@@ -21,7 +21,7 @@ SECONDS = 180
 SPENT: list[float] = []
 """The seconds of each install so far."""
 CPU_TORCH = ["torch==2.13.0+cpu", "--extra-index-url", "https://download.pytorch.org/whl/cpu"]
-"""Of PyTorch without CUDA, which is a twentieth in size; elsewhere than on Linux it always comes without."""
+"""What pip installs to get PyTorch without the gigabytes of CUDA; only its wheels for Linux have them."""
 INSTALLS = {
     "rectools": [["rectools", "polars"]],
     "cornac": [["cornac", "polars"]],
