@@ -93,8 +93,8 @@ def _pipeline(arm: EvaluatedArm, parts: Sequence[Part], numbers: Iterator[Metric
 def deciding(report: Report) -> list[Comparison]:
     """Return the rows that the verdict is about: those of the first metric over all queries.
 
-    Rows of the declared pairs come first. Rows against a component alone follow, but only for the variants of the
-    declared pairs; if no pair is declared, all of them.
+    First come the comparisons with a control that the config declares. Comparisons with a single component follow, for
+    the pipelines that are compared with such a control; for all pipelines if the config declares no control.
     """
     if not report.comparison:
         return []

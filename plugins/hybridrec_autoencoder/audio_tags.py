@@ -150,9 +150,10 @@ class _Halves:
     def __init__(self, rows: Floats, has_half: Bools, first: int, hide: float, rng: np.random.Generator) -> None:
         """Take the training rows.
 
-        rows: float32 [R, D], the first half of which has `first` columns
-        has_half: bool [R, 2], true for known halves
-        hide: probability that one half of a row with both is hidden
+        rows: float32 [R, D]; each row holds the audio, then the tags
+        first: number of columns of the audio
+        has_half: bool [R, 2], true where the audio of a row is known, and where its tags are
+        hide: probability that one of the two is hidden in a row that has both
         """
         self._rows, self._has_half, self._hide, self._rng = rows, has_half, hide, rng
         self._half = (np.arange(rows.shape[1]) >= first).astype(np.int64)

@@ -221,7 +221,7 @@ class ALS(ColumnModel, VectorModel):
 
 
 def _sums(confidence: Sparse, others: int) -> Doubles:
-    """Sum the confidences of each row over `others` columns, of which missing ones count 1: float64 [rows]."""
+    """Sum the confidences of each row over all `others` columns, of 1 where no entry is stored: float64 [rows]."""
     return others + kernels.row_sums(confidence).astype(np.float64) - np.diff(confidence.indptr)
 
 

@@ -52,7 +52,8 @@ class OffPolicyExporter(Exporter):
     def export(self, run: Run, folder: Path) -> list[Path]:
         """Write a file for each pair of pipelines, and return the paths.
 
-        Raises ConfigError for an unknown pipeline or target, and DataError if no pipeline drew.
+        Raises ConfigError for an unknown pipeline or target. Raises DataError without a pair to log: no
+        pipeline, or not the `logged` one, drew its slates at random.
         """
         self._notes = []
         for name in (self.config.logged, self.config.policy):

@@ -201,7 +201,7 @@ class TagFallback(DenseModel):
         return self._weigh()
 
     def _weighted(self, queries: QueryBatch, target: Target) -> Sparse:
-        """Return the cues of queries with idf and the weight of their field: csr float32 [Q, C]."""
+        """Return the weight of each cue of a query (entity, item or title word), idf included: csr float32 [Q, C]."""
         cues = self._cues(queries, target)
         cues.data *= self._weights[target][cues.indices]
         return cues

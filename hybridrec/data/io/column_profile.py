@@ -245,9 +245,10 @@ def _swapped(date: str) -> str:
 
 
 def _in_file_order(stated: pl.Series, day: TimeForm, month: TimeForm) -> TimeForm:
-    """Return the one of two forms of times, `day` or `month` first, by which nearly all rows are in order of time.
+    """Choose between two readings of a column of dates: day first (`day`) or month first (`month`).
 
-    If the order of the rows does not decide between the two, return `day` with the format of `month` as `ambiguous`.
+    The rows of a file are often in order of time. Return the reading by which nearly all are, ascending or descending,
+    if it is clearly better than the other. Otherwise return `day`, with the format of `month` in its field `ambiguous`.
     """
     inversions = []
     for time in (day, month):

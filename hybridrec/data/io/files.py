@@ -642,9 +642,12 @@ def first_broken_line(file: File) -> str | None:
 
 
 def what_is_wrong(file: File, line: bytes, width: int | None) -> tuple[str, int]:
-    """Return the fault of a line, "" if it has none, and its number of fields, 0 if it has a fault or is blank.
+    """Return (fault, number of fields) of a line.
 
-    `width` is the number of fields that a line must have; None accepts any.
+    The fault is "" if there is none. The number is 0 for a blank line and for a faulty one of a table of text; any line
+    of JSON Lines that is not blank counts as one field.
+
+    width: the number of fields that a line must have; None accepts any
     """
     try:
         text = line.decode(file.encoding).strip("\r\n\ufeff")
