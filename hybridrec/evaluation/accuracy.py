@@ -39,9 +39,9 @@ class NdcgOptions(Options):
     """Options of the metric `ndcg`: the gain of a hit."""
 
     gain: Literal["binary", "linear", "exponential"] = "binary"
-    """The gain of a hit: `binary` is 1; `linear` is the gain g of the hidden interaction (Järvelin and Kekäläinen
-    2002), `exponential` 2^g - 1 (Burges et al. 2005), which suits grades such as ratings of 1 to 5. A gain below 0
-    counts as 0. It is the column `gain` of the data, else the weight, else 1."""
+    """The gain of a hit: 1 for `binary`, g for `linear` (Järvelin and Kekäläinen 2002), and 2^g - 1 for `exponential`
+    (Burges et al. 2005), which suits grades such as ratings of 1 to 5. Here g is the gain of the hidden interaction:
+    the column `gain` of the data, else the weight, else 1. A g below 0 counts as 0."""
 
 
 class Ndcg(AccuracyMetric):
@@ -83,7 +83,7 @@ def _best_gain(relevant: Sparse, gains: Doubles, discounts: Doubles) -> Doubles:
     """Compute the DCG of the best possible slate of each query: float64 [Q].
 
     relevant: csr [Q, N], the relevant ids of each query
-    gains: float64, the gain of each stored entry of `relevant`, in the order of its data
+    gains: float64, the gain of each stored entry of `relevant`, in the order of `relevant.data`
     discounts: float64 [k], the discount of each place
     """
     lengths = np.diff(relevant.indptr)
@@ -127,7 +127,7 @@ class MeanAveragePrecision(AccuracyMetric):
 
 
 class ReciprocalRank(AccuracyMetric):
-    """MRR@k: 1 / rank of the first hit within the first k, else 0 (Voorhees 1999)."""
+    """MRR@k: 1 / rank of the first hit; 0 for a query without a hit in the first k places (Voorhees 1999)."""
 
     name = "mrr"
 
@@ -137,7 +137,7 @@ class ReciprocalRank(AccuracyMetric):
 
 
 class HitRate(AccuracyMetric):
-    """Hit rate@k: 1 if any of the first k is relevant, else 0."""
+    """Hit rate@k: 1 if any of the first k ids is relevant, else 0."""
 
     name = "hit-rate"
 

@@ -22,17 +22,19 @@ _SURE = 4.0
 class BanditLog:
     """N actions drawn by a logging policy that recorded their probabilities, and the rewards that followed.
 
-    An action is whatever was drawn at once: a slate, an item in a place, an arm.
+    An action is whatever the policy draws at once: a slate, the item at one place, or the arm of a bandit.
 
     units: int32 [N], the user who saw the action; actions of one unit are not treated as independent
     reward: float64 [N]
     propensity: float64 [N], the probability with which the logging policy chose the action
     target: float64 [N], the probability with which the target policy would have chosen it
-    predicted, expected: float64 [N], the reward that a model predicts for the action, and the mean reward that it
-        predicts for the actions of the target policy; both or neither. The model must not have been fitted on this log
+    predicted: float64 [N], the reward that a model predicts for the action
+    expected: float64 [N], the mean reward that the model predicts for the actions that the target policy would draw
+        in the same situation
 
+    The last two columns are given together or left out together; the model must not have been fitted on this log.
     Raises DataError if the columns differ in length, if the log is deterministic, or if the target policy chooses
-    actions that the logging policy never chooses: nothing is known of the rewards of these.
+    actions that the logging policy never chooses, since the log says nothing about the rewards of such actions.
     """
 
     units: Ints
@@ -61,10 +63,10 @@ class BanditLog:
         self._check_support()
 
     def _check_support(self) -> None:
-        """Raise DataError for a deterministic log, or one without actions that the target policy would choose.
+        """Raise DataError unless the logging policy may choose every action that the target policy chooses.
 
-        Importance weights average 1 if the logging policy may choose every action that the target policy does; a mean
-        that differs from 1 by more than chance allows is an error.
+        Then the importance weights average 1, so a mean that differs from 1 by more than chance allows is an error. So
+        is a log in which all propensities are 1, or all target propensities 0.
         """
         if (self.propensity == 1).all():
             raise DataError(
@@ -101,8 +103,8 @@ class BanditLog:
         """Read a log from a table (Parquet, CSV, TSV, JSON Lines) with one row per action.
 
         The columns are `unit`, `reward`, `propensity`, `target_propensity` and optionally `predicted` and
-        `expected`; other columns are ignored. Raises DataError for a log that the class refuses, for a missing column,
-        and for a value that is not a number; the message names its row.
+        `expected`; other columns are ignored. Raises DataError for a missing column, for a value that is not a number
+        (the message names its row), and for a log from which nothing can be estimated (see the class).
         """
         table = ColumnTable.of(FileSource(path=path), BadLines(strict=True, option=False))
         names = {"reward": "reward", "propensity": "propensity", "target": "target_propensity"}

@@ -24,7 +24,7 @@ class Coverage(SetMetric):
     name = "coverage"
 
     def value(self, folds: Sequence[EvalBatch], k: int) -> float:
-        """Return the number of distinct recommended ids divided by that of recommendable ids; NaN if there are none."""
+        """Return the share of recommendable ids that are in any slate; NaN if no id is recommendable."""
         width = max((fold.truth.shape[1] for fold in folds), default=0)
         shown, allowed = np.zeros(width, bool), np.zeros(width, bool)
         for fold in folds:
@@ -104,8 +104,9 @@ class CalibrationError(Metric):
     """Calibration-error@k: the divergence of the slate's tags from those of the query's history; less is better.
 
     The divergence is KL(p || 0.99 q + 0.01 p) in nats (Steck 2018). The weights of the tags of each item are scaled to
-    sum 1; p is the mean of these over the items of the history, scaled to sum 1, and q is the same for the first k
-    items of the slate. The metric is NaN if the history has no tags, for an empty slate, and for recommended tags.
+    sum 1. Then p is their sum over the items of the history, scaled to sum 1 again, and q is their mean over the first
+    k items of the slate, in which items without tags count as zeros. The metric is NaN if the history has no tags, for
+    an empty slate, and for recommended tags.
     """
 
     name = "calibration-error"
@@ -166,7 +167,7 @@ def _known_by(eval_batch: EvalBatch) -> Sparse:
 def _squared_sums(ids: Ints, vectors: Sparse) -> Doubles:
     """Compute the squared length of the sum of the vectors of each query's ids: float64 [Q].
 
-    `ids`, int32 [Q, k], are padded with -1, which has no vector; `vectors`, csr [N, D], are those of all ids.
+    `ids`, int32 [Q, k], are padded with -1, which has no vector; `vectors`, csr [N, D], has a row for each of N ids.
     """
     sums = _sums(ids, vectors)
     return np.asarray(sums.multiply(sums).sum(axis=1), np.float64).ravel()

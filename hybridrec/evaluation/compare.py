@@ -29,7 +29,7 @@ CORRECTIONS: dict[Correction, tuple[str, Callable[[Doubles], Doubles]]] = {
     "holm": ("Holm", holm),
     "bh": ("Benjamini-Hochberg", benjamini_hochberg),
 }
-"""By name in the YAML: the name that readers see, and the function that adjusts the p-values of a family."""
+"""For each correction, by its name in the YAML: the name in texts, and the function that adjusts p-values."""
 FAMILIES = "family: same metric, all pairs, segment 'all' and the other segments apart"
 MORE_FAMILIES = "family: same metric, all pairs, segment 'all' and the segments of each segmenter apart"
 """The sentence about families where the config names several segmenters."""
@@ -55,11 +55,11 @@ def compare(
     """Compare every pair (control, variant) in every metric, over all queries and in each segment.
 
     p-values are corrected within families: for each metric, the rows of the segment `all` form one family, and the
-    rows of each segmenter's segments form another. `holm` bounds the probability of any false verdict in a family,
-    `bh` (for sweeps) the expected share of false verdicts. `margin` is the largest relative difference that does not
-    matter in practice. Rows are ordered by pair, metric and segment; a segment in which no user has a query with the
-    metric defined in both arms has no row. Raises ConfigError for an unknown arm or metric, and DataError if the arms
-    did not answer the same queries.
+    rows of each segmenter's segments form another. The correction `holm` bounds the probability of any false verdict in
+    a family; `bh`, which is meant for sweeps, bounds the expected share of false verdicts. `margin` is the largest
+    relative difference that does not matter in practice. Rows are ordered by pair, metric and segment. A segment
+    without any query for which the metric is defined in both arms has no row. Raises ConfigError for an unknown arm
+    or metric, and DataError if the arms did not answer the same queries.
     """
     compared = [arms[_known(name, arms, "arm")] for pair in pairs for name in pair]
     for arm in compared:
@@ -174,10 +174,10 @@ def _add_power(row: Comparison) -> None:
 
 
 def _corrected(p_values: Doubles, families: Sequence[tuple[str, str]], correction: Correction) -> tuple[Doubles, Longs]:
-    """Adjust p-values, float64 [R], for multiple testing within their families.
+    """Adjust p-values, float64 [R], for multiple testing within their families; return (adjusted, sizes).
 
-    Returns the adjusted p-values, float64 [R], and the size of the family of each, int64 [R]. `families` has the key of
-    the family of each p-value; the size of a family is the number of its p-values that are not NaN.
+    `families` has for each p-value the key of its family. `adjusted`, float64 [R], has the adjusted p-values. `sizes`,
+    int64 [R], has for each p-value the size of its family: the number of p-values in it that are not NaN.
     """
     adjusted, sizes = np.full(len(p_values), np.nan), np.zeros(len(p_values), np.int64)
     for family in dict.fromkeys(families):
@@ -211,10 +211,11 @@ def _untested(control: EvaluatedArm, variant: EvaluatedArm, metric: str) -> Comp
 
 
 def verdict(row: Comparison, *, lower_is_better: bool = False, margin: float | None = None) -> Verdict:
-    """Decide from the interval and the adjusted p-value of a row if its variant is better, worse, or undecided.
+    """Return the verdict on a row, by its interval and its adjusted p-value: is the variant better than the control?
 
-    `margin` is the largest relative difference that does not matter. If the whole 95 % interval is within the margin,
-    the arms are equivalent, however significant the difference is. This is stricter than two one-sided tests at 5 %.
+    `margin` is the largest relative difference that does not matter. If the whole 95 % interval of the relative
+    difference is within the margin, the verdict is "equivalent within the margin", however significant the difference
+    is. This is stricter than two one-sided tests at 5 %.
     """
     if margin is not None and row.relative_ci95 is not None and max(map(abs, row.relative_ci95)) <= margin:
         return "equivalent within the margin"

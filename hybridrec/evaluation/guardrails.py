@@ -149,9 +149,10 @@ def _of_the_whole(control: EvaluatedArm, variant: EvaluatedArm, metric: str) -> 
 
 
 def _exponential(logs: Doubles, estimate: float | None = None) -> Change:
-    """Return the change e^m - 1, where m is the mean of log ratios, float64 [n], with bounds by t quantiles.
+    """Return the change e^m - 1, where m is the mean of the log ratios `logs`, float64 [n], with bounds by t quantiles.
 
-    The jackknife passes its pseudo-values as `logs`. It also passes its `estimate`, which replaces the mean m.
+    If `estimate` is given, it takes the place of m, and `logs` are only used for the bounds. The jackknife does so: its
+    `logs` are pseudo-values.
     """
     n = len(logs)
     centre = float(logs.mean()) if estimate is None else estimate

@@ -20,7 +20,7 @@ from hybridrec.types import Bools, Doubles, Ints, Longs, Sparse, Target
 
 @dataclass(frozen=True, slots=True)
 class EvalBatch:
-    """The input of a metric: the slates of Q queries with their truth, for one target.
+    """The input of a metric: the slates of Q queries with their truth, for one target, which has N ids in all.
 
     ids: int32 [Q, n], best first, -1 as padding
     hits: bool [Q, n], True where the id is relevant
@@ -88,7 +88,8 @@ class SetMetric(Metric):
     """Base class of metrics that give one number for all slates of a run together, without an interval or a test.
 
     The engine calls `value` once for each arm, with the slates of all folds. If the metric is a guardrail, the engine
-    also calls it with each of several groups of users left out, and computes the interval from these numbers.
+    divides the users into groups, calls `value` once more for each group, with the slates of this group left out, and
+    computes the interval from these numbers.
     """
 
     @abstractmethod
@@ -101,10 +102,13 @@ class SetMetric(Metric):
 
 
 def combine(values: Mapping[str, Doubles], weights: Mapping[str, float]) -> Doubles:
-    """Compute the weighted sum of several metrics per query: float64 [Q] from float64 [Q] by metric name.
+    """Compute the weighted sum of several metrics for each query: float64 [Q].
 
-    Where a metric is NaN for a query, its weight is shared out among the others, in proportion to their own weights;
-    where all are NaN, the sum is NaN.
+    values: name of a metric -> float64 [Q], its value for each query
+    weights: name of each metric of the sum -> its weight
+
+    If a metric is NaN for a query, its weight is shared out among the other metrics of the sum, in proportion to their
+    own weights. If all are NaN, the sum is NaN.
     """
     parts, shares = np.array([values[name] for name in weights]), np.array(list(weights.values()))[:, None]
     defined = ~np.isnan(parts)

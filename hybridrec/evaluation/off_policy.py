@@ -47,8 +47,8 @@ class OffPolicyEstimate:
     value: the mean reward per action under the target policy; `ci95` is its bootstrap interval over units, and
         `standard_error` its standard error by linearisation
     lift: `value` minus the mean reward of the log; `lift_ci95` is the bootstrap interval of this difference
-    effective_size: (sum of w)^2 / sum of w^2 for importance weights w: so many actions that the target policy itself
-        had drawn would be as informative
+    effective_size: (sum of w)^2 / sum of w^2 for importance weights w: the log is about as informative as this number
+        of actions drawn by the target policy itself
     clipped: the share of actions whose weight was clipped
     verdict: `better` or `worse` than the logging policy if `lift_ci95` excludes 0, else `undecided`
     """
@@ -71,7 +71,7 @@ def totals(log: BanditLog, clip: float | None = None) -> Totals:
     """Sum the numerators and denominators of the estimators by unit.
 
     The columns are `ips`, `snips` and, if the log has a model's predictions, `dr`. The property `means` of the result
-    is the estimates, so intervals and standard errors of means apply to them.
+    holds the estimates, so the functions for intervals and standard errors of means apply to them.
     """
     members = membership(log.units, np.ones(len(log.units)))
     weights, ones = clipped_weights(log, clip), np.ones(len(log.units))
@@ -92,8 +92,8 @@ def off_policy_estimates(
 ) -> list[OffPolicyEstimate]:
     """Estimate the reward of the target policy by every estimator, at each level of clipping.
 
-    Returns first the estimates without clipping, then those at each level of `clips`; at each level in the order `ips`,
-    `snips` and, if the log has a model's predictions, `dr`. All share the same resamples.
+    The estimates without clipping come first, then the estimates at each level of `clips`. The order within a level is
+    `ips`, `snips` and, if the log has a model's predictions, `dr`. All estimates share the same resamples.
     """
     levels = [None, *clips]
     parts = [totals(log, clip) for clip in levels]

@@ -16,8 +16,8 @@ class RevenueOptions(Options):
 
     price: str | None = Field(None, examples=["price"])
     """Name of the feature of items that is added up over the hits, such as a price or a margin; an item without it
-    adds nothing. By default, the gain of the hidden interaction: the column `gain` of the data, such as the price paid,
-    else the weight, else 1."""
+    adds nothing. By default the gains of the hidden interactions are added up: the column `gain` of the data, such as
+    the price paid, else the weight, else 1."""
 
 
 class Revenue(Metric):
@@ -34,7 +34,8 @@ class Revenue(Metric):
     def values(self, eval_batch: EvalBatch, k: int) -> Doubles:
         """Compute the revenue of each query: float64 [Q], NaN without relevant ids.
 
-        Raises DataError if the option `price` names a feature that items do not have, or if items are not the target.
+        Raises DataError if the option `price` names a feature that items do not have, or is set for a target other than
+        items.
         """
         earned = eval_batch.hit_gains(k) if self.config.price is None else self._prices(eval_batch, k)
         return np.where(eval_batch.relevant > 0, earned.sum(axis=1), np.nan)

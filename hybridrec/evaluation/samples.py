@@ -40,8 +40,9 @@ class Sample:
     def of(cls, fold: Fold, segmenters: Mapping[str, Segmenter] | None = None) -> Sample:
         """Return the sample of one fold.
 
-        The queries of the fold already carry their segments by the first segmenter; those of the others, here passed
-        by name, are computed. Without segmenters, the segments are the fields that a query has.
+        `segmenters` has the segmenters by name. The queries of the fold already carry their segments by the first
+        segmenter; the segments by all others are computed here. Without segmenters, the segment of a query is named
+        after the fields that the query has.
         """
         truth = [f"{target}={fingerprint(relevant)}" for target, relevant in sorted(fold.truth.items())]
         truth += [f"gains of {target}={fingerprint(gains)}" for target, gains in sorted(fold.gains.items())]
@@ -80,9 +81,9 @@ class Sample:
     def parts(self) -> Iterator[tuple[str, str, Bools]]:
         """Yield (segmenter, segment, queries), where `queries`, bool [Q], marks the queries of the segment.
 
-        The first triple is ("", "all", every query); then come the segments of each segmenter, sorted by name, with
-        numbers in names sorted as numbers. Segments are named as in reports: those of the first segmenter by their
-        name alone, those of the others as "SEGMENTER: SEGMENT".
+        The first triple is ("", "all", every query). Then come the segments of each segmenter, sorted by name; numbers
+        in names are sorted as numbers. `segment` is the name in reports: the segment's own name for the first
+        segmenter, and "SEGMENTER: SEGMENT" for all others.
         """
         yield "", ALL, np.ones(len(self), bool)
         for segmenter, segments in {self.segmenter: self.segments, **self.more_segments}.items():
@@ -98,9 +99,10 @@ def _natural(name: str) -> list[tuple[str, int, str]]:
 
 
 def distinct(parts: Iterable[Bools]) -> tuple[list[Bools], list[int]]:
-    """Return the distinct masks among `parts`, each bool [Q], and for each part the index of its mask among them.
+    """Return (masks, indices): the distinct masks among `parts`, bool [Q], and for each part the index of its mask.
 
-    Equal masks are measured once. If all queries are in one segment, for example, its mask is equal to that of `all`.
+    So equal masks need to be measured only once. If all queries are in one segment, for example, the mask of this
+    segment is equal to the mask of `all`.
     """
     different: dict[bytes, Bools] = {}
     places: list[int] = []
@@ -117,8 +119,8 @@ class EvaluatedArm:
 
     values: metric -> float64 [Q], NaN where not defined; metrics of tags are called `tags/ndcg@10`
     set_values: metric -> one number of the whole run (coverage)
-    without_group: metric -> float64 [G], the number in `set_values` without each of G groups of users; only for
-        metrics that are guardrails
+    without_group: metric -> float64 [G], the number in `set_values` computed anew for each of G groups of users, with
+        the queries of this group left out; only for metrics that are guardrails
     served_by: str [Q], the generators or the fallback that served each query; None where it is not needed
     """
 

@@ -81,9 +81,9 @@ def seed_splits(
 
 
 def spreads(repeats: Sequence[Mapping[str, EvaluatedArm]]) -> dict[str, dict[str, Spread]]:
-    """Compute the mean of each metric in each repeat and their standard deviation, by arm and metric.
+    """Compute the mean of each metric in each repeat, and the standard deviation of these means, by arm and metric.
 
-    Metrics of the whole run are included.
+    Metrics that are one number of the whole run, such as coverage, are included.
     """
     by_arm: dict[str, dict[str, Spread]] = {}
     for name, first in repeats[0].items():

@@ -90,7 +90,7 @@ class Totals:
 
     @property
     def residuals(self) -> Doubles:
-        """float64 [U, M]: sum(w m) - mean * sum(w) for each of U units, where mean is that of the column.
+        """float64 [U, M]: sum(w m) - mean * sum(w) for each of U units, where mean is the mean of the column.
 
         Standard errors of means are computed from these residuals, by linearisation. The residuals of a column sum to
         0.
@@ -183,13 +183,16 @@ def mean_intervals(totals: Totals, rng: np.random.Generator, resamples: int = RE
 class PairedResult:
     """Results of M paired comparisons of a variant with a control, over the queries for which both have a value.
 
-    delta: float64 [M], the mean of variant - control; `ci95`, float64 [M, 2], its bootstrap interval
-    relative: float64 [M], delta divided by the control's mean; `relative_ci95`, float64 [M, 2], its interval
-    p_value: float64 [M], of the randomization test
-    standard_error, t, p_t: float64 [M], the standard error of delta, the t statistic, and the p-value of the t test
-    effect_size: float64 [M], delta divided by the standard deviation of a unit's difference
-    units, wins, ties, losses: int64 [M], the number of units, and of those for which the variant is better, equal
-        and worse
+    delta: float64 [M], the mean of variant - control
+    ci95: float64 [M, 2], the bootstrap interval of `delta`
+    relative: float64 [M], `delta` divided by the control's mean
+    relative_ci95: float64 [M, 2], the bootstrap interval of `relative`
+    p_value: float64 [M], the p-value of the randomization test
+    standard_error: float64 [M], the standard error of `delta`
+    t, p_t: float64 [M], the t statistic and the p-value of the t test
+    effect_size: float64 [M], `delta` divided by the standard deviation of a unit's difference
+    units: int64 [M], the number of units
+    wins, ties, losses: int64 [M], the number of units for which the variant's value is higher, equal or lower
     """
 
     delta: Doubles
@@ -220,9 +223,9 @@ class PairedResult:
 def paired(differences: Totals, controls: Totals, rng: np.random.Generator, resamples: int = RESAMPLES) -> PairedResult:
     """Compute intervals and tests of M mean differences, variant minus control.
 
-    `differences` has the sums of the differences by unit, and `controls` those of the control's values, over the same
-    queries. `resamples` is the number of resamples of the bootstrap and of draws of the test. All draws come from
-    `rng`, so the result does not depend on the number of threads.
+    `differences` has for each unit the sums of the differences, and `controls` the sums of the control's values over
+    the same queries. `resamples` is the number of resamples of the bootstrap and of draws of the test. All draws come
+    from `rng`, so the result does not depend on the number of threads.
     """
     width = differences.sums.shape[1]
     both = Totals.join([differences, controls]).grouped(rng)
@@ -257,7 +260,8 @@ def randomization_test(differences: Doubles, rng: np.random.Generator, resamples
     """Compute the p-value of the sum of each column of differences by a two-sided randomization test: float64 [M].
 
     `differences`, float64 [U, M], has a row for each of U units. To exchange the arms of a unit at random is to give
-    its differences a random sign; the p-value is the share of draws whose sum is at least as far from 0.
+    its differences a random sign. The p-value is the share of draws whose sum is at least as far from 0 as the observed
+    sum; the observed one counts as a draw.
     """
     n = len(differences)
     observed = np.abs(differences.sum(axis=0))
@@ -282,8 +286,8 @@ def standard_errors(totals: Totals) -> Doubles:
 def detectable(standard_error: float, units: int, significance: float) -> float:
     """Return the smallest true difference that a two-sided t test detects with 80 % power.
 
-    `standard_error` is that of the difference over this number of `units`; `significance` is the level of the test.
-    NaN for fewer than two units.
+    `standard_error` is the standard error of the difference, `units` the number of units from which it was computed,
+    and `significance` the level of the test. The result is NaN for fewer than two units.
     """
     if units < 2:
         return float("nan")
@@ -323,9 +327,9 @@ def ratio(numerator: Doubles, denominator: Doubles) -> Doubles:
 
 
 def _distinct(columns: Doubles) -> tuple[Doubles, Longs]:
-    """Return the D distinct ones of M columns, [U, D], and for each column its index among them, int64 [M].
+    """Return (distinct, indices): the D distinct columns among M, [U, D], and for each column its index in `distinct`.
 
-    Resampling each distinct column once saves time, since most metrics have the same weights.
+    `indices` is int64 [M]. Resampling each distinct column once saves time, since most metrics have the same weights.
     """
     first: dict[bytes, int] = {}
     which = np.array([first.setdefault(column.tobytes(), len(first)) for column in columns.T], np.int64)

@@ -91,10 +91,10 @@ def _pipeline(arm: EvaluatedArm, parts: Sequence[Part], numbers: Iterator[Metric
 
 
 def deciding(report: Report) -> list[Comparison]:
-    """Return the rows that the verdict is about: those of the first metric over all queries.
+    """Return the comparisons that the verdict is about: comparisons in the first metric over all queries.
 
-    First come the comparisons with a control that the config declares. Comparisons with a single component follow, for
-    the pipelines that are compared with such a control; for all pipelines if the config declares no control.
+    The declared pairs come first. Then follow the comparisons of the same variants with components alone. If no pair is
+    declared, the result is all comparisons with components alone.
     """
     if not report.comparison:
         return []
@@ -129,8 +129,8 @@ def opening(report: Report) -> str:
     component, by +2.0 % (95 % interval +0.9 % ... +3.1 %); not for queries that know title (undecided)."
 
     The subject is the variant with the best mean among those that beat their control. If no variant does, the subject
-    is the best of all variants, and the sentence says that nothing is decided, or that it loses. If the subject has
-    several controls, the best one comes first. Gains are relative.
+    is the best of all variants, and the sentence says that nothing is decided, or that this variant loses. If the
+    subject has several controls, the best one comes first. Gains are relative to the control.
     """
     rows = deciding(report)
     if not rows:
@@ -217,10 +217,10 @@ def _gain(row: Comparison) -> str:
 
 
 def _exceptions(report: Report, lead: Comparison) -> str:
-    """Write the end of the opening sentence that names the segments whose verdict differs from that over all queries.
+    """Write the end of the opening sentence, on the segments whose verdict differs from the verdict over all queries.
 
-    If the variant wins over all queries, these are the segments in which it does not win. Otherwise they are the
-    segments in which it wins, and also those in which it loses, unless it loses over all queries.
+    If the variant wins over all queries, the segments in which it does not win are named. Otherwise the segments in
+    which it wins are named and, unless it loses over all queries, the segments in which it loses, too.
     """
     pair = (lead.control, lead.variant, lead.metric)
     rows = [row for row in report.comparison if (row.control, row.variant, row.metric) == pair and row.segment != ALL]
@@ -283,7 +283,10 @@ class Column(NamedTuple):
 
 
 def verdict_columns(report: Report) -> list[Column]:
-    """Return the columns of the verdict's table, whose rows `deciding` returns; empty optional columns are left out."""
+    """Return the columns of the verdict's table, without optional columns that would be empty.
+
+    The rows of this table are the comparisons that `deciding` returns.
+    """
     rows = deciding(report)
     rails = {(row.control, row.variant): _rails(report, row) for row in rows}
     splits = {} if report.repeats is None else {(s.control, s.variant, s.metric): s for s in report.repeats.comparison}
@@ -393,7 +396,7 @@ def result_tables(report: Report) -> Iterator[tuple[str, list[str], list[list[st
     """Yield the tables of a run as text, (title, headers, rows of cells): all queries first, then the segments.
 
     If the config declares segmenters, each segmenter has one table of all its segments. Otherwise each segment has a
-    table of its own, provided that there are at least two.
+    table of its own; a single segment has none, since it would repeat the table of all queries.
     """
     segments = next(iter(report.pipelines.values())).segments
     yield (f"all queries ({segments[ALL].queries})", *result_table(report))
@@ -407,7 +410,7 @@ def result_tables(report: Report) -> Iterator[tuple[str, list[str], list[list[st
 
 
 def of_segmenter(report: Report, segmenter: str) -> list[tuple[str, str, SegmentReport]]:
-    """Return (segment, arm, report of the arm in the segment) for each segment of one segmenter, then for each arm."""
+    """Return a list of (segment, arm, report of the arm in the segment): for each segment of a segmenter, all arms."""
     arms = report.pipelines.items()
     names = [name for name, segment in next(iter(arms))[1].segments.items() if segment.segmenter == segmenter]
     return [

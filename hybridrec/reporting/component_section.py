@@ -46,7 +46,7 @@ class ComponentFigures:
 
 @dataclass(frozen=True, slots=True)
 class DrawnCurve(Plane):
-    """A curve of a component on the page; `points` holds (x, y) of those points of which both numbers exist."""
+    """A curve of a component on the page; `points` holds (x, y) of each point for which both numbers exist."""
 
     report: CurveReport
     points: Sequence[tuple[float, float]]
@@ -139,7 +139,7 @@ class DrawnTable(NamedTuple):
 
 
 def component_figures(report: Report) -> list[ComponentFigures]:
-    """Draw the figures of each component of a report that has any."""
+    """Draw the figures of a report, for each component that shows figures."""
     return [ComponentFigures.of(label, figures) for label, figures in report.figures.items()]
 
 

@@ -11,7 +11,7 @@ from hybridrec.reporting.figures import Estimate, Plane, Scale
 
 
 class CurvePoint(NamedTuple):
-    """The means of both metrics at one value of the option; the label of both is that value."""
+    """The means of both metrics at one value of the option; both estimates have this value as their label."""
 
     x: Estimate
     y: Estimate
@@ -27,9 +27,9 @@ class Curve(Plane):
 
     @classmethod
     def all_of(cls, tradeoff: TradeoffReport, metric: str) -> list[Self]:
-        """Build a curve of every other metric against `metric`, the horizontal one.
+        """Build a curve for each metric except `metric`, which is on the horizontal axis of every curve.
 
-        A curve is left out if fewer than two values of the option have both metrics.
+        A curve is left out if both metrics have a mean at fewer than two values of the option.
         """
         others = dict.fromkeys(name for point in tradeoff.points for name in point.metrics if name != metric)
         curves = []

@@ -113,7 +113,7 @@ class Intervals:
 
     @classmethod
     def of(cls, title: str, rows: Sequence[Estimate], scale: Scale | None = None) -> Intervals:
-        """Build a figure of these rows; figures with the same `scale` can be compared, by default it fits the rows."""
+        """Build a figure of these rows, by default on a scale that fits them; several figures may share a `scale`."""
         return cls(title, rows, scale or Scale.over(end for row in rows for end in row.ends))
 
     @property
@@ -134,7 +134,7 @@ class Intervals:
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """A histogram of the differences of users between two arms; users without a difference are a bar in the middle."""
+    """A histogram over users of the difference between two arms; users without a difference are a bar in the middle."""
 
     title: str
     scale: Scale

@@ -1,6 +1,6 @@
 """Section of the page with maps of items: points in a plane, coloured by group, with names of the best-known items.
 
-The best-known items are those that occur in the most queries of the run.
+The best-known items are the items that occur in the most queries of the run.
 """
 
 from __future__ import annotations
@@ -51,9 +51,9 @@ class Dots(NamedTuple):
 
 
 class Group(NamedTuple):
-    """A group with a colour of its own: its number of items and the names of its best-known ones.
+    """A group of items with a colour of its own; `members` are the names of its best-known items.
 
-    `x` and `y` are the position of the best-known item of all, at which the group is labelled.
+    `x` and `y` are the position of the group's best-known item, where the label is drawn.
     """
 
     colour: int
@@ -95,8 +95,10 @@ class Group(NamedTuple):
 class ItemMap:
     """The map of the items in the vector space of one component.
 
-    `items` is the number of items, `groups` are those with a colour of their own, `others` is the number of groups that
-    share a colour with one of them, and `height` the height of the figure.
+    items: the number of items
+    groups: the groups with a colour of their own
+    others: the number of further groups, each of which has the same colour as one of `groups`
+    height: the height of the figure
     """
 
     label: str
@@ -135,7 +137,7 @@ class ItemMap:
 
     @property
     def labels(self) -> list[Group]:
-        """Groups that are labelled: those whose label does not overlap with the label of an earlier group."""
+        """Groups whose label is drawn, since it does not overlap with the label of an earlier group."""
         kept: list[Group] = []
         for group in self.groups:
             if not any(group.covers(other) for other in kept):

@@ -93,9 +93,9 @@ def _source(environment: Environment, name: str) -> Markup:
 
 
 def _differences(run: Run) -> list[object]:
-    """Return the difference of each declared pair in detail: its histogram over users and the queries that moved most.
+    """Return details of each declared pair: a histogram over users, and the queries with the largest gains and losses.
 
-    If no pair was declared, the comparisons with components alone take their place.
+    If no pair was declared, the details of the comparisons with components alone are returned.
     """
     pipelines = run.report.pipelines
     rows = deciding(run.report)

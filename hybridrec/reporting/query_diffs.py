@@ -1,4 +1,4 @@
-"""Differences between a variant and its control: their distribution over users, and the queries that moved most."""
+"""Differences between a variant and its control: a histogram over users, and the queries that gain or lose most."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     import polars as pl
 
 EACH_WAY = 5
-"""Number of queries shown that the variant answers better, and of those that it answers worse."""
+"""The largest number of queries shown for which the variant is better, and of queries for which it is worse."""
 PLACES = 10
-"""Number of first places of a slate that are shown; below them only relevant places are shown."""
+"""Number of places at the top of a slate that are shown; below them only places of relevant ids are shown."""
 HITS = 20
 """The largest number of relevant places that are shown below the first `PLACES` of a slate."""
 MANY = 3
-"""With more pairs than this, each is folded at first."""
+"""If more pairs than this are shown, the details of each pair are folded at first."""
 
 
 class Place(NamedTuple):
@@ -40,7 +40,7 @@ class Place(NamedTuple):
 class ShownQuery:
     """The slate of one pipeline for a query, as the page shows it.
 
-    `value` is the metric; `places` are the first places of the slate, then the relevant ones below them.
+    `value` is the value of the metric. `places` are the first places of the slate, then the relevant places below them.
     """
 
     pipeline: str
@@ -51,7 +51,11 @@ class ShownQuery:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A query for which the variant gains or loses much, with the slates of both arms; `segment` is in words."""
+    """A query for which the variant gains or loses much, with the slates of both arms.
+
+    `gain` is the difference in the metric, positive if the variant is better; `segment` describes the query's segment
+    in words.
+    """
 
     query: int
     unit: str
@@ -78,14 +82,18 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Arm:
-    """Results of a pipeline: a frame with a row per query, and for each query that is shown the ids of its slate."""
+    """Results of a pipeline.
+
+    measured: a frame with a row for each query
+    ids: for each query that the page shows, the ids of its slate
+    """
 
     measured: pl.DataFrame
     ids: dict[int, list[str]]
 
 
 class Differences:
-    """Builder of the differences of a run, from its files, which are read once for all comparisons."""
+    """Builder of the differences of a run; it reads the files of the run once for all comparisons."""
 
     def __init__(self, run: Run) -> None:
         self.run = run

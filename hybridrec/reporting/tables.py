@@ -182,7 +182,7 @@ def served_by(report: Report, metric: str) -> Table:
 def ceilings(report: Report) -> Table:
     """Build the table of candidate recall by pipeline and target: the share of the relevant ids that were proposed.
 
-    No re-ranker can show more of them.
+    It is the upper limit of the recall of slates, since re-rankers only order the proposed ids.
     """
     rows = [
         [Cell(name), Cell(target), Cell(f"{100 * share:.1f} %", share, share)]
@@ -201,7 +201,7 @@ def verdict(report: Report) -> Table:
 
 
 def comparisons(rows: Sequence[Comparison]) -> Table:
-    """Build the table of all these comparisons, with every number of each."""
+    """Build a table with a row for each of these comparisons."""
     headers = ["variant", "control", "metric", "segment", "difference", "relative", "95 % interval", "p", "p adjusted"]
     headers += ["p (t test)", "effect size", "detectable", "wins", "ties", "losses", "verdict", "users to decide"]
     return Table("Every comparison, paired by query", headers, [_comparison(row) for row in rows])
@@ -233,9 +233,9 @@ def _p(value: float | None) -> Cell:
 def learned_weights(report: Report) -> list[Table]:
     """Build the tables of the weights of blends that learned a weight for each segment and component.
 
-    There is a table for each pipeline and target, with a row for each segment and a column for each component; a cell
-    has the mean of the weight over folds, and its range. For a blend with a guard, the last column counts the folds in
-    which the best single component replaces the blend.
+    There is a table for each pipeline and target, with a row for each segment and a column for each component. A cell
+    has the mean and the range of the weight over folds. The last column counts the folds in which the guard of a blend
+    replaces it by the best single component.
     """
     tables = []
     for name, arm in report.pipelines.items():
@@ -273,7 +273,7 @@ def _weights_row(segment: str, folds: Sequence[SegmentWeights], labels: Sequence
 
 
 def other_learned(report: Report) -> dict[str, Any]:
-    """Return everything that blends learned except weights by segment: pipeline -> fold -> target -> learned values."""
+    """Return all that blends learned besides weights by segment: pipeline -> fold -> target -> learned values."""
     learned_by_pipeline: dict[str, Any] = {}
     for name, arm in report.pipelines.items():
         for fold, by_target in arm.learned.items():
@@ -284,9 +284,10 @@ def other_learned(report: Report) -> dict[str, Any]:
 
 
 def _weights(learned: Any) -> dict[str, SegmentWeights] | None:
-    """Return the learned weights by segment, or None if the blend learned something else than weights by segment.
+    """Return the learned weights by segment, or None if the blend learned something else.
 
-    `learned` holds weights if it maps every segment to numbers by label, directly or under the key `weights`.
+    `learned` holds weights if it maps every segment to a mapping of labels to numbers, or to a mapping that has such a
+    mapping under the key `weights`.
     """
     if not isinstance(learned, dict) or not all(isinstance(entry, dict) for entry in learned.values()):
         return None
@@ -339,7 +340,7 @@ def stages(report: Report) -> Table:
 
 
 def provenance(run: Run) -> list[Table]:
-    """Build the tables of the run's environment: the first of its lock and machine, the second of its packages."""
+    """Build two tables of the run's environment: one of its lock and machine, and one of the installed packages."""
     report, lock = run.report, run.lock
     facts = {
         "config hash": report.config_hash,

@@ -16,9 +16,9 @@ _TOP = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """A figure of a search: a dot for the value of every trial, from left to right, and the best so far as a line.
+    """A figure of a search: a dot for each trial, from left to right, and a line for the best value so far.
 
-    `scale` places the numbers of trials, `values` the metric.
+    `scale` is the horizontal scale, of the numbers of trials; `values` is the vertical scale, of the metric.
     """
 
     tuning: TuningReport

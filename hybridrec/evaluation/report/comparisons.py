@@ -28,7 +28,7 @@ class Comparison(Section):
     units: int
     """Number of users with a query for which the metric is defined in both arms."""
     delta: Number
-    """Mean of variant - control over those queries."""
+    """Mean of variant - control over the queries for which the metric is defined in both arms."""
     ci95: Interval
     """Paired bootstrap interval of `delta`, 95 %, not adjusted for other comparisons."""
     relative: Number
@@ -38,8 +38,8 @@ class Comparison(Section):
     p_value: Number
     """p-value of the two-sided randomization test."""
     p_adjusted: Number
-    """`p_value` after correction over the family: the same metric, all pairs, and either the segment `all` or the
-    segments of one segmenter.
+    """`p_value` after correction over its family: the comparisons of all pairs in the same metric, either over all
+    queries or in the segments of the same segmenter.
     """
     correction: Correction = "holm"
     """Method of `p_adjusted`: `holm` or `bh`."""
@@ -48,7 +48,7 @@ class Comparison(Section):
     standard_error: Number = None
     """Standard error of `delta`, over users."""
     t: Number = None
-    """`delta` divided by its standard error; with `p_t` a cross-check of the test that decides."""
+    """`delta` divided by its standard error. `t` and `p_t` only check the randomization test, which decides."""
     p_t: Number = None
     """p-value of the two-sided t test."""
     effect_size: Number = None
@@ -66,9 +66,9 @@ class Comparison(Section):
     losses: int | None
     """Number of users for whom the control is better."""
     verdict: Verdict
-    """`better` or `worse` if `p_adjusted` < 0.05 and `ci95` excludes 0; `equivalent within the margin` if
-    `relative_ci95` is within the declared margin, which takes precedence; else `undecided`. Numbers of the whole
-    run (coverage) are `not tested`.
+    """`equivalent within the margin` if `relative_ci95` is within the declared margin. Otherwise `better` or `worse` if
+    `p_adjusted` < 0.05 and `ci95` excludes 0, else `undecided`. Metrics that are one number of the whole run, such as
+    coverage, are `not tested`.
     """
 
 
@@ -107,7 +107,8 @@ class SeedSplit(Section):
     users_variance: Number = None
     """Variance of `delta` due to the sample of users."""
     seeds_variance: Number = None
-    """Variance of `delta` due to the seeds, for the mean of all repeats; one training has it times their number."""
+    """Variance of `delta`, the mean over all repeats, due to the seeds; it is larger for a single training, by the
+    factor `repeats`."""
     seeds_share: Number = None
     """`seeds_variance` divided by the sum of `users_variance` and `seeds_variance`."""
     standard_error: Number = None
@@ -131,13 +132,13 @@ class RepeatsReport(Section):
     """The differences between repeats: trainings of the whole experiment with other seeds (`repeats` of the config)."""
 
     repeats: int
-    """Number of times that everything was trained; all numbers of the report are means over them."""
+    """Number of repeats; all numbers of the report are means over them."""
     retrained: list[str]
     """Labels whose fits draw random numbers; all others were fitted once."""
     arms: dict[str, dict[str, Spread]]
     """The spread over repeats, by arm and metric."""
     comparison: list[SeedSplit]
-    """One for each declared pair and metric, over all queries."""
+    """One entry for each declared pair and metric, over all queries."""
 
 
 class StatisticsReport(Section):
@@ -154,6 +155,6 @@ class StatisticsReport(Section):
     resamples: int
     """Number of resamples of the bootstrap, and of draws of the test (B)."""
     margin: Number = None
-    """Relative differences up to this do not matter in practice; null if none was declared."""
+    """The largest relative difference that does not matter in practice; null if the config declares none."""
     lower_is_better: list[str] = []
     """Metrics for which less is better; for all others more is better."""

@@ -67,7 +67,8 @@ class MapLegend(Section):
     groups: list[str]
     """Name of each group of items, by its number in the map."""
     of: int
-    """Number of items that have vectors; a map of many holds only those in the most queries."""
+    """Number of items that have vectors. If there are too many for a map, it shows those that occur in the most
+    queries."""
     space: str = ""
     """Digest of the vectors that the map places, so that a map of the same vectors need not be computed again."""
     figures: list[FigureReport] = []

@@ -29,10 +29,10 @@ class SegmentReport(Section):
 
 
 class ServedByReport(SegmentReport):
-    """The results of one arm for the queries that one of its generators or fallbacks served."""
+    """The results of one arm for the queries with one value of `served_by`, as `PipelineReport.served_by` explains."""
 
     share: float
-    """Share of all queries that it served, by weight."""
+    """Share of these queries among all queries, by weight."""
 
 
 class PipelineReport(Section):
@@ -48,9 +48,10 @@ class PipelineReport(Section):
     """The results by segment; `all` is every query. Segments of all segmenters but the first are named
     "SEGMENTER: SEGMENT"."""
     served_by: dict[str, ServedByReport] = {}
-    """The results by what served the query: a fallback, or the pipeline itself with the best knowledge that it used.
-    `blend:items` means that the history was the most that it used, `blend:few-items` that only generators for short
-    histories contributed, and `blend` that nothing was known of the query.
+    """The results by what served the query. The key is the label of a fallback, or `blend:FIELD` for the pipeline's own
+    generators; FIELD is the most informative field of the query that they used. `blend:items` stands for the history,
+    `blend:few-items` for a history that only generators for short histories used. `blend` alone means that they used no
+    field of the query.
     """
     candidate_recall: dict[KindName, Number] = {}
     """Share of the relevant ids that any generator proposed, by target: the upper limit for every re-ranker."""
@@ -79,4 +80,4 @@ class TradeoffReport(Section):
     vary: str
     """Path of the option below the pipeline, as in the config."""
     points: list[TradeoffPoint]
-    """In the order of the config."""
+    """The points, in the order of their values in the config."""

@@ -58,18 +58,19 @@ class FitReport(Section):
     version: str
     fold: str
     level: str
-    """`out_of_fold`: for learning the blend; `full`: evaluated."""
+    """`full` for a fit that is evaluated, `out_of_fold` for a fit on whose predictions blends learn."""
     key: Key
     """Address in the store."""
     seconds: float
     cached: bool
-    """True if it was read from the store."""
+    """True if the fit was read from the store instead of being computed."""
     repeat: int = 1
     """Number of the training (repeat) that the fit belongs to, from 1."""
     progress: FitProgressReport | None = None
     """Null for a component that reports nothing."""
     chosen: dict[str, Any] = {}
-    """The option that the run chose for this component, with the value in this fit; empty without `choose`."""
+    """The option under `choose`, with the value that the run chose for this fit; empty for a component without
+    `choose`."""
     ended_by_clock: bool = False
     """True if a limit of time ended this fit or that of a component that it uses, so that a new run may differ."""
 
@@ -105,10 +106,10 @@ class SecondsReport(Section):
     split: float = 0.0
     """Splitting the data into folds."""
     fit: float = 0.0
-    """Fitting on all threads, and learning the blends."""
+    """Fitting the components, and learning the blends."""
     generate: float = 0.0
-    """Generating candidates; the time in which queries are answered is divided into this and the next two stages by
-    what they took on all threads."""
+    """Generating candidates. The wall time of answering queries is divided among `generate`, `score` and `rerank`, in
+    proportion to the time that each of these stages took on all threads."""
     score: float = 0.0
     """Scoring candidates."""
     rerank: float = 0.0

@@ -38,7 +38,7 @@ class Report(Section):
     """The names of the segmenters, as in `compare.segments`; blends that learn by segment use the first."""
     comparison: list[Comparison] = []
     guardrails: list[Guardrail] = []
-    """One for each declared pair and guardrail."""
+    """One entry for each declared pair and guardrail."""
     repeats: RepeatsReport | None = None
     """Null if everything was trained once."""
     tradeoffs: list[TradeoffReport] = []
@@ -49,7 +49,7 @@ class Report(Section):
     seconds: SecondsReport
     environment: Environment
     fits: list[FitReport] = []
-    """The fit plan, in order of execution."""
+    """The fits of the run, in order of execution."""
     figures: dict[Name, list[FigureReport]] = {}
     """By label, the figures that a component shows of its fit; most components show none."""
     figures_of: str = ""
