@@ -17,7 +17,7 @@ from hybridrec.types import Doubles
 
 
 def duplicates(identities: Mapping[str, object]) -> dict[str, str]:
-    """Return the names whose identity is that of an earlier name, each with the first name of that identity."""
+    """Map each name whose identity equals that of an earlier name to the first name that has this identity."""
     first: dict[object, str] = {}
     originals = {name: first.setdefault(identity, name) for name, identity in identities.items()}
     return {name: original for name, original in originals.items() if name != original}
@@ -41,8 +41,8 @@ class Analysis:
     def pairs(self) -> list[Pair]:
         """The declared pairs, then pairs (single component, blend) for every blend and every component that is an arm.
 
-        A pipeline is not compared with itself, and a pair is not compared again because one of its arms has a second
-        name: that would only make the family of tests larger.
+        A duplicate is replaced by the arm that it is equal to. Then repeated pairs, declared pairs in the other order
+        and pairs of an arm with itself are left out, since they would only make the family of tests larger.
         """
         pipelines = self.experiment.pipelines
         singles = [name for name, pipeline in pipelines.items() if pipeline.single]
@@ -53,7 +53,7 @@ class Analysis:
     def notes(self, pipelines: Mapping[str, PipelineReport], blind: int, queries: int) -> list[str]:
         """Return remarks about the arms as sentences for the reader of the report.
 
-        `blind` is the number of queries, of `queries` in all, of which nothing is known.
+        `queries` is the number of all queries, and `blind` the number of queries of which nothing is known.
         """
         same_pipeline = "{} is the same pipeline as {}: it is compared once, under the name of the latter"
         return [
@@ -90,7 +90,10 @@ class Analysis:
         )
 
     def repeats(self, repeats: Sequence[Mapping[str, EvaluatedArm]], fits: Sequence[FitReport]) -> RepeatsReport | None:
-        """Compute the effect of training again with other seeds; None if everything was trained once."""
+        """Compute the effect of training again with other seeds; return None if everything was trained once.
+
+        `repeats` has for each training its arms by name; `fits` are the fits of all trainings.
+        """
         if len(repeats) == 1:
             return None
         first = {fit.key for fit in fits if fit.repeat == 1}

@@ -41,7 +41,7 @@ class StackingSet:
         return digest(self.arm.pool_key, self._asked, [key for _, key in self._before])
 
     def fit_blend(self, reranker: Reranker) -> None:
-        """Fit a re-ranker on the pools of the validation queries, after the earlier re-rankers of the chain."""
+        """Fit a re-ranker on the pools of the validation queries, as the earlier re-rankers of the chain leave them."""
         queries, truth = self.validation.queries, self.validation.truth[self.target]
         question = EvalQueries(queries, self.target, 1, truth, self.validation.candidate_items)
         pool = self.runner.pool(self.arm, question)
@@ -51,5 +51,8 @@ class StackingSet:
             check_self(reranker, "fit_on_predictions", learned)
 
     def pass_on(self, reranker: Reranker, key: str) -> None:
-        """Append a re-ranker that was fitted out of fold, so that the next one of the chain learns on its output."""
+        """Append a re-ranker that was fitted out of fold to the chain; the next re-ranker will learn on its output.
+
+        `key` is the digest of everything that decides its output.
+        """
         self._before.append((reranker, key))

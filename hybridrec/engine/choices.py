@@ -94,9 +94,9 @@ def choice_part(parts: Mapping[str, TrainingPart]) -> TrainingPart:
 
 
 def choice_jobs(specs: Sequence[ComponentSpec], training_part: TrainingPart) -> list[PlannedFit]:
-    """Return the fits by which choices are made: one for each value of each component that has a choice.
+    """Return the fits by which options are chosen: for each component with a choice, one fit for each value.
 
-    They learn from the training part without the queries that are held out of it.
+    The fits learn from the training part without the queries that are held out of it.
     """
     undecided = [spec for spec in specs if spec.choice is not None]
     if not undecided:
@@ -140,7 +140,7 @@ def decide(
 
 
 def on_chosen(spec: ComponentSpec, choices: Mapping[str, Choice]) -> ComponentSpec:
-    """Return the component with its base models, to whose options the chosen values are applied."""
+    """Return the component with the chosen values in the options of its base models; its own options do not change."""
     if spec.base_model is None:
         return spec
     return replace(spec, base_model=chosen(spec.base_model, choices))

@@ -19,14 +19,15 @@ FARTHEST = 10.0
 
 
 def took(spec: ComponentSpec, train: Dataset, seconds: float) -> dict[str, Any]:
-    """Return the metadata of a fit for later estimates: digest of options, number of interactions, seconds."""
+    """Return the metadata of a fit for later estimates: a digest of its options, its interactions and its seconds."""
     return {"options": _options(spec), "interactions": len(train.interactions.ids), "seconds": round(seconds, 3)}
 
 
 class FitSeconds:
     """An estimator of the seconds of fits from the fits in a store.
 
-    The stored fit of the same class and options whose number of interactions is nearest is scaled to that of the fit.
+    Of the stored fits of the same class and options, the one with the nearest number of interactions is used. Its
+    seconds are scaled in proportion to the number of interactions.
     """
 
     def __init__(self, store: Store) -> None:

@@ -25,11 +25,11 @@ from hybridrec.types import Doubles, Longs, Target
 class MetricAccumulator:
     """The measured results of one pipeline; every list has an entry for each fold.
 
-    values: metric -> float64 [Q] of each fold
-    eval_batch: metric of the whole run -> its input for each fold
-    candidate_recall: target -> float64 [Q] of each fold, the share of relevant ids among the candidates
-    answers: target -> the results of each fold
-    n_scored: target -> label -> number of queries of which the component scored a candidate
+    values: metric -> for each fold float64 [Q], the value of each query
+    eval_batch: metric of the whole run (`SetMetric`) -> for each fold the input of the metric
+    candidate_recall: target -> for each fold float64 [Q], the share of relevant ids that are candidates
+    answers: target -> for each fold the slates and what else the pipeline returned
+    n_scored: target -> label -> number of queries for which the component scored a candidate
     learned: fold -> summary of what the blend learned
     """
 
@@ -61,8 +61,8 @@ class MetricAccumulator:
     ) -> EvaluatedArm:
         """Join the values of all folds to the arm that the statistics take.
 
-        groups: by metric of the whole run, int64 [Q], the group of each query; such a metric is also computed without
-            each group
+        groups: metric of the whole run (`SetMetric`) -> int64 [Q], the group of each query. Such a metric is also
+            computed once without the queries of each group
         """
         whole: dict[str, float] = {}
         without: dict[str, Doubles] = {}
@@ -95,9 +95,9 @@ def question_of(fold: Fold, target: Target, n: int, *, named: bool) -> EvalQueri
 
 
 def check_metrics(fold: Fold, metric_specs: Iterable[MetricSpec]) -> None:
-    """Compute each metric for no queries, so that a metric that the data does not suit fails before anything is fitted.
+    """Compute each metric for an empty batch of queries, and raise the error of a metric that fails.
 
-    Raises the error of the metric.
+    So a metric that does not suit the data fails before anything is fitted.
     """
     nobody = fold.queries.take(slice(0, 0))
     for metric_spec in metric_specs:
@@ -132,7 +132,8 @@ def judge(fold: Fold, target: Target, slate: Slate) -> EvalBatch:
 def divided(eval_batch: EvalBatch, of: RelevantItems) -> EvalBatch:
     """Return the input of a metric with only some of the relevant ids.
 
-    With `repeated`, these are the ids that are in the query's own history; with `new`, those that are not.
+    If `of` is "repeated", only relevant ids that are in the query's own history are left; if it is "new", only relevant
+    ids that are not.
     """
     truth = eval_batch.truth
     assert eval_batch.queries is not None

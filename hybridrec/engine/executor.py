@@ -16,7 +16,7 @@ T = TypeVar("T")
 class Executor(Protocol):
     """A pool of workers that run fits and send blocks of queries through pipelines, in any process or machine.
 
-    Progress bars, the order of the report and the files of a run are not its concern, but that of the calling process.
+    Progress bars, the order of the report and the files of a run are left to the calling process.
     """
 
     @property
@@ -32,15 +32,16 @@ class Executor(Protocol):
     def submit(self, jobs: Sequence[FitJob], context: FitContext) -> Iterator[FitOutcome]:
         """Run `run_fit_job(job, context)` for each job and yield the outcomes as they end.
 
-        No two jobs have the same key. A job whose `base_model` is among the jobs begins when that base model is fitted.
-        Raises the error of the first job that failed; jobs that did not begin by then are cancelled.
+        No two jobs have the same key. A job whose `base_model` is among the jobs begins after the base model is fitted.
+        Raises the error of the first job that fails; jobs that have not begun by then are cancelled.
         """
         ...
 
     def map(self, work: Callable[[T], R], blocks: Sequence[T]) -> Iterator[R]:
         """Yield `work(block)` for each block, in the order of the blocks; `work` and the blocks can be pickled.
 
-        A pipeline in `work` is pickled with its components as keys of the store, and its re-rankers with their state.
+        If `work` holds a pipeline, its components are pickled as keys of the store, and its re-rankers with what they
+        learned.
         """
         ...
 
@@ -71,7 +72,7 @@ def dispatch_jobs(jobs: Sequence[FitJob], start: Callable[[FitJob], Future[FitOu
     """Start each job once its base model is fitted, and yield the outcomes of all jobs as they end.
 
     `start` sends a job to a worker and returns the future of its outcome. Raises the error of the first job that
-    failed, and cancels the jobs that did not begin by then.
+    fails, and cancels the jobs that have not begun by then.
     """
     waiting = {job.key: job for job in jobs}
     running: dict[Future[FitOutcome], str] = {}

@@ -64,7 +64,7 @@ class FitJob:
     key: key of the fit in the store
     base_model: the job of the base model, if the component has one
     device: where the component may compute, if it uses a device
-    prepared: key in the store of what the component prepares of the catalogue; empty if it prepares nothing
+    prepared: key in the store of the arrays that the component prepares from the catalogue; empty if it prepares none
     validation: fingerprint of the validation split inside the training part; empty if the component does not validate
     """
 
@@ -113,7 +113,7 @@ class FitOutcome:
 
     seconds: duration of the fit, 0 if the store already had it (`cached`)
     notes: notes of the component
-    progress: what the component reported while it was fitted
+    progress: the reports of the component while it was fitted, thinned
     token: a random text if a limit of time ended the fit, else empty; it makes the fit's key unique, so that no other
         run takes the fit from the store
     """
@@ -176,7 +176,7 @@ class FitContext:
         self.splitter = splitter
 
     def fitted(self, job: FitJob) -> Fitted:
-        """Return the fit of a job; this process keeps one object for each key while it is in use."""
+        """Return the fit of a job: in this process always the same object for the same key, as long as it is in use."""
         with self._lock:
             fitted = self._fits.get(job.key)
             if fitted is None:
@@ -205,8 +205,8 @@ class FitContext:
     def validation_split(self, job: FitJob) -> ValidationSplit:
         """Return the validation split of a job.
 
-        The process that planned the job has it in memory; another process splits the training part again. Raises
-        PluginError if that gives another split.
+        The process that planned the job has the split in memory; another process splits the training part again. Raises
+        PluginError if this gives a split with another fingerprint than that of the job.
         """
         if (split := self.splits.get(job.validation)) is not None:
             return split
@@ -233,10 +233,12 @@ class FitContext:
 
 @dataclass(frozen=True, slots=True)
 class _Choice:
-    """The choice of plugins of a registry, which can be pickled: all that another process needs to make the same one.
+    """The choice of plugins of a registry as plain values that can be pickled.
+
+    From it another process builds a registry with the same plugins (`_registry`).
 
     blocked: names of the plugins that are blocked
-    loose: the plugins without packaging, classes or paths of files
+    loose: the plugins without packaging, as classes or as paths of files
     digests: digests of the sources of the plugins without packaging
     prefer: ((kind, name), distribution) for names that several plugins offer
     """
@@ -257,7 +259,7 @@ class _Choice:
 
 @cache
 def _registry(choice: _Choice) -> Registry:
-    """Build a registry of this process with this choice of plugins, once for each choice."""
+    """Build a registry with this choice of plugins; later calls with an equal choice return the same registry."""
     return Registry(also_block=choice.blocked, plugins=choice.loose, prefer=dict(choice.prefer))
 
 
@@ -302,9 +304,9 @@ class Fitted:
             return self._component
 
     def figures(self) -> Sequence[Figure]:
-        """Return the figures that the component shows of its fit, after checking them.
+        """Return the figures of the fit that the component shows in the report, after checking them.
 
-        If its class shows none, the component is not read from the store.
+        If the component's class does not implement `figures`, the component is not read from the store.
         """
         if self.spec.cls.figures is Component.figures:
             return ()

@@ -61,7 +61,10 @@ PlannedFit = tuple[ComponentSpec, TrainingPart]
 
 
 class Fitter:
-    """A fitter plans fits on training parts, takes from the store what it has, and lets an executor run the rest."""
+    """A fitter of components on training parts.
+
+    It takes fits that the store has from there, and lets an executor run the others.
+    """
 
     def __init__(
         self,
@@ -102,7 +105,7 @@ class Fitter:
         return fit_key(spec, training_part.fingerprint, self.seed, self.repeat, uses=uses, validation=validation)
 
     def prepared_key(self, spec: ComponentSpec, training_part: TrainingPart) -> str:
-        """Return the key in the store of the arrays that a component prepares from the catalogue; "" if it has none."""
+        """Return the key in the store of the arrays that a component prepares from the catalogue; "" without any."""
         component = spec.create()
         return "" if component.prepares is None else prepared_key(spec, component, training_part.catalogue)
 
@@ -130,10 +133,10 @@ class Fitter:
         )
 
     def fit(self, jobs: Iterable[PlannedFit], done: Done = lambda _: None) -> list[Fitted]:
-        """Fit all jobs, (component, training part), and return their fits in the order of the jobs.
+        """Fit all jobs, pairs (component, training part), and return their fits in the order of the jobs.
 
-        Jobs with equal keys are fitted once, and base models are fitted too. `done` is called with each fit when it
-        ends. Raises MemoryBudgetError before the first fit if one of them would exceed the memory budget.
+        Jobs with equal keys are fitted once, and base models are fitted, too. `done` is called with each fit when the
+        fit ends. Raises MemoryBudgetError before the first fit if any fit would exceed the memory budget.
         """
         planned = list(jobs)
         base_models = [

@@ -113,9 +113,10 @@ class PartSplitter:
 
 
 def _checked(experiment: CheckedExperiment, fold: Fold, data: Dataset) -> Fold:
-    """Check a fold of `data` as `PartSplitter.checked` does, and store in its queries their segments.
+    """Check a fold of `data` as `PartSplitter.checked` does, and return it with the segment of each query.
 
-    The segments are those of the first segmenter of the config.
+    The segments are those of the first segmenter of the config. They are left out if it is `KnownFields`, which
+    computes them from the queries at any time.
     """
     fold = PartSplitter.of(experiment).checked(fold, data)
     first = next(iter(experiment.segmenters.values()))
@@ -127,8 +128,8 @@ def _checked(experiment: CheckedExperiment, fold: Fold, data: Dataset) -> Fold:
 def shared_filters(experiment: CheckedExperiment) -> tuple[FilterSpec, ...]:
     """Return the filters that every pipeline of an experiment has, in the order of the first pipeline.
 
-    Filters that exclude all seen items are left out: they need not be applied to the truth, since a fold whose truth
-    has an item of the query's own history is an error if a pipeline has such a filter.
+    Filters that exclude all items of the history are left out. They need not be applied to the truth: if a pipeline has
+    such a filter, truth with an item of the query's own history is an error anyway.
     """
     first, *others = (pipeline.filters for pipeline in experiment.pipelines.values())
     shared = (spec for spec in first if all(any(spec.is_like(other) for other in chain) for chain in others))
@@ -136,10 +137,10 @@ def shared_filters(experiment: CheckedExperiment) -> tuple[FilterSpec, ...]:
 
 
 def without_excluded(fold: Fold, filters: Sequence[FilterSpec]) -> Fold:
-    """Return a fold whose truth has only ids that the filters allow, without the queries that have none of them.
+    """Return a fold whose truth has only ids that the filters allow; queries that are left without truth are dropped.
 
-    No pipeline may show an excluded id, so no ranking could find it. If nothing is excluded, the fold is returned as
-    it is. Raises DataError if no query is left.
+    No pipeline may show an excluded id, so no ranking could contain it. If nothing in the truth is excluded, the fold
+    is returned as it is. Raises DataError if no query is left.
     """
     fitted = Filters(fitted_filter(spec, fold.train) for spec in filters)
     allowed = {target: ~_held(fitted.exclude(fold.queries, target), matrix) for target, matrix in fold.truth.items()}
@@ -151,9 +152,11 @@ def without_excluded(fold: Fold, filters: Sequence[FilterSpec]) -> Fold:
 
 
 def _with_truth(fold: Fold, kept: Mapping[str, Bools], message: str) -> Fold:
-    """Return a fold with only the truth that `kept`, a mask over its entries by target, marks; other targets stay.
+    """Return a fold with a part of its truth.
 
-    Queries that are left without truth are dropped. Raises DataError with this message if no query is left.
+    `kept` has by target a mask over the stored entries of the truth: entries that are true there are kept. The truth of
+    a target that is not in `kept` stays as it is. Queries that are left without truth are dropped. Raises DataError
+    with `message` if no query is left.
     """
 
     def left(matrices: Mapping[str, Sparse]) -> dict[str, Sparse]:
@@ -176,9 +179,10 @@ def _with_truth(fold: Fold, kept: Mapping[str, Bools], message: str) -> Fold:
 
 
 def of_asked_kinds(fold: Fold, data: Dataset) -> Fold:
-    """Return a fold of `data` whose truth has only items that the split hides an interaction of an asked kind with.
+    """Return a fold of `data` without relevant items with which the user has no hidden interaction of an asked kind.
 
-    Queries that are left without truth are dropped. Raises DataError if no query is left.
+    Interactions are hidden if they are in `data`, but not in the training part of the fold. Asked kinds are the event
+    kinds that count as truth. Queries that are left without truth are dropped. Raises DataError if no query is left.
     """
     history, trained = data.interactions, fold.train.interactions
     if history.targets is None or ITEMS not in fold.truth:
@@ -192,7 +196,7 @@ def of_asked_kinds(fold: Fold, data: Dataset) -> Fold:
 
 
 def _count(pairs: Longs, interactions: Ragged) -> Longs:
-    """Return the number of interactions of asked kinds with each of these (user, item) pairs: int64."""
+    """Return for each of these pairs (user, item) the number of its interactions of asked event kinds: int64."""
     keys = np.sort(pair_keys(interactions.rows, interactions.ids, interactions.width)[interactions.targets])
     return np.searchsorted(keys, pairs, "right") - np.searchsorted(keys, pairs, "left")
 
@@ -200,9 +204,10 @@ def _count(pairs: Longs, interactions: Ragged) -> Longs:
 def with_visible_dislikes(fold: Fold, data: Dataset, seed: int) -> Fold:
     """Return a fold of `data` in which training part and queries have only those dislikes that the split would show.
 
-    Where training saw nothing from the time of the queries on, these are the earlier dislikes. Otherwise each user's
-    dislikes are hidden at random in the share in which the user's interactions are. Queries that show no items show no
-    dislikes either.
+    If all interactions in training are earlier than the first query, the dislikes from before that query are shown.
+    Otherwise a random part of each user's dislikes is shown: on average the share of the user's interactions that the
+    queries show, and all dislikes of a user without a query. No dislikes are shown of items whose interactions are all
+    hidden, in training of users whose interactions are all hidden, and in queries with an empty history.
     """
     dislikes = data.dislikes
     if dislikes is None:

@@ -25,7 +25,7 @@ from hybridrec.stages.filter import Filter
 def reranker_key(spec: ComponentSpec, *learned_from: str) -> str:
     """Return a digest of everything that decides the output of a re-ranker.
 
-    `learned_from` are digests of what it was fitted on and has learned.
+    `learned_from` are digests of the data and models on which it was fitted, and of what it learned.
     """
     options = _options(spec.options)
     # An option may itself be a plugin, such as a normaliser.
@@ -36,7 +36,7 @@ def reranker_key(spec: ComponentSpec, *learned_from: str) -> str:
 
 
 def filter_key(fitted: Filter, spec: FilterSpec) -> str:
-    """Return a digest of everything that decides what a fitted filter excludes; `spec` is that of the config."""
+    """Return a digest of everything that decides what a fitted filter excludes; `spec` is its entry in the config."""
     state = fingerprint(*itertools.chain.from_iterable(fitted.state().items()))
     return digest(fitted.name, fitted.version, _source(type(fitted), spec.digests), _options(fitted.config), state)
 
@@ -92,9 +92,10 @@ def _options(options: Options) -> dict[str, Any]:
 
 
 def data_key(experiment: CheckedExperiment, fingerprint: str) -> str | None:
-    """Return the key in the store of the data with this fingerprint, which the experiment's reader gave.
+    """Return the key in the store of the experiment's data; `fingerprint` is the one that its reader returned.
 
-    Returns None if the data must be read in every run: that of frames, or of a reader whose source is unknown.
+    Returns None if the data must be read in every run, because it comes from frames, or because the source code of the
+    reader is unknown.
     """
     reader, source = experiment.reader, experiment.reader_digest
     if source is None or reader.frames:
@@ -109,9 +110,10 @@ def data_key(experiment: CheckedExperiment, fingerprint: str) -> str | None:
 def _source(cls: type[Plugin], digests: Mapping[type[Plugin], str]) -> str:
     """Return a digest of the source of a plugin's class.
 
-    digests: the digests of classes without packaging; each covers the text of the class and the code that it refers to
+    A class that is not in `digests` has the digest `source_hash`. For a class in `digests`, the sources of the
+    installed classes from which it inherits enter as well.
 
-    For a class in `digests`, the sources of the installed classes that it inherits from enter as well.
+    digests: the digests of classes without packaging; each covers the text of the class and the code that it refers to
     """
     if cls not in digests:
         return source_hash(cls)
@@ -121,9 +123,10 @@ def _source(cls: type[Plugin], digests: Mapping[type[Plugin], str]) -> str:
 
 @cache
 def source_hash(cls: type) -> str:
-    """Return a digest of the source files in the package (or of the module) of a class, and of `_engine_hash`.
+    """Return a digest of the source of a class, followed by `_engine_hash`.
 
-    Returns "unknown" for a class without a file.
+    The source is all files in the folder of the class's package, or the file of its module outside of packages. Returns
+    "unknown" for a class without a file.
     """
     module = inspect.getmodule(cls)
     file = getattr(module, "__file__", None)
@@ -150,7 +153,7 @@ def _digest(files: Iterable[Path]) -> str:
 
 @cache
 def library_versions(modules: tuple[str, ...] = ()) -> dict[str, str]:
-    """Return by name the versions of hybridrec, numpy, scipy and the distributions that provide `modules`."""
+    """Return the versions of hybridrec, numpy, scipy and the distributions that provide `modules`, by distribution."""
     names = {"hybridrec", "numpy", "scipy"}.union(*(distributions_with(module) for module in modules))
     return {name: importlib.metadata.version(name) for name in sorted(names)}
 

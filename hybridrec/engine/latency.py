@@ -22,7 +22,9 @@ TIMES = 3
 def seconds_per_query(
     arms: Sequence[FittedPipeline], question: EvalQueries, rng: np.random.Generator
 ) -> dict[str, Doubles]:
-    """Measure the seconds per query of each pipeline through all stages: float64 [B] by name, for B blocks of queries.
+    """Measure the seconds per query that each pipeline takes through all stages, in each of B blocks of queries.
+
+    Returns a float64 [B] for each pipeline, by name.
 
     The blocks are drawn at random and answered in one thread; unlike in a run, no result comes from the store or from
     another arm. All arms answer a block, in a new random order, before the next block, so that a busy machine affects

@@ -45,9 +45,9 @@ from hybridrec.types import PADDING, Doubles, Ints, Sparse, Target
 
 @dataclass(frozen=True, slots=True)
 class FoldQueries:
-    """The Q test queries of one fold, without its training part.
+    """The Q test queries of one fold and their truth, without the training part.
 
-    truth: csr [Q, N] by target, the hidden ids
+    truth: target -> csr [Q, N], the relevant ids of each query
     units: int32 [Q], the user behind each query
     """
 
@@ -58,7 +58,7 @@ class FoldQueries:
 
     @classmethod
     def of(cls, fold: Fold) -> FoldQueries:
-        """Return the data of a fold that is kept after its queries were answered: all but its training part."""
+        """Take from a fold what a run keeps after its queries were answered: the queries, their truth and units."""
         return cls(fold.name, fold.queries, fold.truth, fold.units)
 
     def __len__(self) -> int:
@@ -95,7 +95,7 @@ class ResultBuilder:
     """A builder that gathers the results of an experiment fold by fold, and makes the report after the last fold.
 
     repeats: for each training (repeat), the measured values by arm; points of trade-off curves are arms, too
-    latencies: by blend, a float64 array for each fold: the seconds per query of the blocks that were timed
+    latencies: name of a blend -> for each fold float64 [B], the seconds per query of the B blocks that were timed
     """
 
     def __init__(self, experiment: CheckedExperiment) -> None:
@@ -125,7 +125,7 @@ class ResultBuilder:
         self.queries.append(FoldQueries.of(fold))
 
     def trained(self, fold: Fold, trained_fold: TrainedFold, repeat: int) -> None:
-        """Keep the fits of a trained fold; of the first training also its notes, figures, keys and learned weights.
+        """Keep the fits of a trained fold; in the first training also its notes, figures, keys and learned weights.
 
         repeat: number of the training, from 1
         """
@@ -143,7 +143,7 @@ class ResultBuilder:
             self.measured[name].learned[fold.name] = learned
 
     def refitted(self, trained_fold: TrainedFold) -> None:
-        """Keep the fits on the whole data, and the notes on options that were chosen for them."""
+        """Keep the fits on the whole data, and the notes on the options that were chosen for these fits."""
         self.fits += self._fit_reports(trained_fold, 1)
         self.choices_served = trained_fold.choice_notes
 
@@ -159,7 +159,7 @@ class ResultBuilder:
         self.figures_of = fold.name if self.figures else ""
 
     def result(self, report: Report, data: Dataset, workers: int, servable: ServableRun | None) -> RunResult:
-        """Build the result of the run from its report and all that was gathered."""
+        """Build the result of the run from its report and the gathered results; `workers` is the number of threads."""
         return RunResult(
             config=self.experiment.resolved,
             workers=workers,

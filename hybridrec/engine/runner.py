@@ -100,7 +100,7 @@ class NullProgress:
 
 
 class ExperimentRunner:
-    """One execution of one experiment, from its reader to its result; nothing is written but the store."""
+    """One execution of one experiment, from its reader to its result; it writes files only in the store."""
 
     def __init__(
         self,
@@ -317,7 +317,10 @@ def servable_run(
     pipelines: Mapping[str, Pipeline],
     default: str,
 ) -> ServableRun:
-    """Gather all that serving needs of an experiment whose components were fitted on all of `data`."""
+    """Gather all that serving needs of an experiment whose components were fitted on all of `data`.
+
+    `default` names the pipeline that serves requests that name none.
+    """
     rerankers = [r for pipeline in pipelines.values() for chain in pipeline.rerankers.values() for r in chain]
     filters = [each for pipeline in pipelines.values() for each in pipeline.filters]
     segmenter = next(iter(experiment.segmenters.values()))

@@ -126,7 +126,7 @@ class Store:
             raise
 
     def drop(self, key: str) -> bool:
-        """Remove an artifact, damaged or not, and return True if it is gone; if it does not exist, do nothing."""
+        """Remove the artifact under a key, damaged or not; return True if there is none afterwards (or was none)."""
         path = self._path(key)
         doomed = partial_path(path)
         with suppress(OSError):
@@ -153,10 +153,11 @@ class Store:
         sweep(self.folder, "??/.*")
 
     def collect(self, keep_bytes: int, older_than: float, spare: Collection[str] = ()) -> list[Artifact]:
-        """Remove artifacts that were not used for `older_than` seconds, and return those that were removed.
+        """Remove old artifacts, and return those that were removed.
 
-        If the store is larger than `keep_bytes`, the least recently used artifacts are removed, too, until it is not.
-        Artifacts whose keys are in `spare` stay. Temporary files of processes that have ended are removed as well.
+        Artifacts that were not used for `older_than` seconds are removed. If the store is larger than `keep_bytes`, the
+        least recently used artifacts are also removed, until it is at most so large. Artifacts whose keys are in
+        `spare` stay. Temporary files of processes that have ended are removed as well.
         Raises StoreError if an artifact cannot be removed.
         """
         now = time.time()

@@ -30,7 +30,10 @@ from hybridrec.types import State, Target
 
 
 def parts_of(fold: Fold, validation: Fold | None, splitter: PartSplitter | None = None) -> dict[str, TrainingPart]:
-    """Return the training parts of a fold by level: "full", and "out_of_fold" if blends are learned."""
+    """Return the training parts of a fold by level: "full", and "out_of_fold" if there is a `validation` fold.
+
+    `validation` is the fold inside the training part on which blends learn; None if no blend learns.
+    """
     parts = {"full": TrainingPart(fold.name, "full", fold.train, fold.train.fingerprint, splitter)}
     if validation is not None:
         parts["out_of_fold"] = TrainingPart(
@@ -42,8 +45,8 @@ def parts_of(fold: Fold, validation: Fold | None, splitter: PartSplitter | None 
 def jobs_of(experiment: CheckedExperiment, parts: Mapping[str, TrainingPart]) -> Iterator[PlannedFit]:
     """Yield (component, training part) for each fit of a fold.
 
-    On the level "full" these are all components in use, on "out_of_fold" those of pipelines whose re-ranker learns.
-    Base models come before the components that use them.
+    On the level "full", all components in use are fitted. On the level "out_of_fold", only the components of pipelines
+    with a re-ranker that learns are fitted. Base models come before the components that use them.
     """
     for level, training_part in parts.items():
         pipelines = [pipeline for pipeline in experiment.pipelines.values() if level == "full" or pipeline.learns]
@@ -181,9 +184,9 @@ class FoldTrainer:
         return validation_fold(self.experiment, fold, "validation")
 
     def rerankers(self, pipeline: PipelineSpec, splits: FoldSplits, fits: Fits) -> tuple[Rerankers, dict[str, Any]]:
-        """Make the re-rankers of a pipeline for every target, and let those learn that do.
+        """Make the re-rankers of a pipeline for every target; those that learn are fitted on out-of-fold predictions.
 
-        Returns them with a summary of what they learned, by target.
+        Returns (re-rankers, summary); the summary has by target what the re-rankers learned.
         """
         chains: dict[Target, tuple[Reranker, ...]] = {}
         keys: list[str] = []
@@ -213,10 +216,12 @@ class FoldTrainer:
         splits: FoldSplits,
         base_models: Mapping[str, Fitted],
     ) -> tuple[Reranker, str]:
-        """Make one re-ranker, let it learn if it does, and fit it on the full training part; return it with its key.
+        """Make one re-ranker and fit it on the full training part; return (re-ranker, its key).
 
-        stacking_set: the predictions on which it learns; None if no re-ranker of the chain learns
-        base_models: by level, the fit of the component that it uses, if there is one
+        If the re-ranker learns (`Reranker.learns`), it first learns on the stacking set.
+
+        stacking_set: the out-of-fold predictions to learn from; None if no re-ranker of the chain learns
+        base_models: level -> the fit of the component that the re-ranker uses; empty if it uses none
         """
         base_model = base_models.get("full")
         reranker = _create(spec, base_model)
@@ -235,10 +240,11 @@ class FoldTrainer:
         return fitted, reranker_key(spec, data, *_key(base_model), *learned_from, *drawn_from)
 
     def learned(self, base: Reranker, spec: ComponentSpec, stacking_set: StackingSet) -> tuple[State, str]:
-        """Fit the blend of `base`, a re-ranker fitted out of fold, on the stacking set, or restore it from the store.
+        """Fit `base`, a re-ranker of the level "out_of_fold", on the stacking set; return (learned state, its digest).
 
-        Returns the learned state and a digest of it. Slates are stored under this digest, rather than one of the data
-        that the state was learned from, so that the weights in a report are always those that made its slates.
+        If the store has the learned state, it is restored from there. The digest is part of the key under which slates
+        are stored. It is made from the state, not from the data on which the state was learned, so that the weights in
+        a report are always those that made its slates.
         """
         key = digest("learned 2", reranker_key(spec, stacking_set.key))
         state = self.fitter.store.find(key)

@@ -22,7 +22,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunStarted(Event):
-    """The event that a run or a search begins; its config is valid.
+    """The event that a run or a search begins, after its config was checked.
 
     name: name of the experiment
     config: the content of the `config.yaml` of the run
@@ -72,7 +72,7 @@ class FitProgressed(Event):
     """The event that a component reports its progress while it is fitted (`Component.report`).
 
     step, of: number of steps that are done, and of all steps
-    numbers: numbers by name, such as a loss; None for one that is not finite
+    numbers: numbers by name, such as a loss; None for a number that is not finite
     """
 
     label: str
@@ -127,7 +127,7 @@ class SlatesServed(Event):
     """The event that a recommender answered a call.
 
     name: name of the experiment
-    requests: for each slate, the id of its request: that of its query, or a fresh one
+    requests: for each slate, the id of its request: the id that its query has, or else a fresh id
     ids: external ids of each slate, best first
     """
 

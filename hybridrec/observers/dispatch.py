@@ -30,7 +30,7 @@ class Observers:
     def tell(self, kind: type[Event], **fields: Any) -> None:
         """Make an event of this class with these fields, and tell it to every observer.
 
-        An observer that failed at an event of the same class before is left out.
+        An observer that has failed at an earlier event of the same class is left out.
         """
         if not self.observers:
             return

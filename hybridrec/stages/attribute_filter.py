@@ -48,7 +48,7 @@ def _parsed(text: str) -> pl.Expr:
 
 
 class AttributeOptions(Options):
-    """The condition under which ids may be shown, and the entities that it is about."""
+    """Options of the filter `attribute`: a condition, and the kind of entities that may be shown only if it is true."""
 
     where: Annotated[str, AfterValidator(condition)] = Field(examples=["price <= request.budget"])
     """The condition under which an id may be shown: SQL on its attributes, and on columns of the request under
@@ -61,13 +61,13 @@ class AttributeOptions(Options):
 
 
 class AttributeFilter(Filter):
-    """Only ids may be shown for which a condition is true: `genre != 'horror' and price <= request.budget`.
+    """An id may be shown only if a condition is true for it: `genre != 'horror' and price <= request.budget`.
 
     The condition is an expression in the SQL of Polars: comparisons, `and`, `or`, `not`, `in`, `between`, `like`, `is
     null`, `coalesce`, `case`, arithmetic, `date '2024-01-01'`, and `array_contains(genres, 'horror')` for columns with
-    several values. Its columns are the features of the entities, their `id`, their `time`, and the other kinds that
-    items have. `request.NAME` is a column of the request, `request.time` its time. Requests with the same values are
-    one group, for which the condition is computed once.
+    several values. Its columns are the features of the entities, their `id`, their `time`, and for items also the other
+    kinds of entities that items have. `request.NAME` is a column of the request, `request.time` its time. The condition
+    is computed once for all requests of a batch that have the same values in the columns that it reads.
     """
 
     name = "attribute"
@@ -77,13 +77,16 @@ class AttributeFilter(Filter):
     _columns: dict[str, FeatureColumn]
     """The attributes that the condition names."""
     _lists: frozenset[str]
-    """The names of attributes that are other kinds; an entity without any has the empty list, which is not unknown."""
+    """The names of those attributes that are kinds of entities, such as `tags`.
+
+    An item without tags has an empty list of them, which does not count as unknown.
+    """
     _size: int
     _request: dict[str, FeatureColumn]
     """The columns of the request that the condition names, without rows."""
 
     def fit(self, data: Dataset) -> Self:
-        """Take the attributes that the condition names from the data; return self.
+        """Take from the data the attributes that the condition names; return self.
 
         Raises DataError for unknown attributes, and for a condition whose types do not fit.
         """
@@ -165,9 +168,10 @@ class AttributeFilter(Filter):
         return np.array(np.broadcast_to(~may.to_numpy(), self._size))
 
     def _require_types(self) -> None:
-        """Raise DataError if the condition cannot be computed for a request of which no column is known.
+        """Raise DataError if the condition cannot be computed, or if its result is not true or false.
 
-        Some conditions fail only for certain values of the request, which `exclude` reports.
+        It is tested for a request whose columns are all unknown. Some conditions fail only for certain values of a
+        request; that error is raised by `exclude`.
         """
         import polars as pl
 
@@ -188,7 +192,7 @@ class AttributeFilter(Filter):
         return DataError(f"where: cannot be computed: {reason} ({columns})")
 
     def _reads(self, name: str) -> bool:
-        """Return True if the condition reads this column of the request, so that it cannot be computed without it."""
+        """Return True if the condition cannot be computed for requests that lack this column."""
         import polars as pl
 
         try:
@@ -198,9 +202,9 @@ class AttributeFilter(Filter):
         return False
 
     def _dry(self, frame: pl.DataFrame, request: Mapping[str, FeatureColumn]) -> pl.DataType:
-        """Return the type of the condition's result for the entities of `frame`; no entity is excluded by this.
+        """Compute the condition for the entities of `frame` as a test, and return the type of its result.
 
-        The condition is computed for a request that has the columns `request`, all with unknown values.
+        The request of the test has the columns `request`, all with unknown values.
         """
         import polars as pl
 
@@ -211,10 +215,11 @@ class AttributeFilter(Filter):
 
 
 def _attributes(data: Dataset, target: Target) -> tuple[dict[str, FeatureColumn], set[str]]:
-    """Return the columns of the target's entities by name, and the names of those columns that are other kinds.
+    """Return (columns, kinds) for the entities of a target.
 
-    The columns are `id`, `time`, for items one column per other kind, and the features. A feature replaces a column
-    of the same name.
+    `columns` has by name all that a condition may read: `id`, `time`, for items one column per other kind of entities
+    (such as `tags`), and the features. A feature replaces a column of the same name. `kinds` has the names of the
+    columns that are such other kinds.
     """
     entities = data.entities[target]
     ids = entities.vocabulary.ids.to_list()
@@ -260,8 +265,11 @@ def _frame_of_requests(queries: QueryBatch, columns: Mapping[str, FeatureColumn]
 def _series(column: FeatureColumn, is_list: bool | None = False) -> pl.Series:
     """Return a feature column as a polars column, null where it is unknown.
 
-    Categories become texts, or lists of texts if an entity has several. With `is_list` they are always lists, empty and
-    not null for an entity that has none; with None they are always texts, the first of several.
+    For a column of categories, the result depends on `is_list`:
+
+    - False: texts, or lists of texts if any entity has several categories;
+    - True: lists of texts, empty instead of null for an entity without a category;
+    - None: texts, for an entity with several categories the first of them.
     """
     import polars as pl
 
@@ -295,7 +303,7 @@ def _hashable(row: tuple[Any, ...]) -> Hashable:
 
 
 def _shown(column: FeatureColumn) -> str:
-    """Return the type of a column as a message shows it."""
+    """Return the type of a column for an error message; for a list, also the function that reads it in conditions."""
     several = column.type == "category" and bool((np.diff(column.values.indptr) > 1).any())
     return "list: array_contains(NAME, 'value')" if several else column.type
 

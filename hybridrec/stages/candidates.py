@@ -47,7 +47,7 @@ class Exclude:
         return self.rows is None and self.ids is None and self.released is None and self.groups is None
 
     def take(self, rows: NDArray[np.integer] | slice) -> Exclude:
-        """Return the exclusion for the given queries."""
+        """Return the exclusion for the queries in these `rows`: indices or a slice."""
         return replace(
             self,
             rows=None if self.rows is None else self.rows[rows],
@@ -70,7 +70,7 @@ class Exclude:
         return replace(self, rows=rows, ids=ids, released=released, groups=groups)
 
     def also(self, other: Exclude) -> Exclude:
-        """Return the exclusion of all ids that this one or `other`, for the same queries, excludes.
+        """Return the exclusion of all ids that this exclusion or `other` excludes; both are for the same queries.
 
         Raises ValueError if both have release times, but different times of the queries.
         """
@@ -94,10 +94,10 @@ class Exclude:
         return Exclude(rows, ids, released, times, groups, group)
 
     def narrow(self, most: int) -> Iterator[tuple[Longs, Ints]]:
-        """Yield the rows of the queries and the remaining ids of each group that leaves at most `most` ids.
+        """Yield (rows, remaining ids) for each group of queries to which at most `most` ids remain.
 
-        The rows, int64, are those of the group's queries. The remaining ids, int32, are those that neither the group
-        nor `ids` excludes. Both arrays are ascending.
+        The rows, int64, are the rows of the group's queries. The remaining ids, int32, are the ids that neither the
+        group's row of `groups` nor `ids` excludes. Both arrays are ascending.
         """
         if self.groups is None or self.group is None:
             return
@@ -109,7 +109,7 @@ class Exclude:
     def mask(self, scores: Floats, start: int = 0) -> None:
         """Set the scores of excluded ids to -inf, in place.
 
-        `scores`, float32 [Q, n], are those of the n ids from `start` on.
+        `scores`, float32 [Q, n], has the scores of the n ids from `start` on.
         """
         stop = start + scores.shape[1]
         if self.rows is not None:
@@ -142,9 +142,10 @@ class Exclude:
 
 
 def _joined(first_rule: Exclude, other: Exclude) -> tuple[Bools | None, Ints | None]:
-    """Return the fields `groups` and `group` of the exclusion that excludes the ids of both.
+    """Return the fields `groups` and `group` of an exclusion that excludes the ids of both exclusions.
 
-    It has one group for each pair of groups, one from each exclusion, that occurs in a query.
+    A query that is in group i of `first_rule` and in group j of `other` gets into the group of the pair (i, j). Only
+    pairs that some query has become groups.
     """
     if first_rule.groups is None or first_rule.group is None:
         return other.groups, other.group

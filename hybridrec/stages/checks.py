@@ -92,9 +92,11 @@ def check_excluded(candidates: Candidates, exclude: Exclude) -> None:
 def check_scores(scores: Floats, ids: Ints, columns: Sequence[str] = (), proposed: Floats | None = None) -> None:
     """Refuse scores that break the contract of scorers.
 
-    They must be float32 in the shape of `ids`, [Q, K], or with C `columns`, whose names must be valid and distinct,
-    [C, Q, K]; NaN at padding, and never infinite. NaN at an id is "no opinion", which a component may not have on a
-    candidate that it proposed itself: `proposed` has its scores as a generator, NaN at all other candidates.
+    The scores must be float32 in the shape of `ids`, [Q, K]. With C `columns` the shape must be [C, Q, K], and the
+    names of the columns must be valid and distinct. Scores must be NaN at padding, and never infinite.
+
+    NaN at an id is "no opinion". A component may not have "no opinion" on a candidate that it proposed itself as a
+    generator: `proposed`, float32 [Q, K], has the scores with which it proposed, NaN at all other candidates.
     """
     if columns:
         _check_names(columns)
@@ -125,7 +127,7 @@ RESERVED = frozenset(("query", "rank", "id", "score", "served_by", "request", "p
 def check_propensities(propensities: Floats, ids: Ints) -> None:
     """Refuse propensities that break the contract of policies.
 
-    They must be float32 in the shape of the slates `ids`, and from 0 to 1 at every id.
+    The propensities must be float32 in the shape of the slates `ids`, and from 0 to 1 at every id.
     """
     check_array("propensities", propensities, np.float32, ids.shape)
     # Sums of many small probabilities may exceed 1 by rounding.
@@ -136,8 +138,9 @@ def check_propensities(propensities: Floats, ids: Ints) -> None:
 def check_ranked(ranked: Pool, pool: Pool) -> None:
     """Refuse a pool, `ranked`, that breaks the contract of re-rankers; `pool` is the pool that the re-ranker received.
 
-    It must have the same candidates. Its `final` must be None, or float32 in the shape of the ids, finite at every
-    candidate and NaN at padding. Its `extras` must be float32 in that shape, under names that no column of slates has.
+    `ranked` must have the same candidates as `pool`. Its `final` must be None, or float32 in the shape of the ids,
+    finite at every candidate and NaN at padding. Its `extras` must be float32 in the shape of the ids; their names must
+    not be those of the columns that every slate has.
     """
     if not isinstance(ranked, type(pool)):
         raise PluginError(f"rerank must return a Pool, not {type(ranked).__name__}")
@@ -163,7 +166,7 @@ def check_ranked(ranked: Pool, pool: Pool) -> None:
 
 
 def check_self(component: C, method: str, returned: object) -> C:
-    """Return the component if that is the result of its `method`, as it must be; refuse any other result."""
+    """Return the component; raises PluginError if its `method`, which must return self, returned something else."""
     if returned is not component:
         kind = "None" if returned is None else type(returned).__name__
         raise PluginError(f"{method} returned {kind}; it must return self")
@@ -194,7 +197,7 @@ def check_figures(figures: object) -> None:
 
 
 def _misfit(figure: Figure) -> str:
-    """Return the reason why the report cannot hold a figure, "" if it can."""
+    """Return the reason why the report cannot hold a figure; "" if the report can hold it."""
     if isinstance(figure, CurveFigure):
         sizes = [("points", len(figure.points), MOST_POINTS)]
         reason = "" if all(len(point) == 2 for point in figure.points) else "a point is a pair (x, y)"
@@ -229,9 +232,9 @@ def _refuse(message: str, wrong: Bools, values: NDArray[np.generic]) -> None:
 def _full_and_sound(ascending: Ints, scores: Floats, n: int) -> bool:
     """Return True if the lists of candidates have no padding and break no rule of the contract.
 
-    It is a fast test that spares most lists the slower search for the first fault. `ascending`, int32 [Q, k], are the
-    ids of each row in ascending order; `scores`, float32 [Q, k], are those of the lists in their own order; `n` is the
-    size of the vocabulary.
+    It is a fast test, after which most lists need no search for the first fault. `ascending`, int32 [Q, k], has the ids
+    of each list in ascending order. `scores`, float32 [Q, k], has the scores of each list, in the list's own order.
+    `n` is the size of the vocabulary.
     """
     if not ascending.size or ascending[:, 0].min() < 0 or ascending[:, -1].max() >= n:
         return False

@@ -37,7 +37,7 @@ class Component(Plugin):
         users carry (`Dataset.targets`)
     needs: query fields: "user", "items", "title", other kinds by name, or `EVERY_KIND` for items and every other
         kind; the component has an opinion only on a query that has at least one. Empty if it serves every query
-    folds_in: true if it serves users that are not in training from the history in the query
+    folds_in: true if it serves users whom training did not see, by the history in the query
     refreshes: true if `refresh` updates it to grown data without a full fit
     validation: queries cut out of its own training part, for choices that `fit` makes. A run sets it during `fit` if
         `validates` is true; otherwise it is None
@@ -92,16 +92,17 @@ class Component(Plugin):
         raise NotImplementedError(f"{self.name} prepares nothing")
 
     def prepared(self, data: Dataset) -> State:
-        """Return the result of `prepare` for the catalogue of a training part, to which `fit` must not write.
+        """Return the arrays of `prepare` for the catalogue of a training part; `fit` must not write to them.
 
-        A run prepares it once and keeps it in the store; outside of runs each call prepares it.
+        A run makes the arrays once and keeps them in the store; outside of runs each call makes them.
         """
         return self.preparer().prepare(data.catalogue) if self._from_catalogue is None else self._from_catalogue
 
     def preparer(self) -> Self:
         """Return an unfitted instance for `prepare`.
 
-        Options that `prepares` does not name have their defaults there; those without a default keep their values.
+        In this instance, options that `prepares` does not name have their defaults; options without a default keep
+        their values.
         Raises PluginError if `prepares` names an unknown option.
         """
         fields, named = type(self.config).model_fields, self.prepares or ()
@@ -130,11 +131,12 @@ class Component(Plugin):
         raise NotImplementedError(f"{self.name} can only be fitted again")
 
     def use(self, model: Any) -> Self:
-        """Take the component that an option refers to (`ComponentRef`), of the class that it requires; return self.
+        """Take `model`, the component to which an option refers (`ComponentRef`), as the base model; return self.
 
-        It is called before `fit` and before `restore` with the component fitted on the same training part, or with an
-        unfitted one if only the declarations of this component are needed. The learned arrays are shared, not copied:
-        they do not belong to the state of a component that uses them, and must not be written to.
+        `model` is of the class that the option requires. It is called before `fit` and before `restore` with the
+        component fitted on the same training part, or with an unfitted component if only the declarations of this
+        component (such as `targets`) are needed. The learned arrays of `model` are shared, not copied: they do not
+        belong to the state of the component that uses them, and must not be written to.
         """
         raise NotImplementedError(f"{self.name} uses no component")
 
@@ -161,7 +163,7 @@ class Component(Plugin):
         return []
 
     def clusters(self, target: Target) -> Ints | None:
-        """Return the cluster of each id of the target, int32 [N] from 0, -1 for ids in none.
+        """Return the cluster of each id of the target: int32 [N], from 0, -1 for ids without a cluster.
 
         None, the default, means that there are no clusters. Maps of items are coloured by clusters.
         """
@@ -178,7 +180,10 @@ class Component(Plugin):
             self._reporter(step, of, numbers)
 
     def memory(self, data: Dataset) -> int:
-        """Return the estimated peak memory of a fit on `data` in bytes, which `check` prints and a budget bounds."""
+        """Return the estimated peak memory of a fit on `data` in bytes; 0, the default, stands for no estimate.
+
+        `check` prints the estimate, and a fit whose estimate exceeds the memory budget of the run is refused.
+        """
         return 0
 
     def seconds(self, data: Dataset) -> float | None:
@@ -195,14 +200,14 @@ class Generator(Component):
 
     @abstractmethod
     def candidates(self, queries: QueryBatch, k: int, target: Target, exclude: Exclude) -> Candidates:
-        """Return the k best ids for each query that are not excluded; ties go to the lower id."""
+        """Return the k best ids for each query, without those that `exclude` excludes; ties go to the lower id."""
 
 
 class Scorer(Component):
     """A component that scores given candidates: higher is better, on its own scale; NaN means "no opinion".
 
     columns: names of its columns, known when it is fitted or restored. They become `label.name` in the pool, in this
-        order. Empty for a scorer of one column, which has its label
+        order. Empty for a scorer with a single column, which is named by the label of the scorer
     """
 
     columns: tuple[str, ...] = ()
@@ -346,7 +351,7 @@ class DenseModel(Generator, Scorer):
         return queries.cached(("scores", self, target), self, lambda: self._checked_scores(queries, target))
 
     def _parts(self, queries: QueryBatch, target: Target) -> Iterator[tuple[slice, QueryBatch]]:
-        """Yield blocks of the queries, each after the slice of its rows; the scores of a block stay in cache."""
+        """Yield (rows, their queries) for blocks of queries so small that the scores of a block stay in cache."""
         width = queries.width(target)
         step = max(_SCORES // max(width, 1), 1)
         if len(queries) <= step:
@@ -360,7 +365,7 @@ class DenseModel(Generator, Scorer):
 class VectorModel(Generator, Scorer):
     """A generator and scorer for models whose score is an inner product of two vectors.
 
-    A subclass implements `query_vectors` and `vectors`; `hybridrec similar` uses the latter, too.
+    A subclass implements `query_vectors` and `vectors`; `hybridrec similar` uses `vectors`, too.
     """
 
     def __init__(self, config: Options | None = None) -> None:
@@ -375,7 +380,7 @@ class VectorModel(Generator, Scorer):
     def vectors(self, target: Target) -> Floats:
         """Return the vectors of the target's ids, float32 [N, D]; biases are a column of the vectors.
 
-        Every call must return the same array object, by which results are cached.
+        Every call must return the same array object, since cached results are recognised by this object.
         """
 
     def embeddings(self, data: Dataset) -> dict[str, Embedding]:

@@ -26,7 +26,10 @@ class Embedding:
     counts: Longs | None = None
 
     def vector(self, name: str) -> Floats | None:
-        """Return the vector of the entity with this id, float32 [D]; None if it has none."""
+        """Return the vector of the entity with the id `name`: float32 [D].
+
+        Returns None if the id is unknown, or if the entity has no vector.
+        """
         if name not in self.vocabulary:
             return None
         vector: Floats = self.vectors[int(self.vocabulary.encode([name])[0])]

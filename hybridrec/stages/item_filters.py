@@ -45,9 +45,10 @@ class _ListFilter(Filter):
         """Return bool[n]: true for the ids that may not be shown; `listed` has the codes of the listed ids."""
 
     def fit(self, data: Dataset) -> Self:
-        """Read the list. Ids that are not in the data are only noted, since lists are kept elsewhere and data changes.
+        """Read the list of ids and find those that it excludes; return self.
 
-        Raises DataError for an unreadable file, and if none of the ids is in the data.
+        Listed ids that are not in the data get a note and no error, since lists are kept elsewhere and data changes.
+        Raises DataError for an unreadable file, and if none of the listed ids is in the data.
         """
         names = list(self.config.ids)
         if self.config.path is not None:

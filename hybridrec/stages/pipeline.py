@@ -68,7 +68,10 @@ class Source:
         return active
 
     def serves_by(self, name: str) -> bool:
-        """Return True if the generator uses this field of queries, one of `served_fields`."""
+        """Return True if the generator reads the field of queries called `name`, one of `served_fields`.
+
+        A generator whose gate `items<N` limits it to short histories reads `few-items` in place of `items`.
+        """
         if name in (ITEMS, FEW):
             few = any(gate.startswith("items<") for gate in self.when)
             return self.generator.reads(ITEMS) and few == (name == FEW)
@@ -117,7 +120,10 @@ class Pipeline:
     filters: Filters = field(default_factory=Filters)
 
     def generate(self, queries: QueryBatch, target: Target, exclude: Exclude, memo: Memo | None = None) -> Pool:
-        """Generate and merge candidates (first stage); each column holds the scores of a generator."""
+        """Generate and merge candidates (first stage); each column of the pool holds the scores of a generator.
+
+        Candidates that are in `memo` are taken from there, and others are added to it.
+        """
         memo = {} if memo is None else memo
         sources = [source for source in self.sources if source.generator.recommends(target)]
         if not sources:
@@ -162,9 +168,10 @@ class Pipeline:
         return self.complete(queries, self.rank(queries, pool, n), n, exclude)
 
     def rank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
-        """Rank the pool by the chain of re-rankers (third stage); without any, its only column is the final score.
+        """Rank the pool by the chain of re-rankers (third stage) of its target.
 
-        Raises ConfigError if there are several columns and no re-ranker fuses them.
+        Without re-rankers, the only column of the pool is the final score. Raises ConfigError if the pool has several
+        columns and no re-ranker fuses them.
         """
         if not pool.columns:  # only the fallback recommends the target: there is nothing to order
             return pool.ranked(np.empty(pool.ids.shape, np.float32))
@@ -250,16 +257,16 @@ class Pipeline:
         return more
 
     def _named(self, queries: QueryBatch, pool: Pool, slate: Slate) -> Slate:
-        """Return the slate with new `served_by` and `servers`: they name the field by which each query was served."""
+        """Return the slate with new `served_by` and `servers`, which tell by which field each query was served."""
         servers = (*slate.servers, *(f"{BLEND}:{name}" for name in served_fields(queries)))
         # A row of a slate is empty if that of the pool is, so what served a query does not depend on the order.
         served_by = pool.cached("servers", self.sources, partial(self._served_by, queries, pool, slate))
         return replace(slate, served_by=served_by, servers=servers)
 
     def _served_by(self, queries: QueryBatch, pool: Pool, slate: Slate) -> NDArray[np.int8]:
-        """Return the code of the server of each query, int8[Q].
+        """Return the new `served_by` of the slate: int8[Q], for each query an index in the new `servers`.
 
-        The codes of the slate's own servers come first, followed by the codes of `served_fields`.
+        The new `servers` are those of the slate, followed by one for each of `served_fields`.
         """
         served_by = slate.served_by.copy()
         proposed = {source: _served(pool, source.label) for source in self.sources if source.label in pool.generators}
@@ -350,7 +357,10 @@ def _with_propensities(policy: Reranker, queries: QueryBatch, pool: Pool, drawn:
 
 
 def _fill(slate: Slate, rows: NDArray[np.integer], more: Ints, label: str) -> Slate:
-    """Append ids, `more`, to the given rows of a slate until these are full; empty rows are then served by `label`."""
+    """Fill the given `rows` of a slate with the ids `more`, best first; rows that were empty become served by `label`.
+
+    `more`, int32 with one row for each of `rows`, is padded with -1.
+    """
     ids, scores, served_by = slate.ids.copy(), slate.scores.copy(), slate.served_by.copy()
     n = ids.shape[1]
     joined = np.concatenate([ids[rows], more], axis=1)
@@ -367,7 +377,7 @@ def _fill(slate: Slate, rows: NDArray[np.integer], more: Ints, label: str) -> Sl
 
 
 def _also(exclude: Exclude, ids: Ints, width: int) -> Exclude:
-    """Return the exclusion that also excludes these ids, int32 [Q, n]; `width` is the size of the vocabulary."""
+    """Return an exclusion that also excludes `ids`, int32 [Q, n], for their query; `width` is the vocabulary's size."""
     lengths = (ids != PADDING).sum(axis=1)
     ones = np.ones(int(lengths.sum()), np.float32)
     taken = csr_matrix((ones, ids[ids != PADDING], offsets_of(lengths)), shape=(len(ids), width))

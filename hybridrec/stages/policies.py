@@ -16,8 +16,8 @@ from hybridrec.types import Floats
 def simulated_marginals(policy: Reranker, queries: QueryBatch, pool: Pool, n: int, draws: int = 1000) -> Floats:
     """Estimate the probability that a policy puts each candidate into a slate of n places: float32 [Q, K].
 
-    `pool` is the pool that the policy re-ranks. The policy draws `draws` slates for each query, each time for another
-    id of the request, and the estimate is the share of slates with the candidate; it is 0 at padding. The standard
+    `pool` is the pool that the policy re-ranks. The policy draws `draws` slates for each query, each for another
+    request id, and the estimate is the share of these slates that have the candidate; it is 0 at padding. The standard
     error of a share p is sqrt(p (1 - p) / draws). The shares must not be used to weight a log of shown slates: the
     probability of a whole slate does not follow from them, but is the product of its `Reranker.propensities`.
     """

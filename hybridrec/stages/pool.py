@@ -17,7 +17,7 @@ from hybridrec.types import PADDING, Bools, Floats, Ints, Longs, State, Target
 
 T = TypeVar("T")
 PROPENSITY = "propensity"
-"""The name of the extra column of slates that are drawn: the probability of the id at its place given those before."""
+"""The extra column of slates that are drawn at random: the probability of an id at its place, given those before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,8 @@ class Pool:
         pool and preserved in the store
     final: float32 [Q, K] once a re-ranker has fused the columns; higher is better, NaN at padding and only there
     places: label -> float32 [Q, K], the rank of each candidate in the list of a generator, from 1, infinity if the list
-        lacks it. It has the generators whose columns are the scores with which they proposed; `ranks` returns the ranks
-        by any column
+        lacks it. A generator that also scored the pool as a scorer is left out, since its column then has other scores;
+        `ranks` returns the ranks by any column
     extras: name -> float32 [Q, K], columns that re-rankers add for readers of the slates; no stage uses them
     scores: float32 [Q, K], the scores that slates have if `final` is an order only (see `reordered`); None if `final`
         is the score itself
@@ -98,7 +98,7 @@ class Pool:
         return names
 
     def only(self, patterns: Sequence[str]) -> Pool:
-        """Return the same pool with only the columns that fit any of the patterns, in their order.
+        """Return the same pool with only the columns that fit any of the patterns; they keep their order in the pool.
 
         Without patterns all columns stay. Raises PluginError as `matching` does, and if no column is left.
         """
@@ -184,7 +184,7 @@ class Pool:
         )
 
     def take(self, rows: NDArray[Any] | slice) -> Pool:
-        """Return the pool of the given queries, in the given order, or of the queries where a bool[Q] is true."""
+        """Return the pool of the queries that `rows` selects: indices in any order, a slice, or a mask bool[Q]."""
         return replace(
             self,
             ids=self.ids[rows],

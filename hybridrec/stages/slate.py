@@ -82,7 +82,7 @@ class Slate:
         return cls(first.target, ids, scores, np.concatenate(codes), servers, first.vocabulary, extras, requests)
 
     def extra(self, name: str) -> Floats:
-        """Return the column of `extras` of this name, float32 [Q, n]; NaN everywhere if there is none."""
+        """Return the column `name` of `extras`, float32 [Q, n]; NaN everywhere if the slate has no such column."""
         return self.extras[name] if name in self.extras else np.full(self.ids.shape, np.nan, np.float32)
 
     def take(self, rows: slice) -> Slate:
@@ -106,7 +106,10 @@ class Slate:
         return self.lazy_frame().collect()
 
     def lazy_frame(self) -> pl.LazyFrame:
-        """Return the frame of `to_frame` as a LazyFrame; if it is streamed, not all texts are in memory at once."""
+        """Return the frame of `to_frame` as a LazyFrame.
+
+        If it is collected by Polars' streaming engine, not all texts are in memory at once.
+        """
         import polars as pl
 
         if self.vocabulary is None:

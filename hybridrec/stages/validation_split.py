@@ -22,7 +22,8 @@ _BLOCK = 2048
 class ValidationSplit:
     """A fold inside the training part of a component, made by the splitter of the experiment.
 
-    fold: the data to learn from (`fold.train`), the queries, and their truth, which is in the training part as well
+    fold: the data to learn from (`fold.train`), the queries, and their truth. The truth, too, comes from the
+        component's training part
     exclude: for each target of the truth, the ids that all pipelines of the experiment exclude
     """
 
@@ -35,21 +36,21 @@ class ValidationSplit:
         return self.fold.train
 
     def target(self, generator: Generator) -> Target | None:
-        """Return the first target that is asked for and that the generator recommends; None if there is none."""
+        """Return the first target for which there is truth and which the generator recommends; None without one."""
         asked = (target for target, truth in self.fold.truth.items() if truth.nnz and generator.recommends(target))
         return next(asked, None)
 
     def ndcg(self, generator: Generator, k: int = 20) -> float:
         """Return the mean nDCG@k of the candidates of a generator that has learned from `train` alone.
 
-        Gains are binary, queries have the weights of the fold, and the target is the one that `target` returns. NaN if
-        that is None.
+        Gains are binary, queries have the weights of the fold, and the target is the one that the method `target`
+        returns. The result is NaN if `target` returns None.
         """
         values, weights = self.ndcg_by_query(generator, k)
         return float(np.average(values, weights=weights)) if len(values) else float("nan")
 
     def ndcg_by_query(self, generator: Generator, k: int = 20) -> tuple[Doubles, Doubles]:
-        """Return the nDCG@k and the weight of each query that asks for the generator's target; both are float64."""
+        """Return (nDCG@k, weights) of the queries that have truth for the target of the generator; both are float64."""
         target = self.target(generator)
         if target is None:
             return np.empty(0), np.empty(0)
@@ -69,9 +70,9 @@ class ValidationSplit:
     def best_step(self, generator: Generator, steps: Iterable[object], of: int, patience: int, k: int = 20) -> int:
         """Return the number, from 1, of the first step after which the nDCG@k of a generator is highest.
 
-        `steps` yields at most `of` times; before each time it makes the generator learn more from `train`. The
+        `steps` yields at most `of` times; before it yields, it makes the generator learn more from `train`. The
         iteration ends after `patience` steps in a row without a higher nDCG@k. The nDCG@k of each step is reported
-        by `Component.report`. The result is `of` if there are no steps, or no queries with a target of the generator.
+        by `Component.report`. The result is `of` if there are no steps, or if `target` returns None.
         """
         if self.target(generator) is None:
             return of

@@ -80,7 +80,7 @@ class Objective:
 
     The data is read and split once. Fitted components and pools stay in memory, so that for a variant that differs only
     in its re-rankers only the re-ranking is repeated. Neither pools nor slates are written to the store. The observers
-    of `work` are told of each fit, but only once of a fit that stays in memory.
+    of `work` are told of each fit once, and again only if the fit was dropped from memory.
     """
 
     def __init__(self, experiment: CheckedExperiment, data: Dataset, work: ExperimentRunner, store: Store) -> None:
@@ -104,9 +104,10 @@ class Objective:
     def measure(
         self, variant: CheckedExperiment, pipeline: str, metric_specs: Mapping[str, MetricSpec]
     ) -> dict[str, float]:
-        """Measure one pipeline of a variant: the mean of each metric over all validation queries, by name in reports.
+        """Measure one pipeline of a variant, and return the mean of each metric over all validation queries.
 
-        Raises DataError if a metric is not defined for any query.
+        `metric_specs` has the metrics by their names in reports, and the result has the same names. Raises DataError if
+        a metric is not defined for any query.
         """
         variant = replace(variant, pipelines={pipeline: variant.pipelines[pipeline]}, curves=())
         trainer = self._preparer(variant)
@@ -126,7 +127,7 @@ class Objective:
         return FoldTrainer(variant, self.fitter, self.runner)
 
     def _splits(self, trainer: FoldTrainer) -> list[FoldSplits]:
-        """Return the split folds; split them again if this variant is the first one in which a blend learns."""
+        """Return the folds with their splits; split them again for the first variant in which a blend learns."""
         if self.splits[0].validation is None and any(
             pipeline.learns for pipeline in trainer.experiment.pipelines.values()
         ):

@@ -43,12 +43,12 @@ class Sampler:
         self.study = optuna.create_study(direction="maximize" if higher else "minimize", sampler=self._sampler(0))
 
     def tell(self, trial: Trial) -> None:
-        """Add a finished trial to the study; failed ones are ignored."""
+        """Add a finished trial to the study; failed trials are ignored."""
         if trial.state != "failed":
             self.study.add_trial(self._frozen(trial))
 
     def ask(self, number: int) -> dict[str, Any]:
-        """Propose the values of the trial of this number, by key path; trial 0 has the values of the config itself."""
+        """Propose the values of trial `number`, by key path; trial 0 has the values of the config itself."""
         if number == 0:
             return {dimension.path: dimension.start for dimension in self.tuning.space}
         import optuna

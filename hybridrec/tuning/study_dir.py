@@ -29,7 +29,7 @@ class Tuned:
     folder: holds trials.csv, importance.json, config.yaml (the original config) and best.yaml (the tuned one)
     trials: all trials in order; the first one is the config as it was written
     best: the trials that satisfy all bounds, best first
-    importance: key path -> share of the option in what separates the best trials from the others
+    importance: key path of an option -> its importance from 0 to 1 (`Sampler.importance`)
     """
 
     folder: Path
@@ -97,6 +97,6 @@ def tuned_report(config: Path, config_hash: str) -> TuningReport | None:
 
 
 def _lasting(resolved: Any) -> Any:
-    """Return a resolved config without its search's budgets and the sections that do not change any result."""
+    """Return a resolved config without the sections that change no result and without the budgets of its search."""
     tune = {key: value for key, value in resolved["tune"].items() if key not in _BUDGETS}
     return {key: value for key, value in resolved.items() if key not in UNDECIDING} | {"tune": tune}

@@ -33,7 +33,7 @@ class Trial:
 
 
 def best_of(trials: Sequence[Trial], tuning: Tuning) -> list[Trial]:
-    """Return the trials that satisfy all bounds, best first; of equally good trials the earlier comes first."""
+    """Return the trials that satisfy all bounds, best first; of equally good trials the earlier one comes first."""
     sign = -1 if tuning.metric_spec.measure.metric.higher_is_better else 1
     complete = [trial for trial in trials if trial.state == "complete"]
     return sorted(complete, key=lambda trial: sign * trial.metrics[tuning.metric_spec.key])

@@ -74,7 +74,7 @@ def tune(
     those of `run`, which takes the result: `run(tuned.config)`.
 
     trials: total number of trials, in place of that in the config
-    seconds: no trial begins after this many seconds of this call, in place of the number in the config
+    seconds: no further trial begins once this call has taken so many seconds, in place of the number in the config
     resume_from: folder of an earlier search to be continued
 
     Raises ConfigError if the config has no section `tune` or no trial satisfies the bounds, and MissingDependencyError
@@ -140,7 +140,7 @@ class _Work:
         return TrialTable(self.folder / TRIALS, self.tuning)
 
     def run(self, budget: int, seconds: float | None) -> None:
-        """Run trials until there are `budget` of them, or `seconds` have passed; earlier trials are read first."""
+        """Run trials until there are `budget` trials, or `seconds` have passed; trials of an earlier call count."""
         began = time.perf_counter()
         done = self.table.read()
         for trial in done:
@@ -171,9 +171,9 @@ class _Work:
             self.callback.tried(trial, next(iter(best_of(done, self.tuning)), None))
 
     def trial(self, number: int, bench: Objective) -> Trial:
-        """Run the trial of this number and return it.
+        """Run trial `number` and return it; a trial that ends with an error is returned as failed.
 
-        If it ends with an error it is a failed trial; but an error of trial 0, the config as written, is raised.
+        An error of trial 0, which is the config as written, is raised.
         """
         started = time.perf_counter()
         values = self.search.ask(number)

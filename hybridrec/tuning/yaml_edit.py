@@ -21,9 +21,9 @@ def tuned_text(
 ) -> str:
     """Insert values into the experiment file `text`, remove its section `tune`, and return the text.
 
-    The result is meant for a file in `folder` and must resolve to the experiment `chosen`. If the text cannot be edited
-    so (for example, because a value stands behind an alias that is used in several places), the resolved config of
-    `chosen` is returned instead.
+    The result is meant for a file in `folder` and must resolve to the experiment `chosen`. If editing the text does not
+    lead to this (for example, because a value stands behind an alias that is used in several places), the resolved
+    config of `chosen` is returned instead.
     """
     edits = {tuple(path.split(".")): value for path, value in values.items()}
     edits |= _absolute(variants.document.content, chosen.resolved)

@@ -50,7 +50,7 @@ def row_sums(matrix: Sparse) -> Floats:
 def take_columns(matrix: Sparse, ids: Ints) -> Sparse:
     """Return the columns `ids` of a csr matrix [R, C]: csr [R, n], the same as `matrix[:, ids]`.
 
-    `ids`, int32 [n], are ascending and distinct. If the matrix has few entries, as those of queries have, a binary
+    `ids`, int32 [n], are ascending and distinct. If the matrix has few entries, as matrices of queries do, a binary
     search for each entry replaces the slower pass over all C columns.
     """
     if len(matrix.indices) > _MANY or not len(ids):
@@ -62,10 +62,10 @@ def take_columns(matrix: Sparse, ids: Ints) -> Sparse:
 
 
 def vector_sums(rows: Sparse, vectors: Floats) -> Floats:
-    """Return the product of `rows`, csr [Q, C], and `vectors`, [C, D], without vectors of NaN: float32 [Q, D].
+    """Return the product of `rows`, csr [Q, C], and `vectors`, [C, D], in which vectors of NaN count as zero.
 
-    The result has for each row the sum of the vectors of its stored columns, each times the value stored there. A
-    vector of NaN counts as zero.
+    The result, float32 [Q, D], has for each row the sum of the vectors of its stored columns, each times the value that
+    is stored there.
     """
     is_number = ~np.isnan(vectors[rows.indices, 0])
     return (rows if is_number.all() else _where(rows, is_number)) @ vectors
@@ -78,11 +78,11 @@ def _where(matrix: Sparse, kept: Bools) -> Sparse:
 
 
 def dense_product(rows: Sparse, matrix: Sparse) -> Floats:
-    """Return the product of `rows`, csr [Q, C], and `matrix`, csr [C, N], as an array [Q, N] in the wider type.
+    """Return the product of `rows`, csr [Q, C], and `matrix`, csr [C, N], as an array [Q, N], not a sparse matrix.
 
-    The result is equal, bit for bit, to `(rows @ matrix).toarray()`, since products are added in the order in which
-    `rows` stores its entries. It takes half the time, as no sparse result is made first. A `matrix` that is mapped from
-    a file is not copied.
+    The array has the wider of the two types. It is equal, bit for bit, to `(rows @ matrix).toarray()`, since products
+    are added in the order in which `rows` stores its entries. This function takes half the time, as no sparse result is
+    made first. A `matrix` that is mapped from a file is not copied.
     """
     starts = matrix.indptr[rows.indices]
     lengths = matrix.indptr[rows.indices + 1] - starts

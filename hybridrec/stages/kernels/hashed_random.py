@@ -16,8 +16,8 @@ _GOLDEN = np.uint64(0x9E37_79B9_7F4A_7C15)
 def draws(rows: Sparse, seed: int) -> Floats:
     """Draw uniform random numbers in [0, 1) for Q queries and N ids: float32 [Q, N].
 
-    `rows`, csr [Q, N], are the ids that each query has. A number depends only on the seed, its column, and the columns
-    that its row of `rows` stores, so a query draws the same numbers in every batch.
+    `rows`, csr [Q, N], stores the ids that each query has. A number depends only on the seed, its own id, and the ids
+    that its query has, so a query draws the same numbers in every batch.
     """
     columns = _mixed(np.arange(1, rows.shape[1] + 1, dtype=np.uint64) * _GOLDEN + np.uint64(seed))
     # The hash of a row is the sum of its columns' hashes, independent of their order. Prefix sums may wrap around:
@@ -32,7 +32,8 @@ def keyed_draws(keys: Sequence[str], numbers: NDArray[np.integer], seed: int) ->
     """Draw M uniform random numbers in (0, 1) for each of Q keys: float64 [Q, M].
 
     keys: Q texts, such as the ids of the queries
-    numbers: int [Q, M], or [M] for the same numbers in every row; they say which draw of its key each entry is
+    numbers: int [Q, M], or [M] for the same numbers in every row: entry [q, m] of the result is the draw of key q that
+        has the number `numbers[q, m]`
     seed: at least 0 and below 2^64
 
     A draw depends only on the seed, its key and its number, and not on the other draws, their order or the batch.

@@ -31,13 +31,13 @@ _NOTHING = np.uint64(np.iinfo(np.uint64).max)
 
 
 class Exclusion(Protocol):
-    """The methods that the kernels need of an exclusion, the ids that are excluded for each of Q queries.
+    """The methods that the kernels need of an exclusion, which holds the ids that are excluded for each of Q queries.
 
     `Exclude` implements it; the kernels do not import that class, as it lies in a layer above them.
     """
 
     def take(self, rows: NDArray[np.integer] | slice) -> Self:
-        """Return the exclusion for the given queries."""
+        """Return the exclusion for the queries in these `rows`: indices or a slice."""
         ...
 
     def arranged(self, order: Ints, places: Ints) -> Self:
@@ -49,16 +49,16 @@ class Exclusion(Protocol):
         ...
 
     def narrow(self, most: int) -> Iterator[tuple[Longs, Ints]]:
-        """Yield the rows of the queries and the remaining ids of each group of queries that has at most `most` ids.
+        """Yield (rows, remaining ids) for each group of queries to which at most `most` ids remain.
 
-        The rows are int64, the ids int32; both are ascending.
+        The rows, int64, are those of the group's queries. The remaining ids are int32. Both arrays are ascending.
         """
         ...
 
     def mask(self, scores: Floats, start: int = 0) -> None:
         """Set the scores of excluded ids to -inf, in place.
 
-        `scores`, float32 [Q, n], are those of the n columns from `start` on.
+        `scores`, float32 [Q, n], has the scores of the n columns from `start` on.
         """
         ...
 
@@ -87,7 +87,7 @@ class Longest:
 
     @classmethod
     def of(cls, vectors: Floats) -> Self | None:
-        """Return the vectors, float32 [N, D], ordered by length; None if they are so few that no search is faster."""
+        """Order vectors, float32 [N, D], by length; return None if there are too few for a search to save time."""
         if len(vectors) < 4 * _HEAD:
             return None
         shortness = -np.sqrt(np.einsum("nd,nd->n", vectors, vectors)).astype(np.float64)
@@ -150,13 +150,13 @@ class Longest:
 
 
 def _batches(rows: Longs, width: int) -> Iterator[Longs]:
-    """Split `rows` into batches that are so small that `width` products for each row of a batch stay in cache."""
+    """Split `rows` into batches so small that the products of a batch, `width` for each row, stay in cache."""
     step = max(_PRODUCTS // width, 1)
     return (rows[start : start + step] for start in range(0, len(rows), step))
 
 
 def _merged(keys: NDArray[np.uint64], more: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Return the k smallest of the keys that each row of `keys`, [Q, k], and `more`, [Q, m], has: uint64, ascending."""
+    """Join the rows of `keys`, [Q, k], and `more`, [Q, m]; return the k smallest of each, ascending: uint64 [Q, k]."""
     both = np.concatenate((keys, more), axis=1)
     both.sort(axis=1)
     return both[:, : keys.shape[1]]

@@ -35,7 +35,7 @@ def hits(ids: Ints, truth: Sparse) -> Bools:
 
 
 def ndcg(scores: Floats, relevant: Bools, wanted: NDArray[np.integer], k: int) -> Doubles:
-    """Compute nDCG@k of each row whose K candidates are ranked by `scores`: float64 [Q].
+    """Compute the nDCG@k of each row, with its K candidates ranked by `scores`, float32 [Q, K]: float64 [Q].
 
     Gains are binary, the discount is 1 / log2(rank + 1), and the ideal ranking has min(k, wanted) relevant ids.
     `relevant`, bool [Q, K], marks the relevant candidates; `wanted`, int [Q], is the number of all relevant ids,

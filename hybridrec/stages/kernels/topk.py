@@ -15,20 +15,19 @@ _NARROW = 1 << 12
 
 
 def top_k(scores: Floats, k: int) -> tuple[Ints, Floats]:
-    """Return the k best columns of each row of `scores`, [Q, N]: ids int32 [Q, k] and scores float32 [Q, k].
+    """Return (ids, scores) of the k best columns of each row of `scores`, [Q, N], from best to worst.
 
-    Both are in the order from best to worst.
-
-    Entries of -inf or NaN are never chosen; rows with fewer than k other entries are padded with (-1, NaN).
+    The ids are int32 [Q, k], the scores float32 [Q, k]. Entries of -inf or NaN are never chosen; rows with fewer than
+    k other entries are padded with the id -1 and the score NaN.
     """
     return ranked(best_keys(scores, k), k)
 
 
 def ranked(keys: NDArray[np.uint64], k: int) -> tuple[Ints, Floats]:
-    """Return the ids, int32 [Q, k], and the scores, float32 [Q, k], that sorted keys hold.
+    """Return (ids, scores), the contents of sorted keys: ids int32 [Q, k] and scores float32 [Q, k].
 
-    `keys` are uint64 [Q, m] with m at most k. Both results are padded with (-1, NaN) after the last key, and in place
-    of keys of -inf and NaN.
+    `keys` are uint64 [Q, m] with m at most k. After the last key, and in place of keys of -inf and NaN, the id is -1
+    and the score NaN.
     """
     unpacked = scores_of(keys)
     chosen = unpacked > -np.inf
@@ -132,8 +131,8 @@ def _contenders(scores: Floats, k: int, names: Ints | None) -> NDArray[np.uint64
 def _leaders(maxima: Floats, k: int) -> Longs | None:
     """Return the k groups with the highest maxima in each row: int64 [Q, k], in any order.
 
-    `maxima`, float32 [Q, G], are those of the G groups. Returns None if equal maxima leave it open which groups these
-    are.
+    `maxima`, float32 [Q, G], has the maximum of each of the G groups. Returns None if equal maxima leave it open which
+    k groups are the highest.
     """
     groups = maxima.shape[1]
     last = np.partition(maxima, groups - k, axis=1)[:, groups - k, None]
