@@ -110,7 +110,10 @@ def run(
 
 
 def _returned(home: Path) -> list[str]:
-    """Return to the working folder in which a run began, if a plugin left it, and return a note on that."""
+    """Restore the working folder `home`, in which a run began, if a plugin changed it.
+
+    Returns a list with a note on the change; an empty list if there was none.
+    """
     try:
         if Path.cwd() == home:
             return []

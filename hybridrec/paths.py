@@ -27,7 +27,7 @@ from hybridrec.errors import StoreError, WriteError
 from hybridrec.types import KIND_NAME
 
 _LONGEST_NAME = 200
-"""The longest name in bytes of UTF-8: file systems allow 255, and names of files and folders add to a name."""
+"""The longest name in bytes of UTF-8: file systems allow 255, and a file's name may be longer than the name in it."""
 _SHOWN = 60
 """The largest number of characters of a name that an error message repeats."""
 _KEY = r"^[0-9a-f]{32}$"
@@ -145,9 +145,9 @@ def disk_fault(error: BaseException) -> str | None:
 
 @contextmanager
 def writing(path: Path, kept: str = "", *, faults: bool = False) -> Iterator[None]:
-    """Turn an error of the system in the `with` block into a WriteError that names `path`, and ends with `kept`.
+    """Turn an error of the system in the `with` block into a WriteError whose message names `path`.
 
-    kept: a clause on what is not lost
+    kept: a clause on what is not lost, with which the message ends
     faults: True to turn only faults of the disk (`disk_fault`), for a block that also runs code other than writing
     """
     try:
@@ -162,7 +162,7 @@ def writing(path: Path, kept: str = "", *, faults: bool = False) -> Iterator[Non
 
 
 def sync(path: Path) -> None:
-    """Write a file, or the names in a folder, from the caches of the system to the disk, to survive a power cut."""
+    """Write a file, or the names in a folder, from the system's caches to the disk, to survive a power cut."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -201,7 +201,7 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
 
 
 def write_whole(path: Path, content: str) -> None:
-    """Write a text file completely or not at all, by `replacing`, whose errors it raises."""
+    """Write a text file completely or not at all; raises the same errors as `replacing`."""
     with replacing(path) as file:
         file.write(content.encode())
 

@@ -66,8 +66,8 @@ class Options(BaseModel):
 def field_docstrings(model: type[Options]) -> dict[str, str]:
     """Return the docstrings of the fields of a model, by field name; fields without one are left out.
 
-    They are searched in the source only when they are needed. pydantic would do it when the class is made, which would
-    take a tenth of the time from the start of a process to its first slate.
+    The docstrings are searched in the source only when this function is called. pydantic would search them when the
+    class is made, which would take a tenth of the time from the start of a process to its first slate.
     """
     texts: dict[str, str] = {}
     for base in reversed(model.__mro__):
@@ -132,8 +132,8 @@ or fusion of the pipeline `hybrid`; a fallback of both."""
 class StarterConfig:
     """A shipped config that a plugin proposes for the data that `hybridrec init` was given.
 
-    `init` writes the proposed config with the highest priority, with the user's own data in it, in place of a config
-    made of components, and names the other proposals.
+    `init` takes the proposal with the highest priority, enters the user's own data and writes it in place of a config
+    made of components. It only names the other proposals.
 
     file: the name of the config, "plugin:NAME/FILE.yaml"
     changes: key path -> value, for values that suit this data better: {"split.test": 0.2}. The section `data` that

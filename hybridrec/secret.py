@@ -19,7 +19,7 @@ from hybridrec.assigned_text import AssignedText
 from hybridrec.errors import ConfigError
 
 KEYED = "keyed"
-"""Key of the serialization context that asks for options without secrets, for a digest."""
+"""Key of the serialization context: if its value is true, secrets and their references are hidden, for a digest."""
 MISTAKE = "secret"
 """Type of the validation error about a secret that stands in a config; messages must not show its input."""
 _REFERENCE = re.compile(r"(env:[A-Za-z_][A-Za-z0-9_]*|file:.+)")
@@ -37,10 +37,11 @@ _revealed: set[str] = set()
 
 
 class Secret:
-    """An option that is a secret, such as a password: in a config a reference to it, `env:NAME` or `file:PATH`.
+    """An option that is a secret, such as a password; a config only has a reference to it, `env:NAME` or `file:PATH`.
 
-    `reveal` returns the secret itself. Only the reference is shown and written to files, and neither enters the keys of
-    the store. A relative path starts at the folder of the config, or at the working folder if it is assigned (`--set`).
+    `reveal` returns the secret itself. Only the reference is shown and written to files, and neither the secret nor the
+    reference enters the keys of the store. A relative path starts at the folder of the config, or at the working folder
+    if it is assigned (`--set`).
     """
 
     __slots__ = ("reference",)
@@ -89,7 +90,7 @@ class Secret:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        """Return pydantic's schema, which reads a reference and writes the reference."""
+        """Return the schema by which pydantic makes a Secret of a reference, and writes the reference of a Secret."""
         written = core_schema.plain_serializer_function_ser_schema(
             _written, info_arg=True, return_schema=core_schema.str_schema()
         )
@@ -124,7 +125,7 @@ def _written(secret: Secret, info: SerializationInfo) -> str:
 def holds_password(text: str) -> bool:
     """Return True for a text with a URL that contains a password, before its host or as a parameter (`?token=...`).
 
-    A name in braces, which a plugin fills in later, does not count as one.
+    A name in braces, which a plugin replaces later, does not count as a password.
     """
     return _PASSWORD.search(text) is not None
 

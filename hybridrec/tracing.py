@@ -76,8 +76,9 @@ def blame(error: BaseException, package: str) -> str:
 def calling(plugin: Plugin | type[Plugin], action: str) -> Iterator[None]:
     """Wrap a call into a plugin, so that its errors get a note with `action` and the name of the plugin.
 
-    `action` says the purpose or place of the call: "in pipeline 'a', scorer 'b'". Raises PluginError for a write to a
-    read-only array, for `sys.exit`, and in place of an error of a library whose text holds a revealed secret.
+    `action` says the purpose or place of the call: "in pipeline 'a', scorer 'b'". Raises PluginError if the plugin
+    writes to a read-only array or calls `sys.exit`. An error whose text holds a revealed secret is replaced by one
+    without the secret: of the same class if that is a HybridrecError, else by a PluginError.
     """
     cls = plugin if isinstance(plugin, type) else type(plugin)
     safe: Exception | None = None
@@ -120,7 +121,10 @@ def each(plugin: Plugin, action: str, values: Iterable[T]) -> Iterator[T]:
 
 
 def at_work(longer_than: float) -> list[tuple[str, float]]:
-    """Return the innermost call into a plugin of each thread that has lasted so many seconds, with its seconds."""
+    """Return (action, seconds so far) of the innermost call into a plugin on each thread.
+
+    Calls that have lasted `longer_than` seconds or less are left out.
+    """
     now = time.perf_counter()
     calls = [calls[-1] for calls in list(_AT_WORK.values()) if calls]
     return [(action, now - started) for action, started in calls if now - started > longer_than]
@@ -128,9 +132,9 @@ def at_work(longer_than: float) -> list[tuple[str, float]]:
 
 @contextmanager
 def traced(action: str) -> Iterator[None]:
-    """Print the duration of the `with` block, called `action`, to standard error if calls are traced.
+    """Print the duration of the `with` block under the name `action` to standard error, if calls are traced.
 
-    While it lasts, `at_work` names it.
+    While the block runs, `at_work` lists it.
     """
     started = time.perf_counter()
     actions = _AT_WORK.setdefault(threading.get_ident(), [])

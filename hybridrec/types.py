@@ -40,7 +40,8 @@ USERS = "users"
 ITEMS = "items"
 """The name of the kind at the other end of interactions."""
 EVERY_KIND = "*"
-"""In `Component.targets`, items and every kind that users carry; in `needs`, items and every other kind."""
+"""Stands for several kinds: in `Component.targets` for items and every kind that users carry, in `Component.needs` for
+items and every other kind."""
 DAY = 86_400.0
 """Seconds of a day; times are seconds since 1970."""
 PADDING = -1

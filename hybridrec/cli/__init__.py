@@ -24,9 +24,9 @@ _EPILOG = """Exit status: 0 success; 1 an unexpected failure; 2 a mistake in the
 Commands of plugins are not listed here: `hybridrec plugins` names them."""
 
 PATIENCE = 60.0
-"""Seconds after which a call into a plugin is named, again and again."""
+"""Seconds after which a call into a plugin is printed, and the seconds between two such lines."""
 _LONGEST = 10_000
-"""The most characters of a message."""
+"""The number of characters from which a message is shortened."""
 COMMANDS = (
     "bundle",
     "check",
@@ -173,19 +173,19 @@ def _main() -> None:
 def _silence(stream: Any) -> None:
     """Send a broken stream to the null device.
 
-    Otherwise the interpreter would fail when it ends, on text that is left to print.
+    Otherwise the interpreter would fail at its end, when it prints the text that is left in the stream.
     """
     with suppress(OSError, ValueError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _notes(error: Exception) -> str:
-    """Return the notes of an error, a line each, which name the call into a plugin that raised it."""
+    """Return the notes of an error, each on a line of its own; they name the call into a plugin that raised it."""
     return "".join(f"\n  {note}" for note in getattr(error, "__notes__", []))
 
 
 def _shortened(text: str) -> str:
-    """Return a message without its middle if it quotes more than anybody reads."""
+    """Cut the middle out of a message of `_LONGEST` characters or more, for example one that quotes much data."""
     return text if len(text) < _LONGEST else f"{text[: _LONGEST // 2]} ... {text[-_LONGEST // 4 :]}"
 
 

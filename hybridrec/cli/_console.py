@@ -129,9 +129,9 @@ def print_table(title: str, headers: Sequence[str], rows: Sequence[Sequence[str]
 
 
 class Bars:
-    """A `Progress` that draws bars on a terminal, and without one prints a line for each fit that ends.
+    """A `Progress` that draws bars on a terminal.
 
-    Without a terminal it also prints now and then the progress that a fit reports.
+    Without a terminal, it prints a line for each fit that ends, and now and then the progress that a fit reports.
 
     started: a reading of `time.perf_counter` at the start of the command, from which the report of a run counts
     """
@@ -173,7 +173,10 @@ class Bars:
         self._show_work()
 
     def end(self, fit: str, seconds: float, cached: bool) -> None:
-        """Remove a fit from the names beside the bar; without a terminal, print a line with the seconds it took."""
+        """Remove a fit from the names beside the bar.
+
+        Without a terminal, print a line with the seconds that it took, unless it was `cached`.
+        """
         if fit in self._at_work:
             self._at_work.remove(fit)
         self._show_work()
@@ -185,7 +188,10 @@ class Bars:
             self._describe(", ".join(self._at_work))
 
     def report(self, fit: str, step: int, of: int, numbers: Mapping[str, float | None]) -> None:
-        """Show the progress of a fit beside the bar; without one, print a line, at most one in `LINE_SECONDS`."""
+        """Show the progress of a fit beside the bar.
+
+        Without a bar, print it as a line, unless a line was printed in the last `LINE_SECONDS`.
+        """
         values = "".join(f", {name} {value:.4g}" for name, value in numbers.items() if value is not None)
         told = f"{fit} {step}/{of}{values}"
         if self._describe is not None:
@@ -196,7 +202,7 @@ class Bars:
 
 
 class CheckProgress:
-    """The progress of the checks of a class: a bar on a terminal, else a line with the seconds of each check."""
+    """The progress of the checks of a class: a bar on a terminal; elsewhere, a line for each check with its seconds."""
 
     def __init__(self, name: str, total: int) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -251,7 +257,7 @@ def print_report(report: Report) -> None:
 
 
 def verdict(report: Report) -> None:
-    """Print the opening sentence of a report, and the table of the comparisons on which the verdict rests."""
+    """Print the opening sentence of a report, and the table of the comparisons from which the verdict follows."""
     from hybridrec.evaluation.summary import opening, verdict_table, verdict_title
 
     say(opening(report))
@@ -269,10 +275,10 @@ def names(context: click.Context, parameter: click.Parameter, begun: str) -> lis
 
 
 def held_out_query(folder: Path, unit: str, number: int) -> HeldOutQuery:
-    """Return the test query of the user (or list) `unit` with this number, and print what it shows and hides.
+    """Return a test query of the user (or list) `unit`, and print a line on what the query shows and hides.
 
     folder: the folder of a run
-    number: number of the query among those of the user, from 1
+    number: number of the query among the test queries of this user, from 1
 
     Raises DataError if the folder is not that of a run, or if the user has fewer queries.
     """

@@ -58,7 +58,7 @@ RUN_OR_BUNDLE = click.argument("run_or_bundle", metavar="RUN", type=click.Path(p
 
 
 class ExperimentOptions(TypedDict):
-    """The options of a command that carries out an experiment, under the names of the arguments of `run` and `tune`."""
+    """Options of commands that carry out an experiment, named like the arguments of the functions `run` and `tune`."""
 
     store: Path
     runs: Path
@@ -67,9 +67,10 @@ class ExperimentOptions(TypedDict):
 
 
 def experiment_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Decorate a command that carries out an experiment with the argument CONFIG and the options of such commands.
+    """Add the argument CONFIG and the options `--set`, `--store`, `--block`, `--plugin` and `--runs` to a command.
 
-    The command is called with the path of the config, the assignments, `ExperimentOptions`, and its own options.
+    `command` carries out an experiment. It is called with the path of the config, the assignments,
+    `ExperimentOptions`, and its own options.
     """
 
     @wraps(command)

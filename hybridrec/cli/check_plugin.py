@@ -89,7 +89,7 @@ def _private_imports(classes: Iterable[Any], registry: Registry) -> list[str]:
 
 
 def _options(classes: Iterable[Any], assignments: Iterable[str]) -> dict[Any, dict[str, Any]]:
-    """Return for each class those assignments of `--set` that are options of it.
+    """Return for each class the options that it has among the assignments OPTION=VALUE of `--set`.
 
     Raises ConfigError for an option that no class has.
     """
@@ -110,7 +110,7 @@ def _options(classes: Iterable[Any], assignments: Iterable[str]) -> dict[Any, di
 
 
 def _by_cause(outcomes: Iterable[Outcome]) -> list[tuple[Outcome, dict[str, int]]]:
-    """Group the outcomes of checks; return for each group its worst outcome, and the number of cases by check.
+    """Group the outcomes of checks; return (worst outcome, check -> number of cases) for each group.
 
     A group has the cases of one check, or of all checks that fail with the same message.
     """
@@ -139,9 +139,9 @@ def _named(checks: Iterable[str]) -> str:
 
 
 def _report_times(classes: Mapping[Any, Mapping[str, Any]], registry: Registry) -> None:
-    """Print the seconds of queries and of the import of each class, and those of a constant ranking.
+    """Print for each class the seconds that it takes for queries and that its plugin takes to be imported.
 
-    `classes` maps each class to its options.
+    The last row has the seconds of a constant ranking. `classes` maps each class to its options.
     """
     from hybridrec.cli._console import print_table
     from hybridrec.stages.component import Component

@@ -1,4 +1,4 @@
-"""`hybridrec compare`: compare the pipelines of finished runs with one of the first run."""
+"""`hybridrec compare`: compare the pipelines of finished runs with a pipeline of the first run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`hybridrec configs`: list the configs that come with plugins, or print one."""
+"""`hybridrec configs`: list the configs that come with plugins, or print one of them."""
 
 from __future__ import annotations
 

@@ -228,7 +228,10 @@ def _answer_all(
     queries_per_part: int | None,
     resume: bool,
 ) -> None:
-    """Write the recommendations for a file of queries, or for all users if that is None, and print their place."""
+    """Write the recommendations for a file of queries into the folder `output`, and print the folder.
+
+    queries: the file; None to recommend to all users of the bundle
+    """
     import time
 
     from hybridrec.cli._console import Bars
@@ -248,7 +251,7 @@ def _answer_all(
     with bars.task("recommend", total) as advance:
 
         def finished(number: int) -> None:
-            """Show the progress after a part of this number of queries; the time left is judged by that part."""
+            """Show the progress after a part with this number of queries; its duration gives the time left."""
             nonlocal done, last
             done, before, last = done + number, last, time.monotonic()
             advance(number)
@@ -270,7 +273,7 @@ def _silence(pipeline: Pipeline) -> str:
 
 
 def _stated_fields(query: Query) -> Iterator[tuple[Field, str]]:
-    """Yield (field, its name in a sentence) for each field that the query has besides its user."""
+    """Yield (field, its name in a sentence) for each of items, other entities and text that the query states."""
     if query.items:
         yield "items", "items"
     yield from ((kind, kind) for kind, ids in query.entities.items() if ids)
@@ -279,7 +282,7 @@ def _stated_fields(query: Query) -> Iterator[tuple[Field, str]]:
 
 
 def _assigned(pair: str, option: str) -> tuple[str, str]:
-    """Split NAME=VALUE into (name, value); raises UsageError, naming the option, for anything else."""
+    """Split NAME=VALUE into (name, value); raises UsageError, which names `option`, for any other text."""
     name, equals, value = pair.partition("=")
     if not (name and equals and value):
         raise click.UsageError(f"{option} '{pair}': write NAME=VALUE")
@@ -287,14 +290,14 @@ def _assigned(pair: str, option: str) -> tuple[str, str]:
 
 
 def _columns(pairs: tuple[str, ...], columns: Features | None, option: str) -> dict[str, FeatureValue]:
-    """Convert texts NAME=VALUE of a command's `option` to values of the request's columns or the user's features."""
+    """Convert the texts NAME=VALUE of `option` to values of the types of `columns`, by name."""
     from hybridrec.serving.typed_values import read_columns
 
     return read_columns(dict(_assigned(pair, option) for pair in pairs), columns, option)
 
 
 def _default(recommender: Recommender) -> str:
-    """Return a line with the name of the default pipeline, which answers, and the names of the others."""
+    """Return a line with the name of the default pipeline, which answers, and the names of the other pipelines."""
     others = [name for name in recommender.pipelines if name != recommender.default]
     hint = f", the default of the run; others by --pipeline: {', '.join(others)}" if others else ""
     return f"pipeline: {recommender.default}{hint}"

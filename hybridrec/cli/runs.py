@@ -10,9 +10,9 @@ import click
 from hybridrec.cli._console import say
 
 WIDTH = 90
-"""Number of characters of a row for keys of the config; of keys that do not fit only the number is shown."""
+"""Number of characters of a row for keys of the config; if some keys do not fit, only their number is shown."""
 VALUE = 30
-"""Number of characters that are shown of a value."""
+"""The largest number of characters of a value that are shown."""
 
 
 @click.command()
@@ -48,7 +48,7 @@ def runs(folder: Path, metric: str | None, every: bool) -> None:
 
 
 def _assigned(keys: Mapping[str, str], every: bool) -> str:
-    """Format keys of a config with their values, as many as fit in a row, and the number of the others.
+    """Format keys of a config with their values, as many as fit in a row, and the number of the other keys.
 
     With `every`, all keys are shown, and values are not cut.
     """

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hybridrec.serving.recommender import Recommender
 
 HELD_OUT = "held-out"
-"""The value of `--by` for a test query of the run, named by its user; only the visible part of it is used."""
+"""The value of `--by` for a test query of the run, named by its user; only the query's visible part is used."""
 
 
 @click.command()
@@ -79,9 +79,9 @@ def similar(
 def _asked(
     recommender: Recommender, run: Path, name: str, by: str, component: str, number: int
 ) -> tuple[str, str | Query]:
-    """Return the name that the title shows, and the argument `asked` of `Recommender.similar`.
+    """Return (title, asked): the name for the title of the table, and the argument `asked` of `Recommender.similar`.
 
-    The argument is an id, words, or the query of a test list.
+    `asked` is an id, words, or the test query of a list.
     """
     from hybridrec.cli._console import held_out_query
     from hybridrec.serving.lookup import find, find_among

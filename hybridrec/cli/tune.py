@@ -81,7 +81,7 @@ def show(tuned: Tuned) -> None:
 
 
 class TuneDisplay:
-    """A callback of a search that prints each improvement, and on a terminal a progress bar.
+    """A callback of a search that prints each improvement; on a terminal it also shows a progress bar.
 
     After an interruption it prints the option that resumes the search.
     """
@@ -134,7 +134,7 @@ class TuneDisplay:
 
 
 def _names(paths: list[str]) -> list[str]:
-    """Remove from key paths the steps at the beginning that all of them have in common."""
+    """Remove the first steps of key paths, as far as they are the same in all paths."""
     paths_as_steps = [path.split(".") for path in paths]
     shared = 0
     while all(len(steps) > shared + 1 and steps[shared] == paths_as_steps[0][shared] for steps in paths_as_steps):

@@ -1,7 +1,7 @@
 """Named arrays in one file: a line of JSON that describes the content, then the bytes of the arrays.
 
 The line is the manifest. Arrays are little-endian and begin at multiples of 64 bytes, so that a large file
-can be mapped into memory as it is. One checksum covers all of them: CRC-32, which detects the damage that crashes
+can be mapped into memory as it is. One checksum covers all arrays: CRC-32, which detects the damage that crashes
 and disks do to a file, and is as fast as reading it. `docs/decisions/22-one-array-file.md` compares the format with
 safetensors.
 """
@@ -36,8 +36,9 @@ _MAPPED = 1 << 20
 def write_artifact(path: Path, key: str, state: State, about: dict[str, Any]) -> None:
     """Write named arrays to a new file, under a key and with metadata `about`.
 
-    Arrays keep their order in memory (C or Fortran), so that they behave alike after they were read. Big-endian arrays
-    are converted to little-endian ones. Raises StoreError for arrays of Python objects or records.
+    Arrays keep their order in memory (C or Fortran), so that computations with the arrays that are read later give the
+    same results. Big-endian arrays are converted to little-endian arrays. Raises StoreError for arrays of Python
+    objects or records.
     """
     arrays: dict[str, dict[str, Any]] = {}
     pieces: list[memoryview] = []
@@ -65,8 +66,8 @@ def write_artifact(path: Path, key: str, state: State, about: dict[str, Any]) ->
 def read_artifact(path: Path, key: str | None = None) -> State:
     """Read the named arrays of a file, after verifying its checksum.
 
-    Raises OSError if the file cannot be read (FileNotFoundError if there is none), StoreError if it is damaged, and if
-    it was written under another key than `key`.
+    Raises OSError if the file cannot be read (FileNotFoundError if it does not exist). Raises StoreError if it is
+    damaged, or was written under another key than `key`; None stands for any key.
     """
     with _opened(path) as file:
         line = file.readline(_LONGEST)

@@ -29,10 +29,10 @@ T = TypeVar("T")
 
 
 class Cache(Protocol):
-    """A store in which pools and results are kept from run to run, under digests of everything that decides them."""
+    """A store that keeps pools and results from run to run, under digests of everything that decides them."""
 
     def find(self, key: str) -> State | None:
-        """Return the arrays stored under a key; None if there are none."""
+        """Return the arrays stored under a key; None if nothing is stored under it."""
         ...
 
     def put(self, key: str, state: State, about: dict[str, Any] | None = None) -> None:
@@ -45,7 +45,7 @@ class BlockMapper(Protocol):
 
     @property
     def workers(self) -> int:
-        """Number of blocks that are in work at the same time."""
+        """The number of blocks that are processed at the same time."""
         ...
 
     def map(self, work: Callable[[T], R], blocks: Sequence[T]) -> Iterator[R]:
@@ -88,7 +88,7 @@ class KeyedPipeline(Protocol):
 
 @dataclass(slots=True)
 class Clock:
-    """A clock that adds up the seconds spent in each (stage, pipeline), over all workers."""
+    """A clock that adds up the seconds that all workers spend in each stage of each pipeline."""
 
     seconds: Counter[tuple[str, str]] = field(default_factory=Counter)
 
@@ -102,7 +102,7 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class EvalQueries:
-    """A batch of Q queries for one target and slates of n places, with their truth.
+    """A batch of Q queries with their truth, for one target and slates of n places.
 
     truth: csr [Q, N], the relevant ids of each query
     candidate_items: bool [N], the ids that may be recommended; None for all
@@ -125,7 +125,8 @@ class EvalQueries:
 class QueryBlock:
     """A block: some rows of a batch of queries.
 
-    The rows are copied out of the batch only by the worker, or when the block is pickled, without the other rows.
+    The rows are copied out of the batch only by the worker, or when the block is pickled; the pickle does not contain
+    the other rows.
     """
 
     def __init__(self, batch: EvalQueries, rows: slice) -> None:
@@ -152,7 +153,7 @@ class BatchResults:
     slate: the final ranking
     candidate_recall: float64 [Q], the share of the relevant ids that are in the pool, an upper bound for re-ranking;
         NaN for queries without relevant ids
-    n_scored: column of the pool -> number of queries for which it has a score of any candidate
+    n_scored: column of the pool -> number of queries for which it has a score of at least one candidate
     """
 
     slate: Slate
@@ -186,7 +187,7 @@ class BatchResults:
 
 @dataclass(frozen=True, slots=True)
 class CandidateBlock:
-    """A block of queries with the pool of a pipeline for it, before its re-rankers."""
+    """A block of queries with their pool, before it is re-ranked; `exclude` has the ids that the filters exclude."""
 
     block: EvalQueries
     exclude: Exclude
@@ -198,7 +199,7 @@ class BatchRunner:
     """A runner that sends batches of queries through pipelines, in blocks on the workers of `mapper`.
 
     cache: keeps pools and results from run to run
-    memory: the budget in bytes; the blocks in work take a quarter of it
+    memory: the budget in bytes; the blocks that are processed at the same time take at most a quarter of it
     clock: adds up the seconds of all stages
     """
 
@@ -212,9 +213,10 @@ class BatchRunner:
     ) -> dict[str, BatchResults]:
         """Return the results of each pipeline for a batch of queries, by the pipeline's name.
 
-        Pipelines that ask a generator for the same candidates share them. The `extras` of slates that a pipeline drew
-        at random also hold, under `propensity.NAME`, the propensities that each other pipeline would have given them.
-        `advance` is called with the number of finished queries, counted once for each pipeline.
+        Pipelines that ask a generator for the same candidates share them. If a pipeline draws its slates at random,
+        `Slate.extras` also has a column `propensity.NAME` for each other pipeline, with the propensities that the
+        pipeline NAME gives these slates. `advance` is called whenever queries are finished, with their number times the
+        number of pipelines.
         """
         asked = fingerprint(batch)
         names = {each.name: fingerprint("results 2", each.pool_key, each.order_key, asked) for each in pipelines}
@@ -240,7 +242,7 @@ class BatchRunner:
         return {each.name: results[each.name] for each in pipelines}
 
     def pool(self, pipeline: KeyedPipeline, batch: EvalQueries) -> Pool:
-        """Return the pool of a pipeline for all queries of a batch, for a re-ranker to learn on."""
+        """Return the pool of a pipeline for all queries of a batch; re-rankers learn on it."""
         return Pool.stack([candidates.pool for candidates in self.candidates(pipeline, batch)])
 
     def candidates(self, pipeline: KeyedPipeline, batch: EvalQueries) -> list[CandidateBlock]:
@@ -274,7 +276,8 @@ def _results(
 ) -> list[BatchResults]:
     """Compute the results of each of `pipelines` for a block of queries.
 
-    `arms` are all pipelines of the experiment: drawn slates also carry the propensities that each of them gives.
+    `arms` are all pipelines of the experiment; slates that a pipeline draws at random also carry the propensities that
+    each other arm gives them.
     """
     block = queries.take()
     memo: Memo = {}
@@ -348,5 +351,5 @@ def _make_pool(pipeline: KeyedPipeline, block: EvalQueries, exclude: Exclude, me
 
 
 def _count_scored(pool: Pool) -> Counter[str]:
-    """Count for each column of a pool the queries for which it has a score of any candidate."""
+    """Count for each column of a pool the queries for which the column has a score of at least one candidate."""
     return Counter({label: int((~np.isnan(own)).any(axis=1).sum()) for label, own in pool.columns.items()})

@@ -8,7 +8,7 @@ from hybridrec.data.queries import QueryBatch
 from hybridrec.types import ITEMS
 
 BYTES_PER_SCORE = 24
-"""Peak memory of a block in bytes, per query and id of the vocabulary: dense scores, and temporary arrays."""
+"""Peak memory of a block in bytes, for each pair of a query and an id: dense scores, and temporary arrays."""
 BLOCK_ROWS = (16, 1024)
 """Smallest and largest number of queries in a block."""
 
@@ -16,7 +16,8 @@ BLOCK_ROWS = (16, 1024)
 def blocks(queries: QueryBatch, workers: int, memory: int) -> list[slice]:
     """Return slices that cut the queries into blocks.
 
-    They are as large as possible while `workers` blocks at once fit into a quarter of `memory`, in bytes.
+    Blocks are as large as possible, so that `workers` blocks at the same time fit into a quarter of `memory` (bytes),
+    but always within `BLOCK_ROWS`.
     """
     width = max(*map(queries.width, (ITEMS, *queries.entities)), 1)
     rows = int(np.clip(memory // (4 * workers * width * BYTES_PER_SCORE), *BLOCK_ROWS))

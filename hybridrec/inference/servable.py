@@ -61,11 +61,12 @@ class ServableRun:
     uses: label -> label of the component's base model
     data: users, items and other entities, as far as queries need them (`served_data`)
     trained_on: fingerprint of the data that everything was trained on
-    plugins: the plugins that provide the classes of components, re-rankers, the segmenter, and their options
+    plugins: the plugins that provide the classes of components, re-rankers and the segmenter, and of plugins that stand
+        in their options
     memory: memory budget in bytes for the queries in work
     origins: class -> distribution that provides it, for components and re-rankers
     users: True if the data holds its users; without them a query must bring everything about the user
-    segmenter: the first segmenter of the experiment, by whose segments re-rankers may have learned
+    segmenter: the first segmenter of the experiment; re-rankers may have learned something else for each segment
     """
 
     name: str
@@ -102,7 +103,7 @@ def served_data(data: Dataset) -> Dataset:
 
 
 def without_users(data: Dataset) -> Dataset:
-    """Return served data without ids, histories, entities, titles, features and times of users."""
+    """Return served data without the ids, histories, dislikes, entities, titles, features and times of users."""
     nobody = np.empty(0, np.int32)
     users, context = data.users, data.interactions.context
     return replace(
@@ -124,7 +125,7 @@ def without_users(data: Dataset) -> Dataset:
 
 
 def plugin_classes(value: object) -> Iterator[type[Plugin]]:
-    """Yield the class of a plugin and those of all plugins among its options, at any depth."""
+    """Yield the class of a plugin, and the classes of all plugins among its options, at any depth."""
     if isinstance(value, Plugin):
         yield type(value)
         yield from plugin_classes(value.config)

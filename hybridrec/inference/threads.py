@@ -57,7 +57,8 @@ class ThreadPool:
     def threads(self) -> ThreadPoolExecutor | None:
         """The executor of the threads; None if the caller has to do the work itself.
 
-        The caller does it with one worker, and on a thread of the pool, where waiting for other threads might deadlock.
+        The caller has to do so if there is only one worker, and on a thread of a pool, where waiting for other threads
+        might deadlock.
         """
         return _pool(self.workers) if self.workers > 1 and not _here.works else None
 

@@ -82,7 +82,7 @@ class _Generator(BaseModel, extra="forbid"):
 
 
 class _Segmenter(BaseModel, extra="forbid"):
-    """The segmenter of a bundle, whose segments its re-rankers may have learned by."""
+    """The segmenter of a bundle; its re-rankers may have learned something else for each segment."""
 
     use: str
     version: str
@@ -235,7 +235,7 @@ def bundle_path(run_or_bundle: Run | Path | str) -> Path:
 
 
 def bundle_digest(path: Path) -> str:
-    """Return the digest of a bundle's content, which two bundles share only if they answer alike: 32 hex digits."""
+    """Return the digest of a bundle's content, 32 hex digits; bundles with the same digest answer alike."""
     return json_digest(manifest_of(path))
 
 
@@ -243,8 +243,8 @@ def copy_bundle(run_or_bundle: Run | Path | str, to: Path, *, users: bool = True
     """Copy a bundle with or without its users, and return the path of the copy; no plugin is loaded.
 
     Without users, their ids, histories, titles and features are left out, but components keep what they learned from
-    the users. Raises WriteError if the copy cannot be written, and DataError if users are asked for that are not in
-    the bundle.
+    the users. Raises WriteError if the copy cannot be written, and DataError if `users` is True for a bundle that holds
+    no users.
     """
     path = bundle_path(run_or_bundle)
     description = _description(path)
@@ -268,7 +268,11 @@ def copy_bundle(run_or_bundle: Run | Path | str, to: Path, *, users: bool = True
 
 
 def _description(path: Path) -> _Description:
-    """Read the JSON of a bundle; raises StoreError unless it has the format that this version reads."""
+    """Read the JSON of a bundle.
+
+    Raises DataError if the file does not exist, and StoreError if it is not a bundle in the format that this version
+    reads.
+    """
     if not path.is_file():
         raise DataError(f"{path}: no such file; `hybridrec bundle RUN` writes one")
     try:
@@ -308,7 +312,10 @@ def _check_plugins(path: Path, sources: tuple[PluginSource, ...], registry: Regi
 
 
 def _check_loose_plugins(path: Path, sources: tuple[PluginSource, ...], registry: Registry) -> None:
-    """Raise PluginError if a plugin without packaging that a bundle needs was not passed, or has changed since."""
+    """Raise PluginError if a plugin without packaging that a bundle needs was not passed by the caller.
+
+    The error is also raised if the plugin has changed since the bundle was written.
+    """
     handed = {provider.name: provider for provider in registry.providers if provider.file}
     for source in sources:
         if not source.file:
@@ -325,7 +332,7 @@ def _check_loose_plugins(path: Path, sources: tuple[PluginSource, ...], registry
 
 
 class _Reader:
-    """A maker of the components and pipelines of a bundle, from its arrays and descriptions."""
+    """A reader of a bundle, which makes its components and pipelines from their descriptions and arrays."""
 
     def __init__(self, path: Path, state: State, sources: tuple[PluginSource, ...], registry: Registry) -> None:
         self.path = path
@@ -356,7 +363,7 @@ class _Reader:
         return {label: made[label] for label in entries}
 
     def pipeline(self, name: str, entry: _Pipeline, components: Mapping[str, Component], data: Dataset) -> Pipeline:
-        """Restore a pipeline with its re-rankers and filters, on these restored components."""
+        """Restore a pipeline with its re-rankers and filters; its other stages are the restored `components`."""
         rerankers: dict[Target, tuple[Reranker, ...]] = {}
         for target, chain in entry.rerankers.items():
             made = []
@@ -385,7 +392,7 @@ class _Reader:
         return cast(Filter, self.restored(self.component(place, entry, "filters"), place, key))
 
     def component(self, place: str, entry: _Component, kind: str = "components") -> Component:
-        """Make an instance with the options in the bundle, without its state.
+        """Make an instance of a component, re-ranker or filter with the options in the bundle, without its state.
 
         Raises PluginError if no plugin has its class, and StoreError if the installed version does not read the state
         or the options.
@@ -412,7 +419,7 @@ class _Reader:
     def segmenter(self, entry: _Segmenter) -> Segmenter:
         """Make the segmenter with the options in the bundle.
 
-        Raises StoreError if the installed version is not the one that named the segments.
+        Raises StoreError if the installed version of its class is not the version that named the segments.
         """
         try:
             cls = self.registry.get("segmenters", entry.use)

@@ -30,7 +30,7 @@ class RunsCompared:
     left_out: list[str]
     """A sentence for each run that cannot be compared with the first run, with the reason."""
     names: dict[str, Path]
-    """The folder of each run by its name in `rows`, which is made of the values that differ in its config."""
+    """Name of a run in `rows` -> its folder. `run_names` makes the names of the values in which the configs differ."""
 
 
 def compare_runs(
@@ -38,8 +38,8 @@ def compare_runs(
 ) -> RunsCompared:
     """Compare the pipelines of finished runs with one pipeline of the first run, paired by query.
 
-    An arm is called `RUN:PIPELINE`, where RUN is made of the values that differ in the config (`l2=200`), or is the
-    name of the folder.
+    An arm is called `RUN:PIPELINE`. RUN is made of the values in which the config of the run differs from the others
+    (`l2=200`), or is the name of its folder.
 
     control: the pipeline of the first run, by default its last one
     metrics: the metrics to compare, by default all that the runs share
@@ -72,7 +72,7 @@ def compare_runs(
 def run_names(runs: Sequence[Run]) -> list[str]:
     """Return a short, distinct name for each run: the values in which its config differs, or else its folder.
 
-    Keys are shortened to their last steps, as many as are needed to tell the keys apart. The name of the experiment
+    Of a key, only the last steps are shown, as many as are needed to tell the keys apart. The name of the experiment
     does not count as a difference, since the name of the folder begins with it.
     """
     differing = differences_of([dict(config_values(yaml.safe_load(run.config))) for run in runs])
@@ -95,7 +95,7 @@ def _shortest(key: str, keys: Sequence[str]) -> str:
 
 
 def _described(values: Mapping[str, str]) -> str:
-    """Format the first `_SHOWN` values with their keys, and the number of the others; "" without values."""
+    """Format the first `_SHOWN` values with their keys, and the number of the other values; "" without values."""
     texts = [f"{key}={value.strip(chr(34))}" for key, value in values.items()]
     shown = [text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..." for text in texts[:_SHOWN]]
     others = f" +{len(texts) - _SHOWN} more" if len(texts) > _SHOWN else ""
@@ -103,11 +103,10 @@ def _described(values: Mapping[str, str]) -> str:
 
 
 def _comparable(folders: Sequence[Path | str]) -> tuple[list[Run], list[str]]:
-    """Open the runs, and return those that are comparable with the first, and a sentence on each of the others.
+    """Open the runs, and return (comparable, left out).
 
-    The first run is among the comparable ones; a sentence has the reason why its run is left out.
-
-    Raises DataError if only the first run is left.
+    The first list has the first run and all runs that are comparable with it. The second list has for each other run a
+    sentence with the reason why it is left out. Raises DataError if only the first run is left.
     """
     first = Run.open(folders[0])
     runs, left_out = [first], []

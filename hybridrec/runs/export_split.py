@@ -31,8 +31,8 @@ class SplitExporter(Exporter):
     `<fold>.train.parquet` has a row per interaction of the training part, the rows of a user in order: `user`, `item`
     and, if the data has them, `time` (seconds since 1970) and `weight`. `known.parquet` has what each query shows:
     `query`, `fold`, `unit` (the user who asks), `items` and the other fields. `queries.parquet` has `query`, `unit` and
-    a column for each segmenter, and `<target>.qrels.parquet` has `query`, `id` and `relevant`: what
-    `hybridrec evaluate` takes as `--queries` and `--qrels`.
+    a column for each segmenter; it is the file for `hybridrec evaluate --queries`. `<target>.qrels.parquet` has
+    `query`, `id` and `relevant`; it is the file for `--qrels`.
 
     The data is read and split once more, so it must still be where it was, and unchanged.
     """
@@ -78,7 +78,7 @@ class SplitExporter(Exporter):
 
 
 def _asked(run: Run) -> pl.DataFrame:
-    """Return the table of queries that `hybridrec evaluate` takes: `query`, `unit`, and the segments by segmenter."""
+    """Return the table of queries for `hybridrec evaluate`: `query`, `unit`, and a column of segments per segmenter."""
     import polars as pl
 
     first, *others = run.report.segmenters
@@ -88,7 +88,7 @@ def _asked(run: Run) -> pl.DataFrame:
 
 
 def _write_interactions(path: Path, train: Dataset) -> Path:
-    """Write the interactions of a training part in external ids, which are decoded block by block; return `path`."""
+    """Write the interactions of a training part with external ids, decoded block by block; return `path`."""
     import polars as pl
 
     interactions = train.interactions

@@ -28,28 +28,35 @@ class TrecExporter(Exporter):
     name = "trec"
 
     def export(self, run: Run, folder: Path) -> list[Path]:
-        """Write the slates of each pipeline and target and the truth of each target; raises StoreError if damaged."""
+        """Write the slates of each pipeline and target, and the truth of each target.
+
+        Raises StoreError if the run is damaged.
+        """
         return [_write_trec(frame, folder, name) for name, frame in _frames(run, for_trec=True).items()]
 
 
 class ParquetExporter(Exporter):
     """The slates of all pipelines and the truth of all targets as Parquet files, with the ids of the data.
 
-    The files are named `<pipeline>.<target>.run.parquet`, with the columns `query`, `id`, `rank`, `score` (of the
-    pipeline) and `run`, and `<target>.qrels.parquet`, with `query`, `id` and `relevant`.
+    `<pipeline>.<target>.run.parquet` has the columns `query`, `id`, `rank`, `score` (of the pipeline) and `run`.
+    `<target>.qrels.parquet` has `query`, `id` and `relevant`.
     """
 
     name = "parquet"
 
     def export(self, run: Run, folder: Path) -> list[Path]:
-        """Write the slates of each pipeline and target and the truth of each target; raises StoreError if damaged."""
+        """Write the slates of each pipeline and target, and the truth of each target.
+
+        Raises StoreError if the run is damaged.
+        """
         return [write_parquet(frame, folder, name) for name, frame in _frames(run, for_trec=False).items()]
 
 
 def _frames(run: Run, *, for_trec: bool) -> dict[str, pl.DataFrame]:
-    """Return frames of the slates and of the truth, by the names of their files without an ending for Parquet.
+    """Return frames of the slates and of the truth, by the names of their files without the ending `.parquet`.
 
-    With `for_trec`, they have the columns and encoded ids of TREC files; otherwise the ids of the run.
+    With `for_trec`, the frames have the columns of TREC files, and ids are percent-encoded. Otherwise the ids are those
+    of the run.
     """
     import polars as pl
 

@@ -30,7 +30,7 @@ class Exporter(Plugin):
         """
 
     def notes(self) -> list[str]:
-        """Return remarks on the last export that its user should read; none by default."""
+        """Return remarks on the last export that its user should read; by default an empty list."""
         return []
 
 

@@ -25,7 +25,7 @@ class LeaderboardRow:
 
     run: Run
     pipeline: str
-    """The pipeline of the run that is best in the metric; "" if none has a value of it."""
+    """The pipeline of the run that is best in the metric; "" if no pipeline has a value of the metric."""
     result: MetricReport | None
     """The value of the metric for that pipeline."""
     differences: dict[str, str]
@@ -99,7 +99,7 @@ def _group(asked: str, members: Sequence[tuple[Run, Config]], differs: dict[str,
 
 
 def _common(configs: Sequence[Config]) -> dict[str, str]:
-    """Return the keys, with their values, on which all configs agree."""
+    """Return the values that are equal in all configs, by key."""
     return {key: value for key, value in configs[0].items() if all(config.get(key) == value for config in configs)}
 
 
@@ -108,7 +108,7 @@ def _metrics(run: Run) -> list[str]:
 
 
 def _best(run: Run, metric: str) -> tuple[str, MetricReport | None]:
-    """Return (name, value) of the pipeline of a run that is best in the metric; ("", None) if none has a value."""
+    """Return (name, value) of a run's best pipeline by the metric; ("", None) if no pipeline has a value."""
     sign = 1 if metric in run.report.statistics.lower_is_better else -1
     means = [
         (sign * arm.metrics[metric].mean, name)  # type: ignore[operator]
@@ -130,9 +130,9 @@ def _order(row: LeaderboardRow, metric: str) -> tuple[bool, float]:
 
 
 def differences_of(configs: Sequence[Config]) -> list[dict[str, str]]:
-    """Return for each config its values of those keys whose values differ between the configs.
+    """Find the keys whose values differ between the configs; return for each config its values of these keys.
 
-    Keys that all configs have come before the others.
+    Keys that all configs have come before the other keys.
     """
     keys = dict.fromkeys(key for config in configs for key in config)
     differing = [key for key in keys if len({config.get(key) for config in configs}) > 1]

@@ -47,9 +47,10 @@ def write_manifest(folder: Path) -> None:
 def replace_file(folder: Path, name: str, write: Callable[[Path], object]) -> Path:
     """Replace a file of a run, and return its path; `write` is called with the path of a temporary file to write.
 
-    Whenever the process is killed, the file is either the old or the new one, and the manifest has its checksum: the
-    new checksum is added beside the old one before the file is moved. A link is replaced rather than followed. Raises
-    StoreError if something other than a file has this name, and WriteError if the new file cannot be written.
+    Whenever the process is killed, the file is either the old or the new one, and the manifest has its checksum, since
+    the new checksum is added beside the old one before the new file is moved into place. A link is replaced rather than
+    followed. Raises StoreError if something other than a file has this name, and WriteError if the new file cannot be
+    written.
     """
     files, path = _read(folder).files, _within(folder, name)
     if path.exists() and not path.is_file() and not path.is_symlink():
@@ -106,7 +107,10 @@ def not_a_run(folder: Path) -> DataError:
 
 
 def has_file(folder: Path, name: str) -> bool:
-    """Return True if the manifest of a run lists a file of this name; raises the errors of `checked_file` about it."""
+    """Return True if the manifest of a run lists a file of this name.
+
+    Raises DataError if the folder does not belong to a run, and StoreError if the manifest is missing or damaged.
+    """
     return name in _read(folder).files
 
 
@@ -141,7 +145,7 @@ def _write(folder: Path, files: dict[str, _Entry], replacing: dict[str, _Entry] 
 def _within(folder: Path, name: str) -> Path:
     """Return the path of a file in the folder of a run; raises StoreError for a name that leads out of the folder.
 
-    Runs come from other people, too.
+    The name may have been written by somebody else, since runs are passed on.
     """
     *below, file = name.split("/")
     for step in below:

@@ -106,13 +106,13 @@ class _Lists:
     vocabulary: Vocabulary
 
     def ends(self, rows: slice) -> pl.Series:
-        """Return the place of each of these rows in `codes`: a struct column (`start`, `stop`), `stop` exclusive."""
+        """Return the place of each of these lists in `codes`: a struct column (`start`, `stop`), `stop` exclusive."""
         import polars as pl
 
         return pl.DataFrame({"start": self.offsets[:-1][rows], "stop": self.offsets[1:][rows]}).to_struct()
 
     def texts(self, column: str) -> pl.Expr:
-        """Return an expression that decodes the rows whose ends (see `ends`) are in this column: lists of ids."""
+        """Return an expression that replaces this column, which `ends` has made, by the lists of external ids."""
         import polars as pl
 
         def decoded(places: pl.Series) -> pl.Series:

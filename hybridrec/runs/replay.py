@@ -1,4 +1,4 @@
-"""Interleaving of two pipelines of a finished run, replayed with the relevant ids as choices."""
+"""Interleaving of two pipelines of a finished run, replayed: the relevant ids stand for the choices of users."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def interleave_run(
 ) -> list[Comparison]:
     """Compare two pipelines of a run by interleaving their stored slates.
 
-    Returns a row for all queries and one for each segment. The metric is named after the method, such as
-    `team-draft@20`; its mean for a pipeline is the share of interleavings that the pipeline won, and `delta` the
-    difference of these shares. Raises ConfigError for an unknown pipeline or target, and StoreError if the run is
-    damaged.
+    Returns a row for all queries and a row for each segment. The metric is named after the method, such as
+    `team-draft@20`. Its mean for a pipeline is the share of interleavings that the pipeline won, and `delta` is the
+    difference between the shares of the two pipelines. Raises ConfigError for an unknown pipeline or target, and
+    StoreError if the run is damaged.
     """
     for name in (control, variant):
         if name not in run.report.pipelines:
@@ -58,8 +58,8 @@ def interleave_run(
 def stored_slates(run: Run, pipelines: list[str], target: Target) -> tuple[list[Ints], Sparse]:
     """Read the slates of pipelines and the truth of a run as arrays of codes.
 
-    Returns the slates of each pipeline, int32 [Q, n] padded with -1, and the truth, csr [Q, N]. The codes are those of
-    a vocabulary that is made here of the ids that occur in these files.
+    Returns (slates, truth). `slates` has an array for each pipeline, int32 [Q, n] padded with -1, and `truth` is csr
+    [Q, N]. The codes belong to a new vocabulary of the N ids that occur in these slates and this truth.
     """
     import polars as pl
 

@@ -115,7 +115,7 @@ class Run:
         """Write a copy of the run's bundle and return its path; `load` takes it in place of the run, on any machine.
 
         With `users=False`, the users' ids, histories, tags, titles, features and times are left out, and queries have
-        to carry them. Raises DataError if the run was only evaluated, and ConfigError if the file cannot be written.
+        to carry them. Raises DataError if the run was only evaluated, and WriteError if the file cannot be written.
         """
         return copy_bundle(self, Path(path), users=users)
 
@@ -126,8 +126,8 @@ class Run:
     def per_query(self) -> pl.DataFrame:
         """Return a frame with one row per query and pipeline.
 
-        Its columns are `pipeline`, `query`, `unit`, `weight`, `segment`, `served_by` and every metric. The column
-        `segment` has the segments of the first segmenter, and `segment/NAME` those of each further one.
+        Its columns are `pipeline`, `query`, `unit`, `weight`, `segment`, `served_by` and one for each metric. The
+        column `segment` has the segments of the first segmenter; each further segmenter has a column `segment/NAME`.
         """
         return self._frame(PER_QUERY)
 
@@ -158,8 +158,8 @@ class Run:
     def held_out(self, unit: str) -> list[HeldOutQuery]:
         """Return the test queries of the user `unit`, in the order of the run.
 
-        They serve to look at examples, never to measure: the run's recommender has learned from all data, including
-        what these queries hide. Raises DataError if no test query is of this user.
+        Use them to look at examples, never to measure: the run's recommender has learned from all data, including what
+        these queries hide. Raises DataError if this user has no test query.
         """
         import polars as pl
 
@@ -213,7 +213,7 @@ class Run:
     def item_map(self, label: str) -> tuple[pl.DataFrame, MapLegend]:
         """Return (frame, legend) of the map that was added under a label.
 
-        Raises StoreError if there is none, or if it is damaged.
+        Raises StoreError if the run has no such map, or if the map is damaged.
         """
         import polars as pl
 
@@ -233,7 +233,7 @@ class Run:
         return sorted(path.stem for path in (self.folder / MAPS).glob("*.parquet"))
 
     def _through_items(self) -> list[str]:
-        """Return the kinds that users have through their items, which queries therefore need not carry."""
+        """Return the kinds whose entities users have through their items, so that queries need not state them."""
         data = (yaml.safe_load(self.config) or {}).get("data") or {}
         return [str(kind) for kind in data.get("through_items") or ()]
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 def writable(folder: Path) -> None:
     """Create a folder for results and check that it can be written to; raises WriteError if it cannot.
 
-    It is called before hours are spent on the results.
+    It is called before the results are computed, which may take hours.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -64,7 +64,7 @@ def write(runs: Path, result: RunResult) -> Run:
 
 
 def write_report(run: Run) -> None:
-    """Write `report.json` of a run again, after something was added to the report."""
+    """Replace `report.json` of a run, after something was added to `run.report`."""
     text = run.report.model_dump_json(indent=1)
     replace_file(run.folder, REPORT, lambda path: path.write_text(text, encoding="utf-8"))
 

@@ -26,9 +26,9 @@ _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
 def _roles() -> dict[str, tuple[kinds.Kind, kinds.Role]]:
-    """Return (kind, role) by the name of each sort of plugin that can be made.
+    """Return (kind, role) by the values of `--kind`.
 
-    These are the roles of all kinds, and `fusion`, which is a re-ranker with a template of its own.
+    The values are the roles of all kinds, and `fusion`, which is a re-ranker with a template of its own.
     """
     offered: dict[str, tuple[kinds.Kind, kinds.Role]] = {}
     for kind in kinds.KINDS:
@@ -41,7 +41,7 @@ def _roles() -> dict[str, tuple[kinds.Kind, kinds.Role]]:
 
 _ROLES = _roles()
 _PAGES = {"generator": "model", "scorer": "model", "fusion": "re-ranker"}
-"""Role -> page of docs/plugins about it, if the page has another name."""
+"""Role -> name of its page in docs/plugins, for roles whose page has another name."""
 KINDS = (*_ROLES,)
 """The values of `--kind`: the roles for which there are templates."""
 
@@ -49,8 +49,10 @@ KINDS = (*_ROLES,)
 def new_plugin(name: str, kind: str, parent: Path, registry: Registry) -> Path:
     """Write the distribution `hybridrec-NAME` into a new folder in `parent` and return that folder.
 
-    Raises ConfigError if the name is not valid or in use, or if the folder exists, and WriteError if it cannot be
-    written: then nothing of it is left.
+    kind: the kind of class that the plugin offers, one of `KINDS`
+
+    Raises ConfigError if the name is not valid or in use, or if the folder exists. Raises WriteError if the folder
+    cannot be written; it is then removed.
     """
     from hybridrec.paths import partial_path, remove, writing  # not at the top: longer than all else of `--help`
     from hybridrec.registry.hookspecs import API_VERSION
@@ -90,7 +92,7 @@ def new_plugin(name: str, kind: str, parent: Path, registry: Registry) -> Path:
 
 
 def _words_of(kind: str, package: str) -> dict[str, str]:
-    """Return the words for the templates that follow from the table of kinds, by their placeholders."""
+    """Return the words that depend on the kind of plugin, by their placeholders in the templates."""
     offered, role = _ROLES[kind]
     option = f" --set {Template(role.check_options).substitute(package=package)}" if role.check_options else ""
     return {
@@ -113,7 +115,7 @@ def _class_name(name: str, kind: str) -> str:
 
 
 def _templates(kind: str) -> Iterator[tuple[str, str]]:
-    """Yield (path, text) for every file of a new plugin of this kind, with its placeholders."""
+    """Yield (path, text) for every file of a new plugin of this kind; the placeholders are not yet replaced."""
     templates: dict[str, Path] = {}
     for root in (TEMPLATES / "common", TEMPLATES / kind):
         templates |= {path.relative_to(root).as_posix(): path for path in sorted(root.rglob("*.tmpl"))}

@@ -1,4 +1,4 @@
-"""Recommendations for tables of queries: a picklable function that any engine which maps batches can run."""
+"""Recommendations for tables of queries, by a picklable function for any engine that maps batches of rows."""
 
 from __future__ import annotations
 
@@ -34,14 +34,15 @@ ROWS = 8_192
 
 @dataclass(frozen=True, slots=True)
 class BatchRecommender:
-    """A function that answers tables of queries from a bundle: plain values, so that it can be pickled.
+    """A function that answers tables of queries from a bundle; its fields are plain values, so that it can be pickled.
 
-    Called with an iterator of tables, it yields tables of recommendations, as Spark's `mapInArrow` wants it:
-    `Iterator[RecordBatch] -> Iterator[RecordBatch]`. `recommend` answers one table. The bundle is loaded once in each
-    process, by the first table.
+    Called with an iterator of tables, it yields tables of recommendations. It fits Spark's `mapInArrow`, which takes
+    a function `Iterator[RecordBatch] -> Iterator[RecordBatch]`. `recommend` answers one table. The bundle is loaded
+    once in each process, by the first table.
 
     bundle: path of a bundle or a run, which must exist where the function is called
-    n: number of places, where the queries do not say it; by default what the experiment sets for the target
+    n: number of places for queries without a value in the column `n`; by default the length that the experiment sets
+        for the target
     pipeline: name of the pipeline that answers, by default the winner of the run
     target: kind of the entities that are recommended
     explain: True for the column `contributions`
@@ -52,7 +53,7 @@ class BatchRecommender:
     A table of queries has a row for each query, with columns named like the fields of `Query`, which may be missing:
 
     - `query`: name of the query, text or integer; without this column it is the user
-    - `user`: id of the user. A query without items, entities and text gets what the bundle knows of its user
+    - `user`: id of the user. A query without items, entities and text gets the profile of its user in the bundle
     - `items`, `disliked`, and a column named like each kind (`tags`): lists of ids
     - `item_times`, `item_weights`: lists with a value for each item
     - `text`, `time` (a time, an ISO 8601 text or seconds since 1970), `n`
@@ -60,11 +61,12 @@ class BatchRecommender:
 
     The table of recommendations has a row for each place of each slate, in the order of the queries: `query` (text),
     `place` (int32, from 1), `id` (text), `score` (float32, null for an id from the fallback) and `served_by` (text).
-    If the pipeline draws its slates, `propensity` (float32) follows, and with `explain` then `contributions`: a list of
-    `label` and `value`, the summands of the score. A query for which nothing can be recommended has no row.
+    If the pipeline draws its slates, the column `propensity` (float32) follows. With `explain`, the last column is
+    `contributions`, a list of structs `label` and `value`, the summands of the score. A query for which nothing can be
+    recommended has no row.
 
-    Tables are of Polars, pandas or pyarrow (a `Table` or `RecordBatch`), and the answer is of the library and class of
-    the queries; any other table that exports Arrow is answered in Polars. pandas needs pyarrow for it.
+    Tables are of Polars, pandas or pyarrow (a `Table` or `RecordBatch`), and the answer has the class of the table of
+    queries. Any other table that exports Arrow is answered in Polars. Tables of pandas need pyarrow.
     """
 
     bundle: Path | str
@@ -77,7 +79,7 @@ class BatchRecommender:
     plugins: tuple[Path | str, ...] = ()
 
     def __call__(self, tables: Iterable[Any]) -> Iterator[Any]:
-        """Yield tables of recommendations for tables of queries, several for a large one, so that memory is bounded.
+        """Yield tables of recommendations for tables of queries: several for a large table, so that memory is bounded.
 
         Raises DataError for a table that cannot be used; rows are counted from 1 over all tables.
         """
@@ -89,7 +91,7 @@ class BatchRecommender:
             first += len(frame)
 
     def recommend(self, queries: Any) -> Any:
-        """Return the recommendations for one table of queries in a table of the same class."""
+        """Return the recommendations for one table of queries, as a table of the same class."""
         import polars as pl
 
         frames = list(self.frames(polars_frame(queries, "queries"), _row_from(1)))
@@ -111,7 +113,7 @@ class BatchRecommender:
 
     @property
     def recommender(self) -> Recommender:
-        """The recommender, which every process loads once for a bundle."""
+        """The recommender of the bundle, which each process loads once."""
         path = Path(self.bundle).resolve()
         file = path / BUNDLE if path.is_dir() else path
         version = (file.stat().st_mtime_ns, file.stat().st_size) if file.exists() else None
@@ -134,7 +136,7 @@ class BatchRecommender:
     def _answers(
         self, recommender: Recommender, queries: pl.DataFrame, places: Places, name: str
     ) -> Iterator[pl.DataFrame]:
-        """Yield the recommendations for some queries, in blocks that fit the memory."""
+        """Yield the recommendations for a frame of queries, in frames for blocks of queries that fit the memory."""
         import polars as pl
 
         if not recommender.knows_users and "user" in queries.columns and len(named := queries["user"].drop_nulls()):
@@ -206,12 +208,12 @@ def _loaded(
 
 
 def _row_from(first: int) -> Callable[[int], str]:
-    """Return the function that names a row of a table of which the first row has the number `first`."""
+    """Return the function that names a row of a table, if the first row of the table has the number `first`."""
     return lambda row: f"row {first + row}"
 
 
 def _shifted(places: Places, start: int, row: int) -> str:
-    """Name the place of a row counted from the row `start` of a frame."""
+    """Name the place of a row, which is counted from the row `start` of the frame that `places` knows."""
     return places(start + row)
 
 
@@ -237,7 +239,7 @@ def _contributions(pipeline: Pipeline, queries: QueryBatch, pool: Pool, slate: S
 
 
 def _picked(summand: Floats, rows: Ints, columns: Ints, inside: Bools) -> Floats:
-    """Return the value at each (row, column), 0 where it is not `inside` the pool."""
+    """Return the value of `summand` at each (row, column): float32, 0 where `inside` is False."""
     picked = np.zeros(len(rows), np.float32)
     picked[inside] = summand[rows[inside], columns[inside]]
     return picked
@@ -260,7 +262,7 @@ def _columns_of(candidates: Ints, ids: Ints) -> Ints:
 
 
 def _in_batches(frame: pl.DataFrame, like: object) -> Iterator[Any]:
-    """Yield a frame in the class of `like`: several batches, if a pyarrow RecordBatch does not hold it."""
+    """Yield a frame in the class of `like`; a pyarrow Table in several chunks becomes several RecordBatches."""
     if type(like).__name__ == "RecordBatch" and _library(like) == "pyarrow":
         yield from _arrow_table(frame).to_batches()
     else:
@@ -268,7 +270,7 @@ def _in_batches(frame: pl.DataFrame, like: object) -> Iterator[Any]:
 
 
 def _like(frame: pl.DataFrame, like: object) -> Any:
-    """Return a Polars frame as a table of the class of `like`, if that is one of pyarrow or pandas, else unchanged."""
+    """Convert a Polars frame to the class of `like`, if that is a class of pyarrow or pandas; else return the frame."""
     library = _library(like)
     if library == "pandas":
         return frame.to_pandas()

@@ -31,7 +31,7 @@ FORMATS: tuple[PartFormat, ...] = get_args(PartFormat)
 PLACES = 1_000_000
 """The largest number of places in a part file whose number of queries is not given."""
 QUERIES = 10_000
-"""The largest number of queries in such a part file."""
+"""The largest number of queries in a part file whose number of queries is not given."""
 
 
 class _Part(BaseModel, extra="forbid"):
@@ -62,7 +62,7 @@ class _Manifest(BaseModel, extra="forbid"):
     complete: bool = False
 
     def differences(self, other: _Manifest) -> list[str]:
-        """Return a clause for each difference between what decides the recommendations here and in `other`."""
+        """Return a clause for each difference from `other` in something that decides the recommendations."""
         told = [f"another bundle ({self.bundle[:8]}, not {other.bundle[:8]})"] * (self.bundle != other.bundle)
         told += ["other queries"] * (self.queries != other.queries)
         told += [f"hybridrec {self.hybridrec}, not {other.hybridrec}"] * (self.hybridrec != other.hybridrec)
@@ -101,11 +101,11 @@ class BatchJob:
     def run(self, *, resume: bool = False, advance: Callable[[int], None] = lambda queries: None) -> list[Path]:
         """Write all parts, and return their paths.
 
-        resume: True to keep the finished parts of an earlier call, if its bundle, queries and options are the same
-        advance: is called with the number of queries of each part that is finished, or was already
+        resume: True to keep the finished parts of an earlier call with the same bundle, queries and options
+        advance: is called for each part, once it is finished or found finished, with its number of queries
 
-        Raises ConfigError if the folder holds anything else, DataError for queries that cannot be used, and WriteError
-        if a file cannot be written.
+        Raises ConfigError if the folder holds other files, another job, or without `resume` this one. Raises DataError
+        for queries that cannot be used, and WriteError if a file cannot be written.
         """
         manifest = self._begun(self._new_manifest(), resume)
         for part_file in manifest.parts:
@@ -172,12 +172,12 @@ class BatchJob:
         return earlier.model_copy(update={"parts": earlier.parts[:intact], "complete": False})
 
     def _is_intact(self, part_file: _Part) -> bool:
-        """Return True if a finished part file is there as it was written."""
+        """Return True if a finished part file exists and has the content that was written."""
         path = self.folder / part_file.file
         return path.is_file() and _digest(path.read_bytes()) == part_file.digest
 
     def _write(self, number: int, frames: list[pl.DataFrame], queries: int) -> _Part:
-        """Write the part of this number, from 0, and return its entry in the manifest."""
+        """Write the part with this number, from 0, and return its entry for the manifest."""
         import polars as pl
 
         frame = pl.concat([pl.DataFrame(schema=self.answer.schema), *frames])
@@ -188,7 +188,7 @@ class BatchJob:
         return _Part(file=file, queries=queries, rows=len(frame), digest=_digest(content))
 
     def _keep(self, manifest: _Manifest, part_file: _Part, advance: Callable[[int], None]) -> None:
-        """Enter a part that was written in the manifest, and tell `advance` of it."""
+        """Add a written part to the manifest, save it, and call `advance` with the part's number of queries."""
         manifest.parts.append(part_file)
         self._save(manifest)
         advance(part_file.queries)

@@ -85,7 +85,8 @@ def explain(pipeline: Pipeline, query: QueryBatch, target: Target, n: int, data:
 def contributions(pipeline: Pipeline, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
     """Return the summands of the fusion's scores by label, float32 [Q, K] each.
 
-    If several re-rankers of the chain sum scores, the summands are those of the last one; {} if none does.
+    If several re-rankers of the chain sum scores, the summands are those of the last of them. The mapping is empty if
+    no re-ranker sums scores.
     """
     parts: dict[str, Floats] = {}
     for reranker in pipeline.rerankers.get(pool.target, ()):
@@ -119,7 +120,7 @@ def _rank(ranks: Floats, place: int) -> int | None:
 
 
 def _places(candidates: Ints, ids: Ints) -> list[int]:
-    """Return for each id its column among the candidates, which are sorted; -1 if it is not among them."""
+    """Return the place of each id among the sorted `candidates`; -1 for an id that is not a candidate."""
     insertions = np.searchsorted(candidates[candidates != PADDING], ids)
     return [
         int(place) if place < len(candidates) and candidates[place] == wanted else PADDING

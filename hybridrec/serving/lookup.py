@@ -21,7 +21,7 @@ AHEAD = 10.0
 _NEAREST = 3
 """The largest number of suggestions in a message."""
 _CANDIDATES = 1_000
-"""The largest number of titles whose words are compared: those most similar as a whole."""
+"""The largest number of titles whose words are compared: the titles that are most similar as a whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Match:
 
 
 def find(text: str, data: Dataset, kind: EntityKind, hint: str = "") -> Match:
-    """Find the entity of a kind that `text` means: the one with this exact id, else the one with a similar title.
+    """Find the entity of a kind that `text` means: the entity with this exact id, else the entity with a similar title.
 
     Raises DataError for a kind that the data does not have, for a text that is neither an id nor similar to a title
     (this message ends with `hint`), and for a text that may mean several titles.
@@ -46,7 +46,7 @@ def find(text: str, data: Dataset, kind: EntityKind, hint: str = "") -> Match:
 
 
 def find_among(text: str, ids: Vocabulary, kind: str, titles: Sequence[str] = (), hint: str = "") -> Match:
-    """Find the id that `text` means among `ids`, as `find` does; `titles` holds the title of each id, or nothing."""
+    """Find the id that `text` means among `ids`, as `find` does; `titles` has a title for each id, or is empty."""
     if text in ids:
         code = int(ids.encode([text])[0])
         return Match(text, (titles[code] if titles else "") or text, 100.0)
@@ -86,7 +86,8 @@ def unknown_id(text: str, ids: Vocabulary, kind: str, titles: Sequence[str] = ()
 def _alike(typed: str, titles: Sequence[str]) -> list[tuple[float, int]]:
     """Return (similarity of the whole title, code) for each title that has a word similar to every typed word.
 
-    The most similar comes first. If some titles have exactly the typed words in a row, only these are returned.
+    The most similar title comes first. If some titles have exactly the typed words in a row, only these titles are
+    returned.
     """
     from rapidfuzz import fuzz, process
 

@@ -34,7 +34,7 @@ class QuerySource(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """A text that is equal only for equal queries, as far as the bundle does not decide them."""
+        """A text that differs between sources with different queries; the users of different bundles may share it."""
         ...
 
     def count(self) -> int:
@@ -42,9 +42,9 @@ class QuerySource(Protocol):
         ...
 
     def parts(self, size: int, skip: int) -> Iterator[tuple[pl.DataFrame, Places]]:
-        """Yield tables of `size` queries; the first `skip` tables are left out.
+        """Yield (table, places): tables of `size` queries, of which the first `skip` tables are left out.
 
-        Beside each table is the function that names the place of one of its rows.
+        `places` is the function that names the place of a row of the table in messages.
         """
         ...
 
@@ -62,7 +62,7 @@ class AllUsers:
         return len(self.data.users)
 
     def parts(self, size: int, skip: int) -> Iterator[tuple[pl.DataFrame, Places]]:
-        """Yield tables of `size` users, with the column `user`; the first `skip` tables are left out."""
+        """Yield (table, places): tables of `size` users with the column `user`, without the first `skip` tables."""
         ids = self.data.users.vocabulary.ids
         for start in range(skip * size, len(ids), size):
             yield ids.slice(start, size).alias("user").to_frame(), _counted("user", start)
@@ -71,7 +71,8 @@ class AllUsers:
 class QueryFile:
     """A Parquet, JSON Lines or csv file of queries, with the columns of `BatchRecommender`.
 
-    In a csv file the ids of a list stand in one field with a separator between them, and an empty field is missing.
+    In a csv file the ids of a list stand in one field with a separator between them, and an empty field is a missing
+    value.
     """
 
     def __init__(self, path: Path, data: Dataset, separator: str = "|") -> None:
@@ -91,7 +92,7 @@ class QueryFile:
 
     @property
     def fingerprint(self) -> str:
-        """The digest of the file's content."""
+        """The digest of the file's content, and the separator of lists."""
         with self.path.open("rb") as file:
             return f"{hashlib.file_digest(file, 'blake2b').hexdigest()[:32]} {self._separator}"
 
@@ -104,9 +105,9 @@ class QueryFile:
         return int(self._read(pl.scan_parquet(self.path, glob=False).select(pl.len()).collect).item())
 
     def parts(self, size: int, skip: int) -> Iterator[tuple[pl.DataFrame, Places]]:
-        """Yield tables of `size` queries; the first `skip` tables are left out.
+        """Yield (table, places): tables of `size` queries, without the first `skip` tables.
 
-        Raises DataError, with the line, for a line that cannot be read.
+        Raises DataError for a line that cannot be read; the message names the line.
         """
         import polars as pl
 
@@ -130,7 +131,7 @@ class QueryFile:
             raise DataError(f"{self.path}: cannot be read as Parquet ({reason})") from None
 
     def _rows(self) -> Iterator[tuple[int, dict[str, Any]]]:
-        """Yield the line of each query, from 1, and the query as a mapping from column to value."""
+        """Yield (line, row) for each query: the number of its line, from 1, and a mapping from column to value."""
         try:
             with self.path.open(encoding="utf-8-sig", newline="") as file:
                 yield from self._json_rows(file) if self._format == "jsonl" else self._csv_rows(file)
@@ -173,7 +174,7 @@ class QueryFile:
         return text.split(self._separator) if name in self._lists else text
 
     def _table(self, numbered: Sequence[tuple[int, dict[str, Any]]]) -> pl.DataFrame:
-        """Return rows as a table; raises DataError, with the line, for a value of another type than those before."""
+        """Return a table of (line, row) pairs; raises DataError for a value that does not fit its column."""
         import polars as pl
 
         names = dict.fromkeys(name for _, row in numbered for name in row)
@@ -189,9 +190,9 @@ class QueryFile:
         return pl.DataFrame(columns)
 
     def _as_texts(self, name: str, values: Sequence[Any], numbered: Sequence[tuple[int, Any]]) -> list[Any]:
-        """Return ids of which some are numbers and others texts as texts, also in lists.
+        """Convert a column of ids, or of lists of ids, of which some are numbers and others are texts, to texts.
 
-        Raises DataError, with the line, for any other value.
+        Raises DataError for any other value; the message names the line.
         """
         listed = any(isinstance(value, list) for value in values)
 
@@ -211,10 +212,10 @@ class QueryFile:
 
 
 def _counted(unit: str, start: int) -> Places:
-    """Return the function that names the row r of a table "UNIT start + r + 1"."""
+    """Return the function that names a row: row 0 of a table is "UNIT `start` + 1", the next row "UNIT `start` + 2"."""
     return lambda row: f"{unit} {start + row + 1}"
 
 
 def _listed(unit: str, numbers: Sequence[int]) -> Places:
-    """Return the function that names the row r of a table "UNIT numbers[r]"."""
+    """Return the function that names a row: row r of a table is "UNIT `numbers[r]`"."""
     return lambda row: f"{unit} {numbers[row]}"

@@ -1,4 +1,4 @@
-"""Tables of queries, a row for each, encoded as a batch of arrays without Python code for each query."""
+"""Tables with a row for each query, encoded as a batch of arrays without Python code for each query."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class EncodedTable:
     names: the id of each query, text [Q]
     batch: what the queries state; `batch.ids` are the names
     bare: bool [Q], True for queries that state no items, entities or text, and so get the profile of their user
-    n: int64 [Q], the number of places that each query asks for, 0 where it does not say; None if no query says
+    n: int64 [Q], the number of places that each query asks for, 0 if it gives no number; None without a column `n`
     """
 
     names: pl.Series
@@ -56,11 +56,12 @@ def encode_table(
         `context.NAME`, of which any may be missing. `items`, `disliked` and kinds hold lists of ids. Without the column
         `query` the name of a query is its user
     places: names the place of a row, for messages
-    refuse_unknown: True to raise DataError for an unknown id of an item or another entity, False to pass over it. An
-        unknown user is always a new one
+    refuse_unknown: True to raise DataError for an unknown id of an item or another entity, False to pass over the id.
+        An unknown user is always a new user
     name: the name of the table, for messages about whole columns
 
-    Raises DataError, with the place and the column, for an unknown column and for a value that cannot be used.
+    Raises DataError for an unknown column and for a value that cannot be used; the message names the column and, for a
+    value, its place.
     """
     table = _Table(_flat(frame, data, name), data, places, refuse_unknown, name)
     users, names = table.ids("user"), table.names()
@@ -84,9 +85,10 @@ def encode_table(
 
 
 def _flat(frame: pl.DataFrame, data: Dataset, table: str) -> pl.DataFrame:
-    """Return the table with a column `FIELD.NAME` for each field of the struct columns, and `KIND` for `entities.KIND`.
+    """Return the table without struct columns: each of their fields becomes a column `FIELD.NAME`.
 
-    Raises DataError for unknown columns, and for a column that the table has twice.
+    Columns `entities.KIND` are renamed to `KIND`. Raises DataError for unknown columns, and for a column that the table
+    has twice.
     """
     import polars as pl
 
@@ -124,7 +126,7 @@ class _Table:
     name: str
 
     def column(self, name: str) -> pl.Series | None:
-        """Return a column; None if the table does not have it, or if all its values are null."""
+        """Return a column; None if the table does not have it, or if the column has the type Null."""
         import polars as pl
 
         if name not in self.frame.columns or self.frame[name].dtype == pl.Null:
@@ -136,7 +138,12 @@ class _Table:
         return DataError(f"{self.places(row)}: column '{column}': {fault}")
 
     def wrong(self, column: str, is_wrong: pl.Series, values: pl.Series, fault: str, rows: Longs | None = None) -> None:
-        """Raise DataError for the first value that `is_wrong`; for values in lists, `rows` has the row of each."""
+        """Raise DataError for the first value for which `is_wrong` is True; return if there is none.
+
+        column: the name of the column
+        fault: a clause on the value, with which the message ends
+        rows: for the values of lists, the row of each value in the table
+        """
         mask = is_wrong.fill_null(False).to_numpy()
         if mask.any():
             place = int(np.argmax(mask))
@@ -183,7 +190,10 @@ class _Table:
         return column.fill_null("")
 
     def history(self) -> tuple[Ragged, Bools]:
-        """Return the encoded histories, and bool [Q]: True for queries that state items, known or not."""
+        """Return (histories, states_items): the encoded histories, and bool [Q].
+
+        `states_items` is True for queries that state items, even if all their items are unknown.
+        """
         items = self.lists(ITEMS)
         if items is None:
             return Ragged.empty(len(self.frame), len(self.data.items)), np.zeros(len(self.frame), bool)
@@ -195,9 +205,10 @@ class _Table:
         return ragged.where(codes != PADDING), np.diff(offsets) > 0
 
     def beside_items(self, name: str, items: Longs) -> Doubles | None:
-        """Return a column of lists with a number for each item: float64, NaN in rows without a list; None if none has.
+        """Return the numbers in a column of lists that has a number for each item of a row: float64 [number of items].
 
-        `items` are the offsets of the items. Raises DataError for a list of another length than that of the items.
+        The numbers are NaN in rows without a list. Returns None if no row has a list. `items` are the offsets of the
+        rows among the items. Raises DataError for a list that does not have as many values as the row has items.
         """
         column = self.column(name)
         if column is None or column.null_count() == len(column):
@@ -224,9 +235,9 @@ class _Table:
         return Ragged(codes, lists[1], len(self.data.items)).where(codes != PADDING)
 
     def entities(self) -> tuple[dict[EntityKind, Sparse], Bools]:
-        """Return the entities that queries state, by kind: csr float32 [Q, entities].
+        """Return (entities, states_entities): by kind, csr float32 [Q, entities of the kind], and bool [Q].
 
-        The second value is bool [Q], True for queries that state any entity, known or not.
+        `states_entities` is True for queries that state an entity, even if all their entities are unknown.
         """
         matrices: dict[EntityKind, Sparse] = {}
         states = np.zeros(len(self.frame), bool)
@@ -239,9 +250,9 @@ class _Table:
         return matrices, states
 
     def lists(self, name: str) -> tuple[pl.Series, Longs] | None:
-        """Return the ids in a column of lists, one after the other, and the offset of each row among them.
+        """Return (ids, offsets) of a column of lists: all ids one after the other, and where each row begins.
 
-        None if the table does not have the column. Raises DataError for a null among the ids.
+        Returns None if the table does not have the column. Raises DataError for a null among the ids.
         """
         import polars as pl
 
@@ -255,7 +266,7 @@ class _Table:
         return self._as_ids(values, name, rows), offsets
 
     def _exploded(self, column: pl.Series, name: str) -> tuple[pl.Series, Longs]:
-        """Return the values of a column of lists, one after the other, and the offset of each row among them."""
+        """Return (values, offsets): all values of a column of lists in one column, and where each list begins in it."""
         import polars as pl
 
         if isinstance(column.dtype, pl.Array):
@@ -268,8 +279,8 @@ class _Table:
     def codes(self, column: str, kind: EntityKind, ids: pl.Series, offsets: Longs) -> Ints:
         """Return the code of each id of a kind: int32, -1 where the id is unknown.
 
-        `offsets` are those of the rows among the ids, for messages. Raises DataError for an unknown id if the table
-        refuses them.
+        `offsets` are the offsets of the rows among the ids; messages name the row. Raises DataError for an unknown id
+        if `refuse_unknown` is True.
         """
         vocabulary: Vocabulary = self.data.vocabulary(kind)
         codes = vocabulary.encode(ids) if len(ids) else np.empty(0, np.int32)
@@ -281,21 +292,21 @@ class _Table:
         return codes
 
     def times(self) -> Doubles | None:
-        """Return the times of the queries, float64 [Q] in seconds since 1970, NaN where unknown; None if all are."""
+        """Return the times of the queries in seconds since 1970: float64 [Q], NaN where unknown; None without any."""
         column = self.column("time")
         if column is None or column.null_count() == len(column):
             return None
         return self.moments(column, "time")
 
     def moments(self, values: pl.Series, name: str, rows: Longs | None = None) -> Doubles:
-        """Return times as float64, NaN for null; raises DataError for what is not a time."""
+        """Return times as float64, NaN for null; raises DataError for a value that is not a time."""
         seconds = parse_times(values)
         right = "is not a time; right is a date, an ISO 8601 text or seconds since 1970"
         self.wrong(name, seconds.is_null() & values.is_not_null(), values, right, rows)
         return seconds.to_numpy().astype(np.float64)
 
     def numbers(self, values: pl.Series, name: str, rows: Longs | None = None) -> Doubles:
-        """Return numbers as float64, NaN for null; raises DataError for what is not a finite number."""
+        """Return numbers as float64, NaN for null; raises DataError for a value that is not a finite number."""
         import polars as pl
 
         if not (values.dtype.is_numeric() or values.dtype == pl.String):
@@ -321,7 +332,7 @@ class _Table:
     def features(self, field: str, features: Features | None) -> Features | None:
         """Return the stated values of `user_features` or `context`, in columns of the types of `features`.
 
-        None if the table has no such columns, or if all their values are null.
+        Returns None if the data has no such features, or if the table states no value of them.
         """
         start = f"{field}."
         stated = {
@@ -367,7 +378,7 @@ class _Table:
     def _categories(
         self, like: FeatureColumn, stated: Mapping[str, pl.Series], *, label: bool = False
     ) -> FeatureColumn:
-        """Return a category column of what queries state; categories that the data does not have are left out.
+        """Return the categories that queries state as a column; categories that the data does not have are left out.
 
         stated: the name in the table -> its column of texts, or lists of texts
         label: True if the categories are labels, "NAME:TEXT" with the name of the column
@@ -401,7 +412,12 @@ def _first(mask: pl.Series) -> int:
 
 
 def _user_features(stated: Features | None, users: Ints, features: Features | None) -> Features | None:
-    """Return the features of the queries' users: the values that a query states, else the values in the data."""
+    """Return the features of the queries' users: the values that a query states, else the values in the data.
+
+    stated: the values that the queries state; None if they state none
+    users: int32 [Q], the code of the user of each query, -1 if unknown
+    features: the features of all users of the data
+    """
     if features is None:
         return None
     return features.take(users) if stated is None else features.take(users).updated(stated)

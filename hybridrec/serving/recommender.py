@@ -57,7 +57,7 @@ class Recommender:
     def __init__(
         self, servable: ServableRun, observers: Sequence[Observer] = (), *, unknown: UnknownIds = "refuse"
     ) -> None:
-        """Serve the pipelines of a run; `observers` are told of every answer, and `unknown` is explained in `load`."""
+        """Take the pipelines of a run; `load` explains `observers` and `unknown`."""
         self._unknown = unknown
         self.name = servable.name
         self.data = servable.data
@@ -83,11 +83,11 @@ class Recommender:
     ) -> Slate:
         """Return the slates of n places for these queries; `Slate.to_frame` gives them in external ids.
 
-        n: by default the length that the experiment sets for the target
+        n: number of places; by default the length that the experiment sets for the target
         pipeline: name of the pipeline that answers, by default the winner of the run
 
-        A pipeline that draws its slates at random returns in `Slate.requests` a name for each request: the `id` of the
-        query, or a fresh one. The same query with this `id` gets the same slate again. Raises ConfigError for an
+        If the pipeline draws its slates at random, `Slate.requests` has a name for each request: the `id` of the query,
+        or a new name. The same query with this name as its `id` gets the same slate again. Raises ConfigError for an
         unknown pipeline or target, and DataError for a query with a user id if the bundle holds no users.
         """
         started = time.perf_counter()
@@ -152,15 +152,16 @@ class Recommender:
         by, target: kinds of the data, including users, or `words` and `features` of items if the component has
             vectors of them
 
-        Similarity is the cosine of vectors: of an entity's learned vector, or else of the vector of a query for it. A
-        component without vectors gives its own scores. Raises ConfigError for an unknown component, for one that draws
-        its scores at random and for a kind of which it has no vectors, and DataError for an unknown id.
+        Similarity is the cosine of two vectors. The vector of `asked` is the vector that the component learned for this
+        entity, or if there is none, the vector of a query with only this entity. A component without vectors gives its
+        own scores. Raises ConfigError for an unknown component, for a component that draws its scores at random, and
+        for a kind of which the component has no vectors. Raises DataError for an unknown id.
         """
         with self.one_thread():
             return similar(self, component, asked, by, target, n)
 
     def encode(self, queries: Sequence[Query]) -> QueryBatch:
-        """Convert queries to arrays, with their segments by the first segmenter of the experiment.
+        """Convert queries to a batch of arrays, with the segment that the experiment's first segmenter names for each.
 
         A query that names only a user gets the history, entities and text of that user in the training data. Raises
         DataError for an unknown id other than a user's, unless the recommender skips such ids.
@@ -175,9 +176,9 @@ class Recommender:
         return self.complete(stated, np.array(bare, bool))
 
     def complete(self, stated: QueryBatch, bare: Bools) -> QueryBatch:
-        """Return encoded queries with what the training data knows of their users, and with their segments.
+        """Return encoded queries with the profiles of their users, where needed, and with their segments.
 
-        stated: what the queries state
+        stated: the encoded queries
         bare: bool [Q], True for queries that state no items, entities or text. If the data has their user, they get
             the history, entities and text of that user
 
@@ -189,7 +190,7 @@ class Recommender:
         return replace(batch, segment=segments_of(self._segmenter, batch, self.data))
 
     def _with_profiles(self, stated: QueryBatch, bare: Bools) -> QueryBatch:
-        """Return the queries, of which the `bare` ones have the profiles of their users, if the data has these."""
+        """Return the queries; a `bare` query whose user the data has gets that user's history, entities and text."""
         bare = bare & (stated.users != PADDING)
         if not bare.any():
             return stated
@@ -212,7 +213,7 @@ class Recommender:
         return QueryBatch.stack(pair).take(np.argsort(np.concatenate([profiled, others])))
 
     def _refuse_unknown(self, queries: Sequence[Query]) -> None:
-        """Raise DataError for the first id in a query that the data does not have; kinds are checked elsewhere."""
+        """Raise DataError for the first id in the queries that the data does not have; pass over unknown kinds."""
         entities = self.data.entities
         for place, query in enumerate(queries):
             stated = ((ITEMS, query.items), (ITEMS, query.disliked), (TAGS, query.tags), *query.entities.items())
@@ -228,7 +229,7 @@ class Recommender:
         """Return the item, or entity of another kind, that `text` means: an exact id, else a title typed loosely.
 
         Raises DataError for a kind that the data does not have, for a text that is neither an id nor similar to a
-        title, and for one that may mean several titles; the message names the nearest ones.
+        title, and for a text that may mean several titles; the message names the nearest titles.
         """
         return find(text, self.data, kind)
 
@@ -250,7 +251,7 @@ class Recommender:
         return cast(AbstractContextManager[object], self._libraries.limit(limits=1))
 
     def length(self, n: int | None, target: Target) -> int:
-        """Return the number of places of slates: `n`, by default what the experiment sets for the target.
+        """Return the number of places of slates: `n`, or without it the length that the experiment sets for the target.
 
         Raises ConfigError for a target that the run does not recommend, and for an n below 1.
         """
@@ -308,9 +309,9 @@ def load(
     unknown: "refuse" to raise DataError, with the nearest ids, for a query with an unknown id of an item or another
         entity; "skip" to answer as if the id was not there. An unknown user is always answered as a new one
 
-    Raises DataError if the bundle is missing, StoreError if it is damaged, or if the installed version of a component
-    does not read its state (`Component.reads_versions`), and PluginError if a plugin is missing or blocked, or if a
-    plugin without packaging has changed since.
+    Raises DataError if the bundle is missing. Raises StoreError if it is damaged, or if the installed version of a
+    component does not read its state (`Component.reads_versions`). Raises PluginError if a plugin is missing or
+    blocked, or if a plugin without packaging has changed since the run.
     """
     with threadpool_limits(limits=1):
         servable = read_bundle(bundle_path(run_or_bundle), registry, block=block, plugins=plugins)
@@ -318,7 +319,10 @@ def load(
 
 
 def _of_both(first: Ragged | None, second: Ragged | None) -> Ragged | None:
-    """Return rows with the ids of two Ragged of as many rows, without times; either may be None."""
+    """Join two Ragged row by row: each row has the ids of both, without times and weights.
+
+    If one of them is None, the other is returned as it is.
+    """
     if first is None or second is None:
         return second if first is None else first
     rows, ids = (np.concatenate([getattr(first, name), getattr(second, name)]) for name in ("rows", "ids"))

@@ -42,7 +42,7 @@ from hybridrec.types import ITEMS, Ints, Target
 class Refreshed:
     """A component of a refreshed run, which was either updated with the new data or fitted again.
 
-    `seconds` is the duration of that, 0 if the store had the fit.
+    `seconds` is the duration of the update or fit; 0 if the fit was in the store.
     """
 
     label: str
@@ -63,11 +63,11 @@ def refresh(
 ) -> list[Refreshed]:
     """Update a finished run so that it recommends from its data as it is now, with new users, items and interactions.
 
-    The data is read again, from the place in the config or in `assignments` (`data.path=value`); the frames of a run
-    that was made from frames are passed again, as `data`. Components that can be updated (`Component.refreshes`) are
-    updated with the new data, the others are fitted again, and re-rankers keep what they learned. The bundle of the run
-    is replaced; its report stays, since it measures full fits. `store`, `block` and `plugins` are those of `run`; if
-    several plugins provide a name, the plugin that the run was made with is used.
+    The data is read again, from the place in the config or in `assignments` (`data.path=value`). If the run was made
+    from frames, pass the new frames as `data`. Components that can be updated (`Component.refreshes`) are updated with
+    the new data, the other components are fitted again, and re-rankers keep what they learned. The bundle of the run is
+    replaced; its report stays, since it measures full fits. `store`, `block` and `plugins` mean what they mean in
+    `hybridrec.run`. If several plugins provide a name, the plugin with which the run was made is used.
 
     Returns one entry for each component, or an empty list if the data did not change. Raises the errors of `load`, and
     ConfigError if an assignment changes anything other than the data.
@@ -99,7 +99,7 @@ def refresh(
 
 
 def _registry(run: Run, block: Collection[str], plugins: Sequence[type[Plugin] | Path | str]) -> Registry:
-    """Return the registry for the config of a run; if several plugins provide a name, it prefers the run's own."""
+    """Return the registry for the config of a run; if several plugins provide a name, it takes the run's own plugin."""
     prefer = preferred(run.report.environment.plugins)
     return registry_for(run.file(CONFIG), (), block=block, plugins=plugins, prefer=prefer)
 
@@ -115,7 +115,7 @@ class _Update:
         self.fitted: dict[str, Component] = {}
 
     def components(self) -> Iterator[Refreshed]:
-        """Refresh the components that can be refreshed, fit the others again, and yield each when it is done.
+        """Refresh the components that can be refreshed, and fit the others again; yield an entry when each is done.
 
         Base models come before the components that use them.
         """
@@ -167,7 +167,7 @@ class _Update:
             check_self(component, "use", component.use(self.fitted[spec.base_model.label]))
 
     def pipeline(self, pipeline: PipelineSpec) -> Pipeline:
-        """Return the pipeline on the new components; its re-rankers keep what they learned."""
+        """Return the pipeline with the new components; its re-rankers keep what they learned."""
         use, before = pipeline.use, self.before.pipelines[pipeline.name]
         filters = filters_of(pipeline, self.train)
         for note in filter_notes(pipeline, filters):

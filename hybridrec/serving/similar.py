@@ -49,7 +49,7 @@ class Neighbour:
 def similar(
     recommender: Recommender, label: str, asked: str | Query, by: str, target: Target, n: int
 ) -> list[Neighbour]:
-    """Return the n entities of the kind `target` nearest to `asked`, as `Recommender.similar` does and documents."""
+    """Return the n entities of the kind `target` nearest to `asked`; `Recommender.similar` explains the arguments."""
     component = _component(recommender, label)
     learned = embeddings(recommender, label)
     query, own = asked if isinstance(asked, Query) else _query(recommender, label, learned, asked, by), None
@@ -122,8 +122,8 @@ def _proposes(component: Component, data: Dataset, target: Target) -> TypeGuard[
 def _query(recommender: Recommender, label: str, learned: Mapping[str, Embedding], asked: str, by: str) -> Query | None:
     """Return a query with only this id or text; None for words and features, which no query can have.
 
-    Raises DataError or ConfigError for a kind that neither the data nor the component has, and DataError for an
-    unknown id.
+    Raises ConfigError if `by` is words or features and the component has no vectors of them. Raises DataError for any
+    other kind that neither the data nor the component has, and for an unknown id.
     """
     data = recommender.data
     if by == TEXT:
@@ -146,7 +146,8 @@ def _vector(
 ) -> Floats | None:
     """Return the vector whose neighbours are sought: float32 [D].
 
-    It is the learned vector `own`, or if that is None, the vector of the query in `batch`; None if both are None.
+    It is the learned vector `own`, or if that is None, the vector of the query in `batch`. Returns None if both are
+    None.
     """
     if own is not None or batch is None:
         return own
@@ -158,8 +159,8 @@ def _embedding(
 ) -> Embedding:
     """Return the vectors of all entities of a kind.
 
-    If the component learned none for users, they are computed from queries with the users' histories. Raises
-    ConfigError for any other kind without vectors.
+    If the component learned no vectors of users, they are computed from queries with the users' histories. Raises
+    ConfigError for any other kind of which the component has no vectors, and for users if the bundle holds none.
     """
     data = recommender.data
     if target in learned:

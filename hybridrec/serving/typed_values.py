@@ -11,7 +11,11 @@ from hybridrec.errors import DataError, did_you_mean
 
 
 def read_columns(texts: Mapping[str, str], columns: Features | None, option: str) -> dict[str, FeatureValue]:
-    """Convert texts by column name, the values of a command's `option`, to values of the columns' types.
+    """Convert typed texts to values of the types of their columns.
+
+    texts: column name -> text
+    columns: the columns of the data, with their types; None if it has none
+    option: the command's option in which the texts were typed, for messages
 
     Raises DataError for a column that the data does not have, and for a text that does not suit the column's type.
     """

@@ -26,7 +26,7 @@ from hybridrec.types import PADDING, Bools, Floats, Ints, State, Target
 
 
 def targets_of(model: Component, data: Dataset) -> tuple[Target, ...]:
-    """Return the targets of a dataset that the component recommends."""
+    """Return the targets of a dataset that `model` recommends."""
     return tuple(target for target in data.targets if model.recommends(target))
 
 
@@ -82,10 +82,10 @@ def assert_close(given: Floats, wanted: Floats, tolerance: float, target: Target
 
 
 def tied(scores: Floats) -> Bools:
-    """Mark the scores of ids that may change places with others: bool in the shape of `scores`, [Q, k], best first.
+    """Mark the places of slates whose ids may change places with other ids: bool [Q, k], like `scores`, best first.
 
-    These are the scores that are equal to the one before or after them, within 1e-5 of the largest of the row, and the
-    last score of each row, which may be equal to one that is not listed.
+    These are the scores that are equal to the score before or after them, within 1e-5 of the largest of the row, and
+    the last score of each row, which may be equal to the score of an id that is not in the slate.
     """
     near = np.abs(np.diff(scores, axis=1)) <= _slack(scores, 1e-5)
     last = np.ones((len(scores), 1), bool)
@@ -119,7 +119,7 @@ def large() -> Dataset:
 
 @lru_cache(maxsize=1)
 def edges() -> dict[str, Dataset]:
-    """Return the incomplete datasets by what they lack, always the same dict, which callers must not change."""
+    """Return the incomplete datasets of `edge_datasets`: always the same dict, which callers must not change."""
     return edge_datasets()
 
 

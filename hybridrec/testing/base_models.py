@@ -1,4 +1,4 @@
-"""Base models for the contract suites: components passed to those under test whose options name another component."""
+"""Base models for the contract suites: fitted components for classes under test whose options name a component."""
 
 from __future__ import annotations
 
@@ -74,8 +74,8 @@ class ToyVectors(VectorModel):
 class BaseModelContract(DataContract):
     """Base class of the contracts of components, which may name another component in their options (`ComponentRef`).
 
-    base_model: the class of the component that is passed to one under test, fitted on the same data; by default one
-        that has vectors of all kinds that users have
+    base_model: the class of that other component; it is fitted on the same data and passed to the component under test.
+        By default it is a class that has vectors of all kinds that users have
     base_options: options of the base model
     """
 

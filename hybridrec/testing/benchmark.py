@@ -40,7 +40,7 @@ print(time.perf_counter() - started)
 class Constant(DenseModel):
     """A generator that ranks items by their codes, the same for every query.
 
-    It costs as little as a generator can, and `check-plugin` compares others with it.
+    It costs as little as a generator can; `check-plugin` prints its seconds beside those of the plugin.
     """
 
     name = "constant"
@@ -68,8 +68,8 @@ class Constant(DenseModel):
 def seconds_of_queries(cls: type[Component], options: Mapping[str, Any] = MappingProxyType({})) -> float:
     """Measure the seconds that a component, fitted on the data of its checks, takes to answer 10,000 queries.
 
-    The queries come in blocks of 1,000. A generator returns its ten best items, a scorer scores all items, and a
-    re-ranker orders pools of 12 candidates.
+    A generator returns its ten best items, and a scorer scores all items, for 1,000 queries per call. A re-ranker
+    orders pools of at most 12 candidates, for as many queries per call as its contract suite has.
     """
     data = data_of(cls)
     model = fitted(cls(cls.Config.model_validate(options)), data)

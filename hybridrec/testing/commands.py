@@ -24,7 +24,7 @@ class CommandContract(Contract):
 
     @classmethod
     def package(cls) -> str:
-        """Return the name of the package that the command's function is defined in."""
+        """Return the name of the package in which the command's function is defined."""
         return str(getattr(cls.command.callback, "__module__", "")).partition(".")[0]
 
     def test_is_called_like_the_others(self, options: Mapping[str, Any]) -> None:

@@ -47,7 +47,7 @@ from hybridrec.types import EVERY_KIND, ITEMS, KIND_NAME, PADDING, Field, Ints, 
 
 @lru_cache(maxsize=64)
 def _fitted(contract: Callable[[], ComponentContract], component: type[Component], options: str) -> Component:
-    """Return the component of this class and configuration, fitted once for all checks of a contract."""
+    """Return a component of this class with these options (JSON), fitted once for all checks of a contract."""
     suite = contract()
     return suite.fitted(json.loads(options), suite.data())
 
@@ -72,8 +72,8 @@ class ComponentContract(BaseModelContract):
 
     component: the class under test
     configs: the options to test it with, one dict each, as in the YAML
-    base_model, base_options: class and options of the component that is passed to one under test whose options name
-        another; by default one that has vectors
+    base_model, base_options: class and options of the component that is passed to the component under test, if the
+        options of that name another component; by default a class that has vectors
     learns_the_checkerboard: fields of queries; each of them alone must suffice to distinguish the two colours of the
         toy dataset
     """
@@ -84,16 +84,19 @@ class ComponentContract(BaseModelContract):
 
     @classmethod
     def parameters(cls) -> dict[str, dict[str, Any]]:
-        """Return the arguments that checks may take, by name and case: options, numbers of candidates, datasets.
+        """Return the arguments that checks may take: name of the argument -> name of the case -> value.
 
-        The datasets are the incomplete ones, given by their names.
+        They are `options`, `k` (a number of candidates) and `edge` (the name of an incomplete dataset).
         """
         lengths = {"best": 1, "ten": 10, "more than the catalogue": 100}
         return super().parameters() | {"k": lengths, "edge": {name: name for name in sorted(edges())}}
 
     @classmethod
     def idle(cls) -> set[str]:
-        """Return the names of checks that are for other stages, or for properties that the class does not declare."""
+        """Return the names of the checks that do not apply to the class under test.
+
+        They are for other stages, for properties that the class does not declare, or for the toy dataset only.
+        """
         idle = {check for check, stages in _OF_STAGES.items() if not all(issubclass(cls.component, s) for s in stages)}
         idle |= set() if cls.component.refreshes else {"takes_up_data_that_grew"}
         idle |= {"prepares_the_catalogue_alone"} if cls.component.prepare is Component.prepare else set()
@@ -102,7 +105,7 @@ class ComponentContract(BaseModelContract):
         return idle | (set() if cls.learns_the_checkerboard else {"learns_the_checkerboard"})
 
     def model(self, options: Mapping[str, Any]) -> Component:
-        """Return the component, fitted on the data of the checks, which all checks share."""
+        """Return the component, fitted on the data of the checks; it is the same instance for all checks."""
         cls: Any = type(self)
         return _fitted(cls, self.component, json.dumps(dict(options)))
 
@@ -124,7 +127,7 @@ class ComponentContract(BaseModelContract):
         return targets_of(model, self.data()) if isinstance(model, Scorer) else ()
 
     def test_declares_what_it_serves(self, options: Mapping[str, Any]) -> None:
-        """Require valid `targets`, `needs` and `memory`, and at least one stage."""
+        """Require valid `targets`, `needs` and `memory`, and a class that is a Generator, a Scorer or both."""
         model = self.model(options)
         assert isinstance(model, Generator | Scorer), "neither a Generator nor a Scorer"
         assert model.targets, "has no target"
@@ -275,7 +278,7 @@ class ComponentContract(BaseModelContract):
             assert np.isnan(scores).all(), f"{target}: scores for a query without {_either(model)}, instead of NaN"
 
     def test_exclude_is_honoured(self, options: Mapping[str, Any]) -> None:
-        """Require excluded ids to be replaced by the next best, with everything else unchanged."""
+        """Require excluded ids to be replaced by the next best ids, while the other ids keep their scores."""
         model, queries = self.model(options), self.queries()
         for target in self.generated(model):
             n = queries.width(target)
@@ -377,7 +380,7 @@ class ComponentContract(BaseModelContract):
             assert same, f"{target}: int64 ids get other scores"
 
     def test_embeddings_are_well_formed(self, options: Mapping[str, Any]) -> None:
-        """Require vectors of the same length for all kinds, one for each id, and a count for each id or for none."""
+        """Require a vector for each id, of the same length for all kinds, and a count for each id or for no id."""
         model = self.model(options)
         if not isinstance(model, VectorModel):
             return
@@ -467,7 +470,7 @@ class ComponentContract(BaseModelContract):
             assert identical(array, alone[name]), f"state {name!r} differs if the catalogue is prepared by the run"
 
     def test_learns_the_checkerboard(self, options: Mapping[str, Any]) -> None:
-        """Require most recommendations to have the colour of the query, for each declared field alone."""
+        """Require most recommendations to have the colour of the query, for queries with one declared field alone."""
         model = self.model(options)
         if self.data() is not toy():
             return

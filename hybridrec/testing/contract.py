@@ -56,7 +56,7 @@ class Contract:
 
     @classmethod
     def package(cls) -> str:
-        """Return the name of the package that the object under test is defined in."""
+        """Return the name of the package in which the object under test is defined."""
         return str(cls.subject().__module__).partition(".")[0]
 
     @classmethod
@@ -96,7 +96,10 @@ class Contract:
         return next((declared[key] for key in keys if key in declared), None)
 
     def prepare(self, options: Mapping[str, Any]) -> None:
-        """Prepare the checks with these options, by default not at all; if it raises an error, no check is run."""
+        """Prepare the checks with these options; by default it does nothing.
+
+        `run_checks` calls it first, and runs no check if it raises an error.
+        """
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         """Make a test of pytest for each case of a check."""
@@ -115,7 +118,7 @@ class Contract:
 
 
 class PluginContract(Contract):
-    """Base class of the suites for plugin classes, which have a name, a version and options."""
+    """Base class of the contract suites for plugin classes, with the checks of name, version and options."""
 
     @classmethod
     def subject(cls) -> type[Plugin]:
@@ -123,7 +126,7 @@ class PluginContract(Contract):
         return getattr(cls, cls.role)
 
     def options(self, options: Mapping[str, Any]) -> Any:
-        """Make the `Config` of the class from these options, validated."""
+        """Validate these options, and return them as an instance of the class's `Config`."""
         return self.subject().Config.model_validate(options)
 
     def test_config_fields_are_documented(self, options: Mapping[str, Any]) -> None:
@@ -172,7 +175,10 @@ class QueryContract(DataContract):
         return self.subject()(self.options(options))
 
     def ask(self, options: Mapping[str, Any], data: Dataset, queries: QueryBatch) -> None:
-        """Call every method of a new instance that takes queries or data, for the check that it writes to neither."""
+        """Make an instance, and call each of its methods that takes queries or data.
+
+        `test_does_not_write_to_its_input` calls it, and checks that the queries and data are unchanged.
+        """
         raise NotImplementedError
 
     def test_does_not_write_to_its_input(self, options: Mapping[str, Any]) -> None:

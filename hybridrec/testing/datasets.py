@@ -20,9 +20,9 @@ from hybridrec.types import DAY, ITEMS, USERS, Bools, Field, Ints, Sparse
 def toy_dataset(users: int = 60, items: int = 40, tags: int = 12, share: float = 0.5) -> Dataset:
     """Build a small checkerboard: ids of the same parity (code modulo 2, its "colour") belong together.
 
-    Each user plays the share `share` of the items of its colour, some of them twice, with times and with weights 1 to
-    3. Titles, texts, tags and features name the colour, along with irrelevant content. Every item has a price of 1 to
-    5, and all but one have a cost of 0 to 4; the context of each interaction is a device and a budget. The last user
+    A user plays each item of its colour with the probability `share`, and some items twice. Interactions have times and
+    weights of 1 to 3; their context is a device and a budget. Titles, texts, tags and features name the colour, along
+    with irrelevant content. Every item has a price of 1 to 5, and all but one item have a cost of 0 to 4. The last user
     and the last item have no interactions. Codes are equal to the numbers in the external ids ("user 07", "item 03",
     "tag 11"). The same arguments always give the same data.
     """
@@ -105,7 +105,8 @@ def _toy_items(items: int, rng: np.random.Generator) -> Entities:
 def toy_queries(dataset: Dataset) -> QueryBatch:
     """Build queries of all kinds for a dataset with tags.
 
-    They have known users, a history, tags or a title alone, all of these together, nothing, or unknown ids.
+    Some have only a known user, only a history, only tags or only a text. One has all of these, one a history and tags,
+    one unknown words, one nothing, and one has only unknown ids.
     """
     users, items, tags = (list(dataset.vocabulary(kind).ids) for kind in (USERS, ITEMS, "tags"))
     words = [text for text in dataset.users.text if text][:2]
@@ -173,17 +174,20 @@ def _toy_features(rows: int) -> Sparse:
 
 
 def _toy_item_features(items: int) -> Sparse:
-    """Return the features of the items: csr float32 [I, 5]; the last one, a price, is a feature that every item has.
+    """Return the features of the items: csr float32 [items, 5]; every item has the last feature, a price.
 
-    The price catches components that change the data: its weight by rarity, log(I / n), is 0. A component that removes
-    such zeros, which works in place, must do so in a copy, since the matrix belongs to the data.
+    The price catches components that change the data. Its weight by rarity is log(items / items that have it) = 0. A
+    component that removes such zeros in place must work on a copy, since the matrix belongs to the data.
     """
     prices = csr_matrix(1.0 + np.arange(items)[:, None] % 5, dtype=np.float32)
     return csr_matrix(hstack([_toy_features(items), prices], format="csr", dtype=np.float32))
 
 
 def _toy_assignments(history: Ragged, tags: int) -> Ints:
-    """Assign a tag of the item's colour to every fifth interaction, by its user: int32 [A, 3] (user, item, tag)."""
+    """Return tags of the item's colour that the users of every fifth interaction assigned to its item.
+
+    The array is int32 [assignments, 3] with the columns user, item and tag.
+    """
     if tags < 2:
         return np.empty((0, 3), np.int32)
     user, item = history.rows[::5], history.ids[::5]
@@ -191,7 +195,7 @@ def _toy_assignments(history: Ragged, tags: int) -> Ints:
 
 
 def edge_datasets() -> dict[str, Dataset]:
-    """Build small incomplete datasets, by a description of what each lacks."""
+    """Build small datasets that are incomplete: description of the gap -> dataset."""
     toy, n_users, n_items = toy_dataset(), 60, 40
     return {
         "no tags": toy_dataset(tags=0),

@@ -104,9 +104,9 @@ def _shown(paths: list[Path]) -> str:
 
 @contextmanager
 def _run(experiment: Path | str | None) -> Iterator[Run]:
-    """Yield a copy of a finished run of an experiment; its store is the default store in the `with` block.
+    """Yield a copy of a finished run of an experiment, which is run once for all checks.
 
-    The run itself is made once for all checks.
+    In the `with` block, the store of that run is the default store.
     """
     run, store = _made(experiment)
     place = Path(tempfile.mkdtemp(prefix="hybridrec-run-"))
@@ -145,7 +145,7 @@ def _made(experiment: Path | str | None) -> tuple[Run, Path]:
 
 
 def _generators() -> Iterator[str]:
-    """Yield the names of generators that propose items for every query with default options and no extra library."""
+    """Yield the names of generators that propose items for every query, need no extra library and no options."""
     for cls in Registry().classes("components"):
         required = any(field.is_required() for field in cls.Config.model_fields.values())
         if issubclass(cls, Generator) and not cls.requires and not required:

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 UNDER = 2
-"""A fit may take at most this many times its estimate (and `SLACK`)."""
+"""A fit may take at most this many times its estimate, plus `SLACK`."""
 OVER = 10
-"""An estimate may be at most this many times what the fit takes (and `SLACK`)."""
+"""An estimate may be at most this many times the sum of `SLACK` and the memory that the fit takes."""
 SLACK = 16_000_000
 """Bytes for buffers of libraries and intermediate copies, which do not grow with the data."""
 _PROCESS = Path("/proc/self")
@@ -49,9 +49,9 @@ def misjudged(estimated: int, used: int) -> str | None:
 
 
 def _resident(*, reset: bool = False) -> int:
-    """Return the largest size of the process since the last reset, in bytes; 0 on systems that do not report it.
+    """Return the peak size of the process since the last reset, in bytes; 0 on systems that do not report it.
 
-    With `reset`, the size is reset first.
+    With `reset`, the peak is first reset to the present size.
     """
     try:
         if reset:

@@ -31,7 +31,10 @@ class MetricContract(DataContract):
 
     @classmethod
     def idle(cls) -> set[str]:
-        """Return the names of checks that are for other metrics, or for properties that the class does not declare."""
+        """Return the names of the checks that do not apply to the class under test.
+
+        They are for other metrics, or for properties that the class does not declare.
+        """
         idle = {"batch_and_one_by_one_agree"} if issubclass(cls.metric, SetMetric) else {"a_set_is_one_number"}
         idle |= set() if cls.metric.cut_off else {"only_the_first_k_places_count"}
         return idle | (set() if cls.rewards_hits else {"hits_in_front_are_not_worse"})
@@ -39,7 +42,8 @@ class MetricContract(DataContract):
     def eval_batch(self, rows: slice | None = None) -> EvalBatch:
         """Build an input of metrics on the data of the checks, with full, short and empty slates.
 
-        One query has no relevant ids and one has all; gains are 1 to 5. With `rows`, only those queries are returned.
+        For one query no id is relevant, and for one query all ids are; gains are 1 to 5. With `rows`, only the queries
+        in these rows are returned.
         """
         rng, data = np.random.default_rng(4), self.data()
         n = len(data.items)
@@ -104,7 +108,7 @@ class MetricContract(DataContract):
         )
 
     def test_a_set_is_one_number(self, options: Mapping[str, Any]) -> None:
-        """Require a SetMetric to return a float for the slates of all folds, independent of their order."""
+        """Require a SetMetric to return a float for the slates of all folds, whatever the order of the folds."""
         metric = self.made(options)
         if isinstance(metric, SetMetric):
             folds = [self.eval_batch(slice(0, 10)), self.eval_batch(slice(10, ROWS))]

@@ -25,7 +25,8 @@ class NormaliserContract(PluginContract):
     def column(self) -> Floats:
         """Return a column of scores, float32 [12, 9], read-only as in a pool.
 
-        Rows have different scales, and NaN in different places; one row is constant, one has a single score, one none.
+        Rows have different scales, and NaN in different places. One row is constant, one row has a single score, and
+        one row has no score.
         """
         rng = np.random.default_rng(5)
         values = (rng.normal(size=(12, 9)) * 10.0 ** rng.integers(-2, 3, (12, 1))).astype(np.float32)
@@ -53,7 +54,7 @@ class NormaliserContract(PluginContract):
         assert np.allclose(alone, self.scale(options, values), equal_nan=True), "other values in a batch"
 
     def test_keeps_the_order(self, options: Mapping[str, Any]) -> None:
-        """Require the higher of two scores in a row to stay at least as high."""
+        """Require the higher of two scores in a row to stay at least as high as the other."""
         values = self.column()
         order = np.argsort(values, axis=1)
         rises = np.diff(np.take_along_axis(values, order, axis=1), axis=1) > 0

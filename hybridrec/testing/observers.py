@@ -27,7 +27,7 @@ from hybridrec.testing.contract import PluginContract
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Later(Event):
-    """An event of a class that the observer cannot know, as of a later version."""
+    """An event of a class that the observer cannot know, like the events that later versions may add."""
 
     number: int
 

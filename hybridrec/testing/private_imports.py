@@ -12,7 +12,7 @@ from hybridrec import kernels, testing, text_files
 
 _ROOT = hybridrec.__name__
 _NAMES = frozenset(dir(hybridrec))
-"""The public names; to import hybridrec loads none of them."""
+"""The public names; `import hybridrec` alone does not load the objects behind them."""
 _MODULES = {"kernels": kernels, "text_files": text_files, "testing": testing}
 """The public modules; only the last one may be imported by its path."""
 
@@ -20,7 +20,7 @@ _MODULES = {"kernels": kernels, "text_files": text_files, "testing": testing}
 def private_imports(module: str) -> list[str]:
     """Return a text for each use of a private name of hybridrec: file, line, name, and the public name if there is one.
 
-    The files of the package to which the imported module `module` belongs are searched; nothing is run.
+    It searches the files of the package to which `module`, an imported module, belongs; it runs none of them.
     """
     return [
         f"{shown}:{line}: {told}"
@@ -30,7 +30,7 @@ def private_imports(module: str) -> list[str]:
 
 
 def _sources(module: str) -> Iterator[tuple[Path, str]]:
-    """Yield (file, path as messages show it) for each file of a module's package, or for that of a single module."""
+    """Yield (file, path as messages show it) for each file of a module's package; for a single module, for its file."""
     package = module.partition(".")[0]
     if package == _ROOT:
         return

@@ -30,7 +30,10 @@ class ReaderContract(PluginContract):
         return self.reader(self.options(options)).read()
 
     def test_reads_a_dataset(self, options: Mapping[str, Any]) -> None:
-        """Require users, items and interactions, codes inside the vocabularies, texts and matrices of their size."""
+        """Require interactions with item codes inside the vocabulary, and a text for each user and each item.
+
+        The matrices of the other kinds must have a row for each user or item, and a column for each entity.
+        """
         data = self.read(options)
         assert isinstance(data, Dataset), f"`read` returned {type(data).__name__}, not a Dataset"
         users, items = len(data.users), len(data.items)
@@ -60,12 +63,15 @@ class ReaderContract(PluginContract):
         assert self.read(options).fingerprint == self.read(options).fingerprint, "other data when read again"
 
     def test_data_survives_a_file(self, options: Mapping[str, Any]) -> None:
-        """Require data from the store to be identical to the data written."""
+        """Require the data to be identical after its state was written to a file and read again, as in the store."""
         data = self.read(options)
         assert Dataset.restore(through_a_file(data.state())).fingerprint == data.fingerprint, "other data from a file"
 
     def test_recognises_what_it_reads(self, options: Mapping[str, Any]) -> None:
-        """Require `recognises` to return None without files, and for files options that read them, or None."""
+        """Require `recognises` to return None if there are no files.
+
+        For the files of the checks it must return options with which they can be read, or None.
+        """
         assert self.reader.recognises([]) is None, "it recognises files though there are none"
         paths = [path for _, path in self.options(options) if isinstance(path, Path)]
         files = [file for path in paths for file in (sorted(path.iterdir()) if path.is_dir() else [path])]

@@ -31,12 +31,12 @@ from hybridrec.testing.datasets import csr_of, toy_dataset
 from hybridrec.types import PADDING, Doubles, Floats, Ints, Sparse
 
 _REQUESTS = 2000
-"""Number of draws of a policy; a share of them is known to five standard errors, which are at most 0.06."""
+"""Number of draws of a policy; five standard errors of a share of the draws are then at most 0.06."""
 
 
 @lru_cache(maxsize=64)
 def _shared(contract: Callable[[], RerankerContract], reranker: type[Reranker], options: str) -> Reranker:
-    """Return the re-ranker of this class and configuration, fitted once for all checks of a contract."""
+    """Return a re-ranker of this class with these options (JSON), fitted once for all checks of a contract."""
     return contract()._trained(json.loads(options))
 
 
@@ -45,10 +45,10 @@ class RerankerContract(BaseModelContract):
 
     reranker: the class under test
     configs: the options to test it with, one dict each, as in the YAML
-    base_model, base_options: class and options of the component that is passed to a re-ranker whose options name one;
-        by default one that has vectors
-    columns: the labels of the columns of the test pool, if the options name some; by default two columns, or one for
-        a re-ranker that does not fuse
+    base_model, base_options: class and options of the component that is passed to the re-ranker, if its options name
+        a component; by default a class that has vectors
+    columns: the labels of the columns of the test pool, needed if the options name columns; by default the pool has two
+        columns, or one column for a re-ranker that does not fuse
     """
 
     role = "reranker"
@@ -61,7 +61,10 @@ class RerankerContract(BaseModelContract):
         return _shared(cls, self.reranker, json.dumps(dict(options)))
 
     def _trained(self, options: Mapping[str, Any]) -> Reranker:
-        """Return a new re-ranker, fitted on the data; if it learns, also on `pool()`, with random relevant ids."""
+        """Return a new re-ranker, fitted on the data of the checks.
+
+        If it learns, it is also fitted on the scores in `pool()` with the random truth of `lesson()`.
+        """
         made: Reranker = fitted(self.made(options, self.lent(options, self.data())), self.data())
         if made.learns:
             check_self(made, "fit_on_predictions", made.fit_on_predictions(self.queries(), self.pool(), *self.lesson()))
@@ -81,7 +84,7 @@ class RerankerContract(BaseModelContract):
         self.model(options)
 
     def queries(self) -> QueryBatch:
-        """Return a batch with all kinds of queries, which have names, since the draws of a policy depend on them."""
+        """Return a batch with all kinds of queries; they have ids, on which the draws of a policy depend."""
         queries = super().queries()
         return replace(queries, ids=tuple(f"request {row}" for row in range(len(queries))))
 
@@ -120,14 +123,17 @@ class RerankerContract(BaseModelContract):
         assert model.fuses is fuses, f"`fuses` is {model.fuses}, but it {does} several unfused columns"
 
     def test_final_is_well_formed(self, options: Mapping[str, Any]) -> None:
-        """Require the same candidates with `final` for any n: float32 [Q, K], NaN at padding, never infinite."""
+        """Require the same candidates with scores `final` to be returned, whatever n is.
+
+        `final` is float32 [Q, K], NaN at padding and never infinite.
+        """
         pool = self.pool()
         for n in (1, 5, 100):
             check_ranked(ranked := self.model(options).rerank(self.queries(), pool, n), pool)
             assert ranked.final is not None, "wrote no `final`"
 
     def test_reorders_a_fused_pool(self, options: Mapping[str, Any]) -> None:
-        """Require a pool with `final` to be accepted, as in a chain."""
+        """Require a pool that already has `final` to be accepted, as a re-ranker after another one gets it."""
         pool = self.pool()
         fused = pool.ranked(next(iter(pool.columns.values())))
         check_ranked(self.model(options).rerank(self.queries(), fused, 5), fused)
@@ -135,7 +141,7 @@ class RerankerContract(BaseModelContract):
     def test_nobody_has_an_opinion(self, options: Mapping[str, Any]) -> None:
         """Require a re-ranker to accept columns without scores, a pool without candidates, and an empty batch.
 
-        A re-ranker that does not fuse is given an order beside the columns without scores, as in a chain.
+        A re-ranker that does not fuse gets, beside the columns without scores, an order to change (`final`).
         """
         model, queries, pool = self.model(options), self.queries(), self.pool()
         silent = replace(pool, columns={label: np.full_like(own, np.nan) for label, own in pool.columns.items()})
@@ -200,7 +206,10 @@ class RerankerContract(BaseModelContract):
         assert identical(before, after), "another `final` when fitted again on the same data"
 
     def test_requests_draw_for_themselves(self, options: Mapping[str, Any]) -> None:
-        """Require a policy to draw another slate for another request, and any other re-ranker never to."""
+        """Require a policy to draw different slates for different requests, and other re-rankers to draw none.
+
+        The requests have the same query and different ids.
+        """
         model, pool = self.model(options), self.pool().take(np.zeros(_REQUESTS, np.int32))
         final = model.rerank(self._requests(), pool, 5).final
         assert final is not None, "wrote no `final`"
@@ -267,7 +276,7 @@ class RerankerContract(BaseModelContract):
         assert identical(before, after), "another `final` when restored and fitted again on the same data"
 
     def test_does_not_write_to_its_input(self, options: Mapping[str, Any]) -> None:
-        """Require all arguments (data, queries, pool, truth, ...) to be unchanged after use: others share them."""
+        """Require all arguments (data, queries, pool, truth, ...) to be unchanged: other plugins share them."""
         data = toy_dataset() if self.data() is toy() else self.data()
         handed: dict[str, object] = {"data": data, "queries": self.queries(), "pool": self.pool()}
         lent = self.lent(options, data)

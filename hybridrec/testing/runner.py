@@ -18,7 +18,7 @@ from hybridrec.testing.contract import Contract
 
 
 def classes_of(name: str, registry: Registry) -> list[Any]:
-    """Return all classes and commands that the plugin of this name offers, and those that have this name themselves.
+    """Return all classes and commands that the plugin `name` offers, and all that are themselves called `name`.
 
     Raises ConfigError if nothing has this name, and PluginError if the plugin could not be loaded, one of its classes
     cannot be used, or several plugins provide the name.
@@ -50,8 +50,9 @@ def contracts_of(
 ) -> Iterator[type[Contract]]:
     """Yield the contract suites that a class must pass, with the options that `configs_of` returns.
 
-    If an option names another component, the first of `base_models` that has the required class takes its place. Raises
-    ConfigError if an option is not valid or is missing, or if a library that the class needs is not installed.
+    If an option names another component, the suite's own base model takes the place of that component if it has the
+    class that the option requires, else the first of `base_models` that has it. Raises ConfigError if no base model has
+    this class, if an option is not valid or is missing, or if a library that the class needs is not installed.
     """
     missing = [module for module in getattr(cls, "requires", ()) if importlib.util.find_spec(module) is None]
     if missing:

@@ -52,7 +52,10 @@ class SegmenterContract(QueryContract):
         assert first == segments_of(self.made(options), queries, data).tolist(), "another instance, other segments"
 
     def test_served_as_measured(self, options: Mapping[str, Any]) -> None:
-        """Require the same segments with the data of a bundle, and valid segments also if the bundle has no users."""
+        """Require the same segments with the data of a bundle as with the data of the checks.
+
+        With the data of a bundle without users, the segments must be valid.
+        """
         data, queries, segmenter = self.data(), self.queries(), self.made(options)
         measured = segments_of(segmenter, queries, data).tolist()
         served = segments_of(segmenter, queries, served_data(data)).tolist()
@@ -61,5 +64,5 @@ class SegmenterContract(QueryContract):
         segments_of(segmenter, self.queries().take(np.flatnonzero(queries.users < 0)), bare)
 
     def ask(self, options: Mapping[str, Any], data: Dataset, queries: QueryBatch) -> None:
-        """Name the segments of the queries by a new instance."""
+        """Make an instance, and let it name the segments of the queries."""
         self.made(options).segment(queries, data)

@@ -35,7 +35,7 @@ class SplitterContract(DataContract):
         return replace(data, interactions=replace(data.interactions, groups=groups))
 
     def folds(self, options: Mapping[str, Any], seed: int = 0) -> list[Fold]:
-        """Split the data of the checks and return all folds, and last the validation fold inside the first one."""
+        """Split the data of the checks; return all folds, and after them the validation fold inside the first fold."""
         splitter = self.splitter(self.options(options))
         folds = list(splitter.split(self.data(), np.random.default_rng(seed)))
         assert folds, "the splitter returned no folds"
@@ -55,7 +55,7 @@ class SplitterContract(DataContract):
             )
 
     def test_every_query_asks_for_something(self, options: Mapping[str, Any]) -> None:
-        """Require relevant ids for every query, since a query without any measures nothing."""
+        """Require relevant ids for every query, since a query without relevant ids measures nothing."""
         for fold in self.folds(options):
             wanted = sum(np.diff(truth.indptr) for truth in fold.truth.values())
             assert np.asarray(wanted > 0).all(), f"fold {fold.name}: query {np.argmin(wanted)} asks for nothing"
@@ -66,7 +66,7 @@ class SplitterContract(DataContract):
             check_hidden(check_fold(fold, self.data()))
 
     def test_training_is_a_part_of_the_data(self, options: Mapping[str, Any]) -> None:
-        """Require the interactions of the training part to be some, but not all, of those of the data."""
+        """Require the interactions of the training part to be some, but not all, of the interactions of the data."""
         data = self.data().interactions
         for fold in self.folds(options):
             train = fold.train.interactions
