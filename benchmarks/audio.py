@@ -128,7 +128,7 @@ def write_sparse(path: Path, rows: int, rng: np.random.Generator) -> None:
 def reduced(source: Path, target: Path) -> tuple[float, int]:
     """Run `hybridrec reduce` in a separate process; return its seconds and its peak of resident bytes.
 
-    The peak is the largest of all children of this process, so that of earlier ones must be smaller.
+    The system reports the largest peak of all children so far, so earlier children must have had smaller peaks.
     """
     started = time.perf_counter()
     command = [sys.executable, "-m", "hybridrec", "reduce", str(source), "--dims", str(DIMS), "-o", str(target)]

@@ -29,11 +29,11 @@ from hybridrec_fusion.fixed_weights import Weighted
 ALONE = {"als": {"iterations": 1, "alpha": 10, "regularization": 20, "column_power": 0, "fields": ["items"]}}
 """One model, with its options."""
 BLEND: Mapping[str, Mapping[str, Any]] = {**ALONE, "item-knn": {}, "popularity": {}}
-"""Three models, each a generator, by weights."""
+"""Three models with their options, each a generator, blended by equal weights."""
 PLACES, PARTS, SLICE = 100, 10_000, 10_000
-"""The places of a slate, the queries of a part file, and the users that `recommend` is asked for at once."""
+"""Numbers of places of a slate, of queries in a part file, and of users in a call of `recommend`."""
 AGREE = 0.98
-"""The least share of the ids of implicit that ours must have: equal scores may be cut off differently."""
+"""Smallest share of the ids of implicit that ours must contain; it is below 1 as ties may be cut off differently."""
 
 
 def batch(quick: bool) -> list[Work]:

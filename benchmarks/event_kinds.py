@@ -67,7 +67,7 @@ def _read(options: dict[str, Any], **frames: pl.DataFrame) -> Dataset:
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """A way to use what is beyond likes: `informed` trains on it, `excluded` keeps dislikes out of slates."""
+    """A way to use dislikes or other events: `informed` trains on them, `excluded` keeps dislikes out of slates."""
 
     name: str
     component: str
@@ -113,7 +113,7 @@ def rows(name: str, data: Dataset, ways: tuple[Way, ...]) -> Iterator[list[str]]
 
 
 def slates_of(fold: Fold, way: Way) -> Ints:
-    """Return the best items of one component that a query has not had: int32 [Q, DEPTH]."""
+    """Return the best items of the way's component, without the items of the history: int32 [Q, DEPTH]."""
     train, queries = fold.train, fold.queries
     if not way.informed:
         train, queries = replace(train, dislikes=None), replace(queries, disliked=None)
@@ -130,7 +130,7 @@ def slates_of(fold: Fold, way: Way) -> Ints:
 
 
 def fitted(name: str, train: Dataset) -> Any:
-    """Fit a component with its defaults, and vectors of the same length."""
+    """Fit a component with its defaults; all components that have vectors get the same number of dimensions."""
     cls: type[Component] = Registry().get("components", name)
     options = FACTORS if "factors" in cls.Config.model_fields else {}
     return cls(cls.Config.model_validate(options)).fit(train, np.random.default_rng(1))

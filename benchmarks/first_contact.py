@@ -173,7 +173,7 @@ class Question:
 
 
 Recommend = Callable[[Question], Ints | None]
-"""Plain way: function from a question to the items that it recommends, int [Q, DEPTH]; None if it does not suit it."""
+"""Plain way: function from a question to the items that it recommends, int [Q, DEPTH], or None if unsuited."""
 BLOCK = 256
 """Number of queries whose scores of all items are in memory at a time."""
 LARGEST_DENSE = 20_000

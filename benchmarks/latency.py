@@ -47,7 +47,7 @@ QUICK_USERS, QUICK_PAIRS = 120, 2_000
 WORDS, TAGS, VECTOR = 400, 200, 32
 """Numbers of distinct words in titles, of tags, and of dimensions of the content vectors of items."""
 BLOCK, QUERIES = 32, 64
-"""Queries asked at once, and in all."""
+"""`BLOCK`: number of queries asked at once; `QUERIES`: number of queries in all."""
 ROUNDS = 3
 """Rounds of which the one with the lowest median counts: other programs can only add to CPU time."""
 BLEND = ("als", "item-knn", "popularity")
@@ -69,7 +69,7 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "word2vec-playlists": {"uses": "word2vec"},
     "word2vec-voting": {"uses": "word2vec"},
 }
-"""Options of components where the defaults do not do: references, and fits of one pass, which changes no latency."""
+"""Options that differ from the defaults: the component that is used, and a single pass of training, to save time."""
 LARGEST: Mapping[str, int] = {"ease": 10_000, "content-transfer": 10_000}
 """The largest number of items of components that learn a dense matrix of items by items, which takes gigabytes."""
 UNMEASURED: Mapping[str, str] = {"slate-file": "it looks up slates that another program made, and computes nothing"}
@@ -94,7 +94,7 @@ def latency(quick: bool) -> list[Work]:
 
 
 def measured(registry: Registry) -> list[type[Component]]:
-    """Return the first-party generators and scorers without those of `UNMEASURED`, each after the one that it uses."""
+    """Return the first-party generators and scorers not in `UNMEASURED`, those that use another one last."""
     classes = [
         cls
         for cls in cast("Iterator[type[Component]]", registry.classes("components"))

@@ -34,7 +34,7 @@ from hybridrec.inference.array_file import read_artifact, write_artifact
 SHAPES = {"playlists of ids": None, "playlists of tracks": "playlists"}
 """Shape of a file of playlists -> key of its array; None if the file is the array itself."""
 MAPPED = 64
-"""Number of bytes at multiples of which arrays should begin."""
+"""Arrays should begin at multiples of this number of bytes."""
 
 
 @click.group(help=__doc__)

@@ -63,12 +63,15 @@ def metrics(report: Report) -> list[str]:
 
 
 def tag_table(report: Report) -> str:
-    """Render the table of `table` in the first metric of tags."""
+    """Render the table that `table` makes, in the first metric of tags."""
     return table(report, next(metric for metric in metrics(report) if metric.startswith(TAGS)))
 
 
 def table(report: Report, metric: str | None = None) -> str:
-    """Render a table of pipelines x segments in a metric, by default the first, with the last blend's gain on each."""
+    """Render a table of pipelines x segments in a metric, by default the first.
+
+    The last column compares the last blend with the pipeline of each row.
+    """
     metric = metric or metrics(report)[0]
     segments = list(next(iter(report.pipelines.values())).segments)
     blend = [name for name, arm in report.pipelines.items() if not arm.single][-1]

@@ -37,7 +37,8 @@ def before(data: Dataset, rng: np.random.Generator) -> Dataset:
 def eval_batch(spec: ComponentSpec, fold: Fold, rng: np.random.Generator) -> tuple[list[Doubles], list[float]]:
     """Measure a component fitted without the newest interactions, refreshed with them, and fitted again.
 
-    Returns for each of the three nDCG of each query, float64 [Q], and CPU seconds, 0 for the first.
+    Returns (values, seconds), with an entry for each of the three. Values are the nDCG of each query, float64 [Q].
+    Seconds are CPU time; those of the first are 0, since it is not timed.
     """
     component = spec.create()
     assert isinstance(component, Generator)

@@ -38,9 +38,9 @@ def main(folder: str, label: str) -> None:
 
 
 def cosines(component: VectorModel, queries: QueryBatch, rng: np.random.Generator) -> list[list[str]]:
-    """Return a row for each field but songs: cosines of playlists, by this field, with the mean of their songs.
+    """Return a row for each field but songs: cosines of a playlist's vector by this field with that of its songs.
 
-    They are compared with the cosines with the songs of a random other playlist.
+    They are compared with the cosines of the same vector with that of the songs of a random playlist.
     """
     songs = directions(component, queries, "items")
     lines = []

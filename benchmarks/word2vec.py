@@ -88,7 +88,8 @@ def main_of_rates() -> None:
 def rates(experiment: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
     """Return the experiment on other lists, with a component and a pipeline for popularity and for each rate.
 
-    Each song of a list is asked for by those within the window, and by what training predicts: the task of skip-gram.
+    The queries have the task of skip-gram: the songs within the window of a song ask for that song, and candidates are
+    scored by the output vectors, by which training predicts.
     """
     base = {"use": "word2vec", **experiment["components"]["word2vec"], "score": "input-output"}
     components = {"popularity": {}} | {str(rate): base | {"alpha": rate} for rate in RATES}

@@ -61,7 +61,11 @@ def table(report: Report, fits: Fits, *, ahr: bool = False) -> str:
 
 
 def columns_of(report: Report) -> list[Column]:
-    """Return the columns: the first metric over all queries and by segment, if there are several, then the others."""
+    """Return the columns of the table.
+
+    The first metric over all queries is followed by the first metric in each segment, if there are several segments,
+    and by the other metrics over all queries.
+    """
     arm = next(iter(report.pipelines.values()))
     first, *others = arm.metrics
     segments = [segment for segment in arm.segments if segment != ALL]

@@ -65,7 +65,10 @@ def draw(study: Mapping[str, Any], folder: Path) -> None:
 
 
 def _rates(axis: Any, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], promised: float) -> None:
-    """Plot a dot for each row and column, the dots of a column side by side, on a band of half a percent each way."""
+    """Plot a dot for each row and column; the dots of a column are side by side.
+
+    A band behind them extends half a percentage point to either side of the `promised` rate.
+    """
     axis.axhspan(promised - 0.005, promised + 0.005, color=QUIET, alpha=0.3, linewidth=0)
     for place, (column, colour) in enumerate(zip(columns, (ACCENT, INK, QUIET), strict=False)):
         rates = [row[column] for row in rows]

@@ -34,7 +34,7 @@ class DeviceRankerOptions(Options):
     trees: int = Field(50, ge=1)
     """Number of trees."""
     prior: float = Field(10.0, gt=0)
-    """Number of interactions that are added to each device, spread over items as all interactions are."""
+    """Number of imaginary interactions added to each device, spread over the items as all interactions are."""
 
 
 class DeviceRanker(Reranker):

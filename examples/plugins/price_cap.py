@@ -20,7 +20,7 @@ class PriceCapOptions(Options):
 
 
 class PriceCap(Filter):
-    """Filter of items above the budget of the request; items without a price need a request without a budget."""
+    """Filter that excludes items above the budget of the request, and with any budget also items without a price."""
 
     name = "price-cap"
     Config = PriceCapOptions

@@ -111,7 +111,7 @@ class Approximate(VectorModel):
         }
 
     def _measured(self, queries: QueryBatch, target: Target) -> float:
-        """Return the recall of the first 100 of an exact search for these queries; 1 if it finds nothing."""
+        """Return the recall of the first 100 ids of an exact search for these queries; 1 if that finds nothing."""
         rows = queries.matrix(target)
         exact = super().candidates(queries, _DEPTH, target, Exclude(rows)).ids
         retrieved = self.candidates(queries, _DEPTH, target, Exclude(rows)).ids
@@ -128,7 +128,7 @@ class Approximate(VectorModel):
         ]
 
     def candidates(self, queries: QueryBatch, k: int, target: Target, exclude: Exclude) -> Candidates:
-        """Return the best k of the ids that the scan retrieves; search exactly for queries with too few of them."""
+        """Return the best k of the ids that the scan retrieves; search exactly for queries that are left with fewer."""
         depth = k * self.config.expansion
         if target not in self._codes or depth >= len(self._known[target]):
             return super().candidates(queries, k, target, exclude)

@@ -25,7 +25,8 @@ from hybridrec import (
 from hybridrec_autoencoder.network import Network, TrainingOptions, reported, train
 
 LENGTH = 4.0
-"""Root mean square length of either half of a row; at this length hidden values are neither linear nor saturated."""
+"""Root mean square length to which the audio and the tags of an input row are scaled, each by itself; with it hidden
+values are neither linear nor saturated."""
 
 
 class AudioTagOptions(TrainingOptions):
@@ -47,10 +48,11 @@ class AudioTagAutoencoder(VectorModel):
 
     The audio of an item is its vector in the data (`item_vectors`), for example a PCA of spectrograms (`hybridrec
     reduce`). The tags of an item are its own and those of the users who have it. gensim's Word2Vec (CBOW) is trained on
-    the tags of each item and of each user, with all tags of one as one context. The two halves of the input, audio and
-    tags, are centered and scaled to the same mean length. An unknown half is zero, and does not count in the loss. The
-    vector of an item is its hidden vector; that of a tag is the hidden vector of an input that has the tag's Word2Vec
-    vector and no audio. The vector of a query is the mean direction of its items and tags, and the score is the cosine.
+    sentences, each of which has all tags of one item or one user as a single context. The two halves of the input,
+    audio and tags, are centered and scaled to the same mean length. An unknown half is zero, and does not count in the
+    loss. The vector of an item is its hidden vector; that of a tag is the hidden vector of an input that has the tag's
+    Word2Vec vector and no audio. The vector of a query is the mean direction of its items and tags, and the score is
+    the cosine.
     """
 
     name = "audio-tag-autoencoder"
@@ -123,7 +125,10 @@ class AudioTagAutoencoder(VectorModel):
         return 4 * len(data.items) * (3 * (audio + self.config.tag_dim) + self.config.hidden) + 16 * int(held)
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return the vectors of queries, float32 [Q, hidden], of length 1; NaN without an item or tag in the space."""
+        """Return the vectors of queries, float32 [Q, hidden], of length 1.
+
+        NaN rows for queries without an item or tag that has a vector.
+        """
         items = kernels.vector_sums(queries.matrix("items"), self._items)
         return _unit(items + kernels.vector_sums(queries.matrix("tags").sign(), self._tags))
 
@@ -145,15 +150,15 @@ class AudioTagAutoencoder(VectorModel):
 
 
 class _Halves:
-    """Training rows of two halves, audio and tags: their corruption by hiding one half, and the squared error."""
+    """Training rows of two halves, audio and tags; their corruption, which hides one half; and the squared error."""
 
     def __init__(self, rows: Floats, has_half: Bools, first: int, hide: float, rng: np.random.Generator) -> None:
         """Take the training rows.
 
-        rows: float32 [R, D]; each row holds the audio, then the tags
+        rows: float32 [R, D]; the columns of the audio come first, then those of the tags
+        has_half: bool [R, 2], true where the audio, and where the tags, of a row are known
         first: number of columns of the audio
-        has_half: bool [R, 2], true where the audio of a row is known, and where its tags are
-        hide: probability that one of the two is hidden in a row that has both
+        hide: probability that either the audio or the tags are hidden in a row that has both
         """
         self._rows, self._has_half, self._hide, self._rng = rows, has_half, hide, rng
         self._half = (np.arange(rows.shape[1]) >= first).astype(np.int64)
@@ -189,9 +194,9 @@ def _shares(matrix: Sparse) -> Sparse:
 
 
 def _scaled(rows: Floats, others: Floats) -> tuple[Floats, Floats]:
-    """Center `rows` and `others` by the mean of `rows`, and scale them by the same factor.
+    """Return `rows` and `others`, both minus the mean of `rows` and multiplied by the same factor.
 
-    The factor gives `rows` a mean square length of `LENGTH`^2. Rows of zeros are unknown and stay zero.
+    With this factor `rows` have a mean square length of `LENGTH`^2. Rows of zeros are unknown and stay zero.
     """
     nonzero = rows[rows.any(axis=1)]
     mean = nonzero.mean(axis=0) if len(nonzero) > 1 else np.zeros(rows.shape[1], np.float32)

@@ -129,7 +129,10 @@ class DenoisingAutoencoder(VectorModel):
         return int(ends[place]), int(ends[place + 1])
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return hidden values and a 1 for each query, float32 [Q, H + 1]; NaN if training saw nothing of the query."""
+        """Return the last hidden layer and a 1 for each query: float32 [Q, H + 1].
+
+        NaN rows for queries without an item or tag that is an input of the network.
+        """
         rows = kernels.take_columns(rows_of(queries, self.config), self._ids)
         hidden = self._network.hidden(unit(rows))
         vectors = np.column_stack((hidden, np.ones(len(hidden), np.float32)))
@@ -137,7 +140,10 @@ class DenoisingAutoencoder(VectorModel):
         return vectors
 
     def vectors(self, target: Target) -> Floats:
-        """Return each id's weights in the output layer and its bias, float32 [N, H + 1]; NaN with too few users."""
+        """Return each id's weights in the output layer and its bias: float32 [N, H + 1].
+
+        NaN rows for ids with fewer users than `min_users`.
+        """
         return self._outputs[target]
 
     def state(self) -> State:

@@ -27,8 +27,8 @@ class DenoisingOptions(TrainingOptions):
     """Loss of a row: multinomial, in which items compete with each other for a share; or binary cross-entropy, in which
     each item and each tag is a decision of its own."""
     weights: Values = "binary"
-    """Value of an item in a history: 1, log(1 + weight), or its weight; the latter two are divided by the mean of the
-    row."""
+    """Value of an item in a history: 1, log(1 + weight), or its weight. Logs and weights are divided by the mean of
+    their row."""
     tag_weight: float = Field(0.5, ge=0)
     """Weight of a tag relative to an item, as input and in the loss; 0 leaves tags out."""
     dropout: float = Field(0.5, ge=0, lt=1)

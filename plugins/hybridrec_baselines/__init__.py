@@ -24,7 +24,7 @@ def hybridrec_components() -> Sequence[type[Component]]:
 
 @hookimpl
 def hybridrec_starters(data: DataProfile) -> list[Starter]:
-    """Propose `popularity` as the last fallback, which serves every query, and for the blend: some data has no more.
+    """Propose `popularity` as the last fallback, which serves every query, and for the blend.
 
     For splits that also ask for items that users had before, `personal-popularity` is proposed, which is hard to beat
     there.

@@ -39,16 +39,16 @@ class PopularityOptions(Options):
     half_life: float | None = Field(None, gt=0)
     """Number of days before the newest interaction at which an interaction counts half; null weighs all equally."""
     smoothing: float = Field(5.0, gt=0)
-    """Number of users with the overall share that are added to each tag or feature of `by`: large values pull the
-    shares of rare ones towards the overall share."""
+    """Number of imaginary users with the overall shares that are added to each tag or feature of `by`: large values
+    pull the shares of rare tags or features towards the overall shares."""
 
 
 class Popularity(DenseModel):
     """Ranks items, tags and other entities by the share of all users, or with `by` of similar users, who have them.
 
-    With `by: tags` the score is the mean over the query's tags t of (n(i, t) + a p(i)) / (n(t) + a): n counts the
-    users with tag t (who have i), p is the overall share and a the `smoothing`. User features, which are known for the
-    users of the data, are treated alike.
+    With `by: tags` the score is the mean over the query's tags t of (n(i, t) + a p(i)) / (n(t) + a). n(t) counts the
+    users with tag t, and n(i, t) those who also have i; p(i) is the overall share of i, and a the `smoothing`. User
+    features, which are known for the users of the data, are treated alike.
     """
 
     name = "popularity"

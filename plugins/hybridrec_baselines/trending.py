@@ -41,8 +41,8 @@ class TrendingOptions(Options):
     half_life: float = Field(60.0, gt=0)
     """Number of days from the query's time, before or after it, at which an interaction counts half."""
     smoothing: float = Field(5.0, gt=0)
-    """Number of users with the overall shares that are added at the query's time: large values pull scores towards
-    overall popularity."""
+    """Number of imaginary users with the overall shares that are added at the query's time: large values pull scores
+    towards overall popularity."""
 
 
 class Trending(DenseModel):
@@ -86,7 +86,7 @@ class Trending(DenseModel):
         return shares.astype(np.float32, copy=False)
 
     def state(self) -> State:
-        """Return the overall shares, the bins, the active users of each bin, and their users by item."""
+        """Return the overall shares, the bins of time, and for each bin its active users, in all and by item."""
         return {"share": self._share, "bins": self._bins, "active": self._active} | pack_csr(self._counts, "counts")
 
     def restore(self, state: State) -> Self:

@@ -25,7 +25,8 @@ ORIGIN = (
 class Edition:
     """Layouts of the files of one format.
 
-    films: the genres are one text, or a flag for each line of `genres` if that is not None
+    films: its field of genres is a single text, or flags, one for each line of the file `genres`
+    genres: None if the genres of a film are a text
     """
 
     ratings: Layout

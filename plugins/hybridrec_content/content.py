@@ -1,4 +1,4 @@
-"""`content`: recommends items whose content is similar to that of the history, cold items among them."""
+"""`content`: recommends items, cold ones included, whose content is similar to that of the history."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ BLOCK = 512
 
 @dataclass(frozen=True, slots=True)
 class ContentKernel:
-    """Kernel K(i, j) = exp(-(p_i - p_j)^2 / (2 w^2)) times, over the kinds of content, 1 + share cos(i, j)^2.
+    """Kernel K(i, j) = exp(-(p_i - p_j)^2 / (2 w^2)) times the product of 1 + share cos(i, j)^2 over kinds of content.
 
     p is the position of an item in time (see `time_ranks` and `log_ages`), w the width. A product of positive
     definite kernels is positive definite again.

@@ -52,7 +52,10 @@ class ContentVectors(VectorModel):
         return self.restore({"items": vectors})
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return the vectors of queries, float32, as wide as `vectors`; NaN if no item of the history has a vector."""
+        """Return the vectors of queries, float32, as wide as `vectors`.
+
+        NaN rows for queries of which no item in the history has a vector.
+        """
         history = queries.matrix("items")
         total = kernels.vector_sums(history, self._items)
         if self.config.similarity == "cosine":

@@ -90,7 +90,7 @@ class Borda(SumOfColumns):
     config: BordaConfig
 
     def contributions(self, queries: QueryBatch, pool: Pool) -> dict[str, Floats]:
-        """Return label -> float32 [Q, K]: the column's weight times the points over the number of candidates."""
+        """Return label -> float32 [Q, K]: the column's weight times its points, divided by the number of candidates."""
         voters = np.maximum(pool.valid.sum(axis=1, keepdims=True), 1)
         parts, weights = {}, _weights(self.config.weights, pool)
         for label, values in pool.columns.items():

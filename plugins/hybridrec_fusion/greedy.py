@@ -21,10 +21,11 @@ class GreedyConfig(GuardedConfig):
 class Greedy(SearchedWeights):
     """Ensemble selection (Caruana, Niculescu-Mizil, Crew and Ksikes 2004): a mean of normalised scores.
 
-    The ensemble begins empty. Each round adds the column that ranks the validation queries best together with those
-    already selected, possibly one of them again; its weight is the number of times it was selected. The best of the
-    ensembles after each round is kept. Cross-fitting over parts of the users, the mean over the parts and the guard are
-    those of `validated`; there are far fewer ensembles than sets of weights, hence less to overfit to.
+    The ensemble begins empty. Each round adds the column that, together with the columns already selected, ranks the
+    validation queries best. A column may be added again: its weight is the number of times it was selected. Of the
+    ensembles after each round, the one that ranks best is kept. Cross-fitting over parts of the users, the mean over
+    the parts and the guard are those of `validated`. There are far fewer ensembles than sets of weights, so there is
+    less to overfit to.
     """
 
     name = "greedy"
@@ -37,7 +38,7 @@ class Greedy(SearchedWeights):
 
 
 def select(validation: Validation, rounds: int, starts: list[Doubles]) -> Doubles:
-    """Return the weights of the best ensemble, of `starts` and those after each round: float64[L], the largest 1."""
+    """Return the weights, float64[L], the largest 1, that rank best of `starts` and the ensembles after each round."""
     columns = np.eye(len(validation.columns))
     ensembles = list(starts)
     values = [validation.value(start) for start in starts]

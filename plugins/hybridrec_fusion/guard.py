@@ -32,7 +32,7 @@ from hybridrec_fusion.validation import Validation
 class GuardedConfig(Options):
     """Options of fusions that learn a blend and compare it with the best single column.
 
-    They are the columns, their scale, and the validation queries on which they are compared.
+    They choose the columns, their common scale, and the validation queries on which the blend is judged.
     """
 
     k: int = Field(20, ge=1)
@@ -97,7 +97,7 @@ class Guarded(Reranker):
 
     labels: tuple[str, ...]
     verdicts: dict[str, Verdict]
-    """Segment -> comparison with its best column; the entry "all" applies to segments that are not named."""
+    """Segment -> comparison of the blend with the best single column; "all" applies to segments that are not named."""
 
     def fit_on_predictions(self, queries: QueryBatch, pool: Pool, truth: Sparse, weights: Doubles, units: Ints) -> Self:
         """Learn from the queries that have a relevant id and a weight above 0; return self."""

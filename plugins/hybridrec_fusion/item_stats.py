@@ -13,7 +13,7 @@ from hybridrec import ITEMS, Dataset, Doubles, Floats, Sparse, State, Target, ke
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """Statistics of the N ids of a target.
+    """Statistics of each of the N ids of a target.
 
     popularity: float32[N], log((1 + n) / (1 + all users)), where n users have the id
     first: float64[N], the time of its release, or else of its first use, in seconds since 1970; NaN where unknown

@@ -74,9 +74,9 @@ class LambdaMART(LearnedRanker[Trees]):
         return dict(features(queries, pool, self.facts[pool.target], self.config.normalise))
 
     def train(self, examples: Examples, turn: int) -> Trees:
-        """Train on all parts of the users in `examples` but one, and end when more trees do not improve nDCG@k on it.
+        """Train on all parts of the users in `examples` but one; end when more trees do not improve nDCG@k on that one.
 
-        `turn`, the number of the model, decides which part that is.
+        `turn`, the number of the model, decides which part is left out.
         """
         import lightgbm
 

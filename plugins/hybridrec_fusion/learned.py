@@ -25,7 +25,7 @@ class LearnedConfig(GuardedConfig):
     """Options of fusions that learn from features of candidates: the candidates to learn from, and the guard."""
 
     depth: int = Field(50, ge=1)
-    """Rank in its best column down to which a candidate is used for training; lower ones are numerous and easy."""
+    """Train on candidates that at least one column ranks this high or higher; lower ones are numerous and easy."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ class LinearConfig(LearnedConfig):
     """Options of `linear`: the penalty on weights, and the options of fusions that learn from features."""
 
     depth: int = Field(20, ge=1)
-    """Rank in its best column down to which a candidate is used for training; lower ones are numerous and easy."""
+    """Train on candidates that at least one column ranks this high or higher; lower ones are numerous and easy."""
     l2: float = Field(1e-3, gt=0)
     """Penalty on the squared weights of standardised features, relative to the mean loss of a query."""
 
@@ -73,7 +73,7 @@ class Linear(LearnedRanker[Doubles]):
         return minimize(loss, np.zeros(len(scale)), jac=True, method="L-BFGS-B").x / scale
 
     def predict(self, models: list[Doubles], features: dict[str, Floats], pool: Pool) -> Floats:
-        """Return the sum of the features by the models' mean weights: float32 [Q, K]."""
+        """Return the sum of the features, each times the mean of its weights in the models: float32 [Q, K]."""
         final = np.zeros(pool.ids.shape, np.float32)
         for weight, values in zip(np.mean(models, axis=0), features.values(), strict=True):
             final += np.float32(weight) * values

@@ -43,8 +43,8 @@ def weighed(weights: Floats, columns: dict[str, Floats]) -> dict[str, Floats]:
 def weigh_unscored_equally(weights: Floats, columns: Iterable[str], pool: Pool) -> Floats:
     """Return `weights`, float32 [L, Q], but with 1 everywhere for queries that would otherwise have no order.
 
-    These are the queries for which no column of a weight other than 0 has an opinion on any candidate: an order by the
-    other columns is better than none.
+    These are the queries for which no column with a weight other than 0 has an opinion on any candidate. An order by
+    the columns with weight 0 is better than none.
     """
     speaks = np.stack(
         [pool.cached(("speaks", label), None, partial(_speaks, pool.columns[label])) for label in columns]
@@ -129,6 +129,9 @@ def _filled(values: Floats, missing: Missing) -> Floats:
 
 
 def _parts(values: NDArray[Any], columns: int = 1) -> Iterator[slice]:
-    """Yield blocks of rows of `values`, [Q, K]; this number of columns of a block fits into the nearest cache."""
+    """Yield blocks of rows of `values`, [Q, K], the same for each of so many `columns` of the pool.
+
+    A block is so small that all these columns together fit into the processor's nearest cache.
+    """
     step = max(_CACHED // max(values.shape[1] * columns, 1), 1)
     return (slice(start, start + step) for start in range(0, len(values), step))

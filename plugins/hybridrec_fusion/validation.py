@@ -19,7 +19,8 @@ class Validation:
     """Q queries whose relevant ids are known.
 
     columns: float32 [L, Q, K], on one scale and without NaN
-    valid, relevant: bool [Q, K], true for candidates (not for padding), and for the relevant ones among them
+    valid: bool [Q, K], true for candidates, false at padding
+    relevant: bool [Q, K], true for relevant candidates
     wanted: int[Q], number of relevant ids of each query, including those that are not candidates
     weights: float64[Q], weight of each query
     segments: str[Q], segment of each query
@@ -81,7 +82,7 @@ class Validation:
         return self.mean(self.gains(weights))
 
     def mean(self, gains: Doubles) -> float:
-        """Return the mean over the queries, by their weights, of a value for each: float64 [Q]."""
+        """Return the mean of `gains`, float64 [Q], a value for each query, weighted by the weights of the queries."""
         return float(np.average(gains, weights=self.weights))
 
     def gains(self, weights: Doubles) -> Doubles:

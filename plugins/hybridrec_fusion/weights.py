@@ -21,7 +21,7 @@ class SearchedWeights(Guarded, WeightedColumns):
     """
 
     weights: dict[str, Doubles]
-    """Segment -> weights, float64[L]: those of the blend, or 1 for the single column that replaced the blend."""
+    """Segment -> weights, float64[L]; where a single column replaced the blend, 1 for it and 0 for all others."""
 
     @abstractmethod
     def search(self, validation: Validation, starts: list[Doubles]) -> Doubles:

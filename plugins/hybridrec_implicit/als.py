@@ -38,8 +38,8 @@ class ALSOptions(ColumnOptions, ColdOptions, SimilarityOptions):
     regularization: float = Field(20.0, gt=0)
     """Value added to the diagonal of each least-squares problem."""
     frequency_power: float = Field(0.0, ge=0, le=1)
-    """The regularization of a user or column is multiplied by its sum of confidences, relative to the mean sum, to this
-    power; 0 regularizes all equally."""
+    """Power of a factor on the regularization of each user or column: the sum of its confidences divided by the mean
+    sum. 0 regularizes all equally."""
     alpha: float = Field(3.0, gt=0)
     """Confidence in a value w is 1 + alpha * w; in a missing value it is 1."""
     column_power: float = Field(0.25, ge=0, le=1)
@@ -58,9 +58,9 @@ class ALS(ColumnModel, VectorModel):
     their principal axes, where Y'Y is diagonal.
 
     With `frequency_power` ν above 0 the regularization is that of Rendle, Krichene, Zhang and Koren, "Revisiting the
-    Performance of iALS on Item Recommendation Benchmarks" (2022): λ_u = λ (s_u / mean s)^ν, s_u = |I| + Σ (c - 1),
-    which is their n_u + α₀|I| times alpha, with α₀ = 1 / alpha. The library lacks this regularization; training then
-    solves the least squares exactly, too, where the library takes three steps of conjugate gradients.
+    Performance of iALS on Item Recommendation Benchmarks" (2022): λ_u = λ (s_u / mean s)^ν with s_u = |I| + Σ (c - 1).
+    This s_u is alpha times their n_u + α₀|I|, where α₀ = 1 / alpha. The library lacks this regularization, so training
+    is done here, with exact solutions where the library takes three steps of conjugate gradients.
     """
 
     name = "als"
@@ -221,7 +221,7 @@ class ALS(ColumnModel, VectorModel):
 
 
 def _sums(confidence: Sparse, others: int) -> Doubles:
-    """Sum the confidences of each row over all `others` columns, of 1 where no entry is stored: float64 [rows]."""
+    """Sum the confidences of each row over all `others` columns, 1 for each missing entry: float64 [rows]."""
     return others + kernels.row_sums(confidence).astype(np.float64) - np.diff(confidence.indptr)
 
 

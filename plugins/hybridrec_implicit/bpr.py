@@ -31,8 +31,8 @@ class BPR(ColumnModel, VectorModel):
     """Matrix factorization by Bayesian personalized ranking.
 
     Rendle et al., "BPR: Bayesian Personalized Ranking from Implicit Feedback" (2009). BPR has no closed form for a
-    user, so a query is the weighted mean of the vectors of its items and tags; of the cheap fold-ins it ranks best,
-    well before least squares and level with a regression onto the trained users.
+    user, so a query is the weighted mean of the vectors of its items and tags. Of the cheap ways to fold users in, this
+    mean ranks best: well before least squares, and level with a regression onto the trained users.
     """
 
     name = "bpr"

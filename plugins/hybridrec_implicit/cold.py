@@ -18,8 +18,9 @@ class ColdOptions(Options):
     """Options for the vectors of items without interactions, which are computed from tags and features."""
 
     cold: Literal["none", "mean", "regression"] = "none"
-    """Vectors of items without interactions: `none`; `mean`, the average over the item's tags and features of the mean
-    vector of each; or ridge `regression` from tags and features to vectors. Items without content get none."""
+    """Vectors of items without interactions. `none`: they have no vector. `mean`: a tag or feature has the mean vector
+    of the items with it, and an item the mean over its tags and features. `regression`: ridge regression from tags and
+    features to vectors. Items without content get no vector."""
     cold_l2: float = Field(100.0, gt=0)
     """Penalty on the squared coefficients of the regression."""
 
@@ -51,8 +52,8 @@ def with_cold_items(vectors: Floats, data: Dataset, options: ColdOptions) -> Flo
 def _content(data: Dataset) -> Sparse:
     """Return the content of items: csr float64 [I, tags + features].
 
-    The value of a tag is log(1 + count). The values of an item's tags are scaled to length 1, and so are those of its
-    features.
+    The value of a tag is log(1 + count). The values of an item's tags together have length 1, and so have the values of
+    its features.
     """
     kinds = [data.item_matrix("tags").log1p()]
     if data.items.features is not None:
@@ -66,7 +67,10 @@ def _unit(matrix: Sparse) -> Sparse:
 
 
 def _means(content: Sparse, vectors: Floats, learned: Bools, missing: Bools) -> Doubles:
-    """Return the mean over a missing item's tags and features of the mean vector of each: float64 [missing, D]."""
+    """Return for each missing item the mean vector of its tags and features: float64 [missing, D].
+
+    The vector of a tag or feature is the mean vector of the learned items that have it.
+    """
     has = content.sign()
     categories = (has[learned].T @ vectors[learned]) / has[learned].getnnz(axis=0)[:, None]
     return (has[missing] @ categories) / has[missing].getnnz(axis=1)[:, None]

@@ -36,8 +36,8 @@ class ColumnOptions(Options):
     """`[items]`, or `[items, tags]`: both are learned jointly, so that tags predict items and items predict tags. By
     default items and every kind that users carry."""
     weights: Values = "binary"
-    """Value w of an interaction, tag or other entity: 1, log(1 + its weight), or its weight; the latter two are divided
-    by the mean of their row."""
+    """Value w of an interaction, tag or other entity: 1, log(1 + its weight), or its weight. Logs and weights are
+    divided by the mean of their row."""
     tag_weight: float = Field(1.0, gt=0)
     """Factor on the values of tags and other entities."""
 

@@ -122,7 +122,7 @@ class _Model:
         """Move the vectors of one side (0 for rows, 1 for columns) by one step, in place.
 
         mine: float32 [N, D], all vectors of the side
-        of: int [pairs], the vector of `mine` in each pair
+        of: int [pairs], the row of `mine` that belongs to each pair
         others: float32 [pairs, D], the vector of the other side in each pair
         weights, errors, share: float32 [pairs]; `share` is the result of `_shares`
         """

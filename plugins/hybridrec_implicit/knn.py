@@ -41,8 +41,8 @@ class ItemKNNOptions(ColumnOptions):
 class ItemKNN(ColumnModel, DenseModel):
     """Item-based nearest neighbours; the score is the query's row times the similarity matrix.
 
-    Sarwar et al., "Item-Based Collaborative Filtering Recommendation Algorithms" (2001). An id that no neighbour of
-    the query votes for gets no score.
+    Sarwar et al., "Item-Based Collaborative Filtering Recommendation Algorithms" (2001). An id gets no opinion if it is
+    not a neighbour of any item or tag of the query.
     """
 
     name = "item-knn"
@@ -84,7 +84,7 @@ class ItemKNN(ColumnModel, DenseModel):
         return model.similarity
 
     def state(self) -> State:
-        """Return the kinds of the columns, and for each kind the similarities of all columns to its own."""
+        """Return the kinds of the columns, and for each kind the similarities of all columns to its columns."""
         state: State = {"kinds": np.array(self.kinds)}
         for kind, votes in self._votes.items():
             state |= pack_csr(votes, f"votes.{kind}")
@@ -104,12 +104,12 @@ class ItemKNN(ColumnModel, DenseModel):
         return 40 * columns * self.config.neighbours + 24 * entries
 
     def seconds(self, data: Dataset) -> float:
-        """Estimate the seconds of all pairs of columns that a user has in common."""
+        """Estimate the seconds in which all pairs of columns with a common user are counted."""
         lengths = sum(np.diff(data.user_matrix(kind).indptr).astype(np.float64) for kind in self.kinds_of(data))
         return 1e-8 * float(np.square(lengths).sum())
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return the sums of the votes, float32 [Q, N]; NaN for ids that nothing in the query has as a neighbour."""
+        """Return the sums of the votes, float32 [Q, N]; NaN for ids that are no neighbours of anything in the query."""
         scores = kernels.dense_product(self.matrix(queries), self._votes[target])
         return np.where(scores > 0, scores, np.float32(np.nan))
 

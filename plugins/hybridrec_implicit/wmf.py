@@ -153,7 +153,7 @@ class WMF(VectorModel):
 
     @property
     def _everywhere(self) -> float:
-        """Weight of the squared score of a pair without an entry."""
+        """Total weight of the squared score of a pair without an entry, `gravity` included."""
         return self.config.unobserved_weight + self.config.gravity
 
     def _ratings(self, history: Ragged) -> Sparse:
@@ -171,7 +171,10 @@ class WMF(VectorModel):
         return ratings
 
     def _entries(self, ratings: Sparse, means: Doubles) -> Sparse:
-        """Return the ratings minus the mean that `center` names; `means` is that of each item, or of all ratings."""
+        """Return the ratings minus the mean that `center` names.
+
+        `means` has the mean rating of each item with `center: item`, else that of all ratings.
+        """
         entries = ratings.copy()
         if self.config.center == "global":
             entries.data -= np.float32(means)
@@ -216,14 +219,15 @@ class WMF(VectorModel):
         return self
 
     def memory(self, data: Dataset) -> int:
-        """Estimate the bytes of both factor matrices, the items' also in float64, and of the training matrix twice."""
+        """Estimate the bytes of both factor matrices, a float64 copy of the items' one, and two training matrices."""
         rows = len(data.users) + 4 * len(data.items)
         return 4 * rows * self.config.factors + 32 * len(data.interactions.ids)
 
     def vectors(self, target: Target) -> Floats:
         """Return the vectors of items scaled for `similarity`: float32 [I, factors].
 
-        With `center: item` the mean of each item is one more column. With `euclidean` there are two more: v, |v|², 1.
+        With `center: item` the mean of each item is one more column. With `euclidean` two columns, |v|² and 1, follow
+        each vector v.
         """
         return self._places
 

@@ -208,7 +208,10 @@ class LightFM(VectorModel):
         return self
 
     def memory(self, data: Dataset) -> int:
-        """Estimate the bytes of all feature vectors, of adagrad's squares, and of the training rows of all views."""
+        """Estimate the bytes of all feature vectors, of adagrad's squares, and of the training rows.
+
+        A user has a row with all fields and, with `alone`, one with each field alone.
+        """
         users = self._user_space(data)
         columns = sum(users.widths) + self._item_rows(data).shape[1]
         views = 1 + len(users.fields) * self.config.alone
@@ -258,7 +261,7 @@ def _used(rows: Sparse) -> Bools:
 
 
 def _sums(rows: Sparse, vectors: Floats) -> Floats:
-    """Sum the vectors of each row's features; NaN vectors are left out, and rows of which none is left are NaN."""
+    """Sum the vectors of each row's features, without vectors of NaN; a row that has no others is NaN."""
     trained = rows.copy()
     trained.data[np.isnan(vectors[trained.indices, 0])] = 0
     trained.eliminate_zeros()

@@ -34,8 +34,8 @@ class ColumnOptions(Options):
     """Options of the training matrix: the fields that are its columns, their values, and rows in addition to users."""
 
     weights: Values = "binary"
-    """Value of an item in a history: 1, log(1 + weight), or its weight; the latter two are divided by the mean of the
-    row."""
+    """Value of an item in a history: 1, log(1 + weight), or its weight. Logs and weights are divided by the mean of
+    their row."""
     fields: tuple[str, ...] = Field(("items",), min_length=1)
     """Fields that become columns: items, and optionally tags (or any other kind that users carry) and `title`, its
     words. With tags it recommends tags, too."""
@@ -102,9 +102,10 @@ class Columns:
 
     @classmethod
     def learn(cls, data: Dataset, options: ColumnOptions) -> tuple[Self, Sparse]:
-        """Choose the columns of a training part; return them and the rows, csr [R, C]: users, then tags of items.
+        """Return (columns, rows): the columns chosen for a training part, and its rows, csr [R, C].
 
-        Empty rows are left out. Raises DataError if `fields` names a kind that users do not carry.
+        The rows are users, then tags if `item_tags` is above 0. Empty rows are left out. Raises DataError if `fields`
+        names a kind that users do not carry.
         """
         for kind in options.kinds:
             if kind not in data.targets:
@@ -134,7 +135,7 @@ class Columns:
         return int(np.searchsorted(self.ids, self.sizes.sum()))
 
     def split(self, predicted: Floats, target: Target) -> Floats:
-        """Map values of the predicted columns, [Q, n_predicted], to a target's ids: [Q, N], NaN without a column."""
+        """Map values of the predicted columns, [Q, n_predicted], to a target's ids, [Q, N]; NaN for all other ids."""
         place = self.options.kinds.index(target)
         first, size = int(self.sizes[:place].sum()), int(self.sizes[place])
         start, stop = np.searchsorted(self.ids[: self.n_predicted], (first, first + size))

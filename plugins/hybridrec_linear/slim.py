@@ -54,7 +54,10 @@ class Slim(SparseLinearModel):
         self._weights = vstack(blocks, format="csr", dtype=np.float32).T.tocsr()
 
     def _solve(self, gram: Sparse, ids: Ints, start: int) -> Sparse:
-        """Solve for the weights, csr [B, C], that predict B columns from `start` on by neighbours `ids` [B, K]."""
+        """Solve for the weights, csr [B, C], that predict the B columns from `start` on.
+
+        Each is predicted by its K neighbours alone, the columns in its row of `ids`, int32 [B, K].
+        """
         valid, ids = ids != PADDING, np.maximum(ids, 0)
         columns = np.arange(start, start + len(ids), dtype=np.int32)
         among = _entries(gram, ids[:, :, None], ids[:, None, :])

@@ -91,7 +91,7 @@ class Dual:
 
     @classmethod
     def restore(cls, state: State) -> Self:
-        """Restore X', W and the gain from `state`."""
+        """Rebuild the solution from X', W and 1 / (1 - d) in `state`."""
         return cls(unpack_csr(state, "columns"), state["solution"], state["gain"])
 
 

@@ -109,7 +109,10 @@ def _seconds(report: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _verdicts(report: Mapping[str, Any]) -> dict[str, str]:
-    """Return `verdict.VARIANT against CONTROL.METRIC` -> the verdict over all queries, and so for guardrails."""
+    """Return tag -> verdict, for all comparisons over all queries, and for all guardrails.
+
+    Tags are `verdict.VARIANT against CONTROL.METRIC` and `guardrail.VARIANT against CONTROL.METRIC`.
+    """
     rows = [("verdict", row) for row in report["comparison"] if row["segment"] == "all"]
     rows += [("guardrail", row) for row in report["guardrails"]]
     return {

@@ -61,7 +61,7 @@ class UserKNNOptions(Options):
     neighbours: int = Option(50, ge=1)
     """Number of users that vote."""
     power: float = Option(1.0, gt=0)
-    """Power of the similarity in a vote; with large values little but the nearest users counts."""
+    """Power of the similarity in a vote; the larger it is, the more the nearest users dominate."""
 
     @model_validator(mode="after")
     def _compares_something(self) -> Self:
@@ -152,7 +152,10 @@ class UserKNN(DenseModel):
         return np.nan_to_num(np.exp2(-apart.astype(np.float32)), nan=0.0)
 
     def _vectors(self, queries: QueryBatch, length: float) -> Sparse:
-        """Return the weighed cues of queries, csr [Q, cues], each row divided by its length to the power 2 `length`."""
+        """Return the weighed cues (items, other entities, title words) of queries: csr [Q, cues].
+
+        Each row is divided by its length to the power 2 `length`.
+        """
         cues = self._cues(queries)
         cues.data *= self._idf[cues.indices]
         cues.eliminate_zeros()  # of fields without a share, and cues that training has not seen
@@ -161,9 +164,9 @@ class UserKNN(DenseModel):
         return cues
 
     def _cues(self, queries: QueryBatch) -> Sparse:
-        """Return the cues of queries: csr [Q, items + other entities + words].
+        """Return the cues of queries, their items, other entities and title words: csr [Q, items + entities + words].
 
-        Each cue has the square root of its share as value.
+        The value of a cue is the square root of the share of its field.
         """
         shares = dict.fromkeys(queries.entities, self.config.tags) | {ITEMS: self.config.items}
         shared = [(queries.matrix(kind), shares[kind]) for kind in (ITEMS, *queries.entities)]
@@ -171,7 +174,7 @@ class UserKNN(DenseModel):
         return stack_columns([filled(matrix, share**0.5) for matrix, share in shared])
 
     def state(self) -> State:
-        """Return the users' vectors by cue, their items and tags, and the weights of cues."""
+        """Return the users' vectors of cues, the users' items and tags, and the weights of cues."""
         arrays = {"idf": self._idf, "latest": self._latest} | self._lexicon.state()
         arrays |= {"targets": np.array(list(self._has))} | pack_csr(self._by_cue, "by_cue")
         for target, has in self._has.items():

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @hookimpl
 def hybridrec_commands() -> list[Command]:
-    """`interleave`, which compares two pipelines, and `off-policy`, which estimates a reward from another's log."""
+    """`interleave` compares two pipelines; `off-policy` estimates the reward of a policy from the log of another."""
     from hybridrec_offline.interleaving import interleave
     from hybridrec_offline.off_policy import off_policy
 

@@ -42,9 +42,10 @@ def interleave(
 ) -> None:
     """Interleave the slates of two pipelines of a finished RUN and count whose items are in the held-out truth.
 
-    Of every query's interleaved slate, the relevant places count as chosen; the pipeline with more of them
-    wins it. The table gives the share of interleavings that VARIANT won more than CONTROL, with interval and
-    test; users are the unit. Several interleavings of each query are averaged, which only lowers the noise.
+    In an interleaved slate, the places with relevant items count as chosen; the pipeline that contributed
+    more of them wins the slate. The table gives the share of slates that VARIANT won minus the share that
+    CONTROL won, with interval and test; users are the unit. Several interleavings of each query are averaged,
+    which only lowers the noise.
     """
     rows = interleave_run(Run.open(run), control, variant, method=method, n=n, target=target, rounds=rounds, seed=seed)
     print_table(

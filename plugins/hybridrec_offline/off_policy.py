@@ -56,7 +56,7 @@ def off_policy(log: Path, clips: tuple[float, ...], seed: int) -> None:
 def describe_estimates(rows: Sequence[OffPolicyEstimate]) -> str:
     """Summarize all estimates of a log in a sentence.
 
-    Its verdict is that of the doubly robust estimate, or of snips if there is none.
+    The verdict is that of the doubly robust estimate `dr`, or without it that of the estimate `snips`.
 
     For example: "the target policy is better than the logging policy: +0.0120 (dr 0.1520, 95 % interval of the
     difference +0.0041 ... +0.0199); effective sample size 1,203 of 5,000 actions; no clipping changes the verdict".

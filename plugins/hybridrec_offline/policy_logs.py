@@ -20,7 +20,7 @@ class OffPolicyOptions(Options):
     """Options of `off-policy`: the pipeline whose slates are logged, the pipeline to estimate, and rows of the log."""
 
     logged: str | None = None
-    """Pipeline that drew the slates of the log; by default there is a log for each pipeline that draws."""
+    """Pipeline that drew the slates of the log; by default there is a log for each pipeline that draws its slates."""
     policy: str | None = None
     """Pipeline whose reward is to be estimated from the log; by default each of the other pipelines."""
     target: Target = "items"
@@ -52,8 +52,8 @@ class OffPolicyExporter(Exporter):
     def export(self, run: Run, folder: Path) -> list[Path]:
         """Write a file for each pair of pipelines, and return the paths.
 
-        Raises ConfigError for an unknown pipeline or target. Raises DataError without a pair to log: no
-        pipeline, or not the `logged` one, drew its slates at random.
+        Raises ConfigError for an unknown pipeline or target. Raises DataError if no pipeline, or not the one that
+        `logged` names, drew its slates at random beside another pipeline.
         """
         self._notes = []
         for name in (self.config.logged, self.config.policy):
@@ -72,7 +72,7 @@ class OffPolicyExporter(Exporter):
         return paths
 
     def notes(self) -> list[str]:
-        """Return a sentence on the number of queries that were left out, for each pair with any."""
+        """Return a sentence for each pair of pipelines of which queries were left out, with their number."""
         return self._notes
 
     def _logs(self, run: Run) -> Iterator[tuple[str, pl.DataFrame]]:
@@ -93,8 +93,8 @@ class OffPolicyExporter(Exporter):
     def _supported(self, log: pl.DataFrame, pair: str) -> pl.DataFrame:
         """Return the log without the queries from which nothing can be estimated, and note their number.
 
-        These are queries for which the pipeline that drew had only one possible action, while the other pipeline may
-        show another one.
+        For these queries the logged pipeline had only one possible action, while the other pipeline may show another
+        one.
         """
         import polars as pl
 

@@ -55,8 +55,8 @@ CONFIGS = {
 }
 """Reader -> configs for its data, the one to begin with first."""
 FEW_LISTS, MANY_ROWS = 5_000, 1_000_000
-"""Number of Yes.com lists below which a share of them is held out instead of the 1,000 of the config; number of rows
-that are read of a larger Spotify file."""
+"""`FEW_LISTS`: with fewer Yes.com lists than this, a share of them is held out instead of the 1,000 of the config.
+`MANY_ROWS`: of a Spotify file with more rows than this, only so many are read."""
 
 
 @hookimpl

@@ -62,7 +62,7 @@ class SpotifyReader(Reader):
         return {"path": matching[0], "strict": False} if len(matching) == 1 else None
 
     def read(self) -> Dataset:
-        """Read the playlists with at least `min_items` entries; raises DataError if the file is missing or none has."""
+        """Read the playlists with at least `min_items` entries; raises DataError if there are none."""
         import polars as pl
 
         path = self.config.path

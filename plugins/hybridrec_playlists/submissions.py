@@ -145,7 +145,10 @@ class MelonExporter(SubmissionExporter):
         return melon.read_questions(path, bad_lines)
 
     def write(self, answers: Answers, folder: Path) -> Path:
-        """Write the JSON of a pipeline and return its path; raises DataError also if ids are not integers."""
+        """Write the JSON of a pipeline and return its path.
+
+        Raises DataError if there are too few recommendations, or if an id of a playlist or song is not an integer.
+        """
         import polars as pl
 
         songs = _numbers(answers.best("items", SONGS).explode()).reshape((-1, SONGS))

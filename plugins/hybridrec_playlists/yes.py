@@ -60,7 +60,7 @@ class YesReader(Reader):
         return None if folder is None else {"folder": folder}
 
     def read(self) -> Dataset:
-        """Read the lists of train.txt and test.txt; raises DataError if a file is missing, or no list long enough."""
+        """Read the lists of train.txt and test.txt; raises DataError without a file or long enough list."""
         import polars as pl
 
         for file in FILES:

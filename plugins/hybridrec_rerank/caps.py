@@ -24,7 +24,7 @@ class CapsOptions(Options):
 
 
 class Caps(Reranker):
-    """Re-ranker that skips candidates with a tag that is at its cap, and fills places that stay empty with them."""
+    """Re-ranker that skips a candidate if a tag of it is at its cap; skipped ones only fill places that stay empty."""
 
     name = "caps"
     fuses = False
@@ -32,7 +32,7 @@ class Caps(Reranker):
     config: CapsOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Store the tags of each item that count; return self."""
+        """Store the tags of each item that begin with `prefix`; return self."""
         self._tags = padded(counted(data, self.config.prefix))
         return self
 

@@ -64,7 +64,7 @@ class FreshnessOptions(Options):
 class Freshness(Reranker):
     """Final score, as a z-score within the query's candidates, plus boost 2^(-age / half-life) for each item.
 
-    Age is measured at the query's time, or at the release of the newest item if the query has none. An item released
+    Age is measured at the query's time, or at the release of the newest item if the query has no time. An item released
     after the query counts as new; an item without a time gains nothing.
     """
 

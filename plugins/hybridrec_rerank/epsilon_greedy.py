@@ -1,4 +1,4 @@
-"""Epsilon-greedy: each place shows the best candidate not yet shown, or with a small probability any of these."""
+"""Epsilon-greedy: each place shows the best or, with a small probability, any of the candidates not yet shown."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class EpsilonGreedyOptions(Options):
     """Options of `epsilon-greedy`: the probability of a random candidate, and the candidates from which it is drawn."""
 
     epsilon: float = Field(0.1, gt=0, le=1)
-    """Probability with which a place shows any candidate that is not yet shown, all equally likely, not the best."""
+    """Probability that a place is drawn evenly from the candidates not yet shown, instead of given to their best."""
     depth: int = Field(100, ge=1)
     """Number of best candidates among which it draws."""
 

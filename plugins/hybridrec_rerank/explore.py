@@ -23,7 +23,7 @@ class ExploreOptions(Options):
 
 
 class Explore(Reranker):
-    """Re-ranker that guarantees the best new candidates the places reserved for new items, or better ones.
+    """Re-ranker that guarantees the best new candidates the places reserved for new items, or better places.
 
     The j-th best new candidate by the final score is moved up to the j-th of these places, unless it already ranks
     higher; nothing is drawn at random, so the same query has the same slate. New items must be among the candidates: a

@@ -29,9 +29,9 @@ class Exposure(Reranker):
 
     The exposure of place j is 1 / log2(1 + j); an item in several groups divides both its exposure and its
     membership among them. Each place goes to the candidate with the highest w r + (1 - w) d, where w is the option
-    `relevance`. r is its final score, scaled from 0 to 1 within the candidates considered. d is the share of its group
-    among these candidates minus the share of the exposure that the group has so far, as a mean over its groups; it is 0
-    for items without a group.
+    `relevance`. r is its final score, scaled from 0 to 1 within the candidates considered. d is what its group still
+    lacks: the group's share of these candidates, minus the group's share of the exposure given so far. For a candidate
+    in several groups d is the mean over them; without a group it is 0.
     """
 
     name = "exposure"

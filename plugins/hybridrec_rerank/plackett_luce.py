@@ -14,8 +14,8 @@ class PlackettLuceOptions(Options):
     """Options of `plackett-luce`: the temperature of the draws, and the candidates among which it draws."""
 
     temperature: float = Field(0.1, gt=0)
-    """Score difference, in units of the range of the candidates' scores, that makes one e = 2.7 times as likely as
-    another: near 0 the best come first, large values draw evenly."""
+    """Score difference that makes a candidate e = 2.7 times as likely as another one, where scores are scaled from 0 to
+    1 among the candidates. Near 0 the best candidates come first; large values draw evenly."""
     depth: int = Field(100, ge=1)
     """Number of best candidates among which it draws."""
 
@@ -25,7 +25,7 @@ class PlackettLuce(Policy):
 
     Scores are scaled from 0 to 1 among the candidates considered. The model is that of Luce (1959) and Plackett (1975);
     a slate is drawn at once by sorting scores plus Gumbel noise (Yellott 1977; Kool, van Hoof and Welling 2019,
-    "Stochastic Beams and Where to Find Them"). The propensities are the factors of its probability, place by place.
+    "Stochastic Beams and Where to Find Them"). The probability of a slate is the product of its places' propensities.
     """
 
     name = "plackett-luce"

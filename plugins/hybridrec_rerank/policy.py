@@ -11,7 +11,7 @@ from hybridrec import PADDING, Bools, Dataset, Doubles, Floats, Ints, Longs, Poo
 from hybridrec_rerank.pool_order import head, moved
 
 PLACES = 1 << 32
-"""Number of the random number for place 0; the random numbers for candidates are numbered by their ids."""
+"""Key of the random draw for place 0, and the next keys for the next places; draws for candidates have ids as keys."""
 
 
 class Policy(Reranker):
@@ -35,13 +35,13 @@ class Policy(Reranker):
 
         scores: float32 [Q, D], best first, -inf at padding
         ids: int32 [Q, D], the ids of the candidates
-        requests: the names of the requests, which decide with `seed` what is drawn
+        requests: the name of each request; a name and `seed` together determine the draw
         """
 
     @property
     @abstractmethod
     def depth(self) -> int:
-        """The number of best candidates among which it draws."""
+        """The number of best candidates among which the policy draws."""
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
         """Draw the seed from which all slates are drawn; return self."""
@@ -49,7 +49,7 @@ class Policy(Reranker):
         return self
 
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
-        """Draw the first n places; the others follow in any order."""
+        """Draw the candidates of the first n places; the other candidates follow in any order."""
         final = pool.fused()
         columns, ids, scores = head(pool, final, self.depth)
         if not ids.size:

@@ -16,8 +16,8 @@ class MarkovChainOptions(Options):
     """Options of `markov-chain`: the smoothing of transitions, and the items of a query that count."""
 
     smoothing: float = Field(5.0, gt=0)
-    """Number of transitions with the overall shares of successors that are added to each item: large values pull the
-    shares of rare items towards the overall ones."""
+    """Number of imaginary transitions, with the overall shares of successors, that are added to each item: large values
+    pull the successors of rare items towards the overall shares."""
     context: int = Field(1, ge=1)
     """Number of the last items of a query that count; 1 is the plain chain."""
     decay: float = Field(0.5, gt=0, le=1)

@@ -39,8 +39,8 @@ class VSKNNOptions(Options):
     """Weight in the similarity of an item of the query that is n steps before the last: `linear` is 1 - n/10, 0 from 10
     on; `div` is 1 / (1 + n); `none` is 1."""
     closeness: Decay = "div"
-    """Weight of a session's vote by the number of steps from their last common item to the query's last item; the
-    values are those of `decay`."""
+    """Weight of a session's vote by the number of steps from the last item of the query that the session has, too, to
+    the last item of the query; the values are those of `decay`."""
     idf: float = Field(0.5, ge=0)
     """Power of log(1 + S / n), the weight of votes for an item that n of S sessions have; higher values favour rare
     items."""
@@ -143,9 +143,9 @@ class VSKNN(DenseModel):
         return similar.multiply(near).tocsr()
 
     def state(self) -> State:
-        """Return the sessions, their end times, and a flag for real times."""
+        """Return the sessions, their end times, and a flag: true if the data had these times."""
         return pack_csr(self._sessions, "sessions") | {"ends": self._ends, "timed": np.array(self._timed)}
 
     def restore(self, state: State) -> Self:
-        """Take the sessions, their end times, and the flag for real times from `state`; return self."""
+        """Take the sessions, their end times and the flag from `state`; return self."""
         return self._become(unpack_csr(state, "sessions"), state["ends"], bool(state["timed"]))

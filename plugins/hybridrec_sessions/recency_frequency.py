@@ -83,7 +83,7 @@ class RecencyFrequency(Scorer):
         return ids.astype(np.int64) * (len(self._distinct) + 1) + places
 
     def reads(self, name: Field) -> bool:
-        """Return True for the items of a query, which it does not need but counts."""
+        """Return True for the field `items`: the scorer counts a query's items, though it also works without them."""
         return name == ITEMS
 
     def memory(self, data: Dataset) -> int:

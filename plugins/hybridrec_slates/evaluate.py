@@ -107,7 +107,7 @@ def _deepest(metrics: Sequence[str | Mapping[str, Any]]) -> int:
 
 
 def named(paths: Sequence[str]) -> dict[str, Path]:
-    """Return name of a system -> file, from texts NAME=FILE or FILE, which has the name of the file.
+    """Return name of a system -> file, from texts NAME=FILE, or FILE for a system with the name of its file.
 
     Raises ConfigError if two systems have the same name.
     """

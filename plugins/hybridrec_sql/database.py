@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 INSTALL = "pip install 'hybridrec[sql]'"
 FILES = {b"SQLite format 3\x00": (0, "sqlite"), b"DUCK": (8, "duckdb")}
-"""Bytes that mark a file of a database -> their place in the file, dialect of SQLAlchemy."""
+"""Bytes that mark a file of a database -> (their place in the file, dialect of SQLAlchemy)."""
 DRIVERS = {"postgres": "postgresql+psycopg", "postgresql": "postgresql+psycopg"}
 """Scheme of an address that names no driver -> scheme with the driver that the extra `sql` installs."""
 SNAPSHOTS: dict[str, dict[str, Any]] = {
@@ -28,7 +28,7 @@ SNAPSHOTS: dict[str, dict[str, Any]] = {
 }
 """Dialect -> options of a transaction in which all queries see the data of the same moment."""
 BEGIN = {"sqlite": ("PRAGMA query_only = ON", "BEGIN")}
-"""Dialect without such options -> statements that begin such a transaction."""
+"""Dialect not among `SNAPSHOTS` -> statements that begin a transaction in which all queries see the same data."""
 TABLE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 """Name of a table, with or without its schema; any other text is a query."""
 

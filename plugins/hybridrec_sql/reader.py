@@ -99,7 +99,7 @@ class SqlReader(TableReader):
     def fingerprint(self) -> str | None:
         """Return a digest of the database's address and the result of `version`.
 
-        None without `version`, and where files or frames are read as well.
+        Returns None without the option `version`, and if files or frames are read as well.
         """
         query = self.config.version
         files: list[Any] = list(self.files())
@@ -127,7 +127,7 @@ def _texts(options: Any) -> Iterator[str]:
 
 
 def _id_columns(file: Any) -> Iterator[str]:
-    """Yield the columns of a table that hold ids or join it with another, by its options."""
+    """Yield the columns that, by the options of a table, hold ids or join the table with another one."""
     yield from (getattr(file, role) for role in ("user", "item", "id") if getattr(file, role, None))
     match = getattr(file, "match", None)
     if match is not None:

@@ -30,7 +30,7 @@ class NaiveBayesOptions(Options):
     """Options of `naive-bayes`: the smoothing of counts, and the weight of an id's own frequency."""
 
     smoothing: float = Field(0.3, gt=0)
-    """Number of users with the overall shares of items that are added to each tag (or item)."""
+    """Number of imaginary users, with items in the overall shares, that are added to those of each tag (or item)."""
     prior: float = Field(1.0, ge=0)
     """Weight of the frequency of a tag (or item) itself; 0 treats all as equally frequent."""
 
@@ -78,8 +78,8 @@ class NaiveBayes(DenseModel):
 
         prior log n(t) + sum log P(i | t) / P(i),    P(i | t) = (n(i, t) + a P(i)) / (n(t) + a)
 
-    n(t) counts the users who have t, n(i, t) the users who have both; P(i) is the share of the users who have i, a is
-    the `smoothing`. Ids that no user has are never proposed, and an item is not evidence for itself.
+    n(t) counts the users who have t, and n(i, t) the users who have both i and t. P(i) is the share of the users who
+    have i; a is the `smoothing`. Ids that no user has are never proposed, and an item is not evidence for itself.
     """
 
     name = "naive-bayes"
@@ -103,7 +103,10 @@ class NaiveBayes(DenseModel):
         return 3 * 12 * min(pairs, len(data.items) * sum(map(data.size, data.targets)))
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return log prior plus log likelihoods, float32 [Q, N]; NaN without an item that training has seen."""
+        """Return log prior plus log likelihoods: float32 [Q, N].
+
+        NaN rows for queries without an item that training has seen, and NaN for ids that no user has.
+        """
         items = queries.history.matrix(binary=True)
         items.data *= self._known[items.indices]
         items.eliminate_zeros()

@@ -41,13 +41,13 @@ class TagFallbackOptions(Options):
     """Options of `tag-fallback`: the smoothing of counts, and the weights of rare tags, items' tags and title words."""
 
     smoothing: float = Field(3.0, gt=0)
-    """Number of users with the overall shares that are added to each tag: with large values rare tags count less."""
+    """Number of imaginary users with the overall shares added to each tag: with large values rare tags count less."""
     idf: float = Field(1.0, ge=0)
     """Power of a tag's inverse document frequency in its weight; higher values favour rare tags, 0 weighs all
     equally."""
     item_tags: float = Field(5.0, ge=0)
-    """Number of additional users with whom an item is counted for each tag that it has itself; 0 ignores the tags of
-    items."""
+    """Number of imaginary users, who have an item and a tag, that are added for each tag that the item has itself; 0
+    ignores the tags of items."""
     title_weight: float = Field(0.0, ge=0)
     """Weight of a word of the title relative to a tag; 0 ignores titles."""
     tokenizer: Tokenizer = Tokenizer()
@@ -56,7 +56,9 @@ class TagFallbackOptions(Options):
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Co-occurrence counts of cues and targets.
+    """Counts of users who have both a cue and an id of the target.
+
+    A cue is a tag, another entity, a title word or an item of a query.
 
     both: csr [C, N], number of users who have the cue and the id of the target
     cue: float32 [C], number of users who have the cue
@@ -82,7 +84,10 @@ class Counts:
         return weights
 
     def mean(self, cues: Sparse, smoothing: float) -> Floats:
-        """Return the mean of P(id | cue) over weighted cues, csr [Q, C]: float32 [Q, N], NaN where a query has none."""
+        """Return the mean of P(id | cue) over the cues of each query: float32 [Q, N].
+
+        `cues`, csr [Q, C], are the weights of the cues. NaN rows for queries without cues.
+        """
         among, prior = self._among(cues, smoothing)
         result = kernels.dense_product(among, self.both).astype(np.float32, copy=False)
         for rows in _blocks(result.shape):
@@ -99,10 +104,10 @@ class Counts:
         return result + prior * self.share[ids]
 
     def _among(self, cues: Sparse, smoothing: float) -> tuple[Sparse, Floats]:
-        """Return two factors (among, prior) such that `mean` is among `both` + prior `share`.
+        """Return (among, prior) such that `mean` is among @ `both` + prior * `share`.
 
-        `cues`, csr [Q, C], are the weighted cues of the queries. The first factor is csr [Q, C]; the second is float32
-        [Q, 1], NaN for queries without cues.
+        `cues`, csr [Q, C], are the weights of the cues of each query. `among` is csr [Q, C]; `prior` is float32 [Q, 1],
+        NaN for queries without cues.
         """
         cues = make_csr(cues.data, cues.indices.copy(), cues.indptr.copy(), cues.shape)
         cues.eliminate_zeros()
@@ -132,8 +137,8 @@ class TagFallback(DenseModel):
 
         P(i | c) = (n(i, c) + a p(i)) / (n(c) + a)
 
-    n counts the training users who have the cue (and i). U is the number of those with any id of the target, and p(i)
-    the share of these who have i; a is the `smoothing`.
+    n(c) counts the training users who have the cue, and n(i, c) those who also have i. U is the number of users with
+    any id of the target, and p(i) the share of these U users who have i; a is the `smoothing`.
     """
 
     name = "tag-fallback"
@@ -163,7 +168,7 @@ class TagFallback(DenseModel):
         return self._weigh()
 
     def _weigh(self) -> Self:
-        """Weigh the cues once for all queries; return self."""
+        """Compute the idf of all cues for each target; return self."""
         self._weights = {target: counts.weights(self.config.idf) for target, counts in self._counts.items()}
         return self
 
@@ -184,7 +189,10 @@ class TagFallback(DenseModel):
         return self._counts[target].mean(self._weighted(queries, target), self.config.smoothing)
 
     def score(self, queries: QueryBatch, ids: Ints, target: Target) -> Floats:
-        """Return the entries of `scores` at the candidates: float32 [Q, K], NaN for queries without a known cue."""
+        """Return the entries of `scores` at the candidates: float32 [Q, K].
+
+        NaN at padding, and for queries without a cue that training has seen.
+        """
         return self._counts[target].mean_at(ids, self._weighted(queries, target), self.config.smoothing)
 
     def state(self) -> State:
@@ -201,13 +209,13 @@ class TagFallback(DenseModel):
         return self._weigh()
 
     def _weighted(self, queries: QueryBatch, target: Target) -> Sparse:
-        """Return the weight of each cue of a query (entity, item or title word), idf included: csr float32 [Q, C]."""
+        """Return the weight of each cue in its query, the weight of its field times its idf: csr float32 [Q, C]."""
         cues = self._cues(queries, target)
         cues.data *= self._weights[target][cues.indices]
         return cues
 
     def _cues(self, queries: QueryBatch, target: Target) -> Sparse:
-        """Return the weights of the cues of queries, before their idf: csr float32 [Q, C].
+        """Return the weight of the field of each cue of a query, without its idf: csr float32 [Q, C].
 
         Columns are the entities of all kinds but items, then items unless they are the target, then words of titles.
         """

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from hybridrec import Run
 
 MOST_ITEMS = 100_000
-"""Largest number of items on a map; of more items those in the most queries, shown or hidden, are on it."""
+"""Largest number of items on a map; if there are more, it has those that most queries contain, shown or hidden."""
 FEWEST_ITEMS = 5
 CLUSTERS = 8
 PERPLEXITY = 30.0
@@ -73,7 +73,7 @@ class Groups:
         return cls(text, numbers[clusters], [names[number] for number in largest])
 
     def drawn(self, n: int) -> Self:
-        """Return n of the groups, drawn at random; items of the others have no group."""
+        """Return n of the groups, drawn at random; items of the other groups are left without one."""
         kept = np.sort(np.random.default_rng(SEED).permutation(len(self.names))[:n])
         numbers = np.full(len(self.names) + 1, PADDING)
         numbers[kept] = np.arange(len(kept))

@@ -47,7 +47,7 @@ class ClusterDrawOptions(Options):
     starts: int = Option(1, ge=1)
     """Number of times that k-means starts, each from other centres of k-means++; the best result is kept."""
     count_repeats: bool = False
-    """Count an item as often as the query's history has it when the majority cluster is determined; if false, once."""
+    """For the choice of the majority cluster, count an item as often as it occurs in the history; if false, once."""
 
 
 class ClusterDraw(DenseModel):
@@ -117,7 +117,10 @@ class ClusterDraw(DenseModel):
         return self.labels if target == ITEMS else None
 
     def figures(self, data: Dataset) -> Sequence[Figure]:
-        """Return a table of all clusters by size, after the within-cluster curve if the number was chosen from it."""
+        """Return a table of all clusters, the largest first.
+
+        The within-cluster curve precedes it if the number of clusters was chosen from this curve.
+        """
         clustered = self.labels[self.labels != PADDING]
         if not len(clustered):
             return []
@@ -139,7 +142,10 @@ class ClusterDraw(DenseModel):
         return [CurveFigure("Within-cluster curve", "clusters", "within", points, chosen, note), table]
 
     def _members(self, data: Dataset, sizes: Longs) -> Iterator[tuple[int, int, tuple[str, ...]]]:
-        """Yield the number and the size of each cluster and the names of its items with most users, largest first."""
+        """Yield (number, size, names) of each cluster that has items, the largest cluster first.
+
+        The names are those of the cluster's items with the most users.
+        """
         users = data.user_matrix(ITEMS).getnnz(axis=0)
         best = np.lexsort((-users, self.labels))
         starts = np.searchsorted(self.labels[best], np.arange(len(sizes)))

@@ -31,11 +31,11 @@ def cluster(seeds: Sparse, units: Floats, k: int) -> Floats:
 
 
 def interleaved(scores: Floats, asked: Sparse) -> Floats:
-    """Interleave the rankings of k clusters into one, and return 1 over the place of each id in it: float32 [Q, N].
+    """Interleave the rankings of a query's k clusters, and return 1 over the place of each id: float32 [Q, N].
 
     scores: float32 [Q, k, N], the scores of each cluster; rows of NaN for missing clusters
-    asked: csr [Q, N], the ids of the query itself, which are ranked among themselves, so that they do not move other
-        ids down
+    asked: csr [Q, N], the ids that the query itself has; they get places in a list of their own, so that they do not
+        move other ids down
 
     Ids on which no cluster has an opinion get NaN.
     """
@@ -55,10 +55,11 @@ def interleaved(scores: Floats, asked: Sparse) -> Floats:
 
 
 def _farthest(rows: Ints, vectors: Floats, seeds: Sparse, k: int) -> Floats:
-    """Choose the initial centres of k-means as `cluster` says: float32 [Q, k, dim], NaN for missing ones.
+    """Choose the initial centres of k-means as `cluster` says: float32 [Q, k, dim], NaN for missing centres.
 
-    rows, vectors: for each of S seeds its query, int32 [S], and its vector of length 1, float32 [S, dim]
-    seeds: csr float32 [Q, tokens], the weights of these seeds
+    rows: int32 [S], the row of each seed's query
+    vectors: float32 [S, dim], the vector of each seed, of length 1
+    seeds: csr float32 [Q, tokens], the weights of these S seeds
     """
     _, centres = _means(rows, np.zeros_like(rows), vectors, seeds, k)
     starts = seeds.indptr[:-1]
@@ -72,15 +73,19 @@ def _farthest(rows: Ints, vectors: Floats, seeds: Sparse, k: int) -> Floats:
 
 
 def _nearest(rows: Ints, vectors: Floats, centres: Floats) -> Ints:
-    """Return the number of the nearest centre of its query for each seed: int32 [S]; arguments as for `_cosines`."""
+    """Return for each seed the number of the nearest among the centres of its query: int32 [S].
+
+    The arguments are those of `_cosines`.
+    """
     return np.nan_to_num(_cosines(rows, vectors, centres), nan=-2.0).argmax(axis=1).astype(np.int32)
 
 
 def _cosines(rows: Ints, vectors: Floats, centres: Floats) -> Floats:
     """Compute the cosines of each seed with the k centres of its query: float32 [S, k], NaN for missing centres.
 
-    `rows`, int32 [S], and `vectors`, float32 [S, dim], are the query and the vector of each seed; `centres` are
-    float32 [Q, k, dim].
+    rows: int32 [S], the row of each seed's query
+    vectors: float32 [S, dim], the vector of each seed, of length 1
+    centres: float32 [Q, k, dim]
     """
     places = range(centres.shape[1])
     return np.stack([np.einsum("sd,sd->s", vectors, centres[rows, place]) for place in places], axis=1)

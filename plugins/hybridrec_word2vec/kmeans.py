@@ -49,8 +49,9 @@ def elbow(points: Floats, rng: np.random.Generator, starts: int = 1) -> tuple[Cl
     """Return the clustering at the elbow of the within-cluster curve from 10 to 500 clusters, and the curve.
 
     The elbow is the place of the curve that is farthest from its chord, with both axes scaled to [0, 1] (Satopää et
-    al. 2011). With fewer than 500 points the curve ends at their number. Each value of the curve is the best of
-    `starts` starts, for which the largest number of centres is drawn once: fewer clusters start from the first of them.
+    al. 2011). With fewer than 500 points the curve ends at their number. Each value of the curve is the best result of
+    `starts` starts. A start draws as many centres as the largest clustering needs; a clustering into k clusters starts
+    from the first k of them.
     """
     ends = (min(LEAST, len(points)), min(MOST, len(points)))
     sizes = np.unique(np.linspace(*ends, STEPS).round().astype(np.int64))
@@ -63,8 +64,9 @@ def elbow(points: Floats, rng: np.random.Generator, starts: int = 1) -> tuple[Cl
 def spread(points: Floats, k: int, rng: np.random.Generator) -> Floats:
     """Choose k of the points as initial centres by greedy k-means++: float32 [k, D].
 
-    The first centre is drawn uniformly. For each further one 2 + ln k points are drawn, in proportion to 1 - cosine
-    with their nearest centre, and the one after which the sum of these is smallest is taken, as in scikit-learn.
+    The distance of a point is 1 - cosine with its nearest centre. The first centre is drawn uniformly. For each further
+    centre 2 + ln k points are drawn in proportion to their distances; the point that makes the sum of all distances
+    smallest becomes the centre, as in scikit-learn.
     """
     trials = 2 + int(np.log(k))
     chosen = [int(rng.integers(len(points)))]
@@ -83,7 +85,7 @@ def spread(points: Floats, k: int, rng: np.random.Generator) -> Floats:
 
 
 def _distances(points: Floats, chosen: Longs) -> Doubles:
-    """Compute 1 - cosine of all points, float32 [n, D], with the points at `chosen`: float64 [n, len(chosen)].
+    """Compute 1 - cosine of each point, float32 [n, D], and each point at `chosen`: float64 [n, len(chosen)].
 
     Values are never below 0, and exactly 0 for a point and itself.
     """

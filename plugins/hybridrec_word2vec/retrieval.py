@@ -148,10 +148,10 @@ class VotingOptions(AskingOptions):
 class Voting(Asking, DenseModel):
     """Retrieval by votes of each token of a query for its nearest items (or tags).
 
-    With `score: cosine` the vote of a token is the cosine where it is above 0; with `input-output` it is exp(input ·
-    output) over its sum for all candidates, the share of the candidate among the neighbours of the token as the model
-    predicts it. The score is the weighted mean of the votes of all tokens: a candidate that one token strongly predicts
-    scores high, whereas a mean vector favours candidates that suit all tokens a little.
+    With `score: cosine` the vote of a token for a candidate is their cosine if it is above 0. With `input-output` it is
+    exp(input · output) divided by the sum of this over all candidates: the probability with which the model predicts
+    the candidate beside the token. The score is the weighted mean of the votes of all tokens. So a candidate that one
+    token strongly predicts scores high, whereas a mean vector favours candidates that suit all tokens a little.
     """
 
     name = "word2vec-voting"
@@ -177,7 +177,10 @@ class Voting(Asking, DenseModel):
         return vstack([empty, *blocks], format="csr")
 
     def _nearest(self, encoder: QueryEncoder, tokens: Longs, others: Floats) -> Sparse:
-        """Return the votes of each token for the nearest of the vectors `others`, float32 [N, D]: csr [T, N]."""
+        """Return the votes of each of T tokens for its nearest ids: csr [T, N].
+
+        `others`, float32 [N, D], are the vectors of all ids.
+        """
         values = encoder.inputs[tokens] @ others.T
         if encoder.score == "cosine":
             values[values <= 0] = np.nan
@@ -231,7 +234,7 @@ class PlaylistsOptions(AskingOptions):
     neighbours: int = Option(50, ge=1)
     """Number of nearest training users that vote."""
     power: float = Option(4.0, gt=0)
-    """Power of the cosine in a vote; with large values little but the nearest users counts."""
+    """Power of the cosine in a vote; the larger it is, the more the nearest users dominate."""
 
 
 class Playlists(Asking, DenseModel):

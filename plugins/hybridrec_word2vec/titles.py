@@ -115,7 +115,10 @@ class TitleVectors(VectorModel):
         return Word2VecOptions(fields=("items",), score="cosine", shuffle=shuffle, **shared)
 
     def _corpus(self, data: Dataset, words: TokenVocabulary, texts: Ragged) -> Dataset:
-        """Return a dataset whose items are words and whose users are the training users, or the texts of items."""
+        """Return a dataset whose items are words.
+
+        Its users are the training users or, with `sentences: texts`, the texts of items.
+        """
         if self.config.sentences == "plays":
             return _played_words(data, texts.matrix(binary=True))
         return _with_words(data, data.items.vocabulary, texts)
@@ -149,7 +152,7 @@ class TitleVectors(VectorModel):
         return super().embeddings(data) | {"words": Embedding(self._words.words, words, self._counts)}
 
     def state(self) -> State:
-        """Return the vectors of items, those of words multiplied by their weights, the words and their counts."""
+        """Return the vectors of items, the vectors of words times the words' weights, the words and their counts."""
         return {"items": self._items, "vectors": self._vectors, "counts": self._counts, **self._words.state()}
 
     def restore(self, state: State) -> Self:

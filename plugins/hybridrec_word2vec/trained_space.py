@@ -1,4 +1,4 @@
-"""Trained spaces: the vectors of all tokens, those of queries among them, and the base of components with a space."""
+"""Trained spaces: the vectors of all tokens, the encoding of queries as vectors, and the base of their components."""
 
 from __future__ import annotations
 
@@ -81,12 +81,12 @@ class TrainedSpace:
 class QueryEncoder:
     """Encoding of queries as weighted tokens of a trained space, and as vectors in it.
 
-    score: the vectors that candidates are compared by: output vectors, or input vectors by cosine
+    score: `input-output` compares a query with the output vectors of candidates, `cosine` with their input vectors
     context: number of the last items of a query that count, None for all
     weights: field -> weight of its tokens, 1 for fields that are not named
     average: `tokens` if a query is the mean of all its tokens, `fields` if it is the mean of its fields, each the mean
         of its own tokens
-    similarity: the measure by which the mean and an output vector are compared
+    similarity: with `input-output`, the measure by which the query's mean and an output vector are compared
     """
 
     trained: TrainedSpace
@@ -119,7 +119,10 @@ class QueryEncoder:
         return self.trained.places_of(target, self.similarity)
 
     def probes(self, queries: QueryBatch) -> Floats:
-        """Return the vectors of queries scaled for the similarity: float32, as wide as `places`; NaN if unknown."""
+        """Return the vectors of queries scaled for the similarity: float32, as wide as `places`.
+
+        NaN rows for queries without a token that has a vector.
+        """
         vectors = self.query_vectors(queries)
         return vectors if self.score == "cosine" else self.similarity.probes(vectors)
 
@@ -166,7 +169,10 @@ class SpaceModel(VectorModel):
         return self.encoder.places(target)
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return the vectors of queries, float32, as wide as `vectors`; NaN rows without a token that has a vector."""
+        """Return the vectors of queries, float32, as wide as `vectors`.
+
+        NaN rows for queries without a token that has a vector.
+        """
         return self.encoder.probes(queries)
 
     def embeddings(self, data: Dataset) -> dict[str, Embedding]:

@@ -98,7 +98,7 @@ def _escaped(text: str) -> str:
 def _vocabulary(recommender: Recommender, embeddings: dict[str, Embedding]) -> pl.DataFrame:
     """Return a row for each id with a vector: `kind`, `id`, `name`, `count`, `position`.
 
-    The last two are null where the counts are unknown.
+    `count` and `position` are null for kinds whose counts are unknown.
     """
     import polars as pl
 

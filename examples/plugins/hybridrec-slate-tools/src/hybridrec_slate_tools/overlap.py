@@ -25,5 +25,5 @@ def overlap(run: Path, at: int) -> None:
 
 
 def _share(slates: pl.DataFrame, others: pl.DataFrame) -> float:
-    """Return the share of the recommendations that `others` have for the same query; 0 if there are none."""
+    """Return the share of the rows of `slates` whose id `others` has for the same query; 0 if `slates` has no rows."""
     return slates.join(others, on=["query", "id"], how="semi").height / max(slates.height, 1)
