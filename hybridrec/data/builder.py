@@ -245,7 +245,7 @@ def _impressions(frame: pl.DataFrame | None, users: Vocabulary, items: Vocabular
 
 
 def _texts(frame: pl.DataFrame | None, column: str, ids: Vocabulary) -> tuple[str, ...]:
-    """Return a text for each id, taken from the first row of the frame that has the id; "" if there is none."""
+    """Return a text for each id, taken from the first row of the frame that has the id; "" if no row has it."""
     import polars as pl
 
     if frame is None or column not in frame.columns:
@@ -271,9 +271,10 @@ def _of_ids(ids: Vocabulary) -> pl.DataFrame:
 
 
 def _csr(frame: pl.DataFrame, rows: tuple[str, Vocabulary], columns: tuple[str, Vocabulary]) -> Sparse:
-    """Return the pairs of ids in two columns as csr float32: the sum of their weights, or their number without weights.
+    """Return a csr float32 with an entry for each pair of ids that occurs in two columns: the sum of its rows' weights.
 
-    `rows` and `columns` are (name of the column, vocabulary).
+    Without a column of weights, the entry is the number of rows that have the pair. `rows` and `columns` are each (name
+    of a column of ids, its vocabulary), for the rows and the columns of the matrix.
     """
     shape = (len(rows[1]), len(columns[1]))
     places = (rows[1].encode(frame[rows[0]]), columns[1].encode(frame[columns[0]]))
@@ -294,7 +295,10 @@ def _triples(frame: pl.DataFrame, users: Vocabulary, items: Vocabulary, ids: Voc
 
 
 def _features(kind: EntityKind, tables: Tables, ids: Vocabulary) -> Features | None:
-    """Return the typed columns of a kind, its labels as one of them; None if it has neither features nor labels."""
+    """Return the features of a kind: its typed columns, and one more column that holds all its labels.
+
+    The result is None if the kind has neither.
+    """
     import polars as pl
 
     columns = {}
@@ -313,9 +317,9 @@ def _features(kind: EntityKind, tables: Tables, ids: Vocabulary) -> Features | N
 
 
 def feature_column(name: str, values: pl.Series) -> FeatureColumn:
-    """Return a polars column as a feature column: its type follows from the polars type, and null is unknown.
+    """Return a polars column as a feature column, of the type that fits the polars type; a null is an unknown value.
 
-    Raises PluginError for a type that is none of number, boolean, date, datetime, text and list of texts.
+    Raises PluginError for a column that holds neither numbers, booleans, dates, datetimes, texts nor lists of texts.
     """
     import polars as pl
 

@@ -24,9 +24,9 @@ def check_dataset(data: object) -> Dataset:
 def check_fold(fold: object, data: Dataset) -> Fold:
     """Return a fold of `data` if it keeps the contract of splitters; raise PluginError if not.
 
-    A fold must have the vocabularies of the data; for every query the truth of each target (csr of ones), a unit
-    (int32) and a weight (positive float64); the candidate items as bool[I], or None. Gains, if it has any, must have
-    the same entries as the truth.
+    The training part of a fold must have the vocabularies of the data. The truth of each target must be a csr of ones
+    with a row for each query. Each query must have a unit (int32) and a weight (float64, positive). The candidate items
+    must be bool[I], or None. If the fold has gains of a target, they must have the same entries as its truth.
     """
     if not isinstance(fold, Fold):
         raise PluginError(f"a splitter must yield objects of class Fold, not {type(fold).__name__}")
@@ -37,7 +37,7 @@ def check_fold(fold: object, data: Dataset) -> Fold:
 
 
 def check_hidden(fold: Fold) -> None:
-    """Raise PluginError if the truth of a query has items of its history or of its user's training history."""
+    """Raise PluginError if the truth of a query has an item of its own history or of its user's training history."""
     matrix, history = fold.truth["items"], fold.queries.history
     truth = Ragged(matrix.indices, matrix.indptr, matrix.shape[1])
     for rows in history.blocks():
@@ -55,7 +55,7 @@ def check_hidden(fold: Fold) -> None:
 
 
 def _check_known(place: str, fold: Fold, data: Dataset) -> None:
-    """Check the training part and the queries of a fold, which are all that is known at recommendation time."""
+    """Check the training part and the queries of a fold, which hold all that components know; raises PluginError."""
     for field, value, cls in (("train", fold.train, Dataset), ("queries", fold.queries, QueryBatch)):
         if not isinstance(value, cls):
             raise PluginError(f"{place}: {field} must be a {cls.__name__}, not {type(value).__name__}")
@@ -80,7 +80,7 @@ def _check_known(place: str, fold: Fold, data: Dataset) -> None:
 
 
 def _check_asked(place: str, fold: Fold, data: Dataset) -> None:
-    """Check the truth, the gains, the units, the weights and the candidate items of a fold."""
+    """Check the truth, gains, units, weights and candidate items of a fold; raises PluginError."""
     n = len(fold.queries)
     for target in data.targets:
         if target not in fold.truth:
@@ -129,12 +129,15 @@ def _check_shape(subject: str, shape: tuple[int, ...], queries: int, size: int, 
 
 
 def _outside(codes: NDArray[np.integer], size: int) -> Bools:
-    """Return a bool mask of the codes outside a vocabulary of this size."""
+    """Return bool, parallel to `codes`: true for a code that a vocabulary of this size does not have."""
     return (codes < 0) | (codes >= size)
 
 
 def _refuse(subject: str, message: str, wrong: Bools, values: NDArray[np.generic]) -> None:
-    """Raise PluginError if any entry of `wrong` is true; in `message` {0} is the first such value, {1} its position."""
+    """Raise PluginError if any entry of `wrong` is true.
+
+    In `message`, `{0}` stands for the first of `values` that is wrong, and `{1}` for its position.
+    """
     if wrong.any():
         place = int(np.argmax(wrong))
         raise PluginError(f"{subject} {message.format(values[place], place)}")

@@ -123,7 +123,8 @@ class Dataset:
     def _matrix(self, owner: str, kind: EntityKind) -> Sparse:
         """Return the result of `user_matrix` (`owner` "user") or `item_matrix` ("item").
 
-        Every matrix is cached except that of the users' items. Threads that race to make one make equal matrices.
+        Every matrix is cached except the one of the users' items, which is as large as the interactions. Threads that
+        race to make a matrix make equal ones.
         """
         if owner == "user" and kind == ITEMS:  # not kept: as large as the interactions themselves
             return frozen_csr(self.interactions.matrix(binary=True))
@@ -136,7 +137,10 @@ class Dataset:
         return self._matrices[owner, kind]
 
     def _with_counts(self, owner: str, kind: EntityKind) -> Sparse:
-        """Return the stated entities of users or items plus the counts of assignments: csr [owners, entities]."""
+        """Return the entities of a kind that each user or item (`owner`) has: csr float32 [owners, entities].
+
+        A value is the stated value plus the number of times that the entity was assigned.
+        """
         stated, size = (self.user_has, self.users) if owner == "user" else (self.item_has, self.items)
         declared = stated.get(kind)
         if declared is None:
@@ -149,7 +153,10 @@ class Dataset:
         return (declared + csr_matrix((ones, (rows, given[:, 2])), shape=declared.shape)).tocsr()
 
     def through(self, history: Ragged, kind: EntityKind) -> Sparse:
-        """Return the number of distinct items of each history that have each entity: csr float32 [rows, entities]."""
+        """Count, for each history and each entity of a kind, the distinct items of the history that have the entity.
+
+        The result is csr float32 [rows of `history`, entities].
+        """
         has = self.item_matrix(kind)
         ones = csr_matrix((np.ones_like(has.data), has.indices, has.indptr), shape=has.shape)
         return (history.matrix(binary=True) @ ones).tocsr()
@@ -160,10 +167,10 @@ class Dataset:
         return pair_keys(self.interactions.rows, self.interactions.ids, len(self.items))
 
     def hide(self, hidden: Bools) -> Dataset:
-        """Return the dataset without the hidden interactions and the assignments of hidden (user, item) pairs.
+        """Return the dataset without the hidden interactions, and without the assignments that belong to hidden pairs.
 
-        `hidden` is bool, parallel to `interactions.ids`. A pair with a repeat that stays visible keeps its assignments,
-        since removing them would reveal the hidden repeat.
+        `hidden` is bool, parallel to `interactions.ids`. A (user, item) pair is hidden if all its interactions are: a
+        pair with a repeat that stays visible keeps its assignments, since removing them would reveal the hidden repeat.
         """
         shown = replace(self, interactions=self.interactions.where(~hidden))
         if not any(len(given) for given in self.assignments.values()):
@@ -198,9 +205,10 @@ class Dataset:
         )
 
     def hide_items(self, hidden: Bools) -> Dataset:
-        """Return the dataset without assignments to and impressions of the items marked in `hidden`, bool[I].
+        """Return the dataset without the assignments and the impressions of the items marked in `hidden`, bool[I].
 
-        Assignments by users who did not interact with an item are removed too, as they reveal as much about it.
+        Interactions with these items stay; `hide` removes them. Assignments by users who did not interact with an item
+        are removed too, as they reveal as much about it.
         """
         shown = self.impressions
         return replace(
@@ -262,12 +270,15 @@ class Dataset:
 
 
 def pair_keys(users: Ints, items: Ints, n_items: int) -> NDArray[np.int64]:
-    """Return one int64 key for each (user, item) pair."""
+    """Return an int64 key for each pair of codes in two parallel arrays: `user * n_items + item`."""
     return users.astype(np.int64) * n_items + items
 
 
 def contains(among: NDArray[np.int64], keys: NDArray[np.int64]) -> Bools:
-    """Return bool, parallel to `keys`: true if `among` has the key. It is many times faster than numpy 2.4's `isin`."""
+    """Return bool, parallel to `keys`: true if `among` has the key.
+
+    This is many times faster than `isin` of numpy 2.4.
+    """
     if not len(among) or not len(keys):
         return np.zeros(len(keys), bool)
     ordered = np.sort(among)
@@ -285,7 +296,10 @@ def _without_rows(ragged: Ragged, hidden: Bools) -> Ragged:
 
 
 def _members(state: Mapping[str, NDArray[Any]], name: str) -> list[tuple[str, str]]:
-    """Return (key, name of its arrays) for each entry of the dict that `flatten` turned into arrays under `name`."""
+    """Return (key, beginning of the names of its arrays) for each entry of a dict that `flatten` turned into arrays.
+
+    `name` is the name that `flatten` gave to the dict.
+    """
     return [(key, f"{name}.{place}") for place, key in enumerate(_texts_of(state, f"{name}.keys"))]
 
 

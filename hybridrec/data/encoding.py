@@ -65,7 +65,10 @@ def _stated(queries: Sequence[Query], dataset: Dataset) -> dict[EntityKind, Spar
 
 
 def _user_features(queries: Sequence[Query], users: Ints, features: Features | None) -> Features | None:
-    """Return the features of the queries' users: the values that a query states, else the values in the data."""
+    """Return the features of the queries' users: the values that a query states, else the values in the data.
+
+    The result is None if the data has no features of users.
+    """
     stated = _columns([query.user_features for query in queries], features, "user_features")
     if features is None or stated is None:
         return None if features is None else features.take(users)
@@ -73,9 +76,10 @@ def _user_features(queries: Sequence[Query], users: Ints, features: Features | N
 
 
 def _columns(rows: Sequence[Mapping[str, FeatureValue]], columns: Features | None, name: str) -> Features | None:
-    """Return the values that queries state, as columns of the types in the data; None if no query states any.
+    """Encode the values that queries state (`rows`) in columns like `columns`, the features in the data.
 
-    Raises DataError if the data has no such columns; `name` is the field of `Query` for its message.
+    The result is None if no query states any. Raises DataError if queries state values but `columns` is None; `name` is
+    the field of `Query` that its message names.
     """
     if not any(rows):
         return None
@@ -90,7 +94,10 @@ def _encode_rows(
     times: Doubles | None = None,
     weights: Doubles | None = None,
 ) -> Ragged:
-    """Return the codes of the known ids of each row, in order; `times` and `weights` are parallel to all given ids."""
+    """Return the codes of the known ids in each row, in order; unknown ids are left out.
+
+    `times` and `weights` have a value for every given id, known or not, row after row.
+    """
     codes = vocabulary.encode([external for row in rows for external in row])
     offsets = offsets_of(np.array([len(row) for row in rows], np.int64))
     weights32 = None if weights is None else weights.astype(np.float32)
@@ -100,9 +107,10 @@ def _encode_rows(
 def _beside_items(
     queries: Sequence[Query], name: Literal["item_times", "item_weights"], default: float
 ) -> Doubles | None:
-    """Return the field `name` of all queries, one value per item, float64; None if no query states it.
+    """Return the field `name` of all queries as one float64 array, with a value for each item of each query.
 
-    Queries that do not state it get `default`. Raises DataError if a query does not have one value for each item.
+    The items of a query that does not state the field get `default`. The result is None if no query states it. Raises
+    DataError if a query states another number of values than it has items.
     """
     stated: list[Sequence[float] | None] = [getattr(query, name) for query in queries]
     if all(values is None for values in stated):

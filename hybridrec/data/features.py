@@ -28,9 +28,11 @@ class FeatureColumn:
     """One typed column with a row for each of N entities or requests.
 
     type: "number", "category", "flag" or "time"
-    values: for numbers float32[N], for flags float32[N] of 1 and 0, for times float64[N] in seconds since 1970, each
-        NaN where unknown; for categories csr float32 [N, len(categories)], where a row has an entry for each of its
-        categories, and none if they are unknown
+    values: for numbers float32[N], NaN where unknown
+        for flags float32[N] of 1 and 0, NaN where unknown
+        for times float64[N], seconds since 1970, NaN where unknown
+        for categories csr float32 [N, len(categories)], with an entry for each category of a row; the row is empty if
+            its categories are unknown
     categories: the names of the categories, ascending; empty for the other types
     """
 
@@ -142,7 +144,7 @@ class Features:
 
     @property
     def numeric(self) -> tuple[str, ...]:
-        """The names that `numbers` accepts: columns of numbers, flags and times, and labels, which have weights."""
+        """The names that `numbers` accepts: all columns of numbers, flags and times, and labels, which have weights."""
         labels = self.columns[LABELS].categories if LABELS in self.columns else ()
         return (*(name for name, column in self.columns.items() if column.type != "category"), *labels)
 
@@ -158,7 +160,7 @@ class Features:
     def numbers(self, name: str) -> Doubles:
         """Return a column of numbers, flags or times, or the weights of a label: float64[N], NaN where unknown.
 
-        Raises DataError for a name that is none of these.
+        Raises DataError for any other name.
         """
         if name in self.columns and self.columns[name].type != "category":
             return np.asarray(self.columns[name].values, np.float64)
@@ -175,9 +177,10 @@ class Features:
         return Features({name: column.take(rows) for name, column in self.columns.items()})
 
     def encode(self, rows: Sequence[Mapping[str, FeatureValue]], place: str) -> Features:
-        """Return features with the same columns and the given values: for each row a mapping from a name in `types`.
+        """Encode new rows in the columns of these features; each row maps some of the names in `types` to their values.
 
-        Raises DataError for an unknown name or a value of another type; `place` begins its message.
+        A value that a row does not have is unknown. Raises DataError for an unknown name or a value of another type;
+        `place` begins its message.
         """
         types = self.types
         for name in dict.fromkeys(name for values in rows for name in values):
@@ -203,7 +206,7 @@ class Features:
 
     @classmethod
     def stack(cls, parts: Sequence[Features]) -> Features:
-        """Concatenate the rows of features with the same columns."""
+        """Concatenate the rows of several features, which all have the same columns."""
         columns = {}
         for name, first in parts[0].columns.items():
             values = [features.columns[name].values for features in parts]
@@ -212,9 +215,10 @@ class Features:
         return cls(columns)
 
     def updated(self, others: Features) -> Features:
-        """Return these features with values replaced by the known values of `others`, which has the same columns.
+        """Return these features, in which the known values of `others` replace the values in the same rows and columns.
 
-        A label replaces only the labels with the same text before the colon: "genre:jazz" replaces "genre:rock".
+        `others` has the same columns and the same number of rows. In a row, a label replaces only labels with the same
+        text before the colon: "genre:jazz" replaces "genre:rock".
         """
         columns = {}
         for name, mine in self.columns.items():
@@ -227,7 +231,7 @@ class Features:
         return Features(columns)
 
     def _matrix(self) -> tuple[tuple[str, ...], Sparse]:
-        """Return `names` and `matrix`, encoded at the first call; threads that race to do so make equal results."""
+        """Return (`names`, `matrix`), cached from the first call on; threads that race to make them make equal ones."""
         if "matrix" not in self._encoded:
             self._encoded["matrix"] = self._encode_matrix()
         encoded: tuple[tuple[str, ...], Sparse] = self._encoded["matrix"]
@@ -248,7 +252,7 @@ class Features:
 
 
 def _texts(value: FeatureValue, *place: str) -> Sequence[str]:
-    """Return the categories that a value names, none for None.
+    """Return the categories that a value names; an empty sequence for None.
 
     Raises DataError for a value that is neither a text nor a list of texts; `place` begins its message.
     """
@@ -264,9 +268,9 @@ def _prefixes(labels: Sequence[str]) -> list[str]:
 
 
 def _replaced(mine: FeatureColumn, given: FeatureColumn, *, by_prefix: bool) -> Sparse:
-    """Return for each row the categories of `given` if it has any, else the categories of `mine`: csr [N, C].
+    """Return the categories of each row: its categories in `given`, or if it has none there, in `mine`; csr [N, C].
 
-    With `by_prefix`, the categories of each prefix are replaced on their own.
+    With `by_prefix` this is done separately for the categories of each prefix (the text before the colon).
     """
     groups = _prefixes(mine.categories) if by_prefix else [""] * len(mine.categories)
     names, group = np.unique(np.array(groups, str), return_inverse=True)
@@ -285,7 +289,7 @@ def _indicators(column: FeatureColumn) -> Sparse:
 
 
 def _names(name: str, column: FeatureColumn) -> Sequence[str]:
-    """Return the names of the columns that `_indicators` returns: "column:category", a label, or the name of a flag."""
+    """Return the names of the columns of the result of `_indicators`: "column:category", a label or a flag's name."""
     if column.type == "flag":
         return [name]
     return column.categories if name == LABELS else [f"{name}:{category}" for category in column.categories]

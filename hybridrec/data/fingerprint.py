@@ -17,9 +17,9 @@ from hybridrec.data.vocabulary import Vocabulary
 def flatten(value: object, name: str = "") -> Iterator[tuple[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]]]:
     """Yield (name, array) pairs with the content of a value.
 
-    The value may be an array, sparse matrix, vocabulary, text or number, or a dict or dataclass of those.
-    Several texts become one array of their UTF-8 bytes and one of the end of each; None yields nothing. `name` begins
-    the names of the arrays. Raises TypeError for other types.
+    The value may be an array, a csr matrix, a vocabulary, a text, a tuple of texts, an integer, or a dict or dataclass
+    of such values. A tuple of texts becomes two arrays: the UTF-8 bytes of all texts, and the position at which each
+    text ends. For None nothing is yielded. `name` begins the names of the arrays. Raises TypeError for other types.
     """
     if value is None:
         return
@@ -57,12 +57,15 @@ def flatten(value: object, name: str = "") -> Iterator[tuple[str, np.ndarray[tup
 
 
 def json_digest(content: object, size: int = 16) -> str:
-    """Return a hex digest, of `size` bytes, of values that JSON can hold; the order of keys makes no difference."""
+    """Return the hex digest, of `size` bytes, of a value that JSON can hold; the order of keys makes no difference."""
     return hashlib.blake2b(json.dumps(content, sort_keys=True).encode(), digest_size=size).hexdigest()
 
 
 def fingerprint(*values: object) -> str:
-    """Return a hex digest of values that `flatten` accepts: of the names, types, shapes and bytes of their arrays."""
+    """Return one hex digest of all these values, which may be of any type that `flatten` accepts.
+
+    It depends on the names, types, shapes and bytes of the arrays that `flatten` makes of them.
+    """
     digest = hashlib.blake2b(digest_size=16)
     for place, value in enumerate(values):
         for name, array in flatten(value, str(place)):

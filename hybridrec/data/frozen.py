@@ -68,7 +68,7 @@ def freeze(holder: Any, *, canonical: bool = True) -> None:
 
 
 def _members(holder: Any) -> tuple[str, ...]:
-    """Return the names of the fields of a dataclass that its constructor takes, looked up once for each class."""
+    """Return the names of the fields that the constructor of a dataclass takes, looked up once for each class."""
     if holder not in _NAMES:
         _NAMES[holder] = tuple(member.name for member in fields(holder) if member.init)
     return _NAMES[holder]

@@ -193,7 +193,11 @@ class QueryBatch:
 
     @classmethod
     def stack(cls, batches: Sequence[QueryBatch]) -> QueryBatch:
-        """Concatenate batches; a field that only some of them have is padded in the others."""
+        """Concatenate batches.
+
+        A field that only some batches have is padded in the others, except for `ids`, which all batches must have to
+        keep them.
+        """
         times = [np.full(len(b), np.nan) if b.times is None else b.times for b in batches]
         disliked = [b.disliked or Ragged.empty(len(b), b.history.width) for b in batches]
         return cls(
@@ -215,7 +219,10 @@ class QueryBatch:
         )
 
     def has(self, name: Field) -> Bools:
-        """Return bool[Q]: true if the query has this field; for `EVERY_KIND`, if it has any entity, items included."""
+        """Return bool[Q]: true if the query has this field.
+
+        The field `EVERY_KIND` means entities of any kind, items included.
+        """
         if name == "user":
             return self.users != PADDING
         if name == ITEMS:
@@ -257,7 +264,7 @@ class QueryBatch:
 def _stacked(parts: Sequence[Features | None], lengths: Sequence[int]) -> Features | None:
     """Concatenate the rows of features; a part that is None becomes rows of unknown values, of the given length.
 
-    The result is None if all parts are.
+    The result is None if all parts are None.
     """
     stated = next((features for features in parts if features is not None), None)
     if stated is None:

@@ -24,7 +24,7 @@ class Ragged:
     """Rows of ids of different lengths, each in order and with repeats; row r is `ids[offsets[r]:offsets[r + 1]]`.
 
     ids: int32, the ids of all rows, one row after the other
-    offsets: int64[rows + 1], the position in `ids` at which each row begins, and the end of the last
+    offsets: int64[rows + 1], the position in `ids` at which each row begins, and as last entry the end of the last row
     width: the size of the ids' vocabulary, which is the number of columns of `matrix()`
     times: seconds since 1970
     weights: positive numbers
@@ -33,7 +33,7 @@ class Ragged:
     gains: the worth of each interaction to metrics, if that is not its weight (the price paid, say)
     targets: bool, true for the interactions of the kinds that are asked for; the others only inform
 
-    The last six are parallel to `ids`, or None if the data has none. All arrays are read-only.
+    Each of the last six has a value for each id, or is None if the data has no such values. All arrays are read-only.
     """
 
     ids: Ints
@@ -104,7 +104,7 @@ class Ragged:
 
     @classmethod
     def stack(cls, parts: Sequence[Ragged]) -> Ragged:
-        """Concatenate the rows of all parts; the columns parallel to `ids` are kept if every part has them."""
+        """Concatenate the rows of all parts; a column parallel to `ids` (times, say) is kept if every part has it."""
 
         def joined(columns: Sequence[NDArray[Any] | None]) -> NDArray[Any] | None:
             present = [column for column in columns if column is not None]
@@ -148,7 +148,7 @@ class Ragged:
         return result
 
     def blocks(self) -> Iterator[slice]:
-        """Iterate over slices of rows with about `BLOCK` ids each, so few that work on a slice stays in the cache."""
+        """Iterate over slices of rows with about `BLOCK` ids each, so few that they fit into the processor's cache."""
         rows = max(len(self) * BLOCK // max(len(self.ids), 1), 1)
         return (slice(start, min(start + rows, len(self))) for start in range(0, len(self), rows))
 
@@ -178,7 +178,10 @@ class Ragged:
         return self.where(np.arange(len(self.ids)) >= np.repeat(self.offsets[1:] - n, self.lengths))
 
     def latest(self) -> Doubles | None:
-        """Return the latest time in each row, float64[len(self)], NaN if a row has none; None without `times`."""
+        """Return the latest time in each row: float64[len(self)], NaN if a row has no time.
+
+        The result is None if `times` is None.
+        """
         if self.times is None:
             return None
         result = np.full(len(self), np.nan)
@@ -208,10 +211,10 @@ def offsets_of(lengths: NDArray[np.integer]) -> Longs:
 
 
 def grouped(codes: Ints, size: int) -> tuple[NDArray[np.integer], Longs]:
-    """Return the positions that sort `codes`, and the offset of each code among them: int64[size + 1].
+    """Return (positions, offsets): the positions that sort `codes`, and the place among them at which each code begins.
 
-    Codes are from 0 to size - 1; equal codes keep their order. The conversion to csr is a counting sort, which
-    takes a third of the time of a stable comparison sort.
+    The offsets are int64[size + 1]. Codes are from 0 to size - 1; equal codes keep their order. The conversion to csr
+    is a counting sort, which takes a third of the time of a stable comparison sort.
     """
     places = np.arange(len(codes), dtype=np.int32 if len(codes) <= np.iinfo(np.int32).max else np.int64)
     by_code = csr_matrix((np.zeros(len(codes), np.int8), (codes, places)), shape=(size, len(codes)))
@@ -219,7 +222,7 @@ def grouped(codes: Ints, size: int) -> tuple[NDArray[np.integer], Longs]:
 
 
 def _collapsed(groups: Ints) -> Ints:
-    """Return the groups; if all are equal, as is usual in a training part, as a view of one value, to save memory."""
+    """Return the groups; to save memory, a view of one value if all are equal, as is usual in a training part."""
     if not len(groups) or (groups != groups[0]).any():
         return groups
     return np.broadcast_to(groups[:1].copy(), groups.shape)

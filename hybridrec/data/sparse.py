@@ -37,7 +37,7 @@ def make_csr(
 
 
 def filled(matrix: Sparse, value: float) -> Sparse:
-    """Return a csr float32 with this value at every stored entry of a matrix, in arrays of its own."""
+    """Return a csr float32 with this value at every stored entry of a matrix; it shares no arrays with the matrix."""
     values = np.full(len(matrix.data), value, np.float32)
     return make_csr(values, matrix.indices.copy(), matrix.indptr.copy(), matrix.shape)
 

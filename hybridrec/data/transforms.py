@@ -34,9 +34,10 @@ class WeightOptions(Options):
 
 
 def split_dislikes(interactions: Ragged, options: WeightOptions) -> tuple[Ragged, Ragged | None]:
-    """Return the interactions without the dislikes among them, and the dislikes, without weights; None without any.
+    """Return (interactions, dislikes): the interactions that are not dislikes, and the dislikes.
 
-    Raises DataError if `options` say what a dislike is, and the data has no weights.
+    The second is None if there are no dislikes. The dislikes have no weights. Raises DataError if `options` say what a
+    dislike is but the data has no weights, and if a weight could be both a dislike and an interaction by `options`.
     """
     weights = interactions.weights
     if weights is None:
@@ -89,9 +90,9 @@ def _decayed(interactions: Ragged, weights: Floats | None, half_life: float) -> 
 def k_core(data: Dataset, *, users: int = 1, items: int = 1) -> Dataset:
     """Drop interactions of rare users and items, repeatedly until all users and items that remain have enough.
 
-    A user has enough with `users` distinct items, an item with `items` distinct users. Vocabularies keep their codes,
-    and tag assignments of dropped interactions stay, as an item below the limit may still be described. (Seidman 1983,
-    "Network structure and minimum degree", on the bipartite graph.)
+    A user must have at least `users` distinct items, and an item at least `items` distinct users. Vocabularies keep
+    their codes, and tag assignments of dropped interactions stay, as an item below the limit may still be described.
+    (Seidman 1983, "Network structure and minimum degree", on the bipartite graph.)
     """
     pairs, place = np.unique(data.pairs, return_inverse=True)
     pair_users, pair_items = np.divmod(pairs, max(1, len(data.items)))

@@ -15,7 +15,7 @@ SHOWN = 3
 
 
 class BadLineOptions(Options):
-    """The option of readers that makes malformed lines an error, or skips them."""
+    """The option of readers that decides if malformed lines are an error or are skipped."""
 
     strict: bool = True
     """Treat a malformed line as an error. If false, such lines are skipped; the notes of the run give their number and
@@ -34,7 +34,7 @@ class BadLines:
     def __init__(self, *, strict: bool, option: bool = True) -> None:
         """Raise an error at the first malformed line if `strict`; else count such lines.
 
-        With `option` the message of the error advises to set the option `strict`.
+        With `option` the message of the error says that `strict: false` skips malformed lines.
         """
         self.strict = strict
         self._advice = "; `strict: false` skips malformed lines" if option else ""
@@ -47,9 +47,10 @@ class BadLines:
         return self._counts.total()
 
     def add(self, path: Path, lines: Collection[int], fault: str, *, unit: str = "line") -> None:
-        """Record malformed lines (or rows) of a file, counted from 1, with the fault of the first of them.
+        """Record the numbers (from 1) of malformed lines of a file; `fault` describes the first of them.
 
-        Raises DataError if there are any and the reader is strict.
+        `unit` is "line", or "row" for files without lines. Raises DataError if `lines` is not empty and the reader is
+        strict.
         """
         if not len(lines):
             return
@@ -69,7 +70,7 @@ class BadLines:
 
 
 def _places(first: list[tuple[str, str, int]]) -> str:
-    """Return a text of places (fault, unit, line), grouped by fault: "lines 2 and 5: no song; line 10: no user"."""
+    """Describe places (fault, unit, line) in words, grouped by fault: "lines 2 and 5: no song; line 10: no user"."""
     groups = []
     for (fault, unit), group in groupby(first, key=lambda place: place[:2]):
         lines = [str(line) for *_, line in group]

@@ -55,9 +55,10 @@ FIRST_EPOCH = 315532800.0
 class TimeForm:
     """The form of a column of times.
 
-    unit: the unit of numbers since 1970; None if the values are texts, or dates by their type
-    form: the strptime format of texts; None for ISO 8601
-    ambiguous: the format with day and month exchanged, if every value fits that as well; else None
+    unit: the unit of values that are numbers since 1970; else None
+    form: the strptime format of the values; None if none is needed: for numbers since 1970, typed dates and ISO 8601
+    ambiguous: the same format with day and month exchanged, if the values fit it as well and nothing decides between
+        the two; else None
     """
 
     unit: TimeUnit | None = None
@@ -69,12 +70,14 @@ class TimeForm:
 class ColumnProfile:
     """The type of a column, and figures about its values.
 
-    type: "list" if a cell holds values, "nested" if it holds objects or lists, also as text in brackets
+    type: the type of the values; a cell of the type "list" holds several values, a cell of the type "nested" holds
+        objects, lists of lists, or text in brackets
     rows, stated, distinct: the number of rows, of rows with a value, and of different values
     missing: texts in the column that stand for a missing value
-    numbers: the smallest and the greatest number, and True if all are integers; None unless the type is number or year
-    decimal, thousands: the marks in numbers that are texts
-    time: the form of times; None unless the type is time
+    numbers: (the smallest number, the greatest number, True if all numbers are integers); None unless the type is
+        "number" or "year"
+    decimal, thousands: the decimal mark and the mark between thousands in numbers that are texts
+    time: the form of times; None unless the type is "time"
     length: the mean number of characters of a value
     separator: the mark between several values in one cell; None if cells have one value
     bad: the number of values that are not of the type
@@ -229,7 +232,7 @@ def _time_form(distinct: pl.Series, dtype: pl.DataType, stated: pl.Series) -> Ti
 
 
 def _holds_objects(dtype: pl.DataType) -> bool:
-    """Return True for a type of objects, of lists of objects, or of lists of lists."""
+    """Return True for a nested type other than a list of plain values: objects, lists of objects, lists of lists."""
     import polars as pl
 
     return not isinstance(dtype, pl.List | pl.Array) or dtype.inner.is_nested()
@@ -262,7 +265,7 @@ def _in_file_order(stated: pl.Series, day: TimeForm, month: TimeForm) -> TimeFor
 
 
 def _marks(distinct: pl.Series) -> tuple[str, str | None]:
-    """Return the decimal mark of numbers that are texts, and their mark between thousands, None if there is none."""
+    """Return (decimal mark, mark between thousands) of numbers that are texts; the second is None if there is none."""
     shapes = {
         (".", ","): r"^[-+]?\d{1,3}(,\d{3})+(\.\d+)?$",
         (",", None): r"^[-+]?\d+,\d+$",
@@ -313,9 +316,9 @@ GLUED = re.compile(r"^([a-z]{3,})(id|name|price|code)$")
 
 
 def describe_types(columns: Iterable[ColumnProfile]) -> str:
-    """Return one line with the name of each column, its type and its numbers of distinct and of stated values.
+    """Return one line with the name of each column, its type, and its numbers of distinct and of stated values.
 
-    Of more than SHOWN columns, the line has the first ones and the number of the others.
+    If there are more than SHOWN columns, the line has the first SHOWN columns and the number of the others.
     """
     described = [f"{column.name} ({_described(column)})" for column in columns]
     more = [f"{len(described) - SHOWN:,} more columns"] if len(described) > SHOWN else []

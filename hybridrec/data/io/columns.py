@@ -55,7 +55,10 @@ class ColumnTable(Generic[S]):
 
     @classmethod
     def of(cls, source: S, bad_lines: BadLines, frames: Mapping[str, pl.DataFrame] = NO_FRAMES) -> ColumnTable[S]:
-        """Open the file, or the one of `frames` that its path names; malformed lines are reported to `bad_lines`."""
+        """Open a file, or the frame in `frames` that its path names (`frame:NAME`).
+
+        Malformed lines are reported to `bad_lines`.
+        """
         frame, origin = load(source, bad_lines, frames)
         return cls(source, frame, bad_lines, origin)
 
@@ -73,7 +76,7 @@ class ColumnTable(Generic[S]):
         return schema[name]
 
     def unrolled(self, column: str) -> ColumnTable[S]:
-        """Return the table with a row for each entry of the lists in a column; unchanged if the column has no lists."""
+        """Return the table with a row for each entry of the lists in a column, or the same table if it has none."""
         import polars as pl
 
         if not isinstance(self.dtype(column), pl.List):
@@ -90,9 +93,10 @@ class ColumnTable(Generic[S]):
         return self.column(name)
 
     def ids(self, column: str) -> pl.Series:
-        """Return a column of ids as texts of type `Enum`, whose categories are sorted; a missing id is malformed.
+        """Return a column of ids as texts of type `Enum`, whose categories are sorted.
 
-        The ids are encoded while the file is streamed, so that a whole column of text is never in memory.
+        An id that is missing, blank or very long is malformed, and so is one with a NUL character. The ids are encoded
+        while the file is streamed, so that a whole column of text is never in memory.
         """
         import polars as pl
 
@@ -123,7 +127,10 @@ class ColumnTable(Generic[S]):
         return pl.when(text != "").then(text)
 
     def _all_are_floats(self, column: str) -> bool:
-        """Return True if every id is an integer followed by `.0`, as other tools write integers that are floats."""
+        """Return True if every id is an integer followed by `.0`.
+
+        Many tools write integers so if some of the column are missing.
+        """
         import polars as pl
 
         text = pl.col(column)
@@ -236,7 +243,7 @@ class ColumnTable(Generic[S]):
         return self._usable(times, far, column, f"beyond the year 3000 if in {unit}", "set `time_unit: ms` (or us)")
 
     def texts(self, columns: Sequence[str]) -> pl.Series:
-        """Return a text for each row: its values in these columns joined with " - ", without missing ones."""
+        """Return a text for each row: the values in these columns, joined with " - "; missing values are left out."""
         import polars as pl
 
         parts = [self.values(name).cast(pl.String) for name in columns]
@@ -245,9 +252,9 @@ class ColumnTable(Generic[S]):
     def labels(self, owner: str, columns: Mapping[str, str], separator: str) -> pl.DataFrame:
         """Return a frame of two columns, `owner` and `label`, with a row for each value in the given columns.
 
-        `owner` names the column of ids that becomes `owner`. `columns` maps the names of the columns of values to a
-        prefix: with the prefix "genre" the value "jazz" becomes the label "genre:jazz", with "" it stays "jazz". A cell
-        holds a list, or text with several values between `separator`.
+        `owner` is the name of the file's column of ids, which becomes the column `owner`. `columns` maps the name of
+        each column of values to a prefix. With the prefix "genre" the value "jazz" becomes the label "genre:jazz", with
+        "" it stays "jazz". A cell holds a list, or a text with several values between `separator`.
         """
         import polars as pl
 
@@ -265,7 +272,7 @@ class ColumnTable(Generic[S]):
         return pl.concat(parts) if parts else pl.DataFrame(schema={"owner": pl.String, "label": pl.String})
 
     def _several(self, column: str, separator: str) -> pl.Series:
-        """Return the values in each row of a column as a list of texts: its list, or its text cut at `separator`."""
+        """Return a column as lists of texts: a list stays a list, and a text is cut at `separator`."""
         import polars as pl
 
         values = self.column(column)
@@ -276,9 +283,10 @@ class ColumnTable(Generic[S]):
         return lists.list.eval(pl.element().str.strip_chars())
 
     def vectors(self, column: str) -> Floats:
-        """Return a column of lists of D numbers as float32 [rows, D].
+        """Return a column of lists of numbers as float32 [rows, D], where D is the length of the longest list.
 
-        A list of another length, or with a number that is not finite, is malformed; its row is not finite.
+        A list of another length, or with a number that is not finite, is malformed; its row in the result has NaN or
+        infinity.
         """
         import polars as pl
 
@@ -349,7 +357,10 @@ def parse_times(values: pl.Series, unit: TimeUnit = "s", *, years: bool = False)
 
 
 def time_of(column: str, dtype: pl.DataType, unit: TimeUnit, *, years: bool = False) -> pl.Expr:
-    """Express a column of this type as seconds since 1970, float64, null where invalid; see `parse_times`."""
+    """Express a column of type `dtype` as seconds since 1970, float64, null where a value is not a time.
+
+    `parse_times` says which values are times.
+    """
     import polars as pl
 
     value = pl.col(column)
@@ -376,7 +387,10 @@ def formatted_time(column: str, form: str) -> pl.Expr:
 
 
 def number_of(column: str, dtype: pl.DataType, decimal: str = ".", thousands: str | None = None) -> pl.Expr:
-    """Express a column of this type as float64, null where a value is not a number in these marks."""
+    """Express a column of type `dtype` as float64, null where a value is not a number.
+
+    Numbers that are texts have the decimal mark `decimal`, and `thousands`, if given, between thousands.
+    """
     import polars as pl
 
     if dtype != pl.String:

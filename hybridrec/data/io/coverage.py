@@ -17,10 +17,10 @@ INTERACTIONS = ("interactions", "")
 
 
 def coverage(tables: Tables, paths: Mapping[tuple[str, str], str], *, strict: bool) -> Iterator[str]:
-    """Yield a sentence for each side table whose ids match few of those in the interactions.
+    """Yield a sentence for each side table that has few ids in common with the interactions.
 
-    `paths` has the files by table and kind: ("entities", "items"), ("item_has", "tags"), ("impressions", ""), ...; side
-    tables without an entry are passed over. Raises DataError for a table that matches nothing at all, if `strict`.
+    `paths` maps (table, kind) to the name of a file: ("entities", "items"), ("item_has", "tags"), ("impressions", "").
+    Side tables without an entry are passed over. With `strict`, raises DataError for a table that has no id in common.
     """
     main = paths[INTERACTIONS]
     acting = {role: Vocabulary(tables.interactions[role].unique()) for role in ("user", "item")}

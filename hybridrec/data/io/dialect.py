@@ -104,7 +104,7 @@ def dialect_of(path: Path, default: str = ",", *, header: bool | None = None, wo
 
 
 def _refuse_preamble(path: Path, text: str, rows: Sequence[Sequence[str]], width: int) -> None:
-    """Raise DataError if the first lines are no rows of the table: a title, a date of export, or comments."""
+    """Raise DataError if the file begins with lines that are not rows of the table, such as a title or comments."""
 
     def is_row(fields: Sequence[str]) -> bool:
         return len(fields) == width and sum(not field.strip() for field in fields) <= width / 2
@@ -125,7 +125,7 @@ PREAMBLE = 50
 
 
 def has_json_lines(path: Path) -> bool:
-    """Return True for a file whose first two lines (its only line, if it has one) are a JSON object each."""
+    """Return True if the first two lines of a file are JSON objects; if it has only one line, that line must be one."""
     with opened(path) as file:
         lines = [line.strip() for line in islice(file, 2)]
     try:
@@ -165,7 +165,7 @@ def encoding_of(path: Path, head: bytes) -> str | None:
 
 
 def _not_utf8(path: Path) -> list[bytes]:
-    """Return the first lines with bytes beyond ASCII, at most SAMPLE, if the file is not UTF-8; no lines if it is."""
+    """Return at most SAMPLE lines with bytes beyond ASCII if a file is not UTF-8; an empty list if it is UTF-8."""
     decoder = codecs.getincrementaldecoder("utf-8")()
     with opened(path) as file:
         try:
@@ -181,7 +181,7 @@ def _not_utf8(path: Path) -> list[bytes]:
 def _lines(text: str, whole: bool) -> list[str]:
     """Return the first lines that are not blank, at most SAMPLE, without line ends.
 
-    Unless the text is the `whole` file, its last line is left out, as it may be cut.
+    Unless `whole` says that the text is the whole file, its last line is left out, as it may be cut.
     """
     if "\n" not in text:
         text = text.replace("\r", "\n")
@@ -199,10 +199,11 @@ def _rows(lines: Sequence[str], separator: str, quote: str | None) -> list[list[
 
 
 def _separator(path: Path, lines: list[str], default: str) -> tuple[str, str | None]:
-    """Return the separator and the quote of a text table.
+    """Return (separator, quote) of a text table: the pair with which the most lines have the same number of fields.
 
-    They are those with which the most lines have the same number of fields, which must be more than one. The quote is
-    None if quotes have no meaning in the file. Raises DataError if too few lines have the same number of fields.
+    This number must be more than one. If no separator occurs, the table has one column, and the result is `default`
+    with double quotes. The quote is None if quotes have no meaning in the file. Raises DataError if too few lines have
+    the same number of fields.
     """
     tried, uneven = [], []
     for quote in ('"', None):
@@ -240,7 +241,10 @@ DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}|\d{1,2}:\d{2}")
 
 
 def _header(rows: list[list[str]], width: int, words: frozenset[str]) -> tuple[bool, str]:
-    """Return True if the first line holds names, and the reason for the answer, "" if it is obvious."""
+    """Return (has_names, reason) for the first line of a file: True if it holds names, and a sentence that says why.
+
+    The reason is "" if the answer is obvious.
+    """
     first, others = rows[0], [row for row in rows[1:] if len(row) == width]
     if len(first) != width or not others:
         return True, ""

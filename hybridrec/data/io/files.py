@@ -129,11 +129,10 @@ class File(Options):
 
     @property
     def kind(self) -> Format:
-        """The format that the options give, or else the one that the endings of the names show.
+        """The format: the option `format`, or else the format that the ending of the file's name shows.
 
-        It is "parquet" for a frame, since its columns have types, too.
-
-        Raises DataError if the names do not show it, or if the files of a folder or pattern have several formats.
+        A frame has the format "parquet", since its columns have types, too. Raises DataError if the name does not show
+        the format, or if the files of a folder or pattern have several formats.
         """
         if self.frame is not None:
             return "parquet"
@@ -173,7 +172,7 @@ class File(Options):
 
     @property
     def parts(self) -> list[PartFile]:
-        """The files that make up the table; of a folder or a pattern, the files in the table's format."""
+        """The files that make up the table; in a folder or a pattern, only files in the table's format count."""
         parts = part_files(self.path)
         if len(parts) == 1:
             return parts
@@ -209,7 +208,7 @@ class FileSource(File):
 
 
 def format_of(path: Path) -> Format | None:
-    """Return the format by the ending of a file's name, before one of compression; None for any other ending."""
+    """Return the format that the ending of a file's name shows (without `.gz` or `.zst`); None for any other ending."""
     if path.suffix.lower() in COMPRESSED:
         path = path.with_suffix("")
     return FORMATS.get(path.suffix.lower())
@@ -218,7 +217,7 @@ def format_of(path: Path) -> Format | None:
 def opened(path: Path) -> BinaryIO:
     """Open a file for reading bytes, which are decompressed if it is a .gz or .zst file.
 
-    Raises DataError for a .zst file that is not one, or whose text is not UTF-8.
+    Raises DataError for a .zst file that cannot be decompressed, or whose text is not UTF-8.
     """
     if path.suffix.lower() == ".gz":
         return cast(BinaryIO, gzip.open(path, "rb"))
@@ -228,7 +227,7 @@ def opened(path: Path) -> BinaryIO:
 
 
 def _without_zstd(path: Path) -> bytes:
-    """Return the text of a .zst file, which Polars decompresses: as a table of one column, a row for each line."""
+    """Return the text of a .zst file. Polars decompresses it, as a table of one column with a row for each line."""
     import polars as pl
 
     never = "\x01"  # separates nothing in a text
@@ -257,16 +256,17 @@ def _content(file: File) -> bytes:
 
 
 def _parted(file: File, text: bytes) -> bytes:
-    """Return the text with `::` as one character and with escaped quotes doubled, if the file has them."""
+    """Return the text with `::` as one character and escaped quotes doubled, if the options of `file` ask for it."""
     text = text.replace(COLONS.encode(), COLONS_AS.encode()) if file.separator == COLONS else text
     return text if file.escape is None else double_quotes(text, file.encoding)
 
 
 def file_states(files: Iterable[File]) -> list[tuple[str, int, int, int, int]] | None:
-    """Return the state of each file of these tables, which changes if its content does: path, size, times and inode.
+    """Return (path, size, two times of change, inode) for each file of these tables.
 
-    None if a change could go unnoticed: for frames and addresses, and for files that changed a moment ago, as a file
-    that changes again at once may have the same time.
+    If the content of a file changes, so does its tuple. The result is None if a change could go unnoticed. That is so
+    for frames and addresses, and for a file that changed a moment ago, as it may have the same time after another
+    change.
     """
     states = []
     for file in files:
@@ -288,8 +288,8 @@ def load(
 ) -> tuple[pl.LazyFrame, Origin]:
     """Return the rows of a table in order, and the places in files from which they come.
 
-    The table is a file, several files, or the one of `frames` that its path names. All columns of csv and tsv files are
-    text. Raises DataError if a file is missing, empty or cannot be parsed.
+    The table is a file, several files, or the frame in `frames` that the path of `source` names. All columns of csv and
+    tsv files are text. Raises DataError if a file is missing, empty or cannot be parsed.
     """
     frame, origin = _read(source, bad_lines, frames)
     frame = _without_missing(frame, source)
@@ -320,7 +320,7 @@ def check_column(path: Path, name: str, available: Iterable[str]) -> None:
 def _joined(
     frame: pl.DataFrame, source: FileSource, join: Join, bad_lines: BadLines, frames: Mapping[str, pl.DataFrame]
 ) -> pl.DataFrame:
-    """Add the columns of the second file to the rows of `frame`.
+    """Add the columns of the second file, `join`, to the rows of `frame`.
 
     A row whose key the second file does not have gets nulls; a row of the second file that repeats a key is malformed.
     """
@@ -428,16 +428,17 @@ def _scan_parts(file: File, parts: Sequence[PartFile]) -> pl.LazyFrame:
 
 
 def _with_values(frame: pl.LazyFrame, values: Mapping[str, str | None]) -> pl.LazyFrame:
-    """Add a column with the same text in every row for each of `values`."""
+    """Add a column for each entry of `values` (name -> text), with this text in every row."""
     import polars as pl
 
     return frame.with_columns(pl.lit(value, pl.String).alias(name) for name, value in values.items())
 
 
 def _widest_schema(parts: Sequence[PartFile]) -> pl.Schema:
-    """Return the columns of the first part; a column of numbers has the widest of its types in all parts.
+    """Return the names and types of the columns of the first part.
 
-    Raises DataError if a part cannot be read, or if the types of a column in two parts do not agree.
+    A column of numbers gets the widest type that it has in any part. Raises DataError if a part cannot be read, or if a
+    column has types in two parts that do not agree.
     """
     import polars as pl
 
@@ -498,9 +499,9 @@ def _read_cloud(file: File) -> pl.LazyFrame:
 def _read_part(
     file: File, path: Path, bad_lines: BadLines, kind: Format, *, packed: bool | None = None
 ) -> tuple[pl.LazyFrame, pl.Series | None]:
-    """Return the rows of one file of a table, and the position of each in the file, from 0, if lines were skipped.
+    """Return (rows, positions) of one file of a table; malformed lines are reported to `bad_lines`.
 
-    The positions are None if no lines were skipped. Malformed lines are reported to `bad_lines`.
+    The positions say where each row stands in the file, counted from 0. They are None if no lines were skipped.
     """
     import polars as pl
 
@@ -547,7 +548,7 @@ def _line_breaks(frame: pl.LazyFrame) -> int:
 def _read_csv(file: File, source: Path | str | io.BytesIO, *, packed: bool | None = None) -> pl.LazyFrame:
     """Read a text table from a file, from bytes in memory, or from an address in cloud storage, which is a str.
 
-    With `packed` its columns are compressed in memory; by default they are if the file is large.
+    With `packed` the columns of a file are compressed in memory; by default this is done if the file is large.
     """
     import polars as pl
 

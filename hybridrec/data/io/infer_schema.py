@@ -83,7 +83,7 @@ def infer_schema(paths: Sequence[Path], folder: Path, hints: SchemaHints | None 
 def _state_missing(mapping: dict[str, Any], files: Mapping[str, InspectedFile]) -> None:
     """Add the option `missing` to each file in `mapping`: the texts for missing values in the columns that are used.
 
-    `files` has the files by their paths in the mapping.
+    `files` maps the paths in `mapping` to the files.
     """
     for entry in mapping.values():
         if not isinstance(entry, dict):
@@ -115,7 +115,11 @@ def _number(file: InspectedFile, column: str) -> pl.Expr:
 def _interactions(
     file: InspectedFile, user: Candidate, item: Candidate, hints: SchemaHints
 ) -> tuple[dict[str, Any], list[str], dict[str, str]]:
-    """Return the `interactions:` mapping, sentences with the evidence, and unused columns: name -> sentence why."""
+    """Return (mapping, reasons, unused) for the file of interactions.
+
+    The mapping is the section `interactions` of a config. The reasons are sentences with the evidence for its columns.
+    `unused` maps the name of each other column to a sentence on why it is not used.
+    """
     mapping: dict[str, Any] = {**file.options, "user": user.column, "item": item.column}
     reasons: list[str] = []
     profiles = {name: column for name, column in file.profiles.items() if name not in (user.column, item.column)}
@@ -160,14 +164,17 @@ def _interactions(
 
 
 def _is_part_of_time(column: ColumnProfile, profiles: Mapping[str, ColumnProfile]) -> bool:
-    """Return True for a column of small numbers named after a part of a time (day) if another part has a column."""
+    """Return True for a column that holds one part of a time (the day, say) beside a column with another part.
+
+    Its name must be a word for a part of a time, and its numbers must be small.
+    """
     parts = {name for name in profiles if PARTS_OF_TIME & {*words_of(name)}}
     small = column.type == "year" or (column.numbers is not None and column.numbers[1] <= LARGEST_PART)
     return small and column.name in parts and len(parts) > 1
 
 
 def _share_of_weights(file: InspectedFile, column: str) -> tuple[float, float]:
-    """Return the share of a column's rows that are numbers of 0 or more, and the share of those above 0."""
+    """Return two shares of a column's rows: of rows with a number of 0 or more, and of rows with a number above 0."""
     number = _number(file, column)
     usable, positive = file.frame.select(
         (number >= 0).fill_null(False).mean().alias("usable"), (number > 0).fill_null(False).mean().alias("positive")
@@ -178,7 +185,7 @@ def _share_of_weights(file: InspectedFile, column: str) -> tuple[float, float]:
 def _why_no_weight(name: str, usable: float, positive: float) -> str:
     """Return a sentence on why a column cannot be the weight, "" if it can.
 
-    `usable` is the share of its rows with a number of 0 or more, `positive` of those with a number above 0.
+    `usable` is the share of rows with a number of 0 or more, `positive` the share of rows with a number above 0.
     """
     said = f"; all rows count the same (with `--weight {name}` only these rows count)"
     if usable < USABLE:
@@ -189,9 +196,10 @@ def _why_no_weight(name: str, usable: float, positive: float) -> str:
 
 
 def _is_scale(file: InspectedFile, name: str, item: str) -> bool:
-    """Return True for a column whose numbers can be ratings by their values.
+    """Return True for a column whose numbers can be ratings.
 
-    A scale has few steps and begins at 0 or 1, and the ratings of an item differ.
+    Ratings have few steps, begin at 0 or 1 and end at 100 at most, and one item has different ratings. `item` is the
+    column of items.
     """
     column = file.profiles[name]
     steps = column.type == "number" and column.numbers is not None and 1 < column.distinct <= MOST_STEPS

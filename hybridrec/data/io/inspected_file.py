@@ -53,7 +53,10 @@ class InspectedFile:
         return float(np.mean(ids.encode(values) != PADDING)) if len(values) else 0.0
 
     def determines(self, column: str, other: str) -> float:
-        """Return the share of the rows whose value in `column` has the same value in `other` in all its rows."""
+        """Return the share of the rows in which the value in `column` determines the value in `other`.
+
+        A value determines the other one if all rows that have it have the same value in `other`.
+        """
         import polars as pl
 
         pairs = self.frame.select(column, other).drop_nulls()
@@ -110,9 +113,10 @@ def _are_triplets(frame: pl.DataFrame, profiles: Mapping[str, ColumnProfile]) ->
 
 
 def _rows_of(path: Path, options: dict[str, Any], folder: Path) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """Return the rows of a file that can be read, and notes on the others.
+    """Return (rows, notes): the rows that can be read, and sentences about malformed lines and quotes of the file.
 
-    If a quote is not closed, the option `quote` is set to None in `options`, so that quotes are characters like others.
+    If a quote is not closed, `options` is changed: `escape` is set if a backslash stands before quotes in the file;
+    else `quote` is set to None, so that quotes are characters like others.
     """
     try:
         return _loaded(options, folder, BadLines(strict=True, option=False)), ()
@@ -131,7 +135,7 @@ def _rows_of(path: Path, options: dict[str, Any], folder: Path) -> tuple[pl.Data
 
 
 def _has_late_escapes(path: Path, options: Mapping[str, Any]) -> bool:
-    """Return True if a backslash stands before quotes in a file, perhaps below the lines that show its dialect."""
+    """Return True if a backslash stands before quotes anywhere in a file, even below the first lines."""
     if not path.is_file():
         return False
     with opened(path) as file:

@@ -1,4 +1,4 @@
-"""Columns of users and of items: the file of interactions, found among others by evidence."""
+"""The search for the file of interactions among files of unknown role, and for its columns of users and items."""
 
 from __future__ import annotations
 
@@ -43,7 +43,10 @@ class SchemaHints:
 def find_interactions(
     files: list[InspectedFile], hints: SchemaHints
 ) -> tuple[InspectedFile, Candidate, Candidate, list[str]]:
-    """Return the file of interactions, its columns of users and of items, and sentences with the evidence for them."""
+    """Return the file of interactions, its columns of users and of items, and sentences with the evidence for them.
+
+    Raises DataError if no file has a user and an item in each row, or if the evidence does not decide.
+    """
     if hints.interactions is not None:
         files_of_interactions = [file for file in files if file.path == hints.interactions]
         if not files_of_interactions:
@@ -93,7 +96,7 @@ def find_interactions(
 def _clearness(file: InspectedFile, user: Candidate, item: Candidate) -> float:
     """Return the weight of the evidence that a file holds interactions.
 
-    It is less if no item repeats, and if the rows are about tags.
+    The weight is lower if no item repeats, and if the rows are about tags.
     """
     lists = file.profiles[item.column].type == "list"
     tags = not lists and best_named(file.profiles, "tag", ("text",)) is not None
@@ -103,9 +106,10 @@ def _clearness(file: InspectedFile, user: Candidate, item: Candidate) -> float:
 def _settle(
     role: str, chosen: Candidate, candidates: Sequence[Candidate], file: InspectedFile, hints: SchemaHints
 ) -> Candidate:
-    """Return the candidate for a role; if another one has about as much evidence, the one that the user chooses.
+    """Return the column for a role ("user" or "item"): `chosen`, unless another candidate has about as much evidence.
 
-    Raises DataError if the user cannot be asked or does not choose.
+    In that case `hints.choose` asks a person, and the answer is returned. Raises DataError if there is nobody to ask,
+    or if the person does not choose.
     """
     close = {c.column: c for c in candidates if chosen.score - c.score < CLOSE}
     close = {
@@ -131,7 +135,11 @@ def _same_things(file: InspectedFile, column: str, other: str) -> bool:
 def _pairs(
     file: InspectedFile, others: Sequence[InspectedFile], hints: SchemaHints
 ) -> list[tuple[Candidate, Candidate]]:
-    """Return the pairs of columns of a file that may hold the users and the items of interactions."""
+    """Return the pairs of columns of a file that may hold the users and the items of interactions.
+
+    `others` are the other files, in which the ids may be described. Raises DataError if the file must hold the
+    interactions, but does not have a column that `hints` names.
+    """
     for role in ("user", "item", "time", "weight"):
         named = getattr(hints, role)
         if named is not None and named not in file.profiles:
@@ -176,9 +184,10 @@ def _pairs(
 
 
 def _pair_in_order(file: InspectedFile) -> list[tuple[Candidate, Candidate]]:
-    """Return the pair of columns that may hold users and items by their order, if names and other files show nothing.
+    """Return the columns of users and of items by their order in the file: a list with one pair, or an empty list.
 
-    No pair is returned unless exactly two columns hold ids that do not follow from others.
+    This is for a file whose roles neither its names nor other files show. The list is empty unless exactly two columns
+    hold ids that do not follow from other columns.
     """
     keys = [c.column for role in ("user", "item") for c in ranked(file.profiles, role) if c.score > -1.0]
     if len(file.profiles) == 2 and all(column.type in ("text", "number") for column in file.profiles.values()):
@@ -193,11 +202,11 @@ def _pair_in_order(file: InspectedFile) -> list[tuple[Candidate, Candidate]]:
 
 
 def _independent_ids(file: InspectedFile, names: Sequence[str]) -> list[str]:
-    """Return those of these columns whose values are ids of things of their own, in the order of the file.
+    """Return the columns among `names` whose values are ids of things of their own, in the order of the file.
 
-    Left out are columns in which hardly a value repeats, and columns whose value follows from another one: the
-    category of an item, say. Of two columns that follow from each other, the one with fewer missing values stays. In a
-    file without names, columns of few values are left out too, such as kinds of events.
+    Left out are columns in which hardly a value repeats, and columns whose value follows from another column, as the
+    category follows from the item. Of two columns that follow from each other, the one with fewer missing values stays.
+    In a file without names, columns of few values are left out too, such as kinds of events.
     """
     nameless = "columns" in file.options
     several = [

@@ -57,7 +57,10 @@ class ItemVectors(FileSource):
 
 
 def _load_npy(path: Path, rows: int) -> Floats:
-    """Return the vectors in a .npy file: float32 [rows, D]; raises DataError for another shape or infinite numbers."""
+    """Return the vectors in a .npy file: float32 [rows, D].
+
+    Raises DataError for an array of another shape, and for a number that is not finite.
+    """
     stored = NpyRows.of(path)
     if len(stored.shape) != 2 or len(stored) != rows:
         raise DataError(

@@ -36,10 +36,10 @@ BETWEEN = " \t\r\n,"
 
 
 def read_elements(path: Path, bad_lines: BadLines, key: str | None = None) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Yield the line at which each object of an array begins, and the object.
+    """Yield (line, object) for each object of an array: the line of the file at which it begins, and its content.
 
     The array is the whole file, or with `key` the value of this key in the object that the file holds. Elements that
-    are not JSON objects are malformed; if brackets do not close, so is all the rest of the file.
+    are not JSON objects are malformed. If the brackets do not close, the rest of the file is malformed, too.
     """
     for line, text, element, wrong in _elements(path, key):
         if wrong is not None:
@@ -64,10 +64,10 @@ def read_elements(path: Path, bad_lines: BadLines, key: str | None = None) -> It
 
 
 def _elements(path: Path, key: str | None) -> Iterator[tuple[int, str, Any, str | None]]:
-    """Yield each element: its line, its text, its decoded value and its fault.
+    """Yield (line, text, value, fault) for each element of the array.
 
-    The value is None if the text was not decoded. The fault is None unless the text is not an element or the array is
-    broken.
+    The value is None if the text could not be decoded yet. The fault is None, unless the text is not an element or the
+    array is broken.
     """
     text, line = "", 1
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="\n") as file:
@@ -102,7 +102,7 @@ def _elements(path: Path, key: str | None) -> Iterator[tuple[int, str, Any, str 
 
 
 def _start(text: str, key: str | None) -> int | None:
-    """Return the position in the text after the bracket that opens the array; None if it is not read yet."""
+    """Return the position after the bracket that opens the array; None if the text read so far does not have it."""
     for match in START.finditer(text):
         if key is None or match[0].startswith(f'"{key}"'):
             return match.end()
@@ -110,10 +110,10 @@ def _start(text: str, key: str | None) -> int | None:
 
 
 def _spans(text: str) -> Iterator[tuple[int, int, Any]]:
-    """Yield the beginning, the end and the value of each object or array in the text that is read to its end.
+    """Yield (begin, end, value) for each object or array that the text holds to its end.
 
-    The value is None if it cannot be decoded. The bracket that closes the array around them is yielded last, as a span
-    of which beginning and end are the same.
+    The value is None if it cannot be decoded. The bracket that closes the array around these elements is yielded last,
+    with `end` equal to `begin`.
     """
     depth = begin = place = 0
     while token := TOKEN.search(text, place):

@@ -128,10 +128,10 @@ def tables_among(files: Sequence[Path]) -> list[Path]:
 
 
 def tables_inside(folder: Path, is_table: Callable[[Path], bool]) -> list[Path]:
-    """Return the paths of the tables in a folder.
+    """Return the paths of the tables in a folder; `is_table` says if a file is one.
 
-    That is the folder itself if it holds the parts of one table, else its files that are tables, and the folders in it
-    that hold the parts of one.
+    If the folder holds the parts of one table, its own path is the only one. Otherwise the result has the tables that
+    its files make up, and its subfolders that hold the parts of one table each.
     """
     entries = [entry for entry in sorted(folder.iterdir()) if not entry.name.startswith((".", "_"))]
     folders = [entry for entry in entries if entry.is_dir()]
@@ -169,9 +169,9 @@ class Origin:
     rows: pl.Series | None = None
 
     def places(self, rows: pl.Series) -> Iterator[tuple[Path, list[int]]]:
-        """Yield each file that has any of the given rows, with the lines (or rows) that these have in the file.
+        """Yield (file, numbers of lines) for each file that holds some of the given rows.
 
-        `rows` are numbers of rows of the table, from 0; lines are counted from 1.
+        `rows` are numbers of rows of the table, from 0; lines (in Parquet rows) are counted from 1 in each file.
         """
         numbers = rows if self.rows is None else self.rows.gather(rows)
         if len(self.parts) == 1:

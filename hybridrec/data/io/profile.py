@@ -91,8 +91,8 @@ def describe(
 ) -> DataProfile:
     """Return the profile of a dataset, which the `data:` block `block` of a config reads.
 
-    `order`, `notes` and `reasons` become fields of the profile. With `lists`, users are lists or baskets, which do not
-    come back.
+    `order`, `notes` and `reasons` become fields of the profile. With `lists`, users are lists or baskets, which get no
+    further interactions later.
     """
     history, count = data.interactions, len(data.interactions.ids)
     pairs = len(np.unique(data.pairs))
@@ -127,7 +127,8 @@ def describe(
 def choose_split(data: Dataset, *, titles: bool, lists: bool) -> tuple[dict[str, Any], str]:
     """Return the `split:` block that suits the data, and the reason for the choice.
 
-    With `titles` users have titles; with `lists` they are lists, baskets or sessions, which do not come back.
+    With `titles`, users have titles. With `lists`, users are lists, baskets or sessions, which get no further
+    interactions later.
     """
     history = data.interactions
     if history.groups is not None:
@@ -170,7 +171,7 @@ LATEST = 0.2
 
 
 def _share_of_one_moment(history: Ragged) -> float:
-    """Return the share of the users with two interactions or more whose interactions all have the same time."""
+    """Return the share of users who did everything at the same time, among users with at least two interactions."""
     if history.times is None:
         return 0.0
     several = history.lengths >= 2

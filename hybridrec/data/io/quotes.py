@@ -43,9 +43,10 @@ def double_quotes(text: bytes, encoding: str) -> bytes:
 
 
 def swallowed_lines(frame: pl.LazyFrame, separator: str) -> tuple[int, int] | None:
-    """Return the row of a cell that holds whole rows of the table, counted from 0, and the number of its lines.
+    """Return (row, line breaks) of a cell that holds whole rows of the table; None if no cell does.
 
-    None if no cell does. Such a cell begins with a quote that is not closed in its line. All columns are texts.
+    The row is counted from 0. Such a cell begins with a quote that is not closed in its line. All columns of `frame`
+    are texts.
     """
     import polars as pl
 

@@ -192,7 +192,11 @@ def ranked(
 
 
 def is_key(column: ColumnProfile, word: str) -> bool:
-    """Return True if the values can be ids of users or items; `word` is the word in the column's name that says so."""
+    """Return True if the values can be ids of users or items.
+
+    `word` is the word for a user or an item in the column's name, "" if the name has none. A column of times or lists
+    needs one.
+    """
     if column.type == "list":
         return bool(word)
     if column.type in ("time", "year", "flag") and column.time is not None and column.time.unit is None:
@@ -212,10 +216,10 @@ def best_named(
     *,
     stated: float = 0.0,
 ) -> str | None:
-    """Return the column of one of these types whose name shows the role most clearly.
+    """Return the column of one of these types whose name shows the role most clearly; None if no column qualifies.
 
-    At least the share `stated` of its rows must have a value. None if no name gives evidence for the role of at least
-    `least`.
+    The evidence of its name (see `name_score`) must be at least `least`, and at least the share `stated` of its rows
+    must have a value.
     """
     named = [
         (-score, place, name)

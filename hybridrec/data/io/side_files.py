@@ -33,7 +33,10 @@ USER_SIGNS = ("gender", "age", "sex", "birth", "occupation", "marital", "income"
 
 
 def subject_of(file: InspectedFile, key: str) -> str:
-    """Return "user" or "item", by the name and the columns of a file whose rows describe them; "" if it is unclear."""
+    """Return the kind of things that the rows of a file describe, "user" or "item"; "" if it is unclear.
+
+    The names of the file, of the column `key` and of the other columns decide.
+    """
     named = {
         role: max(name_score(Path(file.name).stem, role)[0], name_score(key, role)[0]) for role in ("user", "item")
     }
@@ -47,7 +50,8 @@ def subject_of(file: InspectedFile, key: str) -> str:
 def described_by_interactions(main: InspectedFile, user: Candidate, item: Candidate, taken: set[Any]) -> dict[str, Any]:
     """Return the `users:` or `items:` mapping that the file of interactions provides, {} if it provides none.
 
-    It has the titles and tags of lists, or the texts of items. `taken` are the columns in use.
+    The mapping has the titles and tags of lists, or the texts of items. `taken` are the columns that have a role
+    already.
     """
     if main.profiles[item.column].type == "list":
         users = _description(main, "user", user.column, lists=True)
@@ -62,9 +66,9 @@ def described_by_interactions(main: InspectedFile, user: Candidate, item: Candid
 
 
 def _description(file: InspectedFile, owner: str, key: str, *, lists: bool) -> dict[str, Any]:
-    """Return the `users:` or `items:` mapping of a file with a row for each `owner`; `key` is the column of their ids.
+    """Return the `users:` or `items:` mapping of a file with a row for each `owner`; `key` is its column of ids.
 
-    With `lists`, users are lists, and a column of texts is their title.
+    With `lists`, the users are lists, and a column of texts holds their titles.
     """
     mapping: dict[str, Any] = {**file.options, "id": key}
     rest = {name: column for name, column in file.profiles.items() if name != key}
@@ -118,7 +122,10 @@ def _categories(columns: Mapping[str, ColumnProfile], taken: set[str | None]) ->
 def place_file(
     file: InspectedFile, main: InspectedFile, user: Candidate, item: Candidate, mapping: dict[str, Any]
 ) -> tuple[list[str], list[str]]:
-    """Add a file other than the interactions to `mapping`; return the evidence, and notes on unused columns."""
+    """Add a file other than the interactions to `mapping`; return sentences with the evidence, and notes.
+
+    The notes say which columns are not used, or why the whole file is not.
+    """
     users, items = (ranked(file.profiles, role) for role in ("user", "item"))
     tag = best_named(file.profiles, "tag", ("text", "list"))
     pair = [c.column for c in (*users[:1], *items[:1]) if c.score >= WEAK]
@@ -155,10 +162,11 @@ def place_file(
 
 
 def _owner(file: InspectedFile, ids: Mapping[str, Vocabulary], columns: Mapping[str, str]) -> tuple[str, str, float]:
-    """Return "user" or "item", the column of a file that has their ids, and the share of the ids that it has.
+    """Return (owner, column, share) of a file that describes users or items.
 
-    Both texts are empty if no column has them. If columns of numbers have equal shares, their names and the subject of
-    the file decide.
+    The owner is "user" or "item", the column holds their ids, and the share is the share of `ids` of this owner that
+    occur in the column. Both texts are empty if no column has the ids. If columns of numbers have equal shares, their
+    names and the subject of the file decide.
     """
     best: tuple[tuple[float, float], str, str, float] = ((0.0, 0.0), "", "", 0.0)
     for owner, vocabulary in ids.items():

@@ -96,8 +96,8 @@ def parse_lines(
     """Yield blocks with the column `line` and a text column for each named group of the regular expression `pattern`.
 
     An optional group is null where it is missing; the first group may not be optional. Lines that do not match are
-    malformed; `layout` says what is right ("user::item::rating"). With `header` the first line may hold names instead.
-    Lines after `last` are not read.
+    malformed; their message shows the right form, `layout` ("user::item::rating"). With `header` the first line may
+    hold names instead. Lines after `last` are not read.
     """
     import polars as pl
 
@@ -130,7 +130,7 @@ def parse_whole(
 def first_of_each(rows: pl.DataFrame, key: str, path: Path, bad_lines: BadLines, thing: str) -> pl.DataFrame:
     """Drop the rows whose value of the column `key` occurred in an earlier row: they are malformed.
 
-    `thing` says for the message of `bad_lines` what such a value names ("user").
+    `thing` is the word for such a value in the message of `bad_lines` ("user").
     """
     again = ~rows[key].is_first_distinct()
     if again.any():
@@ -143,7 +143,7 @@ def only_known(
 ) -> pl.DataFrame:
     """Keep the rows whose value of `column` is among `ids`; the others are malformed.
 
-    `thing` says for the message of `bad_lines` what such a value names ("user").
+    `thing` is the word for such a value in the message of `bad_lines` ("user").
     """
     import polars as pl
 
@@ -155,13 +155,16 @@ def only_known(
 
 
 def csv_pattern(*names: str) -> str:
-    """Return the pattern for `parse_lines` of a CSV line with these columns; fields may be quoted (see `unquoted`)."""
+    """Return a regular expression for `parse_lines` that matches CSV lines with these columns.
+
+    Fields may be quoted; `unquoted` removes the quotes.
+    """
     fields = (rf'(?<{name}>"(?:[^"]|"")*"|[^",]*)' for name in names)
     return rf"^{','.join(fields)}$"
 
 
 def unquoted(column: str) -> pl.Expr:
-    """Express a column of CSV fields without the quotes around them, and with single in place of doubled quotes."""
+    """Express a column of CSV fields without the quotes around them, and with each doubled quote as a single one."""
     import polars as pl
 
     text = pl.col(column)

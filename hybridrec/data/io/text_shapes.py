@@ -17,7 +17,8 @@ RECORD = re.compile(r"^([\w./-]+): \S")
 def shape_of_lines(path: Path, lines: Sequence[str]) -> str:
     """Return a sentence on the form of a file of text that is not a table, by its first lines; "" if it may be a table.
 
-    Such files hold a line `ID:` above the rows of each item, or a line `key: value` for each value of a record.
+    Two such forms are recognised: a line `ID:` above the rows of each item, and a line `key: value` for each value of a
+    record.
     """
     heads = [line for line in lines if BLOCK.match(line)]
     below = next((line for head, line in pairwise(lines) if BLOCK.match(head)), "")

@@ -42,7 +42,7 @@ class MovieTweetingsReader(Reader):
     config: MovieTweetingsOptions
 
     def read(self) -> Dataset:
-        """Read the ratings of at least `min_rating`, and the films that have any."""
+        """Read the ratings of at least `min_rating`, and the films that have such a rating."""
         import polars as pl
 
         ratings = pl.read_parquet(FOLDER / "movietweetings-ratings.parquet", glob=False).filter(

@@ -177,7 +177,7 @@ WORTH_STORING = 1 << 24
 
 
 def _files(options: object) -> Iterator[File]:
-    """Yield the options of tables that other options contain, at any depth."""
+    """Yield every `File` in a config: `options` itself if it is one, and files inside of it, at any depth."""
     if isinstance(options, File):
         yield options
     inner = options.values() if isinstance(options, Mapping) else ()
@@ -186,7 +186,10 @@ def _files(options: object) -> Iterator[File]:
 
 
 def _paths(config: TableOptions) -> dict[tuple[str, str], str]:
-    """Return the files of interactions and of the side tables: (table, kind) -> name of the file."""
+    """Return the files of interactions and of the side tables: (table, kind) -> name of the file.
+
+    A file of pairs is left out if columns of another file give entities of the same kind.
+    """
     tables: dict[tuple[str, str], FileSource | None] = {
         INTERACTIONS: config.interactions,
         ("entities", USERS): config.users,
@@ -205,7 +208,7 @@ def _paths(config: TableOptions) -> dict[tuple[str, str], str]:
 
 
 def _interactions(file: ColumnTable[Interactions]) -> pl.DataFrame:
-    """Return a frame with `user`, `item` and the other columns that the options name, without rows of weight 0."""
+    """Return a frame with `user`, `item` and the other columns that the options name, without malformed rows."""
     import polars as pl
 
     options = file.source
@@ -274,7 +277,7 @@ def _events(config: TableOptions, frames: Sequence[pl.DataFrame]) -> pl.DataFram
 
 
 def _alike(frames: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:
-    """Return frames whose columns of ids are texts if there are several, as their categories differ."""
+    """Return frames that can be concatenated: the ids of several frames become texts, as their categories differ."""
     import polars as pl
 
     if len(frames) == 1:
@@ -312,10 +315,10 @@ def _pairs(
     columns: Mapping[str, str],
     file: ColumnTable[Carried] | None,
 ) -> pl.DataFrame:
-    """Return the entities of one kind that users or items have: the columns `user` or `item` (`owner`), `id`, `weight`.
+    """Return the entities of one kind that users or items have: a frame with the columns `owner`, `id` and `weight`.
 
-    They come from `columns` (name -> prefix of the ids) of the file that describes the users or items, and from a file
-    of pairs.
+    The first column is called "user" or "item", as `owner` says. The entities come from `columns` (name -> prefix of
+    the ids) of the file `described`, which describes the users or items, and from `file`, a file of pairs.
     """
     import polars as pl
 
@@ -448,7 +451,7 @@ class Interactions(FileSource):
     query may state them, and filters and learned re-rankers read them."""
 
     def of_kind(self, kind: str) -> Interactions:
-        """Return the options of a file of interactions of one kind; raises DataError if they say another."""
+        """Return these options with `kind` as the kind of every row; raises DataError if they state it otherwise."""
         if self.event is not None or self.event_kind not in (None, kind):
             raise DataError(f"{self.path}: its kind is '{kind}', as `events` says; leave out `event` and `event_kind`")
         return self.model_copy(update={"event_kind": kind})

@@ -24,8 +24,9 @@ class Fold:
     units: int32[Q], the user behind each query, in codes of the dataset: the unit of all statistics
     weights: float64[Q], the weight of each query in the mean of a metric
     candidate_items: bool[I], the items that may be recommended, or None for all
-    gains: for a target a csr [Q, N] with the entries of its truth, the gain of each relevant id: the gain of its
-        interactions (the price paid, say), or without gains their weight; a target that is left out has gains of 1
+    gains: target -> csr [Q, N] with the same entries as its truth, the gain of each relevant id: the sum of the gains
+        of its interactions (the price paid, say), or of their weights if the data has no gains. A target that is left
+        out has gains of 1
     """
 
     name: str
@@ -61,4 +62,4 @@ class Splitter(Plugin):
 
     @abstractmethod
     def validation_split(self, train: Dataset, rng: np.random.Generator) -> Fold:
-        """Return a further fold of the same kind inside a training part, on which blends learn."""
+        """Return one more fold, made inside a training part as `split` makes folds; blends learn on its queries."""

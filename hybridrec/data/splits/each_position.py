@@ -61,7 +61,10 @@ class EachPosition(Splitter):
         return self.config.seen == "allow"
 
     def split(self, data: Dataset, rng: np.random.Generator) -> Iterator[Fold]:
-        """Yield one fold; raises DataError if too few users have `min_items` items, or none is left for training."""
+        """Yield one fold.
+
+        Raises DataError if too few users have `min_items` items, or if no interaction is left for training.
+        """
         yield self._fold("test", data, self.config.test, rng)
 
     def validation_split(self, train: Dataset, rng: np.random.Generator) -> Fold:
@@ -128,7 +131,7 @@ def _graded(truth: Sparse, gains: Floats) -> Sparse:
 
 
 def _around(lists: Ragged, window: int, *, repeats: bool) -> Ragged:
-    """Return a row for each entry of `lists`: the entries within `window` of it, nearest last.
+    """Return a row for each entry of `lists`: the entries at most `window` positions before or after it, nearest last.
 
     Entries with the same id as the entry itself are left out unless `repeats`.
     """

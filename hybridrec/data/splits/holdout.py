@@ -68,10 +68,10 @@ def _repeats(ragged: Ragged) -> bool:
 
 
 def hidden_pairs(ragged: Ragged, hidden: Bools) -> tuple[Sparse, Longs]:
-    """Return the distinct (row, id) pairs whose entries are all hidden, as a csr of ones.
+    """Return the distinct (row, id) pairs whose entries are all hidden, and the number of the other pairs in each row.
 
-    `hidden` is bool, parallel to `ids`. The second result is the number of distinct pairs in each row that are still
-    visible, int64[len(ragged)].
+    `hidden` is bool, parallel to `ids`. The hidden pairs are a csr of ones; the numbers of the other pairs, which are
+    still visible, are int64[len(ragged)].
     """
     gone, left = np.zeros((2, len(ragged)), np.int64)
     ids = [np.empty(0, np.int32)]
@@ -117,8 +117,8 @@ def choose(n: int, share: float, rng: np.random.Generator) -> Bools:
 def parts(things: Ints, share: float, folds: int | None, rng: np.random.Generator) -> dict[str, Ints]:
     """Draw the codes of the things that each fold hides: name of the fold -> codes, ascending.
 
-    Without `folds` there is one fold "test" with a random `share` of the things; else the folds "fold-0", "fold-1", ...
-    divide all of them among themselves.
+    Without `folds` there is one fold "test" with a random `share` of the things. Otherwise each thing goes to one of
+    the folds "fold-0", "fold-1", ...
     """
     if folds is None:
         return {"test": things[choose(len(things), share, rng)]}
@@ -149,7 +149,10 @@ def entries(matrix: Sparse, keep: Bools) -> Sparse:
 
 
 def of_rows(matrix: Sparse, rows: Ints) -> Sparse:
-    """Return the given rows of a matrix, which must be ascending; if they hold all entries, the arrays are shared."""
+    """Return the given rows of a matrix, which must be ascending.
+
+    If these rows hold all entries of the matrix, the result shares its arrays.
+    """
     lengths = np.diff(matrix.indptr)[rows]
     if lengths.sum() < matrix.nnz:
         return matrix[rows]
@@ -170,9 +173,9 @@ def _ones(matrix: Sparse) -> Sparse:
 def gains_of(truth: Sparse, interactions: Ragged) -> dict[Target, Sparse]:
     """Return the gains of relevant items, by target: csr [Q, I] with the entries of `truth`.
 
-    A gain is the sum of the gains of the user's interactions with the item, or without gains of their weights.
-    `interactions` has a row for each row of `truth`, with every pair of it. If the data has neither gains nor weights,
-    all gains are 1, and the result is empty.
+    A gain is the sum of the gains of the user's interactions with the item; if the data has no gains, it is the sum of
+    their weights. `interactions` has a row for each row of `truth`, and holds every pair of `truth`. If the data has
+    neither gains nor weights, all gains are 1, and the result is empty.
     """
     if (gains := gains_or_weights(interactions)) is None:
         return {}
@@ -209,12 +212,13 @@ def fold_of(
     """Return the fold that hides the interactions `hidden`, bool parallel to `interactions.ids`; None if it is empty.
 
     Each user with hidden ids to find and at least `min_history` distinct visible items becomes one query of weight 1,
-    which shows the user's visible data. Its truth has the hidden ids except for ids that are also visible; with
-    `seen` it has all hidden ids. Users without any visible interaction are unknown: training has no data about them,
-    and their queries have no user id, only the entities, title and features that the data declares. `time` is the time
-    of all queries; without it each query has the time of its user. If the split is `sequential`, so that a query is
-    asked at the moment of the first hidden interaction, the query has the context of that interaction. The fold is
-    empty if no user becomes a query, or if no interaction is visible.
+    which shows the user's visible data. Its truth has the hidden ids except for ids that are also visible; with `seen`
+    it has all hidden ids. Users without any visible interaction are unknown: training has no data about them, and their
+    queries have no user id, only the entities, title and features that the data declares.
+
+    `time` is the time of all queries; without it each query has the time of its user. In a `sequential` split a query
+    is asked at the moment of the first hidden interaction, so it has the context of that interaction. The fold is empty
+    if no user becomes a query, or if no interaction is visible.
     """
     shown = data.hide(hidden)
     gone, history = hidden_pairs(data.interactions, hidden)

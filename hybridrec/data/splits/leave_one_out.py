@@ -32,8 +32,8 @@ class LeaveOneOut(Splitter):
     """Hide one item of each user who has at least two: all interactions of that (user, item) pair.
 
     If the item of the last interaction also occurs earlier, its repeats are hidden with it, and the last visible
-    interaction is the latest one with another item. With `seen: allow` a single interaction of each user with two or
-    more is hidden.
+    interaction is the latest one with another item. With `seen: allow`, only one interaction is hidden of each user who
+    has two or more interactions.
     """
 
     name = "leave-one-out"

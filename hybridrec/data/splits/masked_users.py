@@ -79,13 +79,13 @@ class MaskedOptions(Options):
 class Masked(Splitter):
     """Hold out users, show part of the data of each, and ask for the rest ("strong generalisation").
 
-    All data about held-out users is removed from training, and every query comes from an unknown user (no id, no
-    user features). A user's items are divided into a visible and a hidden part, once for all scenarios; the
-    visible history keeps its order, repeats, times and weights. A query's tags are part of the declared tags and
-    of those assigned to visible items: the tags of a hidden item are hidden with it. The same holds for entities of
-    other kinds; those through items are the entities of the visible items. The truth of a query is everything of the
-    user that the query does not show. The time of a query is the user's if the data has it, else that of its latest
-    visible interaction, or NaN if it shows none.
+    All data about held-out users is removed from training, and every query comes from an unknown user (no id, no user
+    features). A user's items are divided into a visible and a hidden part, once for all scenarios; the visible history
+    keeps its order, repeats, times and weights. A query's tags are part of the declared tags and of the tags assigned
+    to visible items: the tags of a hidden item are hidden with it. The same holds for entities of other kinds, except
+    that entities through items are all entities of the visible items. The truth of a query is all items and entities of
+    the user that the query does not show. The time of a query is the user's if the data has it, else the time of the
+    query's latest visible interaction, or NaN if the query shows none.
 
     A query that would have no field (tags only, for a user without tags) or nothing to find is dropped.
     """
@@ -95,9 +95,9 @@ class Masked(Splitter):
     config: MaskedOptions
 
     def split(self, data: Dataset, rng: np.random.Generator) -> Iterator[Fold]:
-        """Yield one fold, or as many as the option `folds` says; raises DataError if a scenario or a share is unusable.
+        """Yield one fold, or as many as the option `folds` says.
 
-        That is a scenario with an unknown field, or a share of users that leaves too few to hold out or to learn from.
+        Raises DataError if a scenario has an unknown field, and if too few users are left to hold out or to learn from.
         """
         self._check_scenarios(data)
         pairs = Pairs.distinct(data.interactions)
@@ -138,7 +138,7 @@ class Masked(Splitter):
         return users
 
     def _fold(self, name: str, data: Dataset, pairs: Pairs, held: Ints, rng: np.random.Generator) -> Fold:
-        """Return the fold that trains without the users `held`, and asks queries for the data that they do not show.
+        """Return the fold that trains without the users `held`, and whose queries ask for their hidden data.
 
         Raises DataError if no query shows anything, or if nothing is left to learn from.
         """
@@ -173,7 +173,10 @@ class Masked(Splitter):
         )
 
     def _ask(self, n: int, rng: np.random.Generator) -> tuple[Longs, Shows, Doubles]:
-        """Draw the queries of n held-out users: the user (0 to n - 1) of each query, its fields, and its weight."""
+        """Draw a scenario for each of n held-out users; with the option `cross`, each user gets every scenario instead.
+
+        Return for each query its user (0 to n - 1), the fields that it shows (field -> bool[Q]), and its weight.
+        """
         scenarios, shares = list(self.config.mix), np.array(list(self.config.mix.values()))
         if self.config.cross:
             rows = np.repeat(np.arange(n), len(scenarios))

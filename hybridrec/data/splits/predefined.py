@@ -24,8 +24,8 @@ class PredefinedOptions(Options):
 class PredefinedSplit(Splitter):
     """Follow the fold numbers published with the data: fold k hides the pairs with the number k.
 
-    Interactions with a negative number belong to training in every fold. A pair with several numbers is
-    hidden, with all its repeats, in each of those folds.
+    Interactions with a negative number belong to training in every fold. A pair whose interactions have several numbers
+    is hidden, with all its repeats, in each of the folds with these numbers.
     """
 
     name = "folds"

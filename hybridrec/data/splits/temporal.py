@@ -38,9 +38,9 @@ class Temporal(Splitter):
     """Learn from the past and ask for the future: everything from a point in time on is hidden.
 
     With a share, the cut is right after the latest interaction that stays, and interactions at the same time stay
-    together, so the hidden share may be larger. Items that a user already had before the cut are not asked for,
-    unless `seen` says so. All queries have the time of the cut. Data without times (declared tags, titles,
-    features, and tags given to items that the user already had) counts as known before it.
+    together, so the hidden share may be larger. Items that a user already had before the cut are not asked for, unless
+    the option `seen` is `allow`. All queries have the time of the cut. Data without times (declared tags, titles,
+    features, and tags given to items that the user already had) counts as known before the cut.
     """
 
     name = "temporal"
@@ -53,7 +53,7 @@ class Temporal(Splitter):
         return self.config.seen == "allow"
 
     def split(self, data: Dataset, rng: np.random.Generator) -> Iterator[Fold]:
-        """Yield one fold; raises DataError if times are missing, or a side of the cut is empty."""
+        """Yield one fold; raises DataError if times are missing, or if a side of the cut has no interactions."""
         times, cut = _times(data), self.config.cut
         yield self._fold("test", data, _cut_before(times, self.config.test) if cut is None else _seconds(cut))
 
@@ -83,7 +83,7 @@ class Temporal(Splitter):
 
 
 def _times(data: Dataset) -> Doubles:
-    """Return the time of each interaction in seconds since 1970; raises DataError if one has none."""
+    """Return the time of each interaction in seconds since 1970; raises DataError if an interaction has no time."""
     times = data.interactions.times
     if times is None or not len(times):
         raise DataError(

@@ -62,7 +62,10 @@ class Tokenizer(Options):
         return self
 
     def build(self, texts: Sequence[str]) -> NDArray[np.uint8]:
-        """Learn the tokenizer's model from the texts and return its bytes; none if the tokenizer learns nothing."""
+        """Learn the tokenizer's model from the texts and return its bytes.
+
+        The result is empty for a tokenizer that learns nothing.
+        """
         return _learn_pieces(texts, self.pieces) if self.use == "sentencepiece" else np.empty(0, np.uint8)
 
     def function(self, model: NDArray[np.uint8]) -> Tokenize:
@@ -110,7 +113,7 @@ class TokenVocabulary:
 
     @classmethod
     def restore(cls, state: State, tokenizer: Tokenizer) -> Self:
-        """Restore the vocabulary whose `state()` is among these arrays."""
+        """Restore the vocabulary from the arrays of its `state()`, which may stand among others in `state`."""
         return cls(tokenizer, unpack_words(state["words"]), state.get(f"words.{_MODEL}", np.empty(0, np.uint8)))
 
 
@@ -131,7 +134,10 @@ def ngrams(text: str, shortest: int, longest: int) -> list[str]:
 
 
 def _learn_pieces(texts: Sequence[str], pieces: int) -> NDArray[np.uint8]:
-    """Learn the model of a unigram tokenizer (Kudo 2018) and return its bytes, none if the texts have no words."""
+    """Learn the model of a unigram tokenizer (Kudo 2018) and return its bytes.
+
+    The result is empty if the texts have no words.
+    """
     library = _library("sentencepiece", "sentencepiece")
     written = [text for text in texts if tokens(text)]
     if not written:
@@ -170,7 +176,7 @@ def _morphemes(texts: Sequence[str]) -> list[list[str]]:
 
 @cache
 def _kiwi() -> Any:
-    """Load the analyser once per process: its dictionary takes a second."""
+    """Load Kiwi, the analyser of Korean morphemes, once per process, as its dictionary takes a second to load."""
     return _library("kiwipiepy", "korean").Kiwi(num_workers=1)
 
 

@@ -39,7 +39,7 @@ def encode_words(
     words: Vocabulary | None = None,
     tokenize: Tokenize = tokenize_words,
 ) -> tuple[Vocabulary, Ragged]:
-    """Return a vocabulary, and the codes in it of each text's words, in order: a Ragged of len(texts) rows.
+    """Return (vocabulary, codes): the codes of the words of each text, in order, as a Ragged of len(texts) rows.
 
     The vocabulary is `words`, and words that are not in it are skipped; without `words` it is learned from the texts.
     """
@@ -52,9 +52,9 @@ def encode_words(
 
 
 def bag_of_words(texts: Sequence[str], words: Vocabulary | None = None) -> tuple[Vocabulary, Sparse]:
-    """Return the vocabulary as `encode_words` does, and the number of times that each text has each word.
+    """Return (vocabulary, counts): the number of times that each text has each word, csr float32 [len(texts), words].
 
-    The numbers are csr float32 [len(texts), number of words].
+    The vocabulary is the one that `encode_words` returns.
     """
     vocabulary, encoded = encode_words(texts, words)
     return vocabulary, encoded.matrix()
