@@ -29,7 +29,7 @@ class PipelineConfig:
     generators: sources of candidates, each made by `take`
     scorers, fallback: labels of components
     rerank: re-rankers in order, each made by `use`; or one such list for each target
-    seen, disliked, released, allow, block: as in the file; None leaves the default
+    seen, disliked, released, allow, block: values as in the file; None stands for the default
     filters: rules for what is never shown, each made by `use`
     """
 
@@ -52,7 +52,7 @@ class Experiment:
     data, split: a reader and a splitter, made by `use`
     components: label -> component, made by `use`
     pipelines: name -> `PipelineConfig`
-    compare, targets, k_core, tune, tradeoffs, ...: as in the file; None leaves the default
+    compare, targets, k_core, tune, tradeoffs, ...: values as in the file; None stands for the default
 
     A plugin may also be given as a class (with its defaults), as an instance, or as the mapping of the file.
     Names and options are checked when the experiment is run; relative paths start at the working directory.

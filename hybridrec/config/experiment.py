@@ -62,13 +62,15 @@ class ComponentSpec:
     use: str = ""
     """The name in the config if it is qualified, `distribution/name`; else empty."""
     digests: Mapping[type[Plugin], str] = field(default_factory=dict, hash=False)
-    """Digests of the classes without packaging among its class and the plugins among its options."""
+    """The digest of each class without packaging among its own class and the classes of plugins in its options."""
     keeps: bool = True
-    """False if the source of one of these classes is unknown, so that its fits are not kept for later runs."""
+    """False if the source of its class, or of the class of a plugin in its options, is unknown; then its fits are not
+    kept for later runs."""
     device: str = CPU
     """The device on which the component may compute."""
     choice: OptionChoice | None = None
-    """The values of an option among which a run chooses before it fits the component; None once that is decided."""
+    """The values of an option among which a run chooses before it fits the component; None without `choose`,
+    and once the value is chosen."""
 
     @classmethod
     def of(
@@ -81,7 +83,7 @@ class ComponentSpec:
 
     @property
     def name(self) -> str:
-        """The name by which the class is found: the qualified name of the config, or else that of the class."""
+        """The name by which the class is found: the name in the config if that is qualified, else `cls.name`."""
         return self.use or self.cls.name
 
     @property
@@ -91,17 +93,20 @@ class ComponentSpec:
 
     @property
     def base_models(self) -> tuple[ComponentSpec, ...]:
-        """All components on which it depends: its base model, the base model of that, and so on; the lowest first."""
+        """All components on which it depends: its base model, the base model's own base model, and so on.
+
+        The component that depends on no other comes first.
+        """
         return () if self.base_model is None else (*self.base_model.base_models, self.base_model)
 
     def with_choice(self, place: int) -> ComponentSpec:
-        """Return the spec with the value of this index among those to choose from, and without the choice."""
+        """Return the spec with the option set to the value at index `place` of the choice; its `choice` is None."""
         assert self.choice is not None
         return replace(self, options=self.choice.options[place], choice=None)
 
     @property
     def plain(self) -> dict[str, Any]:
-        """The entry of the component in a config, with all options filled in, or `choose` for one to be chosen."""
+        """The entry of the component in a config with all of its options; an option to be chosen is under `choose`."""
         entry = {"use": self.name, **_plain(self.options)}
         if self.choice is not None:
             entry.pop(self.choice.option, None)
@@ -118,7 +123,7 @@ class ComponentSpec:
 
     @property
     def decisive_device(self) -> str | None:
-        """The kind of device (`cpu`, `cuda`) on which what it learns depends; None if the component uses no device.
+        """The kind of device, `cpu` or `cuda`, since a fit depends on it; None for a component that uses no device.
 
         The number of the device (`cuda:1`) is left out, since it does not change what is learned.
         """
@@ -131,7 +136,7 @@ class ComponentSpec:
 
     @property
     def requires(self) -> tuple[str, ...]:
-        """Import names of the optional libraries that it needs; their versions are part of the key of its fits."""
+        """Import names of the optional libraries that it needs; the key of a fit depends on their versions."""
         return tuple(module for dependent in self.needing for module in dependent.requires)
 
     @property
@@ -209,12 +214,13 @@ class TradeoffCurve:
 
 @dataclass(frozen=True, slots=True)
 class MetricSpec:
-    """A metric of the config, with its target and the relevant items that count."""
+    """A metric of the config, with its target, and with the relevant items that it counts."""
 
     target: Target
     measure: MetricAtK
     of: RelevantItems = "all"
-    """The relevant items that count: `all`, those not in the query's history (`new`), or those in it (`repeated`)."""
+    """The relevant items that it counts: `all`, only items not in the query's history (`new`), or only items in it
+    (`repeated`)."""
 
     @property
     def key(self) -> str:
@@ -312,12 +318,12 @@ class CheckedExperiment:
     curves: tuple[TradeoffCurve, ...] = ()
     notes: tuple[str, ...] = ()
     choices: tuple[str, ...] = ()
-    """Sentences on names that several plugins provide; they are printed, but no part of the report, which must not
-    depend on the plugins that happen to be installed."""
+    """Sentences on names that several plugins provide. They are printed, but the report does not have them, since it
+    must not depend on the plugins that happen to be installed."""
     validation: bool = False
     """True to measure on validation queries, split off inside the training parts, instead of the test queries."""
     reader_digest: str | None = ""
-    """Digest of the source of a reader without packaging, None if its source is unknown; "" for an installed one."""
+    """Digest of the source of a reader without packaging, None if the source is unknown; "" for an installed reader."""
     observers: Mapping[str, Observer] = field(default_factory=dict)
     """The observers by their keys in the section `observe`."""
     tuning: Tuning | None = None
@@ -330,13 +336,16 @@ class CheckedExperiment:
 
     @property
     def measured(self) -> dict[str, PipelineSpec]:
-        """Every pipeline that is evaluated, by name: those that are compared, and the points of trade-off curves."""
+        """Every pipeline that is evaluated, by name: the compared pipelines, and the points of trade-off curves."""
         return self.pipelines | {pipeline.name: pipeline for curve in self.curves for pipeline in curve.points}
 
     @property
     def metrics(self) -> list[str]:
-        """The names in reports of all metrics: those that `metrics` lists, in its order, then those that are only
-        mentioned elsewhere (in combined metrics, guardrails, Borda points)."""
+        """The names in reports of all metrics.
+
+        Metrics that `compare.metrics` lists come first, in its order. Then come metrics that only combined metrics,
+        guardrails or Borda points mention.
+        """
         compare, keys = self.config.compare, iter([metric_spec.key for metric_spec in self.metric_specs])
         listed = [
             entry if isinstance(entry, str) and entry in compare.combined else next(keys) for entry in compare.metrics
@@ -378,7 +387,7 @@ class CheckedExperiment:
         return content
 
     def _resolved_metrics(self) -> list[Any]:
-        """Return the listed metrics for the resolved config; those that are mappings get all of their options."""
+        """Return `compare.metrics` for the resolved config: an entry that is a mapping gets all of its options."""
         compare, specs = self.config.compare, iter(self.metric_specs)
         resolved: list[Any] = []
         for entry in compare.metrics:

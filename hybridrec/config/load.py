@@ -50,8 +50,8 @@ class OpenedConfig:
     def check(self, registry: Registry) -> CheckedExperiment:
         """Check the document, pass the frames to its reader, and return the experiment.
 
-        Prints a note for each name that several plugins offer. Raises ConfigError for a mistake in the document, or a
-        frame for a table that has a path.
+        Prints a note for each name that several plugins offer. Raises ConfigError for a mistake in the document, and
+        for a frame that was passed for a table with a path.
         """
         experiment = check(self.document, registry, self.folder)
         for choice in experiment.choices:
@@ -73,7 +73,9 @@ def registry_for(
     plugins: Sequence[type[Plugin] | Path | str] = (),
     prefer: Mapping[tuple[str, str], str] = MappingProxyType({}),
 ) -> Registry:
-    """Return the registry of plugins for a config: all installed ones except those that the config or caller blocks.
+    """Return the registry of plugins for a config: all installed plugins except the plugins that are blocked.
+
+    The config blocks plugins under `plugins.block`, and the caller with `block`.
 
     `plugins` are further plugins, without packaging; `prefer` chooses between several plugins that offer the same name
     (see `Registry`).
@@ -111,7 +113,7 @@ def open_config(
     config: the path of a file, `plugin:NAME/FILE`, or a mapping with the structure of such a file, which is not
         modified
     assignments: texts `key.path=value`
-    data: frames by the names of the tables of the reader that they replace
+    data: name of a table of the reader -> the frame that takes the place of the table's file
     """
     frames = polars_frames(data or {})
     if isinstance(config, (str, Path)):
@@ -146,7 +148,7 @@ def load_experiment(
 
 
 def _refer_to_frame(document: YamlDocument, name: str, registry: Registry) -> None:
-    """Make the table of this name in the section `data` refer to the frame passed for it, unless it has a path.
+    """Make the table `name` in the section `data` refer to the frame that was passed for it, unless it has a path.
 
     Raises ConfigError if the reader has no such table or the section maps no columns for it.
     """

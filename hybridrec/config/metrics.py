@@ -27,8 +27,8 @@ _READABLE = re.compile(r"[\w.+@=,\[\]-]{1,60}")
 def metric_specs(checker: Checker, config: ExperimentConfig) -> tuple[MetricSpec, ...]:
     """Return the metrics that `compare` lists or mentions, with their targets; check control and guardrails, too.
 
-    Raises ConfigError for an unknown or repeated metric, for a cut-off beyond the length of the slates, for a sum that
-    includes a metric of which less is better, and for guardrails without a control.
+    Raises ConfigError for an unknown or repeated metric, for a cut-off beyond the length of the slates, for a combined
+    metric that includes a metric of which less is better, for an unknown control, and for guardrails without a control.
     """
     specs: dict[str, MetricSpec] = {}
     for path, entry in _listed(checker, config.compare):
@@ -71,7 +71,7 @@ def _listed(checker: Checker, compare: Compare) -> Iterator[tuple[KeyPath, str |
 def _mentioned(checker: Checker, compare: Compare) -> Iterator[tuple[KeyPath, str]]:
     """Yield (key path, name) for each metric that `combined`, `borda` or `guardrails` names.
 
-    Raises ConfigError for a sum that `metrics` does not list, and for a repeated name.
+    Raises ConfigError for a combined metric that `metrics` does not list, and for a name that `borda` lists twice.
     """
     for whole, parts in compare.combined.items():
         if whole not in compare.metrics:

@@ -93,7 +93,7 @@ class SegmenterUse(Use):
     use: str
     """Name of the segmenter."""
     label: ReportLabel | None = Field(None, alias="as")
-    """The name in reports; by default that of the segmenter."""
+    """The name in reports; by default the name of the segmenter."""
 
 
 class MetricUse(Use):
@@ -104,7 +104,8 @@ class MetricUse(Use):
     at: int | None = Field(None, ge=1)
     """The cut-off; left out for a metric that has none."""
     of: Literal["all", "new", "repeated"] = "all"
-    """The relevant items that count: all, those that the query does not show, or those that it does."""
+    """The relevant items that count: `all`, only items that are not in the query's history (`new`), or only items that
+    are (`repeated`)."""
     label: ReportLabel | None = Field(None, alias="as")
     """The name in reports, without the target; by default name, changed options and cut-off:
     `ndcg[gain=linear]@20`, `ndcg[of=new]@20`."""
@@ -118,10 +119,11 @@ class DataUse(Options, extra="allow"):
     """The source of the data; every other key is an option of the reader."""
 
     reader: str
-    """Name of the reader: `table` for your own files, `setlists` and `movietweetings` come with the package."""
+    """Name of the reader: `table` for your own files, `setlists` and `movietweetings` for the data sets that come with
+    the package."""
     through_items: list[KindName] = Field([])
     """Kinds of entities that users have by way of their items: with `through_items: [artists]` a user has the artists
-    of the items in the history, which can then be a target. They follow from the training part after the split."""
+    of the items in the history, and artists can be a target. Only items of the training part count."""
 
     @property
     def options(self) -> dict[str, Any]:
@@ -152,7 +154,8 @@ class GeneratorUse(Options):
 
 
 class Lists(Options):
-    """A list of ids, given here or in a file: those that alone may be recommended, or those that never are."""
+    """A list of ids, given here or in a file: under `allow` the only ids that may be recommended, under `block` ids
+    that never are."""
 
     ids: list[str] = Field([])
     """External ids."""
@@ -166,22 +169,23 @@ class PipelineUse(Options):
     generators: list[GeneratorUse] = Field(min_length=1)
     """Sources of candidates; their lists are merged."""
     scorers: list[str] = Field([])
-    """Labels of components that score every candidate of the pool; an unlisted generator scores only its own."""
+    """Labels of components that score every candidate of the pool; a generator that is not listed here scores only its
+    own candidates."""
     rerank: Annotated[
         Annotated[list[Use], Tag("list")] | Annotated[dict[KindName, list[Use]], Tag("dict")],
         Discriminator(lambda value: "dict" if isinstance(value, dict) and "use" not in value else "list"),
     ] = Field([])
     """Re-rankers, in order; one list for all targets, or one for each."""
     fallback: list[str] = Field([])
-    """Generators for queries that no generator above served, in this order; they also fill slates that stay short.
+    """Generators, in order, for queries that none of `generators` served; they also fill slates that are too short.
     Without a fallback, such slates stay empty or short.
 
-    Labels, or names of components, which are then used with their defaults."""
+    Each entry is a label, or the name of a component, which then has its default options."""
     seen: Literal["exclude", "allow"] = "exclude"
-    """`exclude` or `allow` recommending what the query already holds. The filter `seen` under `filters` excludes a part
-    of it instead."""
+    """`exclude` or `allow` recommending ids that are in the query already. To exclude only some of them, list the
+    filter `seen` under `filters`."""
     disliked: Literal["exclude", "allow"] = "exclude"
-    """`exclude` or `allow` recommending what the query dislikes."""
+    """`exclude` or `allow` recommending items that the user dislikes."""
     released: bool = False
     """Recommend only items that were out at the time of the query; needs data whose items have times. Items and
     queries without a time are not restricted."""
@@ -191,7 +195,7 @@ class PipelineUse(Options):
     """These items are never recommended."""
     filters: list[Use] = Field([])
     """Rules for what is never shown, whatever a generator or the fallback proposes, such as
-    `[{use: attribute, where: "price <= request.budget"}]`; beside those of the whole experiment."""
+    `[{use: attribute, where: "price <= request.budget"}]`. The rules of the whole experiment hold, too."""
 
 
 class Compare(Options):
@@ -211,12 +215,14 @@ class Compare(Options):
         default_factory=dict
     )
     """Weighted sums of metrics under a name that `metrics` may list: {both: {ndcg@100: 0.85, tags/ndcg@10: 0.15}}.
-    They are computed query by query; where one of the metrics is not defined, the others take its weight."""
+    Each query has its own sum; if a metric is not defined for a query, the other metrics share its weight."""
     borda: list[str] = Field(default_factory=list)
-    """Metrics over which the arms are ranked together: in each the best of A arms gets A points, the next A - 1, ...,
-    the last 1 (Borda, as in the RecSys Challenge 2018); the sum is reported beside the metrics, without a test."""
+    """Metrics over which the arms are ranked together: in each metric the best of A arms gets A points, the next arm
+    A - 1, ..., the last arm 1 (Borda, as in the RecSys Challenge 2018). The report has the sum of an arm's points
+    beside its metrics, without a test."""
     singles: bool = False
-    """Add every component alone as a pipeline of its own, behind the same fallback, and compare all with it."""
+    """Add every generator alone as an arm of its own, with the fallback of the first pipeline, and compare every
+    pipeline with each of these arms."""
     segments: (
         Annotated[
             list[
@@ -229,9 +235,9 @@ class Compare(Options):
         | None
     ) = None
     """Segmenters, which divide the queries into the segments of reports:
-    `[known-fields, {use: activity, bounds: [5, 20]}]`. Each has its own tables and its own family of corrected tests;
-    they are not crossed. Blends and guards that learn by segment use those of the first, when serving, too. By default
-    segments are what queries know."""
+    `[known-fields, {use: activity, bounds: [5, 20]}]`. Each segmenter has its own tables and its own family of
+    corrected tests; segments of two segmenters are not crossed. Blends and guards that learn by segment use the
+    segments of the first segmenter, also when serving. By default queries are grouped by the fields that they have."""
     resamples: int = Field(10_000, ge=100, le=1_000_000)
     """Number of bootstrap resamples, and of draws of the randomization test."""
     correction: Correction = "holm"
@@ -271,7 +277,7 @@ class Tune(Options):
     metric: str | None = None
     """The metric that is optimised, such as `ndcg@20`; by default the first metric of `compare`."""
     search: Literal["tpe", "random"] = "tpe"
-    """`tpe` learns from earlier trials where good values are, `random` draws every trial independently."""
+    """`tpe` draws values near the good ones of earlier trials; `random` draws every trial independently."""
     trials: int = Field(100, ge=1, le=1_000_000)
     """Largest number of trials; the first one is the config as it is written."""
     seconds: float | None = Field(None, gt=0)
@@ -289,7 +295,7 @@ class Tune(Options):
 
 
 class Tradeoff(Options):
-    """A curve: a pipeline measured at several values of one option of its re-rankers, over the same pools."""
+    """A trade-off curve: the metrics of a pipeline, on the same pools, at several values of one re-ranker option."""
 
     pipeline: str
     """Name of the pipeline."""
@@ -300,7 +306,7 @@ class Tradeoff(Options):
 
 
 class PluginsUse(Options):
-    """The choice of plugins that are loaded."""
+    """The plugins that are not loaded for an experiment."""
 
     block: list[str] = Field([])
     """Plugins, or distributions of plugins, that are not loaded, as with `--block`; they need not be installed."""
@@ -310,8 +316,8 @@ class StoreUse(Options):
     """The limit on the size of the store of earlier fits and answers."""
 
     max: Size = 5_000_000_000
-    """The store may grow to this size, for example 20GB. At the end of a run the least recently used artifacts above it
-    are removed, but none that the run used. What serves is in the bundle of a run and never in the store."""
+    """The largest size of the store, for example 20GB. If it is larger at the end of a run, the least recently used
+    artifacts are removed, but none that the run used. Serving needs only the bundle of a run, never the store."""
 
 
 class ExperimentConfig(Options):
@@ -334,7 +340,7 @@ class ExperimentConfig(Options):
     filters: list[Use] = Field([])
     """Rules for what no pipeline ever shows, in addition to the rules of each pipeline."""
     pipelines: dict[Name, PipelineUse] = Field(min_length=1)
-    """Name -> blend: the arms of the comparison."""
+    """Name -> pipeline. The pipelines are the arms of the comparison."""
     compare: Compare = Compare()
     """The metrics, and the comparison of the pipelines."""
     repeats: int = Field(1, ge=1, le=1_000)
@@ -346,7 +352,7 @@ class ExperimentConfig(Options):
     refit: Literal["none", "all"] = "none"
     """`all` trains the pipelines on the whole data after the evaluation, for serving."""
     memory: Size = 8_000_000_000
-    """Budget for one fit and for the blocks of queries in work, for example 4GB."""
+    """Memory that one fit, or all blocks of queries that are being answered, may take, for example 4GB."""
     store: StoreUse = StoreUse()
     """The store of earlier fits and answers."""
     workers: int | None = Field(None, ge=1, le=10_000)

@@ -195,9 +195,10 @@ class Checker(Validator):
         return spec
 
     def with_choice(self, spec: ComponentSpec, use: ComponentUse, path: KeyPath) -> ComponentSpec:
-        """Attach to a component the values under `choose`, if there are any, after validating each of them.
+        """Return the spec with the values under `choose`, if there are any; each value is validated.
 
-        Raises ConfigError for a component that is not a generator, and for values that are not valid or equal.
+        Raises ConfigError for a component that is not a generator, for an option that also has a value beside `choose`,
+        for a value that is not valid, and for two equal values.
         """
         if use.choose is None:
             return spec
@@ -222,10 +223,11 @@ class Checker(Validator):
     def with_base_model(
         self, spec: ComponentSpec, components: dict[str, ComponentSpec], users: tuple[str, ...] = ()
     ) -> ComponentSpec:
-        """Attach to a component the base model that its options name, to that its own base model, and so on.
+        """Return the spec with the base model that its options name, which has its own base model in turn, and so on.
 
-        `users` are the labels of the components that use it, directly or not. Raises ConfigError if components use one
-        another in a circle."""
+        `users` are the labels of the components that use this component, directly or not. Raises ConfigError if
+        components use one another in a circle, or if a component with a base model validates on queries that the base
+        model has seen."""
         path: KeyPath = ("components", spec.label)
         reference = self.reference(spec, components, path)
         if reference is None:
@@ -241,9 +243,9 @@ class Checker(Validator):
         return spec
 
     def reference(self, spec: ComponentSpec, components: dict[str, ComponentSpec], path: KeyPath) -> Reference | None:
-        """Return the reference to another component in a component's options; None if there is none.
+        """Return the reference to another component in a component's options; None if the options have no reference.
 
-        Raises ConfigError if the other component does not exist or is not of the stage that the option asks for.
+        Raises ConfigError if the other component does not exist or is not of the class that the option requires.
         """
         try:
             reference = used_component(spec.options)
@@ -311,9 +313,10 @@ class Checker(Validator):
         return spec
 
     def filters(self, use: PipelineUse, config: ExperimentConfig, path: KeyPath) -> tuple[FilterSpec, ...]:
-        """Return the filters of a pipeline: the default ones, those under `filters`, and those with keys of their own.
+        """Return the filters of a pipeline, in three groups.
 
-        The keys are `released`, `allow` and `block`.
+        The default filters come first. Then come the filters that the whole config and the pipeline list under
+        `filters`, and last the filters that the keys `released`, `allow` and `block` of the pipeline stand for.
         """
         uses: list[tuple[Use, KeyPath]] = [(item, ("filters", index)) for index, item in enumerate(config.filters)]
         uses += [(item, (*path, "filters", index)) for index, item in enumerate(use.filters)]
@@ -338,7 +341,7 @@ class Checker(Validator):
         return FilterSpec(yaml_document.dotted(place), made, digests=self.registry.digests_of([cls]), kept=kept)
 
     def note_without_source(self, cls: type[Plugin]) -> None:
-        """Add a note, unless it is there already, that the results of a class are not kept for other runs."""
+        """Add the note that the results of a class without source are not kept for other runs, unless it was added."""
         note = f"nothing that '{cls.name}' makes is kept for other runs: its class has no source to know it by"
         self.notes += [note] if note not in self.notes else []
 
@@ -347,8 +350,8 @@ class Checker(Validator):
     ) -> Iterator[FilterSpec]:
         """Yield the filters that a pipeline has by default, `seen` and `disliked`.
 
-        A default filter is left out if the pipeline says `allow` for it, or lists a filter of the same class. Raises
-        ConfigError if it does both.
+        A default filter is left out if the pipeline says `allow` for it, or if `listed` has a filter of the same class.
+        Raises ConfigError if both are true.
         """
         for cls in QUERY_FILTERS:
             places = [place for each, place in listed if isinstance(each, cls)]
@@ -364,7 +367,10 @@ class Checker(Validator):
             raise self.fail(path, f"no such file: {lists.path}")
 
     def role(self, components: dict[str, ComponentSpec], label: str, role: type, word: str, path: KeyPath) -> None:
-        """Raise ConfigError unless the label exists and its component is of the class `role`, in words `word`."""
+        """Raise ConfigError unless the label exists and its component is of the class `role`.
+
+        `word` is the name of the role in messages, such as "generator".
+        """
         if label not in components:
             raise self.fail(path, f"no component is labelled '{label}': {did_you_mean(label, components)}")
         cls = components[label].cls
@@ -419,9 +425,10 @@ class Checker(Validator):
                 self.uses(spec, components, target, at)
 
     def fusion(self, chain: Sequence[ComponentSpec], several: str, path: KeyPath, place: KeyPath) -> None:
-        """Raise ConfigError unless the first re-ranker of a chain fuses the columns, which `several` describes.
+        """Raise ConfigError unless the first re-ranker of a chain fuses the columns of the pool.
 
-        The chain is at the key path `place`; a pipeline without re-rankers is reported at `path`.
+        `several` describes these columns for the message. The chain is at the key path `place`; a pipeline without
+        re-rankers is reported at the key path `path`.
         """
         if not chain:
             message = f"{several}: say under `rerank` how they are fused, for example [{{use: {self.a_fusion()}}}]"
@@ -459,7 +466,7 @@ class Checker(Validator):
     def uses(self, spec: ComponentSpec, components: dict[str, ComponentSpec], target: Target, path: KeyPath) -> None:
         """Raise ConfigError if a re-ranker uses a component that has no vectors for the target.
 
-        A re-ranker that learns may not use a component either, since that has seen the validation queries.
+        A re-ranker that learns may not use any component, since the component has seen the validation queries.
         """
         reference = self.reference(spec, components, path)
         if reference is None:
@@ -475,7 +482,8 @@ class Checker(Validator):
     ) -> Iterator[tuple[str, PipelineSpec]]:
         """Yield (label, pipeline) for each generator of the config: a pipeline of that component alone.
 
-        It has the fallback and the filters of the first pipeline.
+        Each of these pipelines has the fallback and the filters of the first pipeline of the config. Raises ConfigError
+        if a pipeline of the config has the label of a component.
         """
         first = next(iter(config.pipelines.values()))
         depth = max([g.k for use in config.pipelines.values() for g in use.generators] + list(config.targets.values()))
@@ -522,9 +530,10 @@ class Checker(Validator):
 
 
 def _without_fallback(pipeline: str, components: Iterable[ComponentSpec]) -> str:
-    """Return the note on a pipeline whose config has no `fallback`, with a line that the user may add.
+    """Return the note on a pipeline whose config has no `fallback`; it proposes a value for this key.
 
-    It names only components of the config: the notes of a report must not depend on which plugins are installed.
+    The proposed value names only components of the config: the notes of a report must not depend on the plugins that
+    are installed.
     """
     for_all = [spec.label for spec in components if issubclass(spec.cls, Generator) and not spec.create().needs]
     label, hint = (for_all[0], "") if for_all else ("NAME", " (`hybridrec show NAME` says if it serves every query)")

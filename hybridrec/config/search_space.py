@@ -1,4 +1,4 @@
-"""Checks of the section `tune`: each path of the space must be an option, for which each value must be valid."""
+"""Checks of the section `tune`: each path of the space must lead to an option, and its values must be valid for it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 Check: TypeAlias = Callable[[YamlDocument, Registry, Path], CheckedExperiment]
 """The function that checks a whole document. It calls this module, which therefore takes it as an argument."""
 TUNABLE = ("components", "pipelines")
-"""The sections with tunable options. The rest of a config decides the queries, and values that were measured on
+"""The sections with tunable options. Options of other sections may change the queries, and values that were measured on
 different queries cannot be compared."""
 
 

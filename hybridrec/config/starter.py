@@ -45,10 +45,10 @@ def starting_config(
 
     `paths` are files and folders. For a published data set the config names the reader that recognises it; the columns
     of other files are inferred, with the help of `hints`. Paths in the config are relative to `folder`, where the
-    config will be written. The config is one that a plugin ships for such data, or else is made of components; both
-    are proposed by plugins in the hook `hybridrec_starters`. Raises DataError if a file cannot be read or no file
-    resembles interactions, ConfigError if no proposed component generates candidates, and PluginError for an invalid
-    proposal.
+    config will be written. Plugins propose whole configs and single components in the hook `hybridrec_starters`. The
+    first usable of the proposed configs is taken; without any, a config is made of the proposed components. Raises
+    DataError if a file cannot be read or no file resembles interactions, ConfigError if no proposed component generates
+    candidates, and PluginError for an invalid proposal.
     """
     data = _published(paths, folder, registry) or profile(_tables(paths), folder, hints)
     proposals = _proposals(data, registry)
@@ -79,7 +79,7 @@ _HEADER = f"""\
 
 
 def _with_reasons(text: str, data: DataProfile) -> str:
-    """Insert above each section of a config, as comments, the reasons for which it was inferred so."""
+    """Insert comments into a config: above each section, the reasons for what was inferred in it."""
     lines = []
     for line in text.splitlines(keepends=True):
         comments = data.reasons.get(line.partition(":")[0], ())
@@ -113,10 +113,10 @@ def _published(paths: Sequence[Path], folder: Path, registry: Registry) -> DataP
 
 
 def _tables(paths: Sequence[Path]) -> list[Path]:
-    """Return the tables among `paths`, and those in the folders among them.
+    """Return the tables among `paths`, and the tables in those of the paths that are folders.
 
-    A table is a file, a folder of its parts, or a pattern that matches its parts. In folders only files with a known
-    ending, or that look like tables, count. Raises DataError if there are no tables.
+    A table is a file, a folder of its parts, or a pattern that matches its parts. A file in a folder counts only if it
+    has a known ending or looks like a table. Raises DataError if there are no tables.
     """
     tables = tables_among([path for path in paths if not path.is_dir()])
     for path in paths:
@@ -133,7 +133,8 @@ def _is_plain_table(file: Path) -> bool:
 
 
 PLAIN = (".txt", ".dat", "")
-"""Endings that may be of any text: such a file in a folder counts as a table if all its lines have as many tabs."""
+"""Endings that say nothing about the content: a file in a folder with one of them counts as a table if its first lines
+all have the same number of tabs."""
 
 
 def _inside(path: Path) -> list[Path]:
@@ -142,10 +143,11 @@ def _inside(path: Path) -> list[Path]:
 
 
 def _shipped(proposal: StarterConfig, data: DataProfile, folder: Path, registry: Registry) -> tuple[str | None, str]:
-    """Insert the data into a config that a plugin ships; return the text of the config, and an empty text.
+    """Insert the data into a config that a plugin ships; return (config, problem).
 
-    If a library that the config needs is not installed, None and a line about it are returned. Raises PluginError if
-    the config is not valid with the data.
+    `config` is the text of the config, and `problem` is empty. If a library that the config needs is not installed,
+    `config` is None, and `problem` is a line about the library. Raises PluginError if the config is not valid with the
+    data.
     """
     place = f"hybridrec_starters proposes {proposal.file}"
     try:
@@ -179,10 +181,10 @@ def _proposals(data: DataProfile, registry: Registry) -> list[Starter | StarterC
 
 
 def _distinct(proposals: list[Starter], registry: Registry) -> tuple[list[Starter], list[str]]:
-    """Return the proposed components by priority, and a line of text for each that is left out.
+    """Return (distinct, missing): the proposed components that can be used, and lines of text about the others.
 
-    A component is left out if an optional library of it is not installed. If several proposals have the same label,
-    the first counts.
+    `distinct` is ordered by priority; of several proposals with the same label it has the first. `missing` has a line
+    for each component that needs an optional library which is not installed.
     """
     proposals.sort(key=lambda starter: (-starter.priority, starter.label, starter.component))
     distinct: dict[str, Starter] = {}
@@ -207,7 +209,7 @@ _STAGES: dict[StarterRole, type] = {
 
 
 def _refuse_wrong(starter: object, plugin: str, registry: Registry) -> None:
-    """Raise PluginError for a proposal that would make the config invalid: one of a wrong type, role or option."""
+    """Raise PluginError for a proposal with a wrong type, role or option, which would make the config invalid."""
     if not isinstance(starter, Starter):
         raise PluginError(
             f"{plugin}: hybridrec_starters must return a list of Starter or StarterConfig, got {starter!r}"

@@ -16,9 +16,9 @@ from hybridrec.secret import MISTAKE
 M = TypeVar("M", bound=BaseModel)
 
 _MOST = 20
-"""The most mistakes of a section that are told: a file of another kind has thousands."""
+"""The most mistakes of a section that a message lists: a file that is not a config has thousands."""
 _LONGEST = 2_000
-"""The most characters of a reason."""
+"""The most characters of one mistake's description."""
 
 
 class Validator:
@@ -72,7 +72,7 @@ class Validator:
     def in_document(self, path: KeyPath, location: KeyPath) -> KeyPath:
         """Return a location below `path` without the steps that pydantic adds for members of unions.
 
-        The steps that are left are keys and indices that exist in the document, or that could.
+        All steps of the result are keys and indices of the document; the last one may be missing there.
         """
         here: Any = self.document.content
         for step in path:

@@ -15,6 +15,7 @@ from hybridrec.paths import printable
 KeyPath = tuple[str | int, ...]
 _MAPPING, _SEQUENCE, _MERGE = (f"tag:yaml.org,2002:{kind}" for kind in ("map", "seq", "merge"))
 MAX_NODES = 100_000
+"""The most values of a file after expanding aliases; a file with more is an attack or an accident."""
 MAX_CHARACTERS = 10_000_000
 """The most characters of a file, and of its values after expanding aliases."""
 MAX_TEXT = 100_000
@@ -23,7 +24,7 @@ MAX_DEPTH = 50
 """The most levels of a key path."""
 _SHOWN = 100
 _LARGEST = 2**63 - 1
-"""Largest number of values after expanding aliases; a file with more is an attack or an accident."""
+"""The largest absolute value of a whole number."""
 
 
 @dataclass(slots=True)
@@ -186,7 +187,7 @@ class _Builder:
         return result
 
     def _merged(self, node: yaml.Node, path: KeyPath) -> dict[str, Any]:
-        """Return the content of the merge key `<<`: a mapping, or a list of them, in which earlier ones win."""
+        """Return the content of the merge key `<<`: a mapping, or a list of mappings, of which earlier ones win."""
         result: dict[str, Any] = {}
         for source in node.value if isinstance(node, yaml.SequenceNode) else [node]:
             if not isinstance(source, yaml.MappingNode):

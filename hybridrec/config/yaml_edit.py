@@ -15,7 +15,7 @@ LINE = 100
 
 
 class Edit(NamedTuple):
-    """A replacement of `text[start:end]`."""
+    """The replacement of `text[start:end]` by `new`."""
 
     start: int
     end: int
@@ -70,7 +70,7 @@ def _root(text: str) -> yaml.MappingNode:
 
 
 def _edit(node: yaml.Node, path: tuple[str, ...], value: Any) -> Edit:
-    """Return the edit that writes a value at a key path below a node, with any mappings missing on the way."""
+    """Return the edit that writes a value at a key path below a node; it also creates mappings missing on the way."""
     if not path:
         return Edit(node.start_mark.index, _end(node), _flow(value))
     if isinstance(node, yaml.SequenceNode):

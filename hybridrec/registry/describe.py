@@ -40,7 +40,7 @@ class Page:
 def describe(name: str, registry: Registry) -> list[Page]:
     """Make the reference page of every class or command with this name.
 
-    Raises ConfigError if there is none, and PluginError if several plugins offer it and none is chosen.
+    Raises ConfigError if nothing has this name, and PluginError if several plugins offer it and no rule chooses one.
     """
     pages = [
         (_command_page if kind.instances else _page)(offer, kind, registry) for kind, offer in registry.named(name)
@@ -98,7 +98,7 @@ def _origin(provider: Provider | None) -> str:
 def _example(cls: type[Plugin], kind: Kind, registry: Registry) -> tuple[str, str]:
     """Return (example, language): the shortest text that uses a class, and "yaml" or "bash".
 
-    Required options have the first of their examples as value.
+    The value of a required option is the first of the examples in its definition.
     """
     fields = cls.Config.model_fields.items()
     options = {field.alias or key: (field.examples or [None])[0] for key, field in fields if field.is_required()}
@@ -160,7 +160,7 @@ def _fusion(registry: Registry) -> tuple[str, str]:
 
 
 def _filled(usage: Any, mappings: Mapping[str, dict[str, Any]]) -> Any:
-    """Fill in an example, which was parsed from YAML: replace each key that is in `mappings` by its mapping's content.
+    """Fill in an example, which was parsed from YAML: replace each key of `mappings` by the keys and values there.
 
     A re-ranker that is still the placeholder `$fusion` is removed, since the example needs no fusion.
     """

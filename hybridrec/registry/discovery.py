@@ -49,7 +49,7 @@ class Provider:
     seconds: float = 0.0
     """Time that loading it took."""
     offers: dict[str, list[str]] = field(default_factory=dict)
-    """By kind, the names of the classes that it offers."""
+    """Kind -> the names of the classes of this kind that it offers."""
     left_out: Sequence[tuple[str, str, BaseException]] = ()
     """(kind, name, cause) of each of its classes that cannot be used; the name is empty for a hook that failed."""
     file: str = ""
@@ -90,9 +90,9 @@ class Registry:
     ) -> None:
         """Load the plugins of the given entry points, by default of all that are installed in the group.
 
-        block, also_block: names of plugins or distributions that are not loaded, in addition to those in the
-            environment variable HYBRIDREC_BLOCK; only the names in `block` have to exist
-        only: the modules whose plugins are loaded, by default all; others are not even imported
+        block, also_block: names of plugins or distributions that are not loaded, nor are the names in the environment
+            variable HYBRIDREC_BLOCK; only the names in `block` have to exist
+        only: the modules whose plugins are loaded; other modules are not even imported. By default all are loaded
         plugins: further plugins, without packaging: classes or paths of files
         prefer: (kind, name) -> the distribution that is chosen if several plugins provide this name
 
@@ -193,9 +193,9 @@ class Registry:
     def _register(self, module: object, provider: Provider) -> list[tuple[kinds.Kind, Any]]:
         """Register the hooks of a plugin module, and return (kind, offer) for everything that it offers.
 
-        The name of the module is used, since two distributions may have entry points of the same name. Classes that
-        cannot be used are recorded in `provider.left_out`; if no class can be used, the first error is raised. After
-        an error the module is not registered.
+        The module is registered under its own name, since two distributions may have entry points of the same name.
+        Classes that cannot be used are recorded in `provider.left_out`; if no class can be used, the first error is
+        raised. After an error the module is not registered.
         """
         name = provider.module
         if self.manager.has_plugin(name):
@@ -231,7 +231,7 @@ class Registry:
 
     @property
     def slow(self) -> list[Provider]:
-        """The plugins, except hybridrec's own, that take so long to load that they slow every command down."""
+        """The plugins that take more than `SLOW` seconds to load, except hybridrec's own."""
         return [
             provider
             for provider in self.providers
@@ -263,7 +263,8 @@ class Registry:
     def classes(self, kind: str) -> Iterator[type[Any]]:
         """Yield the classes of a kind in order of their names.
 
-        Of a name that several plugins provide, the class that `get` would return is yielded, or none if it would fail.
+        If several plugins provide a name, the class that `get` returns for this name is yielded; the name is left out
+        if `get` would raise an error.
         """
         for name in sorted(self._offers[kind]):
             if (offer := self._chosen(kind, name)) is not None:
@@ -286,14 +287,14 @@ class Registry:
         return cls.name if chosen is not None and chosen.cls is cls else f"{provider.distribution}/{cls.name}"
 
     def digests_of(self, classes: Iterable[type[Plugin]]) -> dict[type[Plugin], str]:
-        """Return the digest of each of these classes that comes without packaging.
+        """Return class -> digest for each of these classes that comes without packaging.
 
-        It is the digest of the class's source, or a random one if the source is unknown.
+        The digest is that of the class's source; if the source is unknown, it is random.
         """
         return {cls: self._digests[cls] for cls in classes if cls in self._digests}
 
     def has_source(self, cls: type[Plugin]) -> bool:
-        """Return False for a class without packaging whose source is unknown, whose results may not be kept."""
+        """Return False for a class without packaging whose source is unknown; its results are not kept."""
         provider = self.provider_of(cls) if cls in self._digests else None
         return provider is None or bool(provider.digest)
 
@@ -345,9 +346,9 @@ class Registry:
         raise PluginError(_clash(kind, name, offers))
 
     def _chosen(self, kind: str, name: str) -> _Offer | None:
-        """Return the offer that `get` chooses for a name.
+        """Return the offer that `get` chooses for a name; None if `get` would raise an error.
 
-        None if no plugin provides the name, or if several do and no rule chooses one of them.
+        That is so if no plugin provides the name, or if several plugins provide it and no rule chooses one of them.
         """
         qualifier, _, bare = name.rpartition("/")
         offers = self._offers[kind].get(bare, [])
@@ -362,7 +363,7 @@ class Registry:
         return offers[0] if len(offers) == 1 else None
 
     def choice(self, kind: str, name: str) -> str | None:
-        """Return a note on the plugin that was chosen for a plain name, if several provide it; else None."""
+        """Return a note on the plugin that was chosen for a plain name; None unless several plugins provide it."""
         offers, chosen = self._offers[kind].get(name, []), self._chosen(kind, name)
         return None if len(offers) < 2 or chosen is None else _clash(kind, name, offers, chosen)
 
@@ -383,7 +384,7 @@ class Registry:
 def _labels(entry_points: Iterable[importlib.metadata.EntryPoint]) -> dict[int, tuple[str, str]]:
     """Return (name, version) of the distribution of each entry point, by the `id` of the distribution object.
 
-    They are read once, since each access to one of them parses all metadata of the distribution.
+    Both are read only once for each distribution, since each access parses all of its metadata.
     """
     distributions = {id(entry_point.dist): entry_point.dist for entry_point in entry_points}
     return {key: (dist.name, dist.version) for key, dist in distributions.items() if dist is not None}
@@ -392,7 +393,7 @@ def _labels(entry_points: Iterable[importlib.metadata.EntryPoint]) -> dict[int, 
 def _kept(
     sound: list[tuple[kinds.Kind, Any]], left_out: list[LeftOut], provider: Provider
 ) -> list[tuple[kinds.Kind, Any]]:
-    """Record the offers that cannot be used in `provider.left_out`, and return `sound`, those that can.
+    """Record `left_out`, the offers that cannot be used, in the provider, and return `sound`, the offers that can.
 
     Raises the error of the first offer in `left_out` if `sound` is empty.
     """

@@ -17,10 +17,10 @@ class Role:
 
     base: the base class, as "module:name"
     contract: the suite of tests that the class must pass, as "module:name"
-    usage: an example of its use, in YAML or as a command line beginning with "hybridrec". In it, $name is replaced by
-        the name of the class, $options by its required options, $measured by a metric with its cut-off and required
-        options, $used by the components that its options refer to, $fusion by a re-ranker that fuses, if one is
-        needed, and $normalise by the name of the option that sets the normaliser of that re-ranker.
+    usage: an example of its use, in YAML or as a command line beginning with "hybridrec". It has placeholders: $name
+        stands for the name of the class; $options for its required options; $measured for the name of a metric with its
+        cut-off and required options; $used for the components that its options refer to; $fusion for a re-ranker that
+        fuses, if the example needs one; $normalise for the name of the option that sets its normaliser
     check_options: options that `check-plugin` needs to check a class made from the template of the role
     """
 
@@ -39,7 +39,7 @@ class Kind:
     base: the base class of its classes, as "module:name"
     summary: the docstring of the hook
     roles: the roles of its classes; a class has one or more
-    instances: true if the hook returns instances of `base` itself instead of classes that derive from it
+    instances: True if plugins offer instances of `base`, False if they offer classes that derive from it
     """
 
     name: str

@@ -13,7 +13,7 @@ from hybridrec.tracing import GROUP
 
 
 def find(kind: str, name: str) -> Any:
-    """Return the class of a kind ("component", "reader", "metric", ...) and name, to derive from it or to call it.
+    """Return the class of this kind ("component", "reader", "metric", ...) and name, to derive from it or to call it.
 
     hybridrec's own plugins are searched first, without loading others, so that a plugin may call this while it is
     itself loaded. Raises ConfigError for an unknown kind or name, and the errors of `Registry.get`.

@@ -35,7 +35,10 @@ class LooseSource:
     given: type[Plugin] | Path
 
     def load(self) -> object:
-        """Return the class, or run the file again and return its module; raises PluginError if it cannot be read."""
+        """Return the class itself, or run the file and return it as a module.
+
+        A file is run at each call. Raises PluginError if it cannot be read.
+        """
         return _run(self.given, self.module) if isinstance(self.given, Path) else self.given
 
 

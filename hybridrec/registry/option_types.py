@@ -85,8 +85,8 @@ class ComponentRef:
     `uses: Annotated[str, ComponentRef(VectorModel)]`, or annotate `str | None` if the option may be left out. The
     option may be nested in mappings, lists and models, but only one component can be passed.
 
-    role: the class that the component must have: VectorModel for one with vectors, a class of the plugin's own for one
-        that provides something else, Component for any
+    role: the class that the component must have: VectorModel for a component with vectors, a class of the plugin's own
+        for a component that provides something else, Component for any component
     """
 
     role: type[Component]
@@ -101,9 +101,9 @@ class ComponentRef:
 class PoolLabel:
     """Type annotation for a re-ranker's option that names columns of the pool; the name is checked with the config.
 
-    A column has the label of its generator or scorer. The columns of a scorer that has several are named `label.name`;
-    a pattern such as `content.*` names some of them (see `Pool.matching`). With `generators_only`, the option must be
-    the label of a generator.
+    A column has the label of its generator or scorer. If a scorer has several columns, they are named `label.name`, and
+    a pattern such as `content.*` names all columns that match it (see `Pool.matching`). With `generators_only`, the
+    option must be the label of a generator.
     """
 
     generators_only: bool = False
@@ -114,7 +114,7 @@ ColumnWeights: TypeAlias = dict[Annotated[str, PoolLabel()], float]
 ColumnPattern: TypeAlias = Annotated[str, PoolLabel()]
 """Type of a re-ranker's option that is a column of the pool, or a pattern: `als`, `content.price`, `content.*`."""
 GeneratorLabel: TypeAlias = Annotated[str, PoolLabel(generators_only=True)]
-"""Type of a re-ranker's option, or of a key in one, that is the label of a generator of the pipeline."""
+"""Type of a re-ranker's option, or of a key in such an option: the label of a generator of the pipeline."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +131,9 @@ class Reference:
 
 
 def references(options: BaseModel) -> Iterator[Reference]:
-    """Yield the references in options, found by their types, also inside mappings, lists and nested models.
+    """Yield the references in options, which are found by the types of options, also in mappings, lists and models.
 
-    Raises PluginError if the value of such a type is not text.
+    Raises PluginError if an option has the type of a reference, but its value is not text.
     """
     for name, field in type(options).model_fields.items():
         yield from _references(field.annotation, field.metadata, getattr(options, name), (field.alias or name,))
@@ -167,7 +167,7 @@ def _references(
 
 
 def used_component(options: BaseModel) -> Reference | None:
-    """Return the reference in options to the component that is passed to `use`; None if there is none.
+    """Return the reference in options to the component that is passed to `use`; None if the options name no component.
 
     Raises PluginError if the options name more than one.
     """

@@ -16,7 +16,7 @@ CONFIGS = "configs"
 """The folder of configs in a package; in a clone it may lie beside the package, until the build moves it inside."""
 
 LONGEST = 110
-"""Number of characters; the summary of a config that is longer ends before its first colon."""
+"""Number of characters. A summary with more characters is cut before its first colon."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,10 @@ class ShippedConfig:
 
 
 def located(path: Path, registry: Registry) -> Path:
-    """Return the path of the file that `plugin:NAME/FILE` names in the package of a plugin; other paths are returned.
+    """Return the path of the file that `plugin:NAME/FILE` names in the package of a plugin.
 
-    Raises ConfigError if the plugin does not exist, or has no such file; then the message proposes one of its files.
+    A path without the prefix `plugin:` is returned unchanged. Raises ConfigError if the plugin does not exist, or does
+    not have the file; in the second case the message proposes a file that it has.
     """
     text = path.as_posix()
     if not text.startswith(PREFIX):
@@ -79,8 +80,9 @@ def _package(provider: Provider) -> Path | None:
 def _folders(package: Path) -> Iterator[tuple[Path, Path]]:
     """Yield (top, within) for each folder where a package may have files.
 
-    The files are inside `within`; FILE of `plugin:NAME/FILE` is their path relative to `top`. In a clone the folder
-    `configs` may lie beside the package; then there is a second pair, of the package's parent and that folder.
+    The files are inside the folder `within`, and FILE of `plugin:NAME/FILE` is their path relative to the folder `top`.
+    The first pair is the package twice. In a clone the folder `configs` may lie beside the package; then the second
+    pair is the package's parent and this folder.
     """
     yield package, package
     beside = package.parent / CONFIGS

@@ -12,7 +12,8 @@ NAME = "requires_api"
 def requires_api_of(module: str) -> object:
     """Return the value that the source of a module gives to `requires_api`.
 
-    Neither the module nor its packages are imported. Returns None if the source has no such line or cannot be found.
+    Neither the module nor its packages are imported. Returns None if the source does not set `requires_api` or
+    cannot be found.
     """
     path, spec = None, None
     steps = module.split(".")
@@ -34,7 +35,7 @@ def requires_api_of(module: str) -> object:
 
 
 def requires_api_in(text: str) -> object:
-    """Return the constant to which the top level of a source text sets `requires_api`; None if it does not."""
+    """Return the constant that a source text assigns to `requires_api` at its top level; None without such a line."""
     if NAME not in text:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Digests of classes that are in no distribution: of the text of a class, and of all other code that it refers to."""
+"""Digests of classes that are in no distribution; they cover the text of a class and all code that it refers to."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def is_installed(module: str) -> bool:
 
 
 def _place(root: str) -> Path | None:
-    """Return the file of a top-level module, or the folder of a package; None if it has none."""
+    """Return the file of a top-level module, or the folder of a package; None for a module without a file."""
     try:
         spec = importlib.util.find_spec(root)
     except (ImportError, ValueError):  # `__main__` has no specification
@@ -69,7 +69,7 @@ def _place(root: str) -> Path | None:
 class _Reach:
     """A walk over a class and everything that it refers to, which builds the digest of all visited objects.
 
-    `home` is the name of the class's module; `compiled` is the argument of `source_digest`.
+    `home` is the name of the class's module; `compiled` has the meaning that it has in `source_digest`.
     """
 
     def __init__(self, home: str, compiled: bool) -> None:
@@ -196,9 +196,9 @@ class _Pickler(pickle.Pickler):
         self._reach = reach
 
     def persistent_id(self, value: Any) -> object:
-        """Return a text to write in place of code, a set or an array; None for any other value, which is pickled.
+        """Return the text that is written in place of code, a set or an array; None for a value to pickle as usual.
 
-        Code (a function, class or module) is visited, so that it is part of the digest.
+        Code is a function, class or module; it is also visited, so that it is part of the digest.
         """
         if _has_code(value):
             self._reach.visit(value)

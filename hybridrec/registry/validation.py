@@ -110,7 +110,7 @@ def _validate_offer(kind: kinds.Kind, offer: Any) -> None:
 
 
 NEAR = 0.8
-"""Similarity, from 0 to 1; an attribute whose name is this similar to one of the engine's counts as misspelt."""
+"""Similarity, from 0 to 1. An attribute whose name is this similar to a name of the engine counts as misspelt."""
 
 
 _COLLECTIONS = {"needs": "a set", "targets": "a tuple"}
@@ -143,7 +143,7 @@ def _validate_spelling(cls: type[Plugin]) -> None:
 
 @cache
 def _names_of_engine(bases: tuple[type[Plugin], ...]) -> tuple[frozenset[str], frozenset[str]]:
-    """Return (names that these classes of the engine set or declare, names of all attributes that they have)."""
+    """Return (names, attributes): the names that these engine classes set or declare, and all of their attributes."""
     names = frozenset(name for base in bases for name in (*_values(base), *inspect.get_annotations(base)))
     return names, names.union(*map(dir, bases))
 
@@ -166,7 +166,7 @@ def _is_kind_name(name: object) -> bool:
 def _validate_options(cls: type[Plugin]) -> None:
     """Raise PluginError for a class without `Config` if its module defines options that seem to be meant for it.
 
-    These are unused options whose name begins with that of the class.
+    An options class seems so if no class of the module uses it and its name begins with the name of the plugin class.
     """
     if cls.Config is not Options:
         return
