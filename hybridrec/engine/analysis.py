@@ -105,7 +105,7 @@ class Analysis:
         )
 
     def _distinct(self, pairs: Iterable[Pair]) -> list[Pair]:
-        """Replace duplicate arms by the arm that they are equal to, then drop pairs of one arm and repeated pairs."""
+        """Replace duplicates by the arms that they equal; then drop repeated pairs, and pairs of an arm with itself."""
         renamed = [tuple(self.same.get(name, name) for name in pair) for pair in pairs]
         return [pair for pair in dict.fromkeys(renamed) if pair[0] != pair[1]]  # type: ignore[misc]
 

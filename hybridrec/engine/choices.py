@@ -31,7 +31,7 @@ The first value is a default, and another one may be the best by luck.
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """The choice of the value of one option for one component in one fold.
+    """The choice among the values of an option of one component, made in one fold.
 
     ndcg: mean nDCG@20 with each value, in the order of the config; NaN if there was no query to rank
     margin: for each value, its mean nDCG minus that of the first value, in standard errors of this difference
@@ -86,9 +86,9 @@ class Choice:
 def choice_part(parts: Mapping[str, TrainingPart]) -> TrainingPart:
     """Return the training part of a fold from which queries are held out to choose options.
 
-    It is the smaller one: "out_of_fold" if a blend learns, else "full". The queries on which a blend learns are not in
-    "out_of_fold", so no choice depends on their truth. The components that are fitted on both training parts get the
-    same chosen values.
+    It is the training part of the level "out_of_fold" if a blend learns, else that of the level "full". The truth of
+    the queries on which a blend learns is not in the former, so no choice depends on it. Components that are fitted on
+    both training parts get the same chosen values.
     """
     return parts.get("out_of_fold", parts["full"])
 
@@ -110,9 +110,10 @@ def choice_jobs(specs: Sequence[ComponentSpec], training_part: TrainingPart) -> 
 def decide(
     specs: Sequence[ComponentSpec], training_part: TrainingPart, fitter: Fitter, done: Done = lambda _: None
 ) -> dict[str, Choice]:
-    """Choose the option of each component that has a choice, and return the choices by label.
+    """Choose the value of an option for each component that has a choice, and return the choices by label.
 
-    Base models come first, and the components that use them are compared on base models with the chosen values.
+    Choices for base models come first: components that use a base model with a choice are compared with the chosen
+    value in it. `done` is called with each fit when the fit ends.
     """
     choices: dict[str, Choice] = {}
     for depth in sorted({len(spec.base_models) for spec in specs}):

@@ -82,7 +82,7 @@ class Doubts:
         yield line
 
     def _of_scenarios(self) -> Iterator[str]:
-        """Yield a sentence about each scenario of the config whose fields no query has."""
+        """Yield a sentence about each scenario of the splitter (a set of fields of queries) that no query has."""
         asked = {frozenset(name.split("+")) for name in self.asked}
         for name in getattr(self.experiment.splitter.config, "scenarios", None) or ():
             if frozenset(name.split("+")) not in asked:
@@ -110,7 +110,7 @@ def _of_times(data: Dataset) -> Iterator[str]:
 
 
 def _of_options(spec: ComponentSpec, train: Dataset) -> Iterator[str]:
-    """Yield a sentence about each option in the config of a component that is too large for the training part."""
+    """Yield a sentence about each option of a component that has too large a value for the training part."""
     history = train.interactions
     if not len(history.ids):
         return

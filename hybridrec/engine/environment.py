@@ -71,7 +71,7 @@ def preferred(plugins: Iterable[PluginUse]) -> dict[tuple[str, str], str]:
 
 
 def _classes(experiment: CheckedExperiment) -> Iterator[type[Plugin]]:
-    """Yield the class of every plugin that the config names, including plugins that are options of others."""
+    """Yield the class of every plugin that the config names, including plugins that are options of other plugins."""
     yield type(experiment.reader)
     yield type(experiment.splitter)
     yield from _among(experiment.splitter.config)

@@ -84,9 +84,10 @@ class MetricAccumulator:
 
 
 def question_of(fold: Fold, target: Target, n: int, *, named: bool) -> EvalQueries:
-    """Return the queries of a fold for one target and slates of n places.
+    """Return the queries of a fold, to be answered with slates of n places for one target.
 
-    With `named`, each query gets a name made of the fold and its row, on which random draws depend.
+    With `named`, each query gets an id made of the name of the fold and the row of the query. Random draws depend on
+    this id.
     """
     queries = fold.queries
     if named:

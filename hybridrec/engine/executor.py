@@ -21,7 +21,7 @@ class Executor(Protocol):
 
     @property
     def workers(self) -> int:
-        """Number of jobs or blocks that are in work at the same time; the memory budget is divided by it."""
+        """Number of jobs or blocks in work at the same time; so many blocks together have to fit the memory budget."""
         ...
 
     @property

@@ -149,8 +149,8 @@ class FitContext:
     ) -> None:
         """Create the context; `parts` are the training parts in memory by fingerprint, for the jobs of this process.
 
-        `listener` is called with the progress that components report while this process fits them, and `began` when
-        such a fit begins; both in the thread of the fit.
+        `listener` is called with the progress that components report while this process fits them. `began` is called
+        when a fit begins in this process. Both are called in the thread of the fit.
         """
         self.listener = listener
         self.began = began
@@ -186,8 +186,8 @@ class FitContext:
     def prepared(self, job: FitJob) -> State:
         """Return the arrays that the component of a job computes from the catalogue before it is fitted.
 
-        They are read from the store if it has them, else computed and stored. Several fits of this process that need
-        the same arrays wait for the first of them.
+        The arrays are read from the store if it has them, else computed and stored. If several fits of this process
+        need the same arrays, the first computes them, and the others wait.
         """
         with self._preparing.setdefault(job.prepared, threading.Lock()):
             state = self._unstored.get(job.prepared) or self.store.find(job.prepared)

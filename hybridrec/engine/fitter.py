@@ -35,7 +35,7 @@ class TrainingPart:
 
     @cached_property
     def validation(self) -> tuple[str, ValidationSplit] | None:
-        """(fingerprint, split): the validation split for components that validate, made at the first use."""
+        """The pair (fingerprint, validation split) for components that validate; the split is made at the first use."""
         if self.splitter is None:
             return None
         split = self.splitter.split(self.train, self.fold, self.level)

@@ -27,11 +27,11 @@ from hybridrec.types import ITEMS, Bools, Longs, Sparse
 
 
 def folds_of(experiment: CheckedExperiment, data: Dataset) -> Iterator[Fold]:
-    """Split the data and yield the folds on which an experiment is evaluated, checked, each with at least one query.
+    """Split the data, and yield the folds on which an experiment is evaluated, after checking each.
 
-    If the experiment is evaluated on validation queries (as in a search), each fold is replaced by the one inside its
-    training part. Raises PluginError if the splitter yields no fold or breaks its contract, and DataError for a fold
-    without queries.
+    If the experiment is evaluated on validation queries (as in a search), each fold is replaced by the fold that its
+    training part is split into. Raises PluginError if the splitter yields no fold or breaks its contract, and
+    DataError for a fold without queries.
     """
     splitter, seed = experiment.splitter, experiment.config.seed
     doing, empty = "while splitting the data", True
@@ -179,10 +179,11 @@ def _with_truth(fold: Fold, kept: Mapping[str, Bools], message: str) -> Fold:
 
 
 def of_asked_kinds(fold: Fold, data: Dataset) -> Fold:
-    """Return a fold of `data` without relevant items with which the user has no hidden interaction of an asked kind.
+    """Return a fold of `data` after dropping items from its truth that no interaction of an asked kind supports.
 
-    Interactions are hidden if they are in `data`, but not in the training part of the fold. Asked kinds are the event
-    kinds that count as truth. Queries that are left without truth are dropped. Raises DataError if no query is left.
+    An item stays in the truth if the user has an interaction of an asked kind with it that is in `data`, but not in the
+    training part of the fold. Asked kinds are the event kinds that count as truth. Queries that are left without truth
+    are dropped. Raises DataError if no query is left.
     """
     history, trained = data.interactions, fold.train.interactions
     if history.targets is None or ITEMS not in fold.truth:
@@ -235,14 +236,14 @@ def with_visible_dislikes(fold: Fold, data: Dataset, seed: int) -> Fold:
 
 
 def _occur(interactions: Ragged) -> Bools:
-    """Return True for the items that have interactions: bool [I]."""
+    """Return bool [I]: true for the items that have interactions."""
     return np.bincount(interactions.ids, minlength=interactions.width) > 0
 
 
 def _held(exclude: Exclude, matrix: Sparse) -> Bools:
-    """Return a mask over the stored entries of a csr matrix with a row per query: bool [nnz].
+    """Return bool [nnz]: true for the stored entries of `matrix` that `exclude` excludes.
 
-    It is True for the entries (query, id) that `exclude` excludes.
+    `matrix`, csr [Q, N], has a row for each query, so that each entry is a pair (query, id).
     """
     rows = kernels.csr_rows(matrix)
     held = replace(exclude, rows=None).take(rows).holds(matrix.indices[:, None])[:, 0]

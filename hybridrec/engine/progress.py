@@ -35,8 +35,9 @@ class ProgressPoint:
 class ProgressSeries:
     """The progress points of a fit, of which it keeps at most `MOST_POINTS`.
 
-    Whenever there are too many, every second point is dropped, and from then on fewer new ones are kept. The choice
-    depends only on how many points were added, so that equal fits have equal series. The last point is always kept.
+    Whenever there are too many, every second point is dropped, and from then on half as many new points are kept. The
+    choice depends only on how many points were added, so that equal fits have equal series. The last point is always
+    kept.
     """
 
     _kept: list[ProgressPoint] = field(default_factory=list)
@@ -63,7 +64,7 @@ class ProgressSeries:
 
 
 def progress_report(points: Iterable[ProgressPoint]) -> FitProgressReport | None:
-    """Convert the points of a fit to their section of the report; None if the component reported nothing."""
+    """Convert the points of a fit to the entry that the report has for them; None if the component reported nothing."""
     told = list(points)
     if not told:
         return None

@@ -99,7 +99,7 @@ class ResultBuilder:
     """
 
     def __init__(self, experiment: CheckedExperiment) -> None:
-        """Start without results; the first notes are those on the config."""
+        """Start without results, and with the notes on the config."""
         self.experiment = experiment
         self.repeats = [
             {name: MetricAccumulator() for name in experiment.measured} for _ in range(experiment.config.repeats)
@@ -120,7 +120,7 @@ class ResultBuilder:
         return self.repeats[0]
 
     def begin(self, fold: Fold) -> None:
-        """Begin a fold: keep its queries and their sample."""
+        """Begin a fold: keep its queries, and their units, weights and segments for the statistics."""
         self.samples.append(Sample.of(fold, self.experiment.segmenters))
         self.queries.append(FoldQueries.of(fold))
 
@@ -148,7 +148,7 @@ class ResultBuilder:
         self.choices_served = trained_fold.choice_notes
 
     def _fit_reports(self, trained_fold: TrainedFold, repeat: int) -> list[FitReport]:
-        """Convert the fits of a trained fold to their sections of the report."""
+        """Convert the fits of a trained fold to the entries that the report has for them."""
         components = self.experiment.components
         return [_fit_report(fitted, repeat, components[fitted.job.label].choice) for fitted in trained_fold.fits]
 

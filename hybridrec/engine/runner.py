@@ -49,7 +49,7 @@ Advance = Callable[[int], None]
 
 
 class Progress(Protocol):
-    """A listener to the progress of a run; that of the command line draws bars."""
+    """A listener to the progress of a run; the listener of the command line draws bars."""
 
     @property
     def started(self) -> float | None:
@@ -72,7 +72,7 @@ class Progress(Protocol):
         ...
 
     def report(self, fit: str, step: int, of: int, numbers: Mapping[str, float | None]) -> None:
-        """Show that a fit of the task, named `fit`, has done `step` of `of` steps, with the numbers that it reported.
+        """Show that the fit of this name has done `step` of `of` steps, with the numbers that the component reported.
 
         It may be called from any thread.
         """
@@ -152,7 +152,7 @@ class ExperimentRunner:
         )
 
     def began(self, job: FitJob) -> None:
-        """Pass on to `progress` that a fit has begun."""
+        """Show by `progress` that a fit has begun."""
         self.progress.begin(_shown(job))
 
     def progressed(self, job: FitJob, point: ProgressPoint) -> None:
@@ -171,7 +171,7 @@ class ExperimentRunner:
         )
 
     def fitted(self, fitted: Fitted) -> None:
-        """Tell the observers that a fit has ended."""
+        """Show by `progress` that a fit has ended, and tell the observers."""
         job, outcome = fitted.job, fitted.outcome
         self.progress.end(_shown(job), outcome.seconds, outcome.cached)
         self.observers.tell(
@@ -261,9 +261,9 @@ class ExperimentRunner:
             return trainer.prepare(plan, done)
 
     def question(self, fold: Fold, target: Target) -> EvalQueries:
-        """Return the queries of a fold for one target.
+        """Return the queries of a fold, to be answered for one target.
 
-        If a pipeline draws its slates at random, the queries are named, since the draws depend on the names.
+        If a pipeline draws its slates at random, the queries get ids, since the draws depend on the ids.
         """
         drawn = any(pipeline.draws(target) for pipeline in self.experiment.pipelines.values())
         return question_of(fold, target, self.experiment.config.targets[target], named=drawn)

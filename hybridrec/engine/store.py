@@ -182,9 +182,8 @@ class Store:
     def limit(self, most: int) -> list[str]:
         """Remove the least recently used artifacts until the store has at most `most` bytes.
 
-        Artifacts that this process used are never removed.
-
-        Returns notes on what was removed, and on what is still above the limit.
+        Artifacts that this process used are never removed. Returns notes for the user: on the artifacts that were
+        removed, and on a store that is still larger.
         """
         try:
             removed = self.collect(most, math.inf, self.touched)

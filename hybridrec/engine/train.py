@@ -65,9 +65,9 @@ Learned = dict[str, dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class FoldSplits:
-    """A fold after k-core filtering, the validation fold inside it, and the training parts of both.
+    """A fold after k-core filtering, the validation fold inside its training part, and the training parts of both.
 
-    validation: None if no blend learns
+    validation: the fold on whose queries blends learn; None if no blend learns
     parts: level ("full" or "out_of_fold") -> training part
     """
 
@@ -178,7 +178,7 @@ class FoldTrainer:
         return replace(fold, train=k_core(fold.train, users=core.users, items=core.items))
 
     def validation_split(self, fold: Fold) -> Fold | None:
-        """Split the training part of a fold once more, for blends to learn on; return None if no blend learns."""
+        """Split the training part of a fold once more, and return the fold on which blends learn; None without any."""
         if not any(pipeline.learns for pipeline in self.experiment.pipelines.values()):
             return None
         return validation_fold(self.experiment, fold, "validation")

@@ -50,7 +50,7 @@ class RunFailed(Event):
 class FitFinished(Event):
     """The event that a component of the fit plan was fitted, or found in the store (`cached`).
 
-    In a search it occurs once for each fit, however many trials use the fit.
+    In a search it occurs once for each fit, however many trials use the fit, unless the fit is dropped from memory.
 
     label, component: the component's label in the config, and the name of its class
     level: "full" (evaluated and served) or "out_of_fold" (blends learn on its predictions)

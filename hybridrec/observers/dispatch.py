@@ -20,7 +20,7 @@ class Observers:
     """The observers of one run; `failures` has a sentence for each failure of an observer."""
 
     def __init__(self, observers: Iterable[Observer] = ()) -> None:
-        """Take the observers of one run, search or recommender, which gets a fresh id."""
+        """Take the observers of one run, search or recommender, and give it a fresh id, `run`."""
         self.run = uuid4().hex
         self.observers = tuple(observers)
         self.failures: list[str] = []

@@ -110,7 +110,7 @@ class AttributeFilter(Filter):
         return self
 
     def exclude(self, queries: QueryBatch, target: Target) -> Exclude:
-        """Exclude the ids for which the condition is not true, by groups of requests with the same values."""
+        """Exclude the ids for which the condition is not true; requests with the same values are one group."""
         if target != self.config.target:
             return Exclude()
         if not self._request:
@@ -140,7 +140,7 @@ class AttributeFilter(Filter):
 
     @cached_property
     def _frame(self) -> pl.DataFrame:
-        """The attributes as a frame, made once; threads that race to make it make equal frames."""
+        """The attributes as a frame, made at the first use; threads that make it at the same time make equal frames."""
         import polars as pl
 
         columns = {name: _series(column, name in self._lists) for name, column in self._columns.items()}
@@ -152,7 +152,7 @@ class AttributeFilter(Filter):
         return self._barred({})
 
     def _barred(self, request: Mapping[str, Any]) -> Bools:
-        """Return bool[N]: true for ids that are excluded for a request with these values."""
+        """Return bool[N]: true for ids that are excluded for a request; `request` has its values by column."""
         import polars as pl
 
         frame = self._frame
@@ -269,7 +269,7 @@ def _series(column: FeatureColumn, is_list: bool | None = False) -> pl.Series:
 
     - False: texts, or lists of texts if any entity has several categories;
     - True: lists of texts, empty instead of null for an entity without a category;
-    - None: texts, for an entity with several categories the first of them.
+    - None: texts; an entity with several categories has the text of the first.
     """
     import polars as pl
 

@@ -166,7 +166,10 @@ def check_ranked(ranked: Pool, pool: Pool) -> None:
 
 
 def check_self(component: C, method: str, returned: object) -> C:
-    """Return the component; raises PluginError if its `method`, which must return self, returned something else."""
+    """Return the component; raises PluginError if its `method` returned something else than the component itself.
+
+    `returned` is the result of that method, whose contract is to return self.
+    """
     if returned is not component:
         kind = "None" if returned is None else type(returned).__name__
         raise PluginError(f"{method} returned {kind}; it must return self")
@@ -243,21 +246,27 @@ def _full_and_sound(ascending: Ints, scores: Floats, n: int) -> bool:
 
 
 def _fell(flags: Bools) -> Bools:
-    """Mark false entries that directly follow a true one in their row: bool, in the shape of `flags`."""
+    """Return bool in the shape of `flags`: true at each false entry that directly follows a true entry in its row."""
     result = np.zeros(flags.shape, bool)
     result[:, 1:] = flags[:, :-1] & ~flags[:, 1:]
     return result
 
 
 def _repeats(ascending: Ints) -> Bools:
-    """Mark entries of sorted rows that repeat the id before them, except for padding: bool, in the same shape."""
+    """Return bool in the shape of `ascending`, ids in sorted rows: true where an id is equal to the one before it.
+
+    The result is false at padding.
+    """
     result = np.zeros(ascending.shape, bool)
     result[:, 1:] = (ascending[:, 1:] == ascending[:, :-1]) & (ascending[:, 1:] != PADDING)
     return result
 
 
 def _rises(scores: Floats) -> Bools:
-    """Mark scores that exceed the one before them by more than rounding can explain: bool, in the same shape."""
+    """Return bool in the shape of `scores`: true where a score is higher than the one before it in its row.
+
+    Differences that rounding can explain do not count.
+    """
     slack = TOLERANCE * np.fmax(np.abs(scores).max(axis=1, keepdims=True, initial=0, where=~np.isnan(scores)), 1e-30)
     result = np.zeros(scores.shape, bool)
     result[:, 1:] = scores[:, 1:] > scores[:, :-1] + slack

@@ -102,8 +102,7 @@ class Component(Plugin):
         """Return an unfitted instance for `prepare`.
 
         In this instance, options that `prepares` does not name have their defaults; options without a default keep
-        their values.
-        Raises PluginError if `prepares` names an unknown option.
+        their values. Raises PluginError if `prepares` names an unknown option.
         """
         fields, named = type(self.config).model_fields, self.prepares or ()
         if isinstance(named, str) or not fields.keys() >= set(named):
@@ -124,9 +123,9 @@ class Component(Plugin):
     def refresh(self, data: Dataset, new_codes: Mapping[Target, Ints], rng: np.random.Generator) -> Self:
         """Update a fitted instance to a training part that has grown, without a full fit; return self.
 
-        It is called if `refreshes` is true. `data` is the new training part. `new_codes[target]`, int32[N], has for
-        each of the N ids that the component was fitted on its code in `data`, -1 if `data` lacks the id. `rng` is the
-        only source of randomness.
+        It is called if `refreshes` is true. `data` is the new training part. `new_codes[target]`, int32[N], has the new
+        code, in `data`, of each of the N ids that the component knew before, -1 for an id that `data` lacks. `rng` is
+        the only source of randomness.
         """
         raise NotImplementedError(f"{self.name} can only be fitted again")
 
@@ -172,9 +171,9 @@ class Component(Plugin):
     def report(self, step: int, of: int, /, **numbers: float) -> None:
         """Report from `fit` that `step` of `of` steps are done, with numbers such as a loss.
 
-        A run shows them on the terminal, passes them to its observers, and keeps them, thinned to 200 steps, for the
-        curves in its report; outside a run nothing happens. They have no influence on results. Call it once for each
-        epoch, not for each batch.
+        A run shows the numbers on the terminal, passes them to its observers, and keeps them, thinned to 200 steps, for
+        the curves in its report; outside a run nothing happens. The numbers have no influence on results. Call this
+        method once for each epoch, not for each batch.
         """
         if self._reporter is not None:
             self._reporter(step, of, numbers)
@@ -304,7 +303,10 @@ class DenseModel(Generator, Scorer):
 
     @abstractmethod
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return the scores of all ids: float32 [Q, N], NaN rows for "no opinion". Callers write to the array."""
+        """Return the scores of all ids: float32 [Q, N]; a row of NaN means "no opinion" on the query.
+
+        Callers write to the array.
+        """
 
     def candidates(self, queries: QueryBatch, k: int, target: Target, exclude: Exclude) -> Candidates:
         """Return the exact top k of `scores` without excluded ids."""
@@ -374,7 +376,7 @@ class VectorModel(Generator, Scorer):
 
     @abstractmethod
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return the vectors of queries, float32 [Q, D]; NaN rows for "no opinion"."""
+        """Return the vectors of queries, float32 [Q, D]; a row of NaN means "no opinion" on the query."""
 
     @abstractmethod
     def vectors(self, target: Target) -> Floats:

@@ -66,7 +66,7 @@ class _ListFilter(Filter):
         return self
 
     def notes(self) -> list[str]:
-        """Return a note on ids that are not in the data."""
+        """Return a note on the listed ids that are not in the data; no note if the data has all."""
         return [f"{self._missing}; the list is applied without them"] if self._missing else []
 
     def exclude(self, queries: QueryBatch, target: Target) -> Exclude:

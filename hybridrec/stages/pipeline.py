@@ -142,7 +142,7 @@ class Pipeline:
     def score(self, queries: QueryBatch, pool: Pool) -> Pool:
         """Score every candidate by every scorer (second stage).
 
-        A scorer adds the column `label`, or if it has several columns, each as `label.name`.
+        A scorer adds a column named by its label, or if it has several columns, each under the name `label.name`.
         """
         columns, places = dict(pool.columns), dict(pool.places)
         for label, scorer in self.scorers:
@@ -196,7 +196,10 @@ class Pipeline:
         return pool
 
     def reads(self, name: Field, target: Target) -> bool:
-        """Return True if a generator, a scorer or the fallback of the target reads this field of queries."""
+        """Return True if a component that recommends the target reads the field of queries called `name`.
+
+        The generators, the scorers and the fallback are examined, but not the re-rankers.
+        """
         generators = [source.generator for source in self.sources]
         stages: list[Component] = [*generators, *(each for _, each in (*self.scorers, *self.fallback))]
         return any(component.recommends(target) and component.reads(name) for component in stages)
@@ -225,7 +228,10 @@ class Pipeline:
         return np.where(ids == PADDING, np.float32(np.nan), certain)
 
     def complete(self, queries: QueryBatch, pool: Pool, n: int, exclude: Exclude) -> Slate:
-        """Return the n best of a ranked pool as a slate, with short rows filled by the fallback generators in order."""
+        """Return the n best ids of a ranked pool as a slate; the fallback fills the rows with fewer than n ids.
+
+        The generators of the fallback are asked in order, until all rows are full.
+        """
         slate = self._named(queries, pool, slate_of(pool, n))
         for label, generator in self.fallback:
             short = np.flatnonzero((slate.ids == PADDING).any(axis=1))
@@ -247,7 +253,7 @@ class Pipeline:
         short: NDArray[np.integer],
         exclude: Exclude,
     ) -> Candidates:
-        """Return candidates of a fallback for the `short` rows of a slate, without the ids already in them."""
+        """Return candidates of a fallback for the rows `short` of a slate, without the ids that are already there."""
         n, size = slate.ids.shape[1], queries.width(slate.target)
         taken = _also(exclude.take(short), slate.ids[short], size)
         with self._note("fallback", label, generator):
@@ -280,7 +286,10 @@ class Pipeline:
     def _candidates(
         self, source: Source, queries: QueryBatch, target: Target, exclude: Exclude, active: Bools, memo: Memo
     ) -> Candidates:
-        """Return the candidates of a source; rows of queries that are not `active`, bool[Q], are empty."""
+        """Return the candidates of a source, from `memo` if it has them; others are added to `memo`.
+
+        `active`, bool[Q], is true for the queries for which the source is asked; the rows of other queries are empty.
+        """
         # The objects, not their id(): the memo keeps them alive, so that no other object can get the same id.
         key = (source.generator, source.k, target, exclude, active.tobytes())
         if key in memo:
@@ -341,9 +350,9 @@ def slate_of(pool: Pool, n: int) -> Slate:
 
 
 def _with_propensities(policy: Reranker, queries: QueryBatch, pool: Pool, drawn: Pool, n: int) -> Pool:
-    """Return `drawn`, the pool in the order that a policy drew, with `propensity` of its n best ids in `extras`.
+    """Add the probabilities of its n best ids to `drawn`, a pool in the order that a policy drew, and return it.
 
-    `pool` is the pool that the policy was given.
+    They become the column `propensity` of `extras`. `pool` is the pool before the policy ordered it.
     """
     if drawn.final is None or not pool.ids.shape[1]:
         return drawn

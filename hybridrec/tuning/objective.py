@@ -1,4 +1,4 @@
-"""The objective of a search: measure variants on validation queries, keeping in memory all that does not change."""
+"""The objective of a search: measure variants on validation queries; results that variants share stay in memory."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class LRUCache(Generic[V]):
 
 
 class CachingFitter(Fitter):
-    """A fitter that also keeps fitted components in memory, within a quarter of the budget for one fit."""
+    """A fitter that also keeps fitted components in memory, as long as they take at most a quarter of the budget."""
 
     def __init__(
         self, store: Store, registry: Registry, executor: Executor, *, seed: int, memory: int, listener: Listener
@@ -162,6 +162,6 @@ def _job(spec: ComponentSpec, training_part: TrainingPart) -> tuple[str, ...]:
 
 
 def _size(pooled: CandidateBlock) -> int:
-    """Estimate the bytes of a pool with the arrays that re-rankers keep for it, which take about as many again."""
+    """Estimate the bytes of a pool and of the arrays that re-rankers cache with it, which are about as large again."""
     state: dict[str, Any] = pooled.pool.state()
     return 2 * sum(array.nbytes for array in state.values())

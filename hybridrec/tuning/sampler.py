@@ -62,9 +62,9 @@ class Sampler:
     def importance(self, trials: Sequence[Trial]) -> dict[str, float]:
         """Return the importance of each option by key path, the most important first; the values sum to 1.
 
-        The importance of an option is its share in what separates the best tenth of the trials from all trials
-        (PED-ANOVA; Watanabe, Bansal and Hutter 2023). The result is empty if the metric has fewer than two different
-        values.
+        An option is important if its values in the best tenth of the trials are distributed otherwise than in all
+        trials (PED-ANOVA; Watanabe, Bansal and Hutter 2023). The result is empty if the metric has fewer than two
+        different values.
         """
         import optuna
 
@@ -96,7 +96,7 @@ class Sampler:
 
 
 def _distribution(dimension: Dimension) -> BaseDistribution:
-    """Convert a dimension to Optuna's type; choices become texts, since they may be lists."""
+    """Convert a dimension of the search space to Optuna's type; listed values become texts, since they may be lists."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     values = dimension.values

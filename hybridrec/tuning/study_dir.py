@@ -81,9 +81,9 @@ def finish(folder: Path, report: TuningReport, config_hash: str) -> None:
 
 
 def tuned_report(config: Path, config_hash: str) -> TuningReport | None:
-    """Return the summary of the search that wrote a config; None if the config is not an unedited `best.yaml`.
+    """Return the summary of the search that wrote the file `config`; None if no search did, or if it was edited since.
 
-    Raises StoreError if the summary cannot be read.
+    `config_hash` is the hash of the experiment in the file. Raises StoreError if the summary cannot be read.
     """
     path = config.with_name(TUNING)
     if config.name != BEST or not path.exists():

@@ -73,7 +73,7 @@ def tune(
     Trials are measured on validation queries inside the training parts, never on test queries. The other arguments are
     those of `run`, which takes the result: `run(tuned.config)`.
 
-    trials: total number of trials, in place of that in the config
+    trials: total number of trials, with those of an earlier search, in place of the number in the config
     seconds: no further trial begins once this call has taken so many seconds, in place of the number in the config
     resume_from: folder of an earlier search to be continued
 
@@ -212,7 +212,7 @@ class _Work:
         return Tuned(self.folder, trials, best, importance)
 
     def header(self, trials: Sequence[Trial], chosen: Trial) -> str:
-        """Return the comment at the top of `best.yaml`, on the origin of its values."""
+        """Return the comment at the top of `best.yaml`, which says from which trial its values are."""
         key = self.tuning.metric_spec.key
         return (
             f"# Chosen by `hybridrec tune` on validation queries inside the training parts: trial {chosen.number} of\n"

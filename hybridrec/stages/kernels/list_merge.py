@@ -40,9 +40,9 @@ def merge(lists: Sequence[tuple[Ints, Floats]]) -> tuple[Ints, NDArray[np.uint64
 
 
 def _placed(values: Floats, slots: Longs, shape: tuple[int, int], fill: float) -> Floats:
-    """Return an array of this shape, float32, that has the values at their slots and `fill` everywhere else.
+    """Return a float32 array of this shape that has the values at their slots and `fill` everywhere else.
 
-    `slots`, int64 in the shape of `values`, are flat indices as `_union` returns them.
+    `slots`, int64 in the shape of `values`, are the flat indices that `_union` returns; values at padding are dropped.
     """
     flat = np.full(shape[0] * shape[1] + 1, fill, np.float32)  # the extra last entry takes the padding
     flat[slots] = values
@@ -50,11 +50,11 @@ def _placed(values: Floats, slots: Longs, shape: tuple[int, int], fill: float) -
 
 
 def _union(ids: Ints) -> tuple[Ints, Longs]:
-    """Return the distinct ids of each row, and the place of each of the `ids` among them.
+    """Return (union, slots) of `ids`, int32 [Q, m]: the distinct ids of each row, and their places there.
 
-    The distinct ids are int32 [Q, K], ascending in each row, padded with -1 at the end. The places, called slots, are
-    int64 in the shape of `ids`: the flat index of each id in the first result. The slot of padding is Q times K, one
-    after the last flat index.
+    `union`, int32 [Q, K], has the distinct ids of each row, ascending and padded with -1 at the end. `slots`, int64
+    [Q, m], has for each of the `ids` its flat index in `union`. The slot of padding is Q times K, one after the last
+    flat index.
     """
     queries, width = ids.shape
     # One sort of numbers that hold the id in their upper bits and the position in the row in the lower ones replaces

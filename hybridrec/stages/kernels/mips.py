@@ -129,8 +129,8 @@ class Longest:
     def _futile(self, queries: Floats, reach: Doubles, rows: Longs, k: int) -> bool:
         """Return True if the queries need so many vectors that computing all products is faster than a search.
 
-        It is judged by a sample of the queries, without exclusions. `queries` are float32 [Q, D]; `reach`, float64[Q],
-        are their lengths, rounded up; `rows`, int64, are the rows of the queries whose vectors are not NaN.
+        The number is estimated by a sample of the queries, without exclusions. `queries` are float32 [Q, D]. `reach`,
+        float64[Q], has the length of each query, rounded up. `rows`, int64, are the rows of queries that are not NaN.
         """
         if len(rows) < 8 * _ASKED:  # the first products of these queries themselves will tell
             return False

@@ -21,10 +21,10 @@ _FEW = 8
 def top_products(
     queries: Floats, vectors: Floats, k: int, exclude: Exclusion, longest: Longest | None = None
 ) -> tuple[Ints, Floats]:
-    """Return the k ids whose vectors have the largest inner products with each query, and these products.
+    """Return (ids, scores): the k ids whose vectors have the largest inner products with each query, and the products.
 
-    `queries` are float32 [Q, D] and `vectors` float32 [N, D]. The results are ids, int32 [Q, k], and scores, float32
-    [Q, k], best first, padded with -1 and NaN, without the ids that `exclude` excludes. The products are computed
+    `queries` are float32 [Q, D] and `vectors` float32 [N, D]. The ids are int32 [Q, k], best first, padded with -1,
+    without the ids that `exclude` excludes. The scores are float32 [Q, k], padded with NaN. The products are computed
     block by block. With `longest`, the result of `Longest.of(vectors)`, products that cannot be among the best are
     skipped. If `exclude` leaves few ids to a group of queries, only the products with these ids are computed.
     """

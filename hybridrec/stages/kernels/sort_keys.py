@@ -37,12 +37,12 @@ def keys_of(scores: Floats, columns: NDArray[np.integer]) -> NDArray[np.uint64]:
 
 
 def columns_of(keys: NDArray[np.uint64]) -> Ints:
-    """Return the columns in the lower halves of keys: int32."""
+    """Return the columns that `keys_of` put into the lower halves of keys: int32, in the shape of `keys`."""
     return keys.astype(np.uint32).view(np.int32)
 
 
 def scores_of(keys: NDArray[np.uint64]) -> Floats:
-    """Return the scores in the upper halves of keys, float32: the inverse of `keys_of`."""
+    """Return the scores that `keys_of` put into the upper halves of keys: float32, in the shape of `keys`."""
     upper = (keys >> HALF).astype(np.uint32)
     negative = np.where(upper >> 31, upper ^ np.uint32(1 << 31), ~upper).view(np.float32)
     return np.subtract(0, negative, dtype=np.float32)
