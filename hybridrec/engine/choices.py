@@ -86,9 +86,9 @@ class Choice:
 def choice_part(parts: Mapping[str, TrainingPart]) -> TrainingPart:
     """Return the training part of a fold from which queries are held out to choose options.
 
-    It is the training part of the level "out_of_fold" if a blend learns, else that of the level "full". The truth of
-    the queries on which a blend learns is not in the former, so no choice depends on it. Components that are fitted on
-    both training parts get the same chosen values.
+    It is the training part of the level "out_of_fold" if a blend learns, else that of the level "full". The training
+    part "out_of_fold" lacks the truth of the queries on which a blend learns, so no choice depends on this truth.
+    Components that are fitted on both training parts get the same chosen values.
     """
     return parts.get("out_of_fold", parts["full"])
 

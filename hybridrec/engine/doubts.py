@@ -68,7 +68,7 @@ class Doubts:
             self.lines.append(line)
 
     def _of_queries(self) -> Iterator[str]:
-        """Yield a sentence about the queries without any field, if there are any, with their number in each segment."""
+        """Yield a sentence if there are queries of which nothing is known; it has their number in each segment."""
         unknown, total = self.asked[NOTHING], self.asked.total()
         if not unknown:
             return
@@ -130,7 +130,7 @@ def _of_options(spec: ComponentSpec, train: Dataset) -> Iterator[str]:
 
 
 def _numbers(value: Any) -> Iterator[int]:
-    """Yield the integers in the value of an option, which is a number, or has a number for each kind of entities."""
+    """Yield the integers in an option's value: the value itself, or those of a dict with a number for each kind."""
     for number in value.values() if isinstance(value, dict) else (value,):
         if isinstance(number, int) and not isinstance(number, bool):
             yield number

@@ -59,10 +59,10 @@ class MetricAccumulator:
     def arm(
         self, name: str, sample: Sample, experiment: CheckedExperiment, groups: Mapping[str, Longs]
     ) -> EvaluatedArm:
-        """Join the values of all folds to the arm that the statistics take.
+        """Join the values of all folds, and return them as the arm called `name`, the input of the statistics.
 
-        groups: metric of the whole run (`SetMetric`) -> int64 [Q], the group of each query. Such a metric is also
-            computed once without the queries of each group
+        groups: name of a `SetMetric` (a metric of a whole run) -> int64 [Q], the group of each of the Q queries. The
+            metric is also computed without each of these groups
         """
         whole: dict[str, float] = {}
         without: dict[str, Doubles] = {}

@@ -403,9 +403,9 @@ class Fitted:
 def run_fit_job(job: FitJob, context: FitContext) -> FitOutcome:
     """Fit a component and write it to the store, unless the store has the fit already; return the outcome.
 
-    It may be called in any process and on any machine. Raises the component's error, with a note that names the
-    component, and PluginError if the plugins or libraries of this process differ from those for which the job's key
-    was made, since the fit would differ, too.
+    It may be called in any process and on any machine. If the component fails, its error is raised with a note that
+    names the component. Raises PluginError if the plugins or libraries of this process differ from those of the process
+    that made the job's key, since the fit would differ, too.
     """
     if job.key not in context.store:
         _check_key(job, job.spec(context.registry))
@@ -437,5 +437,5 @@ def options_text(spec: ComponentSpec) -> str:
 
 
 def _noting(spec: ComponentSpec, job: FitJob, doing: str) -> AbstractContextManager[None]:
-    """Return a context manager that adds to a plugin's error the component and what it was `doing`."""
+    """Return a context manager that adds a note to errors of a component; `doing` says what was done with it."""
     return calling(spec.cls, f"while {doing} components.{job.label} in fold {job.fold} ({job.level})")

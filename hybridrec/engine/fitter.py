@@ -82,8 +82,8 @@ class Fitter:
 
         memory: the budget of one fit, in bytes
         repeat: number of the training, from 1; trainings with other numbers have other seeds
-        listener: called with the progress that components report: at once if they are fitted in this process, else
-            after the fit has ended
+        listener: called with the progress that components report: at once for a fit in this process, else after the fit
+            has ended
         began: called with the job of each fit that begins in this process
         """
         self.listener = listener

@@ -85,9 +85,9 @@ class PartSplitter:
         return cls(experiment.splitter, seen, shared_filters(experiment), experiment.config.seed)
 
     def split(self, train: Dataset, fold: str, level: str) -> ValidationSplit:
-        """Hold out validation queries of the training part `train` of a fold and level, for its components.
+        """Hold out queries from the training part `train`, on which the components of this fold and level validate.
 
-        The random numbers depend on the seed, the fold and the level only. Raises DataError if there are no queries.
+        The random numbers depend on the seed, the fold and the level only. Raises DataError if no queries are held out.
         """
         with calling(self.splitter, f"while splitting the training part of {fold} ({level}) for a component"):
             rng = label_rng(self.seed, f"choices of components in {fold} ({level})")

@@ -10,10 +10,11 @@ from hybridrec.errors import ConfigError, did_you_mean
 
 
 def with_kinds(data: Dataset, config: ExperimentConfig) -> Dataset:
-    """Return the data in which users also have, through their items, the kinds of `data.through_items`.
+    """Return the data with users who also have, through their items, the kinds that the config lists.
 
-    Raises ConfigError if items do not have one of these kinds, if the data already states it of users, or if users do
-    not have a target of the config.
+    The config lists the kinds under `data.through_items`. Raises ConfigError if items do not have one of these kinds,
+    or if the data already states which entities of the kind users have. Raises ConfigError, too, if the config names a
+    target that users do not have.
     """
     through = tuple(config.data.through_items)
     of_items = [kind for kind in data.kinds if kind in data.item_has or kind in data.assignments]

@@ -116,7 +116,7 @@ class ResultBuilder:
 
     @property
     def measured(self) -> dict[str, MetricAccumulator]:
-        """The measured values of the first training by arm; its slates and learned weights represent all trainings."""
+        """The measured values of the first training, by arm; the report shows its slates and learned weights only."""
         return self.repeats[0]
 
     def begin(self, fold: Fold) -> None:
@@ -153,7 +153,7 @@ class ResultBuilder:
         return [_fit_report(fitted, repeat, components[fitted.job.label].choice) for fitted in trained_fold.fits]
 
     def show(self, fold: Fold, trained_fold: TrainedFold) -> None:
-        """Keep the figures that the components of a fold show of their fits on the full training part."""
+        """Keep the figures of the components of a fold, each for its fit on the full training part."""
         shown = {fit.job.label: fit.figures() for fit in trained_fold.fits if fit.job.level == "full"}
         self.figures = {label: list(map(figure_report, figures)) for label, figures in shown.items() if figures}
         self.figures_of = fold.name if self.figures else ""
@@ -254,9 +254,9 @@ class ResultBuilder:
         )
 
     def _columns_without_scores(self) -> Iterator[str]:
-        """Yield a sentence for each component of a blend that scored no candidate of any query.
+        """Yield a sentence for each blend and each component in it, if the component scored no candidate of any query.
 
-        Its column has no effect, whatever its weight.
+        The component's column then has no effect, whatever its weight.
         """
         for name, pipeline in self.experiment.pipelines.items():
             for target, n_scored in self.measured[name].n_scored.items():

@@ -156,7 +156,7 @@ class ExperimentRunner:
         self.progress.begin(_shown(job))
 
     def progressed(self, job: FitJob, point: ProgressPoint) -> None:
-        """Pass the progress that a component reports during its fit to `progress` and to the observers."""
+        """Forward a point of progress of a fit, as its component reported it: to `progress`, and to the observers."""
         self.progress.report(_shown(job), point.step, point.of, point.numbers)
         self.observers.tell(
             FitProgressed,

@@ -1,4 +1,4 @@
-"""Training of a fold: fit the components on both levels, let the blends learn, and assemble the pipelines."""
+"""Training of a fold: fit the components (full and out of fold), let the blends learn, and assemble the pipelines."""
 
 from __future__ import annotations
 

@@ -124,7 +124,7 @@ class AttributeFilter(Filter):
         return Exclude(groups=groups, group=np.array(group, np.int32))
 
     def state(self) -> State:
-        """Return the attributes and the columns of the request that the condition names."""
+        """Return all columns that the condition names: attributes of the entities, and columns of the request."""
         lists = {"lists": np.array(sorted(self._lists), np.str_), "size": np.array(self._size)}
         return {**_packed("column", self._columns), **_packed("request", self._request), **lists}
 

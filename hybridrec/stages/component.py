@@ -309,7 +309,7 @@ class DenseModel(Generator, Scorer):
         """
 
     def candidates(self, queries: QueryBatch, k: int, target: Target, exclude: Exclude) -> Candidates:
-        """Return the exact top k of `scores` without excluded ids."""
+        """Return the k ids with the highest `scores` for each query, without excluded ids; nothing is approximated."""
         kept = self._kept_scores(queries, target)
         if kept is not None:
             scores = kept.copy()
@@ -396,7 +396,10 @@ class VectorModel(Generator, Scorer):
         return {target: Embedding(data.vocabulary(target), self.vectors(target)) for target in served}
 
     def candidates(self, queries: QueryBatch, k: int, target: Target, exclude: Exclude) -> Candidates:
-        """Return the exact top k by inner product, without excluded ids."""
+        """Return the k ids with the largest inner products for each query, without excluded ids.
+
+        The search is exact, not approximate.
+        """
         asked, vectors = self.factors(queries, target)
         kept = self._by_length.get(target)
         if kept is None or kept[0] is not vectors:

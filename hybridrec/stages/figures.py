@@ -23,7 +23,7 @@ class CurveFigure:
     title: a few words
     x, y: names of the two axes
     points: the pairs (x, y) in the order of the curve
-    chosen: index of the point that the component chose, which is marked; None for none
+    chosen: index of the point that the component chose, which the figure marks; None to mark no point
     note: sentences below the figure
     """
 
@@ -58,7 +58,7 @@ class StripesFigure:
     title: a few words
     names: name of each row
     vectors: float32 [rows, D]
-    texts: text at the end of each row, such as a similarity; empty for none
+    texts: the text at the end of each row, such as a similarity; an empty sequence for no texts
     note: sentences below the figure
     """
 

@@ -49,7 +49,10 @@ Memo: TypeAlias = dict[object, Candidates]
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A generator in a pipeline, the number k of candidates it proposes, and the gates of the queries it serves."""
+    """A generator in a pipeline, with the number `k` of candidates that it proposes for a query.
+
+    It is asked for queries that pass all gates `when`, such as `has-tags`.
+    """
 
     label: str
     generator: Generator
@@ -81,7 +84,7 @@ class Source:
 def _open(gate: str, queries: QueryBatch) -> Bools:
     """Return bool[Q]: true for queries that pass a gate.
 
-    `has-tags` requires a field of the query; `items<5` and `items>=5` bound the length of its history.
+    The gate `has-tags` lets queries pass that have tags; `items<5` and `items>=5` bound the length of the history.
     """
     if gate.startswith("has-"):
         return queries.has(gate.removeprefix("has-"))

@@ -97,9 +97,10 @@ class Longest:
         return cls(vectors, order, places, shortness[order], vectors[order[:_HEAD]])
 
     def search(self, queries: Floats, k: int, exclude: Exclusion) -> NDArray[np.uint64] | None:
-        """Return the sort keys of the k best ids for each of the queries, float32 [Q, D]: uint64 [Q, k], best first.
+        """Return the sort keys of the k best ids for each query: uint64 [Q, k], best first.
 
-        A key holds an id and its score (module `sort_keys`). Returns None if computing all products would be faster.
+        `queries` are float32 [Q, D]. A key holds an id and its score (module `sort_keys`). Returns None if computing
+        all products would be faster.
         """
         # Lengths and products are rounded: the bound is widened by the error, so that no vector is skipped wrongly.
         reach = np.linalg.norm(queries, axis=1).astype(np.float64) * (1 + _ROUNDING * queries.shape[1])
