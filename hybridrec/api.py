@@ -51,8 +51,8 @@ def run(
     config: the path of a YAML file, a mapping of the same structure, or an `Experiment`; the same config gives the same
         run. Without a file, relative paths start at the working directory
     assignments: texts `key.path=value` that override the config, as for `--set`
-    data: Polars, pandas or Arrow frames that replace files, by the names of the tables in the config's section `data`;
-        their columns are mapped there as those of files are, and `path` is left out
+    data: Polars, pandas or Arrow frames that replace files, by the names of the tables in the config's section `data`.
+        The config maps their columns as it maps columns of files, and leaves out `path`
     store: folder of the store, by default `$HYBRIDREC_STORE`, or `.hybridrec/store` below the working directory
     progress: a listener to the progress of the run, by default none
     validation: True to measure on queries from inside the training parts; no test query is used
@@ -126,8 +126,8 @@ def _returned(home: Path) -> list[str]:
 def _written(runs: Path, result: RunResult) -> tuple[Run, WriteError | None]:
     """Write a run below `runs`, or if that fails, into the system's temporary folder, so that no results are lost.
 
-    Returns the run, and the error about the folder `runs` for the caller to raise, None if there was no error. Raises
-    WriteError, with the report, if neither folder can be written.
+    Returns (run, error). `error` is about the folder `runs`, for the caller to raise; None if this folder was
+    written. Raises WriteError, with the report, if neither folder can be written.
     """
     try:
         return write(runs, result), None
@@ -143,7 +143,7 @@ def _written(runs: Path, result: RunResult) -> tuple[Run, WriteError | None]:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """The fits of one component on one level, over all folds, in a fit plan."""
+    """The fits of one component on one level ("out_of_fold" or "full"), over all folds, in a fit plan."""
 
     label: str
     component: str
@@ -172,7 +172,7 @@ class FitPlan:
 
     @property
     def seconds(self) -> float:
-        """The estimated seconds of all fits that are not in the store, one after the other; those without an estimate
+        """The estimated seconds of all fits that are not in the store, one after the other; fits without an estimate
         are left out."""
         return sum((job.fits - job.stored) * (job.seconds or 0.0) for job in self.jobs)
 

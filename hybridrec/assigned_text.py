@@ -1,4 +1,4 @@
-"""Texts of assignments, `--set KEY=TEXT`, which as relative paths start at the working folder."""
+"""Texts that were assigned by `--set KEY=TEXT`; if such a text is a relative path, it starts at the working folder."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 class AssignedText(str):
-    """A text that was assigned by `--set`; as a relative path it starts at the working folder, not at the config's.
+    """A text that was assigned by `--set`; a relative path starts at the working folder, not at the config's folder.
 
     In all other uses it is plain text, and validation converts it to plain text.
     """

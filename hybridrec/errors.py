@@ -49,7 +49,7 @@ class WriteError(HybridrecError):
 
 
 class MissingDependencyError(PluginError):
-    """The error for a component that needs a library that is not installed; the message says how to install it."""
+    """The error for a component whose library is not installed; the message says how to install the library."""
 
     exit_status = 2
 

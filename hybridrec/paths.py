@@ -209,7 +209,7 @@ def write_whole(path: Path, content: str) -> None:
 def append(path: Path, content: str) -> None:
     """Append text to a file, which is created if it does not exist.
 
-    Raises StoreError if the file is a link, and WriteError if the disk is full.
+    Raises StoreError if the file is a link, and WriteError if the disk is full, read-only or broken.
     """
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | _NOFOLLOW | _BINARY, 0o666)

@@ -88,8 +88,8 @@ class Plugin(ABC):
     """Base class of all classes that plugin modules offer: components, filters, readers, metrics and others.
 
     name: the value of `use` in the YAML
-    version: to be increased whenever the same data and options would give another result; stored fits of older versions
-        are then no longer used
+    version: must be increased whenever the same data and options give another result than before; stored fits of
+        older versions are then no longer used
     Config: the class of its options
     config: the validated options of this instance
     """
@@ -138,7 +138,7 @@ class StarterConfig:
     file: the name of the config, "plugin:NAME/FILE.yaml"
     changes: key path -> value, for values that suit this data better: {"split.test": 0.2}. The section `data` that
         `init` writes holds only what the reader needs to find the data, so options of the reader belong here
-    priority: the proposal with the highest priority counts, and among equal ones the first by its file
+    priority: the proposal with the highest priority counts; among proposals of equal priority, the first by `file`
     """
 
     file: str
@@ -154,7 +154,7 @@ class Starter:
     roles: its places in the config; `control` and `fusion` are given only to the proposal with the highest priority
     options: options that differ from the defaults
     label: its label in the config; by default the component's name
-    priority: proposals of higher priority come first, those of equal priority in order of their labels
+    priority: proposals of higher priority come first, and proposals of equal priority in order of their labels
     choose: an option whose best value depends on the data, with two to four values among which the run chooses
     """
 

@@ -131,9 +131,9 @@ def holds_password(text: str) -> bool:
 
 
 def _secrets_in(value: str) -> Iterator[str]:
-    """Yield a secret, and if it is the address of a server also the password and keys in it.
+    """Yield a secret. If it is the address of a server, yield also the password and the keys in the address.
 
-    Messages of libraries may repeat these without the rest of the address.
+    Messages of libraries may repeat the password or a key without the rest of the address.
     """
     yield value
     with suppress(ValueError):

@@ -78,7 +78,7 @@ class _CommandGroup(click.Group):
 def _command_of_a_plugin(name: str) -> click.Command:
     """Return the command of this name that a plugin offers; raises ConfigError if no plugin does.
 
-    All plugins are loaded, since only they know their commands.
+    All plugins are loaded, since only a loaded plugin can name its commands.
     """
     from hybridrec.errors import did_you_mean
     from hybridrec.registry.discovery import Registry

@@ -27,9 +27,9 @@ LINE_SECONDS = 5.0
 
 @contextmanager
 def announcing_interrupts() -> Iterator[None]:
-    """Print at the first Ctrl-C that the fits in work are finished first; end at once at the second Ctrl-C.
+    """Print at the first Ctrl-C that the running fits are finished first; end at once at the second Ctrl-C.
 
-    Threads cannot be stopped, so the first Ctrl-C waits for them.
+    Threads cannot be stopped, so the process waits for them after the first Ctrl-C.
     """
 
     def interrupted(number: int, frame: FrameType | None) -> NoReturn:
@@ -68,7 +68,7 @@ def _escaped(character: str) -> str:
 
 
 def say(text: str) -> None:
-    """Print a line that may hold data; see `visible`."""
+    """Print a line that may contain data; `visible` makes it harmless to the terminal."""
     print(visible(text))
 
 
@@ -280,7 +280,7 @@ def held_out_query(folder: Path, unit: str, number: int) -> HeldOutQuery:
     folder: the folder of a run
     number: number of the query among the test queries of this user, from 1
 
-    Raises DataError if the folder is not that of a run, or if the user has fewer queries.
+    Raises DataError if the folder does not belong to a run, or if the user has fewer queries.
     """
     from hybridrec.errors import DataError
     from hybridrec.runs.run import Run

@@ -123,7 +123,7 @@ class EvalQueries:
 
 
 class QueryBlock:
-    """A block: some rows of a batch of queries.
+    """A block of queries: some rows of a batch.
 
     The rows are copied out of the batch only by the worker, or when the block is pickled; the pickle does not contain
     the other rows.

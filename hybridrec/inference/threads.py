@@ -63,7 +63,10 @@ class ThreadPool:
         return _pool(self.workers) if self.workers > 1 and not _here.works else None
 
     def map(self, work: Callable[[T], R], blocks: Sequence[T]) -> Iterator[R]:
-        """Yield `work(block)` for each block, in the order of the blocks; raises the error of the first that fails."""
+        """Yield `work(block)` for each block, in the order of the blocks.
+
+        Raises the error of the first block that fails.
+        """
         yield from map(work, blocks) if self.threads is None else self.threads.map(work, blocks)
 
 

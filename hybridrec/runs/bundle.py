@@ -69,7 +69,7 @@ class _Component(BaseModel, extra="forbid"):
 
     @property
     def name(self) -> str:
-        """The name by which the registry finds its class."""
+        """The name by which the registry finds the class of the component, re-ranker or filter."""
         return f"{self.origin}/{self.use}" if self.origin else self.use
 
 
@@ -178,8 +178,8 @@ def read_bundle(
     block: names of plugins that are not loaded
     plugins: the plugins without packaging that the bundle needs
 
-    Raises DataError if the file does not exist, StoreError if it is damaged, not a bundle, or holds a state that the
-    installed version of a component does not read, and PluginError if a plugin is not installed or cannot be loaded.
+    Raises DataError if the file does not exist. Raises StoreError if it is damaged or not a bundle, or if the installed
+    version of a component does not read its state. Raises PluginError if a plugin is not installed or cannot be loaded.
     """
     description, state = _description(path), read_artifact(path)
     sources = tuple(PluginSource(**plugin.model_dump()) for plugin in description.plugins)

@@ -61,8 +61,8 @@ class Leaderboard:
 def leaderboard(folder: Path | str, metric: str | None = None) -> Leaderboard:
     """Rank the finished runs in a folder, in groups that answered the same queries.
 
-    The group of the latest run comes first. In a group, runs are sorted by the metric, best first; by default it is the
-    first metric of the latest run. Raises DataError if there are no runs, and ConfigError if no run has the metric.
+    The group of the latest run comes first. In a group, runs are sorted by `metric`, by default the first metric of the
+    latest run, best first. Raises DataError if there are no runs, and ConfigError if no run has the metric.
     """
     places = sorted((path.parent for path in Path(folder).glob(f"*/{REPORT}")), key=lambda p: p.stat().st_mtime)
     runs: list[tuple[Run, str, Config]] = []

@@ -48,7 +48,7 @@ MORE_SEGMENTS = "segment/"
 
 
 class _Lock(BaseModel, extra="allow"):
-    """The keys of `lock.json` that are checked; others are read as they are.
+    """The keys of `lock.json` whose values are checked; other keys are read without a check.
 
     fits: place of each fit of the report -> its key in the store
     sample: digest of the queries
@@ -255,7 +255,10 @@ def read_frame(file: Path) -> pl.DataFrame:
 
 
 def _checked(kind: TypeAdapter[_Content], file: Path) -> _Content:
-    """Read a JSON file of a run and validate it as `kind`; raises StoreError with the file and first invalid key."""
+    """Read a JSON file of a run and validate it as `kind`.
+
+    Raises StoreError if that fails; the message names the file and the first invalid key.
+    """
     if not file.is_file():
         raise StoreError(f"{file} cannot be read: it is missing, or not a file")
     try:

@@ -46,13 +46,13 @@ class BatchRecommender:
     pipeline: name of the pipeline that answers, by default the winner of the run
     target: kind of the entities that are recommended
     explain: True for the column `contributions`
-    unknown: "refuse" to raise DataError for a query with an unknown id, "skip" to answer as if it was not there
+    unknown: "refuse" to raise DataError for a query with an unknown id, "skip" to answer as if the id was not there
     block: names of plugins that are not loaded
     plugins: paths of the plugins without packaging that the bundle names
 
     A table of queries has a row for each query, with columns named like the fields of `Query`, which may be missing:
 
-    - `query`: name of the query, text or integer; without this column it is the user
+    - `query`: name of the query, text or integer; without this column the id of the user is the name
     - `user`: id of the user. A query without items, entities and text gets the profile of its user in the bundle
     - `items`, `disliked`, and a column named like each kind (`tags`): lists of ids
     - `item_times`, `item_weights`: lists with a value for each item
@@ -100,8 +100,8 @@ class BatchRecommender:
     def frames(self, queries: pl.DataFrame, places: Places, name: str = "queries") -> Iterator[pl.DataFrame]:
         """Yield the recommendations for a Polars frame of queries, some thousand queries at a time.
 
-        places: names the place of a row of the frame, counted from 0, in messages
-        name: the name of the table, in messages about whole columns
+        places: the function that names, in messages, the place of a row of the frame; rows count from 0
+        name: the name of the table, for messages about whole columns
         """
         if not len(queries):
             return
@@ -213,7 +213,7 @@ def _row_from(first: int) -> Callable[[int], str]:
 
 
 def _shifted(places: Places, start: int, row: int) -> str:
-    """Name the place of a row, which is counted from the row `start` of the frame that `places` knows."""
+    """Return `places(start + row)`, the place of a row of a block that begins at the row `start` of a frame."""
     return places(start + row)
 
 

@@ -105,7 +105,7 @@ def _alike(typed: str, titles: Sequence[str]) -> list[tuple[float, int]]:
 
 
 def _has_like(typed: Sequence[str], title: Sequence[str]) -> bool:
-    """Return True if every typed word is similar to a word of the title; words with digits must be equal to one."""
+    """Return True if every typed word is similar to a word of the title; a word with a digit must be in the title."""
     from rapidfuzz import fuzz
 
     return all(

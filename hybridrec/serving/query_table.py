@@ -55,7 +55,7 @@ def encode_table(
     frame: the columns `FIELDS`, one named like each kind of the data (or `entities.KIND`), `user_features.NAME` and
         `context.NAME`, of which any may be missing. `items`, `disliked` and kinds hold lists of ids. Without the column
         `query` the name of a query is its user
-    places: names the place of a row, for messages
+    places: the function that names the place of a row, for messages
     refuse_unknown: True to raise DataError for an unknown id of an item or another entity, False to pass over the id.
         An unknown user is always a new user
     name: the name of the table, for messages about whole columns
@@ -134,7 +134,7 @@ class _Table:
         return self.frame[name]
 
     def error(self, row: int, column: str, fault: str) -> DataError:
-        """Return, but do not raise, the error about the value in a row of a column."""
+        """Return, but do not raise, the error about the value in a row of a column; its message ends with `fault`."""
         return DataError(f"{self.places(row)}: column '{column}': {fault}")
 
     def wrong(self, column: str, is_wrong: pl.Series, values: pl.Series, fault: str, rows: Longs | None = None) -> None:
@@ -227,7 +227,7 @@ class _Table:
         return result
 
     def disliked(self) -> Ragged | None:
-        """Return the encoded dislikes; None if no query has any."""
+        """Return the encoded dislikes; None if no query states any dislikes."""
         lists = self.lists("disliked")
         if lists is None or not len(lists[0]):
             return None
@@ -407,14 +407,14 @@ class _Table:
 
 
 def _first(mask: pl.Series) -> int:
-    """Return the place of the first True in a column of flags, of which one must be True."""
+    """Return the place of the first True in a column of flags, at least one of which must be True."""
     return int(np.argmax(mask.to_numpy()))
 
 
 def _user_features(stated: Features | None, users: Ints, features: Features | None) -> Features | None:
     """Return the features of the queries' users: the values that a query states, else the values in the data.
 
-    stated: the values that the queries state; None if they state none
+    stated: the values that the queries state; None if they state no value
     users: int32 [Q], the code of the user of each query, -1 if unknown
     features: the features of all users of the data
     """

@@ -307,7 +307,7 @@ def load(
     plugins: the plugins without packaging that the bundle names, as they were for the run
     observers: observers to tell of every answer (`SlatesServed`); those of the run's config are not told
     unknown: "refuse" to raise DataError, with the nearest ids, for a query with an unknown id of an item or another
-        entity; "skip" to answer as if the id was not there. An unknown user is always answered as a new one
+        entity; "skip" to answer as if the id was not there. An unknown user is always answered as a new user
 
     Raises DataError if the bundle is missing. Raises StoreError if it is damaged, or if the installed version of a
     component does not read its state (`Component.reads_versions`). Raises PluginError if a plugin is missing or

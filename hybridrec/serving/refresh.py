@@ -1,4 +1,4 @@
-"""The refresh of a run's bundle with new data, which updates components that can be updated and fits the others."""
+"""Refresh of a run's bundle with new data: the components that can be updated are updated, the rest is fitted."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ class _Update:
             yield Refreshed(spec.label, spec.cls.name, "refreshed" if take_up else "fitted again", seconds)
 
     def _chosen(self, spec: ComponentSpec) -> ComponentSpec:
-        """Return a component with the options that the run chose for it (`choose`) and for its base models."""
+        """Return the spec of a component with the options that the run chose (`choose`) for it and its base models."""
         below = None if spec.base_model is None else self._chosen(spec.base_model)
         if spec.choice is None:
             return replace(spec, base_model=below)

@@ -56,7 +56,7 @@ def read_time(text: str, place: str) -> float:
 
 
 def _number(text: str) -> float | None:
-    """Convert a text to a finite number; return None if it is not one."""
+    """Convert a text to a number; return None if it is not a finite number."""
     try:
         number = float(text)
     except ValueError:

@@ -26,8 +26,8 @@ class UserRating:
 def read_ratings(path: Path, data: Dataset) -> list[UserRating]:
     """Read a CSV file of rows `item,rating`, with or without that header; an item is an id, or a title typed loosely.
 
-    A rating is a number of 0 or more, and 0 is a dislike. If the data has no weights, whose scale a rating could have,
-    a rating is at most 1. Raises DataError if a row cannot be used; the message names the line.
+    A rating is a number of 0 or more, and 0 is a dislike. If the data has no weights to give a scale, a rating is at
+    most 1. Raises DataError if a row cannot be used; the message names the line.
     """
     try:
         lines = path.read_text(encoding="utf-8-sig").splitlines(keepends=True)

@@ -310,7 +310,10 @@ class ComponentContract(BaseModelContract):
             )
 
     def test_state_survives_a_file(self, options: Mapping[str, Any]) -> None:
-        """Require a state of arrays without objects, from which a new instance gives identical results."""
+        """Require a state without Python objects, which a file can hold.
+
+        A new instance that is restored from the file must give identical results.
+        """
         model, queries = self.model(options), self.queries()
         state = model.state()
         other = self.made(options, self.lent(options, self.data()))
@@ -328,7 +331,10 @@ class ComponentContract(BaseModelContract):
             assert identical(mine_, restored_), f"{target}: other scores after restore"
 
     def test_shows_the_same_after_restore(self, options: Mapping[str, Any]) -> None:
-        """Require figures that the report can hold and clusters of int32 [N], both identical after restore."""
+        """Require figures that the report can hold, and clusters of int32 [N].
+
+        Figures and clusters must be identical after restore.
+        """
         model = self.model(options)
         other = self.made(options, self.lent(options, self.data()))
         other.restore(through_a_file(model.state()))
@@ -439,7 +445,7 @@ class ComponentContract(BaseModelContract):
             assert not np.isnan(opinions).all(), f"{target}: never has an opinion on an id that is new"
 
     def test_fits_without_a_validation_split(self, options: Mapping[str, Any]) -> None:
-        """Require a component that `validates` to be fitted also without a validation split, as outside of runs."""
+        """Require a component that `validates` to fit also without a validation split, which only runs provide."""
         data = self.data()
         model = self.made(options, self.lent(options, data))
         if model.validates:
@@ -450,7 +456,7 @@ class ComponentContract(BaseModelContract):
         """Require `prepare` to depend on nothing but the catalogue and the options that `prepares` names.
 
         Two calls must give identical arrays, and a fit must learn the same from arrays that the run has prepared as
-        from those that it prepares itself.
+        from arrays that the fit itself prepares.
         """
         data = self.data()
         model = self.made(options, self.lent(options, data))

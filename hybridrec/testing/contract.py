@@ -39,9 +39,9 @@ class Outcome:
 class Contract:
     """Base class of the contract suites: every method `test_*` is a check, run once for each of `configs`.
 
-    pytest runs the checks if it collects a subclass called Test..., but this module does not need it. A plugin class
-    declares its known failures in `expected_failures`, by the name of the check without `test_`, or by `name[case]` for
-    a single case. An expected failure that passes counts as a failure.
+    pytest runs the checks if it collects a subclass called Test...; `run_checks` runs them without pytest. A plugin
+    class declares its known failures in `expected_failures`, by the name of the check without `test_`, or by
+    `name[case]` for a single case. An expected failure that passes counts as a failure.
     """
 
     role: ClassVar[str]
@@ -61,7 +61,7 @@ class Contract:
 
     @classmethod
     def unfit(cls, options: Mapping[str, Any]) -> str | None:
-        """Return the reason why the object under test cannot be checked here with these options; None if it can."""
+        """Return the reason why the suite cannot check the object under test with these options; None if it can."""
         return None
 
     @classmethod
@@ -139,7 +139,7 @@ class PluginContract(Contract):
         assert inspect.getdoc(self.subject()), f"{self.subject().__qualname__} has no docstring"
 
     def test_has_a_name_and_a_version(self, options: Mapping[str, Any]) -> None:
-        """Require `name` (the name in the YAML), `version` and all of `reads_versions` to be text."""
+        """Require `name` (the name in the YAML), `version` and each of `reads_versions` to be text."""
         made = self.subject()(self.options(options))
         assert isinstance(made.name, str), "the name is not text"
         assert made.name, "the name is empty"
@@ -154,7 +154,8 @@ class PluginContract(Contract):
 class DataContract(PluginContract):
     """Base class of the suites that check a class on data.
 
-    The data are those that the class returns from `check_data`, else the toy dataset; a suite may override `data`.
+    The class returns the data from its `check_data`; if that returns None, it is checked on the toy dataset. A suite
+    may override `data`.
     """
 
     def data(self) -> Dataset:

@@ -138,7 +138,7 @@ def toy_queries(dataset: Dataset) -> QueryBatch:
 
 
 def parity_queries(dataset: Dataset, field: Field) -> QueryBatch:
-    """Build two queries for the toy dataset that have only this field: one of even entities, one of odd ones."""
+    """Build two queries for the toy dataset that have only this field: one with even, one with odd entities."""
     users, items, tags = dataset.users.vocabulary.ids, dataset.items.vocabulary.ids, dataset.vocabulary("tags").ids
     by_field: dict[Field, list[Query]] = {
         "user": [Query(user=users[colour]) for colour in (0, 1)],

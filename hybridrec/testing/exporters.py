@@ -47,7 +47,7 @@ class ExporterContract(PluginContract):
         return None
 
     def test_returns_the_paths_that_it_wrote(self, options: Mapping[str, Any]) -> None:
-        """Require the returned paths to be those of all files in the folder, each once."""
+        """Require the returned paths to be the paths of all files in the folder, each path once."""
         with tempfile.TemporaryDirectory() as place, _run(self.experiment) as run:
             paths = [Path(path) for path in self.exporter(self.options(options)).export(run, Path(place))]
             written = _files(Path(place))
@@ -57,7 +57,7 @@ class ExporterContract(PluginContract):
             assert {path.resolve() for path in paths} == {path.resolve() for path in written}, told
 
     def test_writes_only_inside_the_folder(self, options: Mapping[str, Any]) -> None:
-        """Require that nothing outside the given folder is written: neither the run's folder nor the working folder."""
+        """Require that no file outside the given folder is written, say in the run's folder or the working folder."""
         with tempfile.TemporaryDirectory() as place, _run(self.experiment) as run:
             folder, here = Path(place, "given"), Path(place, "here")
             folder.mkdir()

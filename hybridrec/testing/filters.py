@@ -57,7 +57,10 @@ class FilterContract(QueryContract):
             assert np.array_equal(excluded, again[target]), f"{target}: other ids from the same data"
 
     def test_state_survives_a_file(self, options: Mapping[str, Any]) -> None:
-        """Require a state of arrays without objects, from which a new instance excludes the same ids."""
+        """Require a state without Python objects, which a file can hold.
+
+        A new instance that is restored from the file must exclude the same ids.
+        """
         model = self.model(options)
         other = self.made(options)
         check_self(other, "restore", other.restore(through_a_file(model.state())))

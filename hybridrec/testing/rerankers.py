@@ -133,7 +133,7 @@ class RerankerContract(BaseModelContract):
             assert ranked.final is not None, "wrote no `final`"
 
     def test_reorders_a_fused_pool(self, options: Mapping[str, Any]) -> None:
-        """Require a pool that already has `final` to be accepted, as a re-ranker after another one gets it."""
+        """Require the re-ranker to accept a pool that already has `final`, the scores of a re-ranker before it."""
         pool = self.pool()
         fused = pool.ranked(next(iter(pool.columns.values())))
         check_ranked(self.model(options).rerank(self.queries(), fused, 5), fused)
@@ -206,9 +206,9 @@ class RerankerContract(BaseModelContract):
         assert identical(before, after), "another `final` when fitted again on the same data"
 
     def test_requests_draw_for_themselves(self, options: Mapping[str, Any]) -> None:
-        """Require a policy to draw different slates for different requests, and other re-rankers to draw none.
+        """Require a policy to draw different slates for requests with the same query and different ids.
 
-        The requests have the same query and different ids.
+        Any other re-ranker must give all these requests the same slate.
         """
         model, pool = self.model(options), self.pool().take(np.zeros(_REQUESTS, np.int32))
         final = model.rerank(self._requests(), pool, 5).final
@@ -253,7 +253,10 @@ class RerankerContract(BaseModelContract):
         return replace(queries, ids=tuple(f"request {row}" for row in range(_REQUESTS)))
 
     def test_state_survives_a_file(self, options: Mapping[str, Any]) -> None:
-        """Require a state of arrays without objects, from which a new instance gives identical results."""
+        """Require a state without Python objects, which a file can hold.
+
+        A new instance that is restored from the file must give identical results.
+        """
         model = self.model(options)
         other = self.made(options, self.lent(options, self.data()))
         check_self(other, "restore", other.restore(through_a_file(model.state())))

@@ -50,9 +50,10 @@ def contracts_of(
 ) -> Iterator[type[Contract]]:
     """Yield the contract suites that a class must pass, with the options that `configs_of` returns.
 
-    If an option names another component, the suite's own base model takes the place of that component if it has the
-    class that the option requires, else the first of `base_models` that has it. Raises ConfigError if no base model has
-    this class, if an option is not valid or is missing, or if a library that the class needs is not installed.
+    If an option names another component, a base model takes the place of that component. It is the suite's own base
+    model, or if the option requires another class, the first of `base_models` that has this class. Raises ConfigError
+    if no base model has the class, if an option is not valid or is missing, or if a library that `cls` needs is not
+    installed.
     """
     missing = [module for module in getattr(cls, "requires", ()) if importlib.util.find_spec(module) is None]
     if missing:

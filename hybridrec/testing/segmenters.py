@@ -31,7 +31,7 @@ class SegmenterContract(QueryContract):
         assert not taken, f"the config means something else by {', '.join(sorted(taken))}: rename the option"
 
     def test_every_query_has_a_segment(self, options: Mapping[str, Any]) -> None:
-        """Require an array of text with one name for each query, and an empty one for an empty batch."""
+        """Require an array of text with one name for each query, and an empty array for an empty batch."""
         data, queries, segmenter = self.data(), self.queries(), self.made(options)
         segments_of(segmenter, queries, data)
         segments_of(segmenter, queries.take(slice(0, 0)), data)
