@@ -49,7 +49,8 @@ class Tables:
     interactions: a frame with the columns `user` and `item`, where known also `time` (seconds since 1970), `weight`,
         `position`, `group`, `gain` and `target`, and the columns that `context` names. A negative weight means a
         dislike. A gain is the worth of the interaction to metrics (the price paid); without the column it is the
-        weight. A target is true for interactions that queries ask for; the others only inform
+        weight. A target is true for an interaction that queries may ask for (a purchase); models only learn from
+        the others (views)
     entities: kind -> a frame with the column `id`, where known also `text` and `time`. The text of a user is a title,
         the time of a user is the time of the query, and the time of an item is its release. Users and items without
         interactions may be listed; users and items with interactions need not be listed
@@ -208,7 +209,7 @@ def _distinct(ids: pl.Series) -> pl.Series:
 
 
 def _keep_known(frame: pl.DataFrame | None, **vocabularies: Vocabulary) -> pl.DataFrame:
-    """Keep the rows whose ids are known: `user=users` requires the id in the column `user` to be in `users`."""
+    """Keep the rows with known ids: with `user=users` the vocabulary `users` must have the id in the column `user`."""
     assert frame is not None  # `Tables` drops tables that are None
     is_known: Sequence[Bools] = [ids.encode(frame[name]) != PADDING for name, ids in vocabularies.items()]
     return frame.filter(np.logical_and.reduce(is_known))

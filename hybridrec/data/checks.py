@@ -37,7 +37,7 @@ def check_fold(fold: object, data: Dataset) -> Fold:
 
 
 def check_hidden(fold: Fold) -> None:
-    """Raise PluginError if the truth of a query has an item of its own history or of its user's training history."""
+    """Raise PluginError if a query asks for an item of its history or of the training history of its user."""
     matrix, history = fold.truth["items"], fold.queries.history
     truth = Ragged(matrix.indices, matrix.indptr, matrix.shape[1])
     for rows in history.blocks():

@@ -29,7 +29,8 @@ class Dataset:
     entities: kind -> Entities; "users" and "items", the two ends of interactions, come first. Entities of the other
         kinds (tags, artists, venues, ...) are carried by users, by items or by both
     interactions: Ragged, one row of items per user, in order of position or time
-    user_has, item_has: kind -> csr float32 [users or items, entities], the entities that the source states for each
+    user_has, item_has: kind -> csr float32 [users or items, entities], the entities that the source states for each of
+        them
     assignments: kind -> int32[M, 3], rows (user, item, entity): each entity (a tag, say) that a user gave to an item
     through_items: kinds that users carry by way of their items: a user has the artists of the items in the history
     impressions: Ragged, one row per user, of items that were shown and not taken, or None; `interactions` does not
@@ -163,7 +164,7 @@ class Dataset:
 
     @property
     def pairs(self) -> NDArray[np.int64]:
-        """The key of each interaction's (user, item) pair: int64, parallel to `interactions.ids`."""
+        """The key of each interaction's (user, item) pair, by `pair_keys`: int64, parallel to `interactions.ids`."""
         return pair_keys(self.interactions.rows, self.interactions.ids, len(self.items))
 
     def hide(self, hidden: Bools) -> Dataset:
@@ -265,7 +266,7 @@ class Dataset:
 
     @property
     def fingerprint(self) -> str:
-        """A hex digest of all arrays and ids, which is equal for equal data whatever its source."""
+        """A hex digest of all arrays and ids. Equal data has an equal digest, whatever its source."""
         return fingerprint(self)
 
 

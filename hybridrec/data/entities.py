@@ -16,8 +16,8 @@ class Entities:
 
     vocabulary: their external ids
     text: a readable text of each (a song's name, a playlist's title), "" where there is none
-    times: float64[N], seconds since 1970, NaN if unknown, or None: the release of an item, or the time at which a
-        user's query is made (a playlist's last change, say)
+    times: float64[N], seconds since 1970, NaN where unknown; None if the data has no times. The time of an item is its
+        release, the time of a user is when the user's query is made (a playlist's last change, say)
     features: typed columns, or None
     vectors: float32 [N, D], dense content (audio, say), or None
     """

@@ -28,11 +28,9 @@ class FeatureColumn:
     """One typed column with a row for each of N entities or requests.
 
     type: "number", "category", "flag" or "time"
-    values: for numbers float32[N], NaN where unknown
-        for flags float32[N] of 1 and 0, NaN where unknown
-        for times float64[N], seconds since 1970, NaN where unknown
-        for categories csr float32 [N, len(categories)], with an entry for each category of a row; the row is empty if
-            its categories are unknown
+    values: float32[N] of numbers; float32[N] of flags, 1 or 0; float64[N] of times, seconds since 1970. All of these
+        are NaN where unknown. For categories csr float32 [N, len(categories)]: a row has an entry for each of its
+        categories, and is empty if they are unknown
     categories: the names of the categories, ascending; empty for the other types
     """
 
@@ -74,8 +72,8 @@ class FeatureColumn:
     def encode(self, values: Sequence[FeatureValue], place: str = "value") -> FeatureColumn:
         """Return a column of the given values with the type and the categories of this column.
 
-        None, and a category that this column does not have, become unknown. Raises DataError for a value of another
-        type; `place` begins its message.
+        A value is unknown if it is None, or a category that this column does not have. Raises DataError for a value of
+        another type; `place` begins its message.
         """
         if self.type == "category":
             return self._encode_categories(values, place)

@@ -75,7 +75,7 @@ def _members(holder: Any) -> tuple[str, ...]:
 
 
 def frozen_csr(matrix: Sparse, *, canonical: bool = True) -> Sparse:
-    """Return the matrix itself if it is frozen, else a frozen one that shares its arrays.
+    """Return the matrix itself if it is frozen, else a frozen matrix that shares its arrays.
 
     With `canonical`, a matrix that is not canonical (sorted, without duplicates) is copied instead of shared.
     """

@@ -33,8 +33,8 @@ class Query:
 
     Ids are text; whole numbers, also of the type float, are read as their decimal text.
 
-    user: the id of the user; a query that states no `items`, `tags`, `entities` or `text` gets the user's own from the
-        data, and one that states any of them gets none of these from the data
+    user: the id of the user. A query that states none of `items`, `tags`, `entities` and `text` gets all of them from
+        the data about the user; a query that states any of them gets none of them from the data
     items: the history, oldest first; item_times (seconds since 1970) and item_weights have a value for each item
     entities: kind -> ids, entities of kinds other than items and tags ({"artists": ["Ella"]})
     user_features: name -> value, features of the user that replace the values in the data

@@ -138,7 +138,10 @@ class Ragged:
         return np.repeat(np.arange(len(self), dtype=np.int32), self.lengths)
 
     def matrix(self, *, binary: bool = False) -> Sparse:
-        """Return csr float32 [len(self), width]: weights summed over repeats, or 1 per distinct id if `binary`."""
+        """Return csr float32 [len(self), width]: for each row and id the sum of the id's weights in the row.
+
+        Without weights each occurrence counts 1. With `binary` every value is 1, also for an id that repeats.
+        """
         values = np.ones(len(self.ids), np.float32) if self.weights is None or binary else self.weights.copy()
         # Copies, as sum_duplicates sorts in place: the rows of a history must keep their order.
         result = make_csr(values, self.ids.copy(), self.offsets.copy(), (len(self), self.width))
@@ -191,7 +194,7 @@ class Ragged:
         return result
 
     def pick(self, positions: Longs | slice, offsets: Longs) -> Ragged:
-        """Return the ids at these positions, with all that is parallel to them, in rows bounded by `offsets`."""
+        """Return the ids at these positions, with their times, weights and so on, in rows bounded by `offsets`."""
         return replace(
             self,
             ids=self.ids[positions],

@@ -62,7 +62,7 @@ def stack_columns(blocks: Sequence[Sparse]) -> Sparse:
 
 
 def pack_csr(matrix: Sparse, name: str) -> State:
-    """Pack a csr matrix into the arrays `name.data`, `name.indices`, `name.indptr` and `name.shape`.
+    """Pack a csr matrix into four arrays: their names are `name` plus `.data`, `.indices`, `.indptr` and `.shape`.
 
     `unpack_csr` is the inverse.
     """

@@ -59,9 +59,10 @@ def split_dislikes(interactions: Ragged, options: WeightOptions) -> tuple[Ragged
 
 
 def weigh(interactions: Ragged, options: WeightOptions) -> Ragged:
-    """Drop interactions below the threshold and transform the weights of the others; without weights each weighs 1.
+    """Drop interactions below the threshold and transform the weights of the others.
 
-    Raises DataError for a threshold on data without weights, or a half-life on data without times.
+    If the data has no weights, each interaction weighs 1. Raises DataError for a threshold on data without weights, or
+    a half-life on data without times.
     """
     if options.threshold > 0:
         if interactions.weights is None:

@@ -100,7 +100,7 @@ class Vocabulary:
         return codes.fill_null(PADDING).to_numpy().astype(np.int32, copy=False)
 
     def encode_known(self, external: Sequence[str], whose: str) -> Ints:
-        """Return the code of each id, int32. Raises DataError if one is unknown; `whose` begins its message."""
+        """Return the code of each id, int32. Raises DataError if an id is unknown; `whose` begins its message."""
         codes = self.encode(external)
         missing = [name for name, code in zip(external, codes, strict=True) if code == PADDING]
         if missing:

@@ -26,9 +26,9 @@ class BadLineOptions(Options):
 class BadLines:
     """The malformed lines that a reader has met in one call of `read`.
 
-    A line is malformed if it does not have the format (a wrong number of fields, broken JSON, bytes invalid in the
-    encoding), if a value is invalid (a rating "x"), if it refers to an id that no other file has, or if it is the
-    second line about something that may occur only once.
+    A line is malformed in four cases. It does not have the format of the file (a wrong number of fields, broken JSON,
+    bytes that are invalid in the encoding). A value in it is invalid (a rating "x"). It refers to an id that no other
+    file has. It is the second line about something that may occur only once.
     """
 
     def __init__(self, *, strict: bool, option: bool = True) -> None:

@@ -76,7 +76,10 @@ class ColumnTable(Generic[S]):
         return schema[name]
 
     def unrolled(self, column: str) -> ColumnTable[S]:
-        """Return the table with a row for each entry of the lists in a column, or the same table if it has none."""
+        """Return the table with a row for each entry of the lists in a column.
+
+        If the column does not hold lists, the table is returned unchanged.
+        """
         import polars as pl
 
         if not isinstance(self.dtype(column), pl.List):
@@ -217,9 +220,9 @@ class ColumnTable(Generic[S]):
     ) -> pl.Series:
         """Return a column of times as seconds since 1970, float64, null where missing.
 
-        Its values are numbers in `unit`, dates, or texts in ISO 8601, taken as UTC if they have no zone. With `form`, a
-        format of strptime, they are texts of that form instead. With `years`, an integer from 1000 to 2999 is a year.
-        Other values are malformed, and so are missing values if `required`.
+        By default a time is a number in `unit`, a date, or a text in ISO 8601, taken as UTC if it has no zone. With
+        `form`, a format of strptime, a time is a text of that form. With `years`, an integer from 1000 to 2999 is a
+        year. Other values are malformed, and so are missing values if `required`.
         """
         import polars as pl
 

@@ -1,4 +1,4 @@
-"""Warnings about side files whose ids match few of those in the interactions, so that they have hardly any effect."""
+"""Warnings about side files that have hardly any effect, since few of their ids occur in the interactions."""
 
 from __future__ import annotations
 
@@ -60,9 +60,9 @@ def _told(line: str, *, strict: bool) -> str:
 
 
 def _no_match(path: str, ids: Vocabulary, main: str, acting: Vocabulary, role: str) -> str:
-    """Return the sentence about a table none of whose ids is in the interactions.
+    """Return a sentence that says that no id of a table occurs in the interactions.
 
-    It shows an id of the table, and an id of the interactions, for comparison.
+    For comparison it shows an id of the table and an id of the interactions.
     """
     return (
         f"{path}: none of its {len(ids):,} {role}s is in {main}; they are written like {ids.ids[0]!r} here and like "

@@ -407,7 +407,7 @@ def _read_parts(file: File, parts: Sequence[PartFile], bad_lines: BadLines) -> t
 def _scan_parts(file: File, parts: Sequence[PartFile]) -> pl.LazyFrame:
     """Scan the parts of a table in Parquet files, with the columns of the first part.
 
-    Other columns of the other parts are ignored; columns that a part lacks are null in its rows.
+    Columns that only other parts have are ignored; a column that a part lacks is null in its rows.
     """
     import polars as pl
 

@@ -115,8 +115,8 @@ def _are_triplets(frame: pl.DataFrame, profiles: Mapping[str, ColumnProfile]) ->
 def _rows_of(path: Path, options: dict[str, Any], folder: Path) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """Return (rows, notes): the rows that can be read, and sentences about malformed lines and quotes of the file.
 
-    If a quote is not closed, `options` is changed: `escape` is set if a backslash stands before quotes in the file;
-    else `quote` is set to None, so that quotes are characters like others.
+    If quotes in the file are not closed, `options` is changed. If a backslash stands before quotes, `escape` is set;
+    otherwise `quote` is set to None, so that quotes are characters like others.
     """
     try:
         return _loaded(options, folder, BadLines(strict=True, option=False)), ()

@@ -243,7 +243,7 @@ def _one_to_one(file: InspectedFile, user: str, item: str) -> bool:
 def _evidence_for(file: InspectedFile, others: Sequence[InspectedFile], role: str) -> dict[str, tuple[float, str]]:
     """Return evidence from other files that columns of a file have a role: column -> (weight, reason).
 
-    The evidence is that the values of a column are keys of another file, which describes things of this role.
+    The evidence for a column is that its values are keys of another file, whose rows describe users or items (`role`).
     """
     evidence: dict[str, tuple[float, str]] = {}
     for other in others:

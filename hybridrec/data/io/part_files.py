@@ -24,7 +24,7 @@ _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
 
 
 class CloudPath(type(Path())):  # type: ignore[misc]  # the class of paths of this system
-    """The address of an object in cloud storage, such as `s3://bucket/plays.parquet`, which keeps its two slashes."""
+    """The address of an object in cloud storage, such as `s3://bucket/plays.parquet`; as text it has both slashes."""
 
     def __str__(self) -> str:
         """Return the address with two slashes after the scheme, of which a path keeps only one."""

@@ -30,9 +30,9 @@ def has_escapes(text: str) -> bool:
 
 
 def double_quotes(text: bytes, encoding: str) -> bytes:
-    r"""Return the text with each quote behind a backslash doubled instead, as readers of csv expect.
+    r"""Return the text with a doubled quote in place of each backslash and quote, as readers of csv expect.
 
-    Of two backslashes one is left.
+    Two backslashes in a row stand for one, and become one.
 
     >>> double_quotes(b"say \\'hi\\'".replace(b"'", b'"'), "utf-8").decode()
     'say ""hi""'

@@ -106,7 +106,7 @@ def _description(file: InspectedFile, owner: str, key: str, *, lists: bool) -> d
 
 
 def _categories(columns: Mapping[str, ColumnProfile], taken: set[str | None]) -> list[str]:
-    """Return the columns that are categories by their values: flags, and short texts of which there are few."""
+    """Return the columns that are not in `taken` and hold categories: flags, or short texts of which few differ."""
     return [
         name
         for name, column in columns.items()

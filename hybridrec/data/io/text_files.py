@@ -56,7 +56,7 @@ def folder_of(files: Iterable[Path], *names: str) -> Path | None:
 
 
 def first_line(path: Path) -> str:
-    """Return the first line of a file without its end, at most 4,096 bytes of it."""
+    """Return the first line of a file without its line end, at most 4,096 bytes of the line."""
     with path.open("rb") as file:
         return file.readline(4096).decode("utf-8-sig", errors="replace").rstrip("\r\n")
 

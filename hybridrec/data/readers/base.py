@@ -31,7 +31,7 @@ class Reader(Plugin):
 
     @property
     def makes(self) -> Collection[str]:
-        """The names of tables that the reader makes itself, to which a path `frame:NAME` may refer as to a frame."""
+        """The names of tables that the reader makes itself. A path may refer to them by `frame:NAME`, as to a frame."""
         return ()
 
     @classmethod

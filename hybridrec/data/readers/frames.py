@@ -24,7 +24,7 @@ def polars_frames(data: Mapping[str, object]) -> dict[str, pl.DataFrame]:
 
 
 def frame_names(options: Any) -> list[str]:
-    """Return the names of the frames (`frame:NAME`) that paths in a config's section `data` refer to, in its order."""
+    """Return the names of the frames to which paths (`frame:NAME`) in a config's section `data` refer, in its order."""
     return list(dict.fromkeys(_names(options)))
 
 

@@ -76,9 +76,10 @@ class TableOptions(BadLineOptions):
 
 
 class TableReader(Reader):
-    """Reader of tables; the users and items are all that occur in the files `interactions`, `users` and `items`.
+    """Reader of CSV, TSV, Parquet and JSON Lines files; the options map their columns to roles.
 
-    Ids of any type are read as text. An id that is written differently in two files is two ids.
+    The users and items of the dataset are all that occur in the files `interactions`, `users` and `items`. Ids of any
+    type are read as text. An id that is written differently in two files counts as two ids.
     """
 
     name: ClassVar[str] = "table"
@@ -127,9 +128,10 @@ class TableReader(Reader):
         return [*super().notes(), *self.coverage]
 
     def tables(self) -> Mapping[str, pl.DataFrame]:
-        """Return the tables in memory, by the names that paths (`frame:NAME`) may refer to; by default the frames.
+        """Return the tables in memory, by name: those to which paths refer by `frame:NAME`.
 
-        A reader of another source derives from this class, and adds its own tables to the frames.
+        By default they are the frames that were handed in. A reader of another source derives from this class, and adds
+        its own tables to the frames.
         """
         return self.frames
 
@@ -140,7 +142,8 @@ class TableReader(Reader):
     def fingerprint(self) -> str | None:
         """Return a digest of the paths, sizes and times of change of all files.
 
-        None for frames and addresses, and for small files, which are read faster than their data is stored.
+        The result is None if a table is a frame or at an address, and if the files are so small that they are read
+        faster than their data is stored.
         """
         states = file_states(_files(self.config))
         if states is None or sum(size for _, size, *_ in states) < WORTH_STORING:
@@ -503,7 +506,7 @@ class Described(FileSource):
 
     @property
     def texts(self) -> tuple[str, ...]:
-        """The columns of the readable text."""
+        """The columns whose values make up the readable text of an entity."""
         return self.text
 
     @property

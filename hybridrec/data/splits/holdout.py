@@ -49,7 +49,7 @@ class Pairs:
         return np.repeat(np.arange(len(self.lengths), dtype=np.int32), self.lengths)
 
     def at(self, entries: Bools) -> Bools:
-        """Return bool[P]: true for pairs with a true entry in `entries`, bool parallel to `Ragged.ids`."""
+        """Return bool[P]: true for each pair that has an entry marked in `entries`, bool parallel to `Ragged.ids`."""
         if self.of is None:
             return entries
         flags = np.zeros(len(self), bool)
@@ -129,7 +129,7 @@ def parts(things: Ints, share: float, folds: int | None, rng: np.random.Generato
 def train_without(data: Dataset, held: Ints, split: str, remedy: str) -> Dataset:
     """Return the data without the users `held`, as training part; raises DataError if no interactions are left.
 
-    `split` (the splitter) begins the message of the error, and `remedy` ends it.
+    The message of the error begins with `split`, the name of the splitter, and ends with `remedy`.
     """
     is_held = np.zeros(len(data.users), bool)
     is_held[held] = True
@@ -192,7 +192,8 @@ def gains_of(truth: Sparse, interactions: Ragged) -> dict[Target, Sparse]:
 def gains_or_weights(interactions: Ragged) -> Floats | None:
     """Return the gain of each interaction, or its weight if the data has no gains: float32, parallel to `ids`.
 
-    The value of an interaction of a kind that is not asked for is 0. None if the data has neither gains nor weights.
+    The value is 0 for an interaction of a kind that is not asked for. The result is None if the data has neither gains
+    nor weights.
     """
     gains = interactions.weights if interactions.gains is None else interactions.gains
     return gains if gains is None or interactions.targets is None else gains * interactions.targets
@@ -250,9 +251,9 @@ def fold_of(
 
 
 def context_of(asked: Ragged) -> Features | None:
-    """Return the context of the first interaction of each row, unknown in empty rows; None if the data has none.
+    """Return the context of the first interaction of each row, unknown in empty rows; None if the data has no context.
 
-    It is all that a query may know of a hidden interaction, since the request comes before the interaction.
+    A query may know nothing else of a hidden interaction, since the request comes before the interaction.
     """
     if asked.context is None:
         return None

@@ -138,7 +138,7 @@ class Masked(Splitter):
         return users
 
     def _fold(self, name: str, data: Dataset, pairs: Pairs, held: Ints, rng: np.random.Generator) -> Fold:
-        """Return the fold that trains without the users `held`, and whose queries ask for their hidden data.
+        """Return the fold that holds out the users `held`; its queries show part of their data and ask for the rest.
 
         Raises DataError if no query shows anything, or if nothing is left to learn from.
         """
