@@ -89,7 +89,7 @@ def main() -> None:
 @click.option("--compared", default=4096, show_default=True, help="Spectrograms that scikit-learn is given, too.")
 @click.option("--folder", type=click.Path(path_type=Path), help="For the file; else a temporary one.")
 def size(gigabytes: float, compared: int, folder: Path | None) -> None:
-    """Reduce spectrograms larger than memory, and a part of them by two methods."""
+    """Reduce spectrograms larger than memory; also reduce a part of them by two methods, for comparison."""
     with tempfile.TemporaryDirectory(dir=folder) as place:
         large = Path(place, "spectrograms.npy")
         rows = int(gigabytes * 1e9 / (4 * np.prod(SHAPE)))

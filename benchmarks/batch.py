@@ -37,7 +37,7 @@ AGREE = 0.98
 
 
 def batch(quick: bool) -> list[Work]:
-    """Time batches of all users into Parquet against `recommend` in memory and implicit's batch call, on a thread."""
+    """Time batches of all users into Parquet against `recommend` in memory and implicit's call, all on one thread."""
     if quick:
         return [_measure(Size(2_000, 2_000, 40_000), ALONE), _measure(Size(500, 2_000, 10_000), BLEND)]
     return [_measure(Size(200_000, 60_000, 4_000_000), ALONE), _measure(Size(20_000, 60_000, 400_000), BLEND)]

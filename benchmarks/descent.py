@@ -2,8 +2,8 @@
 
     python -m benchmarks.descent
 
-The users are solved for, given the items, so that the loss is the smallest one for these items. Times are CPU time on
-one thread.
+The vectors of users are solved for exactly, so that the loss is the smallest one for the items that were learned. Times
+are CPU time on one thread.
 """
 
 from __future__ import annotations

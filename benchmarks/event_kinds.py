@@ -155,7 +155,7 @@ def interval(changes: Any) -> str:
 
 
 def main() -> None:
-    """Measure the data sets that are there, print the table, and write it on request."""
+    """Measure the data sets that exist in the folder, print the table, and with `--write` write it into the page."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.event_kinds")
     parser.add_argument("--data", type=Path, default=SHARED, help="folder of the data sets (%(default)s)")
     parser.add_argument("--write", action="store_true", help="renew the table in docs/your-data.md")

@@ -79,7 +79,7 @@ Ask = Callable[[Sequence[Query]], Slate]
 
 
 def latency(quick: bool) -> list[Work]:
-    """Time single queries, and the share of one in a block of 32, from ids as text to a slate."""
+    """Time queries from ids as text to a slate: one by one, and in blocks of 32 (time of a block / 32)."""
     catalogues = QUICK_CATALOGUES if quick else CATALOGUES
     small, large = (components(items, quick=quick) for items in catalogues)
     wanted = f"≤ {catalogues[1] / catalogues[0]:g}"

@@ -192,7 +192,7 @@ def _loaded(load: Callable[[], dict[str, Any]]) -> tuple[float, float, float, bo
 
 
 def _memory() -> tuple[float, float]:
-    """Return the resident MB of this process, and the MB of them that are private to it."""
+    """Return (resident, private): MB of memory of this process, with and without memory mapped from files."""
     lines = [line.split() for line in Path("/proc/self/smaps_rollup").read_text().splitlines()]
     sizes = {words[0]: int(words[1]) * 1024 / 1e6 for words in lines if words[0] in ("Rss:", "Anonymous:")}
     return sizes["Rss:"], sizes["Anonymous:"]

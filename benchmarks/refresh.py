@@ -27,7 +27,7 @@ NEW = 0.05
 
 
 def before(data: Dataset, rng: np.random.Generator) -> Dataset:
-    """Return the data without the newest 5 % of the interactions, or without random ones if there are no times."""
+    """Return the data without the newest 5 % of the interactions, or without a random 5 % if there are no times."""
     times = data.interactions.times
     age = rng.random(len(data.interactions.ids)) if times is None else -np.nan_to_num(times, nan=-np.inf)
     newest = np.argsort(age, kind="stable")[: int(NEW * len(age))]

@@ -14,7 +14,7 @@ PROCESSES = 4
 
 
 def sharing(quick: bool) -> list[Work]:
-    """Measure the memory of four processes that recommend from one run, relative to four times that of one (Linux)."""
+    """Measure the memory of four processes that recommend from one run, over four times the memory of one (Linux)."""
     size = Size(2_000, 5_000, 40_000) if quick else Size(20_000, 500_000, 2_000_000)
     data = synthetic.write(size, peers.cache_folder() / "data")
     with tempfile.TemporaryDirectory() as runs:

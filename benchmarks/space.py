@@ -124,7 +124,7 @@ def _distribution(counts: Sparse) -> Doubles:
 
 
 def line(name: str, own: Floats | Doubles, other: Floats | Doubles, ordered: np.ndarray) -> list[str]:
-    """Return the cells of a row: means and standard deviations of both, and the share of pairs in expected order."""
+    """Return the cells of a row: mean and standard deviation of `own` and of `other`, and the share of `ordered`."""
     return [
         name,
         *(f"{each.mean():.3f} (sd {each.std():.3f})" for each in (own, other)),

@@ -25,7 +25,7 @@ PIECE = 2_000_000
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """Size of a data set: its numbers of users, items, and pairs of both."""
+    """Size of a data set: its numbers of users, of items, and of (user, item) pairs."""
 
     users: int
     items: int
@@ -96,7 +96,10 @@ def latent(queries: int, items: int, factors: int, rng: np.random.Generator) -> 
 
 
 def learned(size: Size, factors: int = 64) -> tuple[Floats, Floats, Sparse]:
-    """Return the vectors that `als` learns from such data, float32 [U, D] and [I, D], and the users' items."""
+    """Return (users, items, has) of data of this size: the vectors that `als` learns, and the users' items.
+
+    `users` is float32 [U, D], `items` float32 [I, D], and `has` csr [U, I].
+    """
     pairs = write(size, peers.cache_folder() / "data") / "pairs.parquet"
     data = assemble(Tables(pl.read_parquet(pairs, columns=["user", "item"])))
     als = ALS(ALS.Config(factors=factors, iterations=3, fields=("items",))).fit(data, np.random.default_rng(0))

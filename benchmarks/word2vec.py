@@ -5,9 +5,9 @@
     python -m benchmarks.word2vec rates            # two minutes; takes rock radio where it is
 
 One run has a component for each variant of the settings of `word2vec` in configs/song2vec-setlists.yaml. All are
-asked the same queries, so that every variant is compared with those settings query by query. `rates` measures learning
-rates of gensim that may replace the rate of Adam in configs/published/spotify-skip-gram.yaml, by validation and test
-queries.
+asked the same queries, so that every variant is compared with the config's own settings query by query. `rates`
+measures learning rates of gensim that may replace the rate of Adam in configs/published/spotify-skip-gram.yaml, by
+validation and test queries.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def main() -> None:
 
 
 def main_of_rates() -> None:
-    """Run the comparison of rates on all collections of lists that are there, and rewrite its table."""
+    """Compare learning rates on all collections of lists whose files exist, and rewrite the table of rates."""
     experiment = yaml.safe_load(SKIP_GRAM.read_text(encoding="utf-8"))
     means: dict[str, list[MetricReport]] = {}
     for name, config in LISTS.items():

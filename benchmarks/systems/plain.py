@@ -198,7 +198,7 @@ def strongest(square: Sparse, k: int) -> Sparse:
 
 
 def best(task: Task, scores: Doubles) -> Ints:
-    """Return the best items by scores, float [Q, items], without those that the users have: int32 [Q, 10]."""
+    """Return the best items by `scores`, float [Q, items], without the items that each user has: int32 [Q, 10]."""
     scores[task.counts[task.users].nonzero()] = -np.inf
     first = np.argpartition(scores, -PLACES)[:, -PLACES:].astype(np.int32)
     return np.take_along_axis(first, np.argsort(-np.take_along_axis(scores, first, 1), kind="stable"), 1)

@@ -138,7 +138,7 @@ def _environment(folder: Path) -> Path:
 
 
 def _gap(ours: Doubles, theirs: Doubles) -> tuple[int, float]:
-    """Return the number of queries with a value, and the largest difference between both."""
+    """Return the number of queries with a value of ours, and the largest difference of the two values of a query."""
     both = ~np.isnan(ours)
     return int(both.sum()), float(np.abs(ours[both] - theirs[both]).max())
 

@@ -52,7 +52,7 @@ class EpsilonPlaces(Reranker):
         return pool.ranked(final)
 
     def propensities(self, queries: QueryBatch, pool: Pool, ids: Ints) -> Floats:
-        """Return the probability of each id given those before it: float32 [Q, n].
+        """Return the probability of each id, given the ids before it in the slate: float32 [Q, n].
 
         After the best `depth` candidates it is 1 for the next one in order, and 0 for all others.
         """
@@ -85,7 +85,7 @@ class EpsilonPlaces(Reranker):
         return order, np.take_along_axis(pool.valid, order, axis=1)[:, : self.config.depth]
 
     def _probabilities(self, left: Bools) -> Floats:
-        """Return the probability of each candidate to be next: float32, shape of `left`, which marks those left."""
+        """Return the probability of each candidate to be next: float32, shape of `left`, true if not yet shown."""
         best = left & (np.cumsum(left, axis=1) == 1)
         evenly = left / np.maximum(left.sum(axis=1, keepdims=True), 1)
         return ((1 - self.config.epsilon) * best + self.config.epsilon * evenly).astype(np.float32)

@@ -164,7 +164,7 @@ class _Halves:
         self._half = (np.arange(rows.shape[1]) >= first).astype(np.int64)
 
     def damaged(self, places: Longs) -> Floats:
-        """Return the rows at these places, float32 [B, D], with one half hidden in some of those that have both."""
+        """Return the rows at these places, float32 [B, D]; some rows that have both halves have one of them hidden."""
         fate = np.where(self._has_half[places].all(axis=1), self._rng.random(len(places)), 1)
         kept = np.column_stack((fate >= self._hide / 2, (fate < self._hide / 2) | (fate >= self._hide)))
         return self._rows[places] * kept[:, self._half]

@@ -111,7 +111,7 @@ class Network:
 
 
 class Adam:
-    """Adam's steps on a list of arrays, which change in place; entries of matrices decay, those of vectors do not."""
+    """Adam's steps on a list of arrays, which change in place; weights decay only in matrices, not in vectors."""
 
     def __init__(self, parameters: list[Floats], weight_decay: float) -> None:
         """Take the arrays to update."""

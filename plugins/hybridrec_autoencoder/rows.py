@@ -21,8 +21,8 @@ class DenoisingOptions(TrainingOptions):
     """Options of `denoising-autoencoder`: the layers, the loss, the values of the input, and the end of training."""
 
     hidden: Width | Annotated[tuple[Width, ...], Field(min_length=1)] = 200
-    """Width of the hidden layer, or widths of several from the input on, `[100, 50]`; candidates are compared with
-    queries in the last one."""
+    """Width of the hidden layer, or the widths of several hidden layers from the input on, such as `[100, 50]`; in the
+    last one candidates are compared with queries."""
     loss: Literal["multinomial", "bce"] = "multinomial"
     """Loss of a row: multinomial, in which items compete with each other for a share; or binary cross-entropy, in which
     each item and each tag is a decision of its own."""
@@ -35,7 +35,7 @@ class DenoisingOptions(TrainingOptions):
     """Share of a row's entries hidden from the input, drawn independently for each row and epoch."""
     hide_field: float = Field(0.4, ge=0, le=1)
     """Probability that all items or all tags of a row are hidden (half of the time each), so that either is completed
-    from the other; only for rows with both."""
+    from the other. Rows that lack items or tags lose nothing by this."""
     patience: int | None = Field(None, ge=1)
     """End training this many epochs after the epoch that ranked validation queries best, then train to that epoch on
     the whole training part; null trains all `epochs`. The queries are cut out of the component's own training part."""
@@ -98,7 +98,7 @@ class Hiding:
         self._rows, self._n_items, self._options, self._rng = rows, n_items, options, rng
 
     def __call__(self, places: Longs) -> Sparse:
-        """Return the rows at these places, csr [B, C], with hidden entries, which are drawn anew in each call."""
+        """Return the rows at these places, csr [B, C], with some entries set to 0; they are drawn anew in each call."""
         rows, half = self._rows[places], self._options.hide_field / 2
         of = kernels.csr_rows(rows)
         is_tag = rows.indices >= self._n_items
@@ -119,7 +119,7 @@ class Multinomial:
         self._fields = [(columns, rows[:, columns]) for columns in parts]
 
     def __call__(self, outputs: Floats, places: Longs) -> float:
-        """Return the loss of the rows at these places, summed; make `outputs`, float32 [B, C], its gradient."""
+        """Return the sum of the losses of these rows; overwrite `outputs`, float32 [B, C], with its gradient."""
         loss = 0.0
         for columns, wanted in self._fields:
             y, x = outputs[:, columns], wanted[places]
@@ -146,7 +146,7 @@ class CrossEntropy:
         self._weights = np.where(np.arange(rows.shape[1]) < n_items, 1, tag_weight).astype(np.float32)
 
     def __call__(self, outputs: Floats, places: Longs) -> float:
-        """Return the loss of the rows at these places, summed; make `outputs`, float32 [B, C], its gradient."""
+        """Return the sum of the losses of these rows; overwrite `outputs`, float32 [B, C], with its gradient."""
         x = self._rows[places]
         at = kernels.csr_rows(x), x.indices
         y = outputs[at]

@@ -82,7 +82,10 @@ class FeatureLinesReader(Reader):
         return rows.drop("time") if rows["time"].is_nan().all() else rows
 
     def _features(self, path: Path | None, owner: str) -> tuple[pl.DataFrame | None, pl.DataFrame | None]:
-        """Read a frame with the `id` of each line, and one with `id`, `feature`, `weight`; both None without a file."""
+        """Return (ids, features): a frame with `id` of each line, and a frame with `id`, `feature` and `weight`.
+
+        Without a file both are None.
+        """
         import polars as pl
 
         if path is None:

@@ -36,7 +36,7 @@ class Layout:
         )
 
     def whole(self, folder: Path, bad_lines: text_files.BadLines, key: str | None = None) -> pl.DataFrame:
-        """Read the whole file as one frame like those of `blocks`.
+        """Read the whole file as one frame with the columns of the frames of `blocks`.
 
         With `key`, the name of a field, only the first line with each value of this field is kept.
         """

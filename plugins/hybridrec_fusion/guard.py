@@ -32,7 +32,7 @@ from hybridrec_fusion.validation import Validation
 class GuardedConfig(Options):
     """Options of fusions that learn a blend and compare it with the best single column.
 
-    They choose the columns, their common scale, and the validation queries on which the blend is judged.
+    These options choose the columns, their common scale, and the validation queries on which the blend is judged.
     """
 
     k: int = Field(20, ge=1)

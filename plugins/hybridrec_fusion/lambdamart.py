@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class LambdaMARTConfig(LearnedConfig):
-    """Options of `lambdamart`: the number and the size of the trees, and those of fusions that learn from features."""
+    """Options of `lambdamart`: the number and size of the trees, and the options of every fusion by learned models."""
 
     trees: int = Field(300, ge=1)
     """Largest number of trees of a model; growth ends earlier if more trees do not help on held-out users."""

@@ -129,9 +129,10 @@ def _filled(values: Floats, missing: Missing) -> Floats:
 
 
 def _parts(values: NDArray[Any], columns: int = 1) -> Iterator[slice]:
-    """Yield blocks of rows of `values`, [Q, K], the same for each of so many `columns` of the pool.
+    """Yield blocks of rows of `values`, [Q, K].
 
-    A block is so small that all these columns together fit into the processor's nearest cache.
+    So many `columns` of this shape are processed together, and a block of all of them fits into the processor's nearest
+    cache.
     """
     step = max(_CACHED // max(values.shape[1] * columns, 1), 1)
     return (slice(start, start + step) for start in range(0, len(values), step))

@@ -1,4 +1,4 @@
-"""Weighted sums of columns, whose weights are searched on validation queries: on all, and on those of each segment."""
+"""Weighted sums of columns; weights are searched on all validation queries, and on the queries of each segment."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class SearchedWeights(Guarded, WeightedColumns):
     """Weighted sum of normalised scores; a subclass implements the search for weights.
 
     The users of the validation queries are divided into parts. For each part, weights are found on the other parts and
-    judged on this one. The blend uses the mean of these weights.
+    judged on that part. The blend uses the mean of these weights.
     """
 
     weights: dict[str, Doubles]

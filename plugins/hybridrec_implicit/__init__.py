@@ -23,12 +23,12 @@ def hybridrec_components() -> list[type[Component]]:
 
 @hookimpl
 def hybridrec_starters(data: DataProfile) -> list[Starter | StarterConfig]:
-    """Propose `als`, also as the control, and `item-knn`, whose costs grow only with the number of interactions.
+    """Propose `als`, also as the control, and `item-knn`: their costs grow only with the number of interactions.
 
-    The right values of `alpha` and `b` differ between data sets, so they are chosen on validation queries.
+    Good values of `alpha` and `b` differ between data sets, so they are chosen on validation queries.
 
-    Triplets of user, item and count without a header, beside names of the items, are the form of the Million Song
-    Dataset Challenge; for such data its configs are proposed, too.
+    For files in the form of the Million Song Dataset Challenge, the configs of that challenge are proposed as well. The
+    form is: triplets of user, item and count without a header, and a second file with the names of the items.
     """
     from hybridrec import Starter, StarterConfig
 

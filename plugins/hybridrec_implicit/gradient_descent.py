@@ -42,14 +42,15 @@ def descend(
 
     Training starts from the column vectors `vectors`, float32 [N, D].
 
-    A step takes some entries and, for each of them, `negatives` pairs of a row and a column drawn at random; pairs that
-    have an entry are dropped, and the others are weighed so that their sum is expected to be that of all pairs without
-    one. Gravity is not sampled: its gradient is g V'V u for rows, and likewise for columns. Both it and the
-    regularization of a vector are spread over the steps in which it has entries, so that the expected sum of a pass is
-    the gradient of the loss, whose minimum alternating least squares find as well.
+    A step takes some entries and draws, for each entry, `negatives` pairs of a row and a column at random. Drawn pairs
+    that have an entry are dropped. The others are weighed so that the expected sum of their losses is the sum over all
+    pairs without an entry. Gravity is not sampled: its gradient is g V'V u for a row vector u, and g U'U v for a column
+    vector v. The gravity and the regularization of a vector are divided among the steps in which the vector has
+    entries. So the expected sum of a pass is the gradient of the loss, and its minimum is the one that alternating
+    least squares find.
 
-    A vector moves by rate / (1 + rate h) against its gradient, h being a bound of its curvature in this step: at no
-    rate does it overshoot the minimum of what the step sees. The rate falls to a tenth over the passes. After each pass
+    A vector moves by rate / (1 + rate h) against its gradient, where h bounds its curvature in this step. So at no rate
+    does it overshoot the minimum of the loss in the step. The rate falls to a tenth over the passes. After each pass
     `report` is called like `Component.report`, with the mean squared error of the entries as `loss`.
     """
     model = _Model(entries, loss, vectors, negatives, rng)

@@ -230,16 +230,18 @@ class LightFM(VectorModel):
         return 2.5e-8 * self.config.epochs * self.config.dim * views * float((learned * features).sum())
 
     def vectors(self, target: Target) -> Floats:
-        """Return embedding, 1 and bias of each item, float32 [I, dim + 2]; NaN rows without a trained feature.
+        """Return embedding, 1 and bias of each item: float32 [I, dim + 2].
 
-        For a `similarity` other than `dot` they are the embeddings alone, scaled for the similarity.
+        NaN rows for items without a trained feature. For a `similarity` other than `dot` the rows are the embeddings
+        alone, scaled for the similarity.
         """
         return self._places
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return embedding, bias and 1 of each query, float32 [Q, dim + 2]; NaN rows without a trained feature.
+        """Return embedding, bias and 1 of each query: float32 [Q, dim + 2].
 
-        For a `similarity` other than `dot` they are the embeddings alone, as wide as `vectors`.
+        NaN rows for queries without a trained feature. For a `similarity` other than `dot` the rows are the embeddings
+        alone, as wide as `vectors`.
         """
         sums = _sums(self._space.rows(queries), self._features)
         if not self.config.is_plain:

@@ -212,7 +212,7 @@ class _Playlists:
 
 
 class _Songs:
-    """Songs of song_meta.json that were read so far: those in `wanted`, or all if it is None."""
+    """Songs of song_meta.json that were read so far: the songs in `wanted`, or all songs if it is None."""
 
     def __init__(self, wanted: set[int] | None) -> None:
         self.wanted = wanted

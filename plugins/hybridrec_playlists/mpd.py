@@ -178,7 +178,7 @@ class _Playlists:
 
 
 def _tracks(playlist: dict[str, Any]) -> list[tuple[str, str, str, str]]:
-    """Return the URI of each track and those of its artist and album, and the text "artist - name", in order."""
+    """Return for each track, in order, its URI, the URIs of its artist and album, and the text "artist - name"."""
     return [
         (t["track_uri"], t["artist_uri"], t["album_uri"], t["artist_name"] + " - " + t["track_name"])
         for t in playlist["tracks"]

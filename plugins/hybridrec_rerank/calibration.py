@@ -87,7 +87,7 @@ class Calibration(Reranker):
 
 
 def select(relevance: Floats, shares: Floats, wanted: Floats, trade: float, n: int) -> Longs:
-    """Return the place of each candidate after n greedy choices, int64 [Q, D]; those not chosen follow in order.
+    """Return the place of each candidate after n greedy choices, int64 [Q, D]; other candidates follow in order.
 
     relevance: float32 [Q, D], best first, from 0 to 1, -inf at padding
     shares: float32 [Q, D, m], the mix of each candidate over m tags of its query
@@ -118,8 +118,9 @@ def mixes(profiles: Sparse, m: int) -> tuple[Longs, Floats]:
 def _at(shares: Sparse, ids: Ints, tags: Longs) -> Floats:
     """Return the shares that the m tags of a query have in each of its D candidates: float32 [Q, D, m].
 
-    `shares`, csr [I, T], are those of all tags in all items. `ids`, int32 [Q, D], are the candidates, and `tags`, int64
-    [Q, m], the tags of the queries, both padded with -1.
+    shares: csr [I, T], the shares of all tags in all items
+    ids: int32 [Q, D], the candidates, padded with -1
+    tags: int64 [Q, m], the tags of the queries, padded with -1
     """
     (queries, depth), m = ids.shape, tags.shape[1]
     place = np.full((queries, shares.shape[1] + 1), m, np.int64)  # the last column receives the padding

@@ -45,7 +45,7 @@ class DPP(Likeness):
 
 
 def select(relevance: Floats, vectors: Floats, trade: float, n: int) -> Longs:
-    """Return the place of each candidate after n greedy choices, int64 [Q, D]; those not chosen follow in order.
+    """Return the place of each candidate after n greedy choices, int64 [Q, D]; other candidates follow in order.
 
     relevance: float32 [Q, D], best first, from 0 to 1, -inf at padding
     vectors: float32 [Q, D, dim], the vectors of the candidates, of length 1 or 0

@@ -63,7 +63,7 @@ class Exposure(Reranker):
 
 
 def select(relevance: Floats, groups: Ints, trade: float, n: int) -> Longs:
-    """Return the place of each candidate after n greedy choices, int64 [Q, D]; those not chosen follow in order.
+    """Return the place of each candidate after n greedy choices, int64 [Q, D]; other candidates follow in order.
 
     relevance: float32 [Q, D], best first, from 0 to 1, -inf at padding
     groups: int32 [Q, D, m], the groups of each candidate, padded with -1

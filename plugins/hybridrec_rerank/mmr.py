@@ -1,4 +1,4 @@
-"""Maximal marginal relevance: each place goes to a candidate that is relevant and unlike those above it."""
+"""Maximal marginal relevance: each place goes to a candidate that is relevant and unlike all items above."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class MMR(Likeness):
 
 
 def select(relevance: Floats, vectors: Floats, trade: float, n: int) -> Longs:
-    """Return the place of each candidate after n greedy choices, int64 [Q, D]; those not chosen follow in order.
+    """Return the place of each candidate after n greedy choices, int64 [Q, D]; other candidates follow in order.
 
     relevance: float32 [Q, D], best first, from 0 to 1, -inf at padding
     vectors: float32 [Q, D, dim], the vectors of the candidates, of length 1

@@ -58,7 +58,7 @@ class Policy(Reranker):
         return moved(pool, final, columns, self.drawn(scores, ids, queries.ids, self._seed, n))
 
     def propensities(self, queries: QueryBatch, pool: Pool, ids: Ints) -> Floats:
-        """Return the probability of each id given those before it: float32 [Q, n]."""
+        """Return the probability of each id, given the ids before it in the slate: float32 [Q, n]."""
         final = pool.fused()
         _, candidates, scores = head(pool, final, self.depth)
         result = np.zeros(ids.shape, np.float32)
@@ -100,4 +100,4 @@ class Chances(ABC):
 
     @abstractmethod
     def of(self, place: int) -> Doubles:
-        """Return the chance of each candidate to get this place (from 0): float64 [Q, D], 0 for those not open."""
+        """Return the chance of each candidate to get this place (from 0): float64 [Q, D], 0 for candidates not open."""

@@ -38,7 +38,7 @@ class AttributeOptions(Options):
 
 
 class Attribute(Segmenter):
-    """Attribute of the user, or the most frequent attribute of the history's items; of equal ones the first.
+    """Attribute of the user, or the most frequent attribute of the history's items; of equally frequent ones the first.
 
     An attribute counts by its weight. The segment is `unknown` if there is none: for an unknown user, a user without
     features, or a history whose items have none.
@@ -108,7 +108,7 @@ def _of_users(queries: QueryBatch, features: Features) -> Features:
 
 
 def _place(name: str, names: Sequence[str], segmenter: str) -> int:
-    """Return the place of a feature or tag in `names`; raises DataError, which names similar ones, if it lacks it."""
+    """Return the place of a feature or tag in `names`; raises DataError, with similar names, if it is not there."""
     if name not in names:
         near = ", ".join(difflib.get_close_matches(name, names, n=3, cutoff=0.3) or names[:3])
         raise DataError(f"segmenter '{segmenter}': the data has no '{name}'; it has, for example, {near}")

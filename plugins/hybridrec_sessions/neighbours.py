@@ -56,8 +56,8 @@ class VSKNN(DenseModel):
 
     Of the sessions that have an item in common with the query, the `sample` sessions nearest to it in time are compared
     with it, and the most similar of these are its neighbours. If the query comes after all sessions, or has no time,
-    the nearest are the most recent ones. Without times in the training part, a user with a higher code counts as more
-    recent. Items that no neighbour has get no opinion.
+    the nearest sessions are the most recent ones. Without times in the training part, a user with a higher code counts
+    as more recent. Items that no neighbour has get no opinion.
     """
 
     name = "vsknn"
@@ -128,7 +128,7 @@ class VSKNN(DenseModel):
     def _similar(self, vectors: Sparse, asked: Doubles) -> Sparse:
         """Return the cosines of queries with sessions: csr [Q, S].
 
-        Only the sessions nearest in time count, of those with an item in common.
+        Of the sessions with an item in common, only the `sample` nearest in time have an entry.
         """
         similar = (vectors @ self._units).tocsr()
         similar.eliminate_zeros()

@@ -128,9 +128,9 @@ def _recency(asked: Doubles, times: Doubles) -> Doubles:
 
 
 def _own(queries: QueryBatch, ids: Ints) -> tuple[Doubles, Doubles]:
-    """Return the time of the last interaction with each candidate in the query's history, and their number.
+    """Return (times, counts) of the interactions with each candidate in the query's history, float64 [Q, K] each.
 
-    Both are float64 [Q, K]. The time is NaN if the history lacks the candidate, or its times.
+    A time is that of the last interaction; it is NaN if there is none, or if its time is unknown.
     """
     history = queries.history
     pairs = history.rows.astype(np.int64) * history.width + history.ids

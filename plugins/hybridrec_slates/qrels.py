@@ -30,7 +30,7 @@ class QrelsOptions(Options):
     columns whose values become segments. Without it, each query of `qrels` is a unit."""
     items: InputPath | None = None
     """A table with a row for each item that may be recommended: `id` and, if known, `title`. Ids of other files that it
-    does not have are errors. Without it the items are those of the other files."""
+    does not have are errors. Without it the items are the ids of the other files."""
     slates: tuple[InputPath, ...] = ()
     """Files of slates, whose ids are items, too."""
 

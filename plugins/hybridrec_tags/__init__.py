@@ -24,6 +24,6 @@ def hybridrec_components() -> Sequence[type[Component]]:
 
 @hookimpl
 def hybridrec_starters(data: DataProfile) -> list[Starter]:
-    """Propose `tag-fallback` as a fallback, and as part of the blend, too, if the data has tags."""
+    """Propose `tag-fallback`, if the data has tags, both as a fallback and for the blend."""
     starter = Starter("tag-fallback", frozenset({"fallback"}), priority=50)
     return [replace(starter, roles=frozenset({"fallback", "generator", "scorer"})) if data.tags else starter]

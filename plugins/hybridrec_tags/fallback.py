@@ -34,7 +34,7 @@ from hybridrec import (
 )
 
 _CACHED = 1 << 20
-"""Number of scores in memory at a time when only those of candidates are needed."""
+"""Number of scores in memory at a time when only the scores of candidates are needed."""
 
 
 class TagFallbackOptions(Options):

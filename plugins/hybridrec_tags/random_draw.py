@@ -1,4 +1,4 @@
-"""`tag-draw`: draws items at random from those that share a tag with the query's items.
+"""`tag-draw`: draws at random from the items that share a tag with an item of the query.
 
 It is a baseline that every model of content should beat.
 """

@@ -1,4 +1,4 @@
-"""Commands for vectors of items: `reduce` shortens those that readers take, `map` draws those that were learned."""
+"""Commands for vectors of items: `reduce` shortens the vectors that readers take, `map` draws learned ones."""
 
 from __future__ import annotations
 

@@ -31,7 +31,10 @@ class SpectrogramFolder:
 
     @classmethod
     def of(cls, path: Path) -> Self:
-        """List the .npy files of a folder and of the folders in it; raises DataError for none, or two with one id."""
+        """List the .npy files of a folder and of the folders in it.
+
+        Raises DataError if there are none, or if two of the files have the same id.
+        """
         files: dict[str, str] = {}
         for folder, _, names in os.walk(path):
             for name, ending in map(os.path.splitext, names):

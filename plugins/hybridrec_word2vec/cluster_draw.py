@@ -41,7 +41,7 @@ class ClusterDrawOptions(Options):
     """Options of `cluster-draw`: the vectors that are clustered, and the number of clusters."""
 
     uses: Annotated[str, ComponentRef(VectorModel)] = Option(examples=["word2vec"])
-    """Label of the component whose item vectors are clustered: those of `als`, the input vectors of `word2vec`"""
+    """Label of the component whose item vectors are clustered, such as `als` or `word2vec` (its input vectors)."""
     clusters: int | None = Option(None, ge=2)
     """Number of clusters; null chooses it at the elbow of the within-cluster curve from 10 to 500 clusters."""
     starts: int = Option(1, ge=1)

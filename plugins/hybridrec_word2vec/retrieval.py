@@ -77,7 +77,7 @@ class Asking(Component):
 
     @property
     def encoder(self) -> QueryEncoder:
-        """The trained space of the base model, with this component's options for queries, else those of the model."""
+        """The trained space of the base model; an option that this component leaves out has the value of the model."""
         given = {name: getattr(self.config, name) for name in ("score", "context", "weights", "average")}
         changes = {name: value for name, value in given.items() if value is not None}
         if changes.get("context") == "all":

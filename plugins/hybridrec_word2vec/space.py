@@ -33,7 +33,7 @@ from hybridrec import (
 )
 
 SentenceField: TypeAlias = str
-"""Field of a sentence: `user`, `items`, another kind, `title`, or `features`, those of the sentence's items."""
+"""Field of a sentence: `user`, `items`, another kind, `title`, or `features` (the features of the sentence's items)."""
 
 LONGEST_SENTENCE = 10_000
 """Limit of gensim, which silently drops the tokens of a sentence beyond it."""
@@ -98,7 +98,7 @@ class Space:
         return self.value_of(np.arange(self.size), values)
 
     def value_of(self, tokens: NDArray[np.integer], values: Mapping[SentenceField, float]) -> Floats:
-        """Return for each of these tokens the value that `values` has for its field, float32; 1 if it has none."""
+        """Return for each token the value of its field in `values`, 1 for fields that it does not name: float32."""
         each = np.array([values.get(field, 1) for field in self.fields], np.float32)
         return each[np.searchsorted(self.starts, tokens, side="right") - 1]
 

@@ -60,7 +60,7 @@ class TrainedSpace:
         return normalised(self.inputs)
 
     def inputs_of(self, name: SentenceField) -> Floats:
-        """Return the input vectors of a field's tokens, float32 [N, dim]; NaN rows if unseen."""
+        """Return the input vectors of a field's tokens, float32 [N, dim]; NaN rows for tokens without a vector."""
         return self.inputs[self.space.range_of(name)]
 
     def directions_of(self, name: SentenceField) -> Floats:
@@ -102,7 +102,10 @@ class QueryEncoder:
         return self.trained.units if self.score == "cosine" else self.trained.inputs
 
     def vectors(self, target: Target) -> Floats:
-        """Return the vectors of a target's ids, float32 [N, dim]: the same array in every call; NaN rows if unseen."""
+        """Return the vectors of a target's ids, float32 [N, dim]: the same array in every call.
+
+        NaN rows for ids without a vector.
+        """
         return self.trained.directions_of(target) if self.score == "cosine" else self.trained.outputs[target]
 
     def query_vectors(self, queries: QueryBatch) -> Floats:
@@ -190,7 +193,7 @@ class SpaceModel(VectorModel):
 
 
 _KINDS = {"user": USERS, "title": "words"}
-"""Field of sentences -> name of its entities, where the two differ."""
+"""Field of sentences -> name of its entities, for the fields with another name than their entities."""
 
 
 def _vocabulary(kind: str, data: Dataset, space: Space) -> Vocabulary:
