@@ -92,7 +92,7 @@ def _options(options: Options) -> dict[str, Any]:
 
 
 def data_key(experiment: CheckedExperiment, fingerprint: str) -> str | None:
-    """Return the key in the store of the experiment's data; `fingerprint` is the one that its reader returned.
+    """Return the key in the store of the experiment's data; `fingerprint` is the result of `Reader.fingerprint`.
 
     Returns None if the data must be read in every run, because it comes from frames, or because the source code of the
     reader is unknown.

@@ -26,7 +26,7 @@ class ProgressPoint:
 
     @classmethod
     def told(cls, step: int, of: int, numbers: Mapping[str, Any]) -> ProgressPoint:
-        """Convert what a component reported to plain values; raises TypeError or ValueError if it is not numbers."""
+        """Convert a report of a component to plain values; raises TypeError or ValueError if one is not a number."""
         plain = {name: float(value) for name, value in numbers.items()}
         return cls(int(step), int(of), {name: x if math.isfinite(x) else None for name, x in plain.items()})
 

@@ -53,7 +53,7 @@ class Progress(Protocol):
 
     @property
     def started(self) -> float | None:
-        """The reading of `time.perf_counter` from which the report counts its seconds; None to count from the call."""
+        """The reading of `time.perf_counter` at which the seconds of a run begin; None if they begin with the call."""
         ...
 
     def task(self, name: str, total: int) -> AbstractContextManager[Advance]:

@@ -165,7 +165,10 @@ class Pipeline:
     def slate(
         self, queries: QueryBatch, target: Target, n: int, exclude: Exclude | None = None, memo: Memo | None = None
     ) -> Slate:
-        """Run all stages, from generators to fallback, and return the n best ids for each query."""
+        """Run all stages, from generators to fallback, and return the n best ids for each query.
+
+        The ids in `exclude` are not recommended; by default they are the ids that the filters exclude.
+        """
         exclude = self.filters.exclude(queries, target) if exclude is None else exclude
         pool = self.score(queries, self.generate(queries, target, exclude, memo))
         return self.complete(queries, self.rank(queries, pool, n), n, exclude)

@@ -156,7 +156,7 @@ class Objective:
 
 
 def _job(spec: ComponentSpec, training_part: TrainingPart) -> tuple[str, ...]:
-    """Return a key of a fit that is unique within one search, in which data, seed and libraries do not change."""
+    """Return a key of a fit, unique within one search; data, seed and libraries are the same for a whole search."""
     below = () if spec.base_model is None else _job(spec.base_model, training_part)
     return training_part.fold, training_part.level, spec.label, spec.cls.name, spec.options.model_dump_json(), *below
 
