@@ -29,9 +29,9 @@ from hybridrec.types import ITEMS, Bools, Longs, Sparse
 def folds_of(experiment: CheckedExperiment, data: Dataset) -> Iterator[Fold]:
     """Split the data, and yield the folds on which an experiment is evaluated, after checking each.
 
-    If the experiment is evaluated on validation queries (as in a search), each fold is replaced by the fold that its
-    training part is split into. Raises PluginError if the splitter yields no fold or breaks its contract, and
-    DataError for a fold without queries.
+    If the experiment is evaluated on validation queries (as in a search), each fold is replaced by the validation fold
+    inside its training part. Raises PluginError if the splitter yields no fold or breaks its contract. Raises DataError
+    for a fold without queries.
     """
     splitter, seed = experiment.splitter, experiment.config.seed
     doing, empty = "while splitting the data", True

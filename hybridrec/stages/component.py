@@ -238,7 +238,7 @@ class Reranker(Component):
 
     @abstractmethod
     def rerank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
-        """Return the same pool with `final` set, a number for every candidate; the best n by it become the slate.
+        """Return the same pool with a number for every candidate in `final`; the n best by it become the slate.
 
         Further columns, with a value for each candidate, go into `extras`, and from there into the slate. A policy
         draws by `kernels.keyed_draws` from `queries.ids` and a seed that it took from the `rng` of `fit`, so that the

@@ -15,8 +15,8 @@ from hybridrec.types import State, Target
 class Filter(Plugin):
     """A rule for what may not be shown; a pipeline names it under `filters`.
 
-    No generator and no fallback of the pipeline proposes an id that it excludes, so no slate ever has one; if too few
-    ids are left, slates stay short.
+    No generator and no fallback of the pipeline proposes an id that the rule excludes, so no slate ever has such an id.
+    If too few ids are left, slates stay short.
     """
 
     def fit(self, data: Dataset) -> Self:
