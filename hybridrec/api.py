@@ -164,11 +164,11 @@ class FitPlan:
     folds: int
     queries: int
     stacking_queries: int
-    """Number of validation queries on which re-rankers learn, over all folds; 0 if none learns."""
+    """Number of validation queries on which re-rankers learn, over all folds; 0 if no re-ranker learns."""
     jobs: list[Job]
     notes: tuple[str, ...]
     warnings: tuple[str, ...] = ()
-    """Sentences on probable mistakes: queries without any field, options too large for the data, times of one day."""
+    """Sentences on probable mistakes: queries without fields, options too large for the data, all times on one day."""
 
     @property
     def seconds(self) -> float:
@@ -193,7 +193,7 @@ def plan(
 ) -> FitPlan:
     """Check a config, read and split its data, and list the fits of a run; nothing is fitted.
 
-    The arguments are those of `run`. Raises MemoryBudgetError if one of the fits would be too large, and DataError if
+    `run` explains the arguments. Raises MemoryBudgetError if one of the fits would be too large, and DataError if
     a metric or a segmenter needs what the data does not have.
     """
     registry = registry_for(config, assignments, block=block, plugins=plugins)

@@ -1,4 +1,4 @@
-"""The plugin classes of the core, which are offered through the same hooks as those of other plugins."""
+"""The plugin classes of the core, which are offered through the same hooks as the classes of other plugins."""
 
 from __future__ import annotations
 

@@ -27,14 +27,14 @@ from hybridrec.errors import StoreError, WriteError
 from hybridrec.types import KIND_NAME
 
 _LONGEST_NAME = 200
-"""The longest name in bytes of UTF-8: file systems allow 255, and a file's name may be longer than the name in it."""
+"""The largest length of a name in bytes of UTF-8; file systems allow 255, and file names add characters to a name."""
 _SHOWN = 60
 """The largest number of characters of a name that an error message repeats."""
 _KEY = r"^[0-9a-f]{32}$"
 _PARTIAL = re.compile(r"\..+\.(?P<machine>[0-9a-f]{8})-(?P<process>[0-9]+)\.[0-9a-f]{8}", re.DOTALL)
 """Pattern of the names that `partial_path` returns."""
 _ABANDONED = 24 * 3600.0
-"""Age in seconds from which a partial file of another machine counts as that of a process that has ended."""
+"""Age in seconds from which a partial file of another machine counts as left behind by a process that has ended."""
 _FAULTS = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO}
 _NOFOLLOW = getattr(os, "O_NOFOLLOW", 0)
 _BINARY = getattr(os, "O_BINARY", 0)

@@ -100,8 +100,8 @@ class Plugin(ABC):
     expected_failures: ClassVar[Mapping[str, str]] = {}
     """Checks of its contract suite (`hybridrec.testing`) that the class is known to fail: check -> reason."""
     check_configs: ClassVar[Sequence[Mapping[str, Any]]] = ({},)
-    """The options that its contract suite checks the class with, a mapping for each run, as in the YAML. They set the
-    options without a default, and small values for options that decide how long a fit takes."""
+    """The options with which its contract suite checks the class: a mapping, as in the YAML, for each run of the suite.
+    They set the options without a default, and small values for options that decide how long a fit takes."""
 
     config: Any
 
@@ -125,7 +125,7 @@ class Plugin(ABC):
 
 StarterRole = Literal["control", "generator", "scorer", "fusion", "fallback"]
 """A place in the config that `hybridrec init` writes: the component of the pipeline `control`; a generator, scorer
-or fusion of the pipeline `hybrid`; a fallback of both."""
+or fusion of the pipeline `hybrid`; a fallback of both pipelines."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,7 +56,7 @@ class ServableRun:
     name: name of the experiment
     targets: target -> length of its slates
     pipelines: the pipelines by name, in the order of the config
-    default: the name of the pipeline that answers if none is named: the winner of the run
+    default: the name of the pipeline that answers if a query names no pipeline: the winner of the run
     components: by label, the components that the pipelines need
     uses: label -> label of the component's base model
     data: users, items and other entities, as far as queries need them (`served_data`)

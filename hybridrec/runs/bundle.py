@@ -57,7 +57,7 @@ class _Component(BaseModel, extra="forbid"):
     version: str
     options: dict[str, Any]
     uses: str | None = None
-    """The label of its base model; None if it has none."""
+    """The label of its base model; None without a base model."""
     origin: str = ""
     """The distribution that provides its class; "" if it is unknown."""
 
@@ -129,7 +129,7 @@ class _Description(BaseModel, extra="forbid"):
     components: dict[str, _Component]
     pipelines: dict[str, _Pipeline]
     default: str
-    """The pipeline that answers requests that name none."""
+    """The pipeline that answers requests that name no pipeline."""
     segmenter: _Segmenter | None = None
     """None for the default segmenter, which groups queries by the fields that they have."""
 
@@ -470,7 +470,7 @@ def _described(pipeline: Pipeline, servable: ServableRun) -> _Pipeline:
 
 
 def _used_by(reranker: Reranker) -> str | None:
-    """Return the label of the component that an option of a re-ranker refers to; None if there is none."""
+    """Return the label of the component to which an option of a re-ranker refers; None if no option does."""
     reference = used_component(reranker.config)
     return None if reference is None else reference.label
 

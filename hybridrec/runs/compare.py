@@ -38,8 +38,8 @@ def compare_runs(
 ) -> RunsCompared:
     """Compare the pipelines of finished runs with one pipeline of the first run, paired by query.
 
-    An arm is called `RUN:PIPELINE`. RUN is made of the values in which the config of the run differs from the others
-    (`l2=200`), or is the name of its folder.
+    An arm is called `RUN:PIPELINE`. RUN is made of the values in which the config of the run differs from the other
+    configs (`l2=200`), or is the name of its folder.
 
     control: the pipeline of the first run, by default its last one
     metrics: the metrics to compare, by default all that the runs share

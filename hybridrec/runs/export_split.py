@@ -44,7 +44,7 @@ class SplitExporter(Exporter):
         self._notes: list[str] = []
 
     def export(self, run: Run, folder: Path) -> list[Path]:
-        """Write the files; raises DataError if the data or its split differs from that of the run."""
+        """Write the files; raises DataError if the data or its split is not the same as in the run."""
         self._notes = []
         registry = registry_for(run.file(CONFIG), prefer=preferred(run.report.environment.plugins))
         experiment = load_experiment(run.file(CONFIG), registry)

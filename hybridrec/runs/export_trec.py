@@ -55,8 +55,8 @@ class ParquetExporter(Exporter):
 def _frames(run: Run, *, for_trec: bool) -> dict[str, pl.DataFrame]:
     """Return frames of the slates and of the truth, by the names of their files without the ending `.parquet`.
 
-    With `for_trec`, the frames have the columns of TREC files, and ids are percent-encoded. Otherwise the ids are those
-    of the run.
+    With `for_trec`, the frames have the columns of TREC files, and ids are percent-encoded. Otherwise the ids are as
+    in the run.
     """
     import polars as pl
 

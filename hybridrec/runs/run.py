@@ -40,11 +40,11 @@ _LEGEND = "hybridrec.legend"
 
 
 RELEVANT = "relevant_"
-"""Prefix of the columns of `queries.parquet` with the hidden ids; the target follows."""
+"""Prefix of the columns of hidden ids in `queries.parquet`; the name of the target follows."""
 
 
 MORE_SEGMENTS = "segment/"
-"""Prefix of the columns of `per_query.parquet` with the segments of all segmenters but the first."""
+"""Prefix of the columns of segments in `per_query.parquet`, for all segmenters but the first; the name follows."""
 
 
 class _Lock(BaseModel, extra="allow"):

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 MANIFEST = "manifest.json"
-"""The name of the file that says what the part files hold."""
+"""The name of the file that describes the job and its finished part files."""
 PartFormat = Literal["parquet", "jsonl", "csv"]
 """The format of part files."""
 FORMATS: tuple[PartFormat, ...] = get_args(PartFormat)

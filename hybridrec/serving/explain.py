@@ -35,15 +35,15 @@ class Explanation:
     id: str
     name: str
     score: float | None
-    """The score by the fusion, or by a later re-ranker that gave a new one; None for an id from the fallback."""
+    """The score by the fusion, or by a later re-ranker that set a new score; None for an id from the fallback."""
     served_by: str
     """The generator or fallback that served the query."""
     sources: tuple[str, ...]
-    """Labels of the generators that proposed the id; ("fallback",) if none did."""
+    """Labels of the generators that proposed the id; ("fallback",) if no generator did."""
     opinions: dict[str, tuple[float, int]]
     """Label of a model -> (its score of the id, its rank among the candidates, from 1), for models that scored it."""
     contributions: dict[str, float]
-    """Label of a model -> its summand in the score by the last fusion that is a sum; they add up to that score."""
+    """Label of a model -> its summand in the last fusion score that is a sum; the summands add up to this score."""
     moves: tuple[Move, ...]
     """The moves by re-rankers after the fusion, in their order; re-rankers that did not move the id are left out."""
 

@@ -17,7 +17,7 @@ LIKENESS = 75.0
 twice the number of letters that both have in the same order, in percent of the letters of both. A word with a digit
 must be equal."""
 AHEAD = 10.0
-"""The best title must be more similar than the second best by this much, of 100; otherwise the name is ambiguous."""
+"""Points of similarity by which the best title must be ahead of the second best; otherwise the name is ambiguous."""
 _NEAREST = 3
 """The largest number of suggestions in a message."""
 _CANDIDATES = 1_000

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from hybridrec.data.dataset import Dataset
 
 LISTS = ("items", "item_times", "item_weights", "disliked")
-"""The columns of a csv file that hold lists, besides those of the kinds."""
+"""The columns of a csv file that hold lists, besides the columns of the kinds."""
 
 
 class QuerySource(Protocol):

@@ -52,9 +52,9 @@ def encode_table(
 ) -> EncodedTable:
     """Encode a table of queries, whose columns are the fields of `Query`.
 
-    frame: the columns `FIELDS`, one named like each kind of the data (or `entities.KIND`), `user_features.NAME` and
-        `context.NAME`, of which any may be missing. `items`, `disliked` and kinds hold lists of ids. Without the column
-        `query` the name of a query is its user
+    frame: the columns `FIELDS`, a column named like each kind of the data (or `entities.KIND`), `user_features.NAME`
+        and `context.NAME`; each may be missing. `items`, `disliked` and kinds hold lists of ids. Without the column
+        `query` the name of a query is the id of its user
     places: the function that names the place of a row, for messages
     refuse_unknown: True to raise DataError for an unknown id of an item or another entity, False to pass over the id.
         An unknown user is always a new user
@@ -292,7 +292,10 @@ class _Table:
         return codes
 
     def times(self) -> Doubles | None:
-        """Return the times of the queries in seconds since 1970: float64 [Q], NaN where unknown; None without any."""
+        """Return the times of the queries in seconds since 1970: float64 [Q], NaN where unknown.
+
+        Returns None if no query states a time.
+        """
         column = self.column("time")
         if column is None or column.null_count() == len(column):
             return None

@@ -48,8 +48,9 @@ class Recommender:
     name: name of the experiment
     data: users, items and other entities, as far as queries need them
     pipelines: the pipelines by name
-    default: the name of the pipeline that answers if none is named. It is the winner of the run: the best of those that
-        beat the control in the first metric over all queries and break no guardrail, else the control
+    default: the name of the pipeline that answers if a call names no pipeline. It is the winner of the run: the best of
+        the pipelines that beat the control in the first metric over all queries and break no guardrail; without such a
+        pipeline, the control
     components: the fitted components by label
     targets: target -> default length of its slates
     """
@@ -178,11 +179,11 @@ class Recommender:
     def complete(self, stated: QueryBatch, bare: Bools) -> QueryBatch:
         """Return encoded queries with the profiles of their users, where needed, and with their segments.
 
+        The first segmenter of the experiment names the segments.
+
         stated: the encoded queries
         bare: bool [Q], True for queries that state no items, entities or text. If the data has their user, they get
             the history, entities and text of that user
-
-        Segments are those of the first segmenter of the experiment.
         """
         batch = self._with_profiles(stated, bare)
         if isinstance(self._segmenter, KnownFields):  # what queries know they need not carry
@@ -305,7 +306,7 @@ def load(
     registry: the plugins to use; by default only the plugins that the bundle names are loaded
     block: names of plugins that are not loaded
     plugins: the plugins without packaging that the bundle names, as they were for the run
-    observers: observers to tell of every answer (`SlatesServed`); those of the run's config are not told
+    observers: observers to tell of every answer (`SlatesServed`); the observers of the run's config are not told
     unknown: "refuse" to raise DataError, with the nearest ids, for a query with an unknown id of an item or another
         entity; "skip" to answer as if the id was not there. An unknown user is always answered as a new user
 

@@ -115,7 +115,7 @@ class _Update:
         self.fitted: dict[str, Component] = {}
 
     def components(self) -> Iterator[Refreshed]:
-        """Refresh the components that can be refreshed, and fit the others again; yield an entry when each is done.
+        """Refresh the components that can be refreshed, and fit the others again; yield an entry for each.
 
         Base models come before the components that use them.
         """

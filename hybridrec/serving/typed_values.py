@@ -14,7 +14,7 @@ def read_columns(texts: Mapping[str, str], columns: Features | None, option: str
     """Convert typed texts to values of the types of their columns.
 
     texts: column name -> text
-    columns: the columns of the data, with their types; None if it has none
+    columns: the columns of the data, with their types; None if the data has no such columns
     option: the command's option in which the texts were typed, for messages
 
     Raises DataError for a column that the data does not have, and for a text that does not suit the column's type.

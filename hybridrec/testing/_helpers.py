@@ -93,7 +93,7 @@ def tied(scores: Floats) -> Bools:
 
 
 def validation_of(data: Dataset) -> ValidationSplit | None:
-    """Return a validation split inside a dataset; None if it has too few interactions."""
+    """Return a validation split inside a dataset; None if the dataset has too few interactions."""
     try:
         fold = hide_pairs("validation", data, 0.3, np.random.default_rng(0))
     except DataError:

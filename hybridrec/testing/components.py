@@ -64,7 +64,7 @@ _OF_STAGES: dict[str, tuple[type[Component], ...]] = {
     "wide_ids_are_refused_or_served": (Scorer,),
     "embeddings_are_well_formed": (VectorModel,),
 }
-"""Checks that apply to some stages only."""
+"""Name of a check for some stages only -> classes; the check applies to components that derive from each of them."""
 
 
 class ComponentContract(BaseModelContract):
@@ -216,7 +216,7 @@ class ComponentContract(BaseModelContract):
             assert_close(np.concatenate(rows, axis=1), score(model, queries, ids, target), 1e-5, target)
 
     def test_threads_do_not_meet(self, options: Mapping[str, Any]) -> None:
-        """Require the same answers from several threads at once as from one."""
+        """Require the same answers from several threads at once as from one thread."""
         model, queries = self.model(options), self.queries()
         for target in self.generated(model):
             alone = candidates(model, queries, target, 10)

@@ -47,7 +47,7 @@ class Contract:
     role: ClassVar[str]
     """The attribute of a subclass that holds the class under test: component, reranker, reader, ..."""
     configs: ClassVar[Sequence[Mapping[str, Any]] | None] = None
-    """The options to check the class with, one mapping for each run, as in the YAML; by default its `check_configs`."""
+    """The options with which the class is checked: a mapping for each run of the suite, by default `check_configs`."""
 
     @classmethod
     def subject(cls) -> Any:
@@ -193,7 +193,7 @@ class QueryContract(DataContract):
 
 @lru_cache(maxsize=16)
 def data_of(cls: type[Plugin]) -> Dataset:
-    """Return the data on which a class is checked: those of `check_data`, else the toy dataset.
+    """Return the data on which a class is checked: the result of `check_data`, or the toy dataset if that is None.
 
     Raises PluginError if `check_data` returns something other than a Dataset or None.
     """

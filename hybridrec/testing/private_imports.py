@@ -20,7 +20,7 @@ _MODULES = {"kernels": kernels, "text_files": text_files, "testing": testing}
 def private_imports(module: str) -> list[str]:
     """Return a text for each use of a private name of hybridrec: file, line, name, and the public name if there is one.
 
-    It searches the files of the package to which `module`, an imported module, belongs; it runs none of them.
+    It searches the files of the package to which `module`, an imported module, belongs, and runs no file.
     """
     return [
         f"{shown}:{line}: {told}"

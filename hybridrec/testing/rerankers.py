@@ -91,7 +91,7 @@ class RerankerContract(BaseModelContract):
     def pool(self) -> Pool:
         """Build a pool for `queries()`.
 
-        Two rows are full, one is empty, the others are shorter; every second column lacks some scores.
+        Two rows are full, one row is empty, and the other rows are shorter. Every second column lacks some scores.
         """
         labels = self.columns or (("only",) if self.reranker.fuses is False else ("first", "second"))
         rng, n, items = np.random.default_rng(1), len(self.queries()), len(self.data().items)

@@ -39,7 +39,7 @@ def classes_of(name: str, registry: Registry) -> list[Any]:
 
 
 def configs_of(cls: Any, options: Mapping[str, Any] = MappingProxyType({})) -> Sequence[Mapping[str, Any]]:
-    """Return the options that a class is checked with: each of its `check_configs`, overridden by `options`."""
+    """Return the options with which a class is checked: each of its `check_configs`, overridden by `options`."""
     declared: Sequence[Mapping[str, Any]] = getattr(cls, "check_configs", ({},))  # a command has none
     configs = [{**config, **options} for config in declared]
     return [config for place, config in enumerate(configs) if config not in configs[:place]]

@@ -27,7 +27,7 @@ class SplitterContract(DataContract):
     splitter: ClassVar[type[Splitter]]
 
     def data(self) -> Dataset:
-        """Return the data to split: those of `check_data`, else the toy dataset with fold numbers as `groups`."""
+        """Return the data to split: the result of `check_data`, or the toy dataset with fold numbers as `groups`."""
         data = super().data()
         if data is not toy():
             return data
