@@ -209,7 +209,7 @@ def _distinct(ids: pl.Series) -> pl.Series:
 
 
 def _keep_known(frame: pl.DataFrame | None, **vocabularies: Vocabulary) -> pl.DataFrame:
-    """Keep the rows with known ids: with `user=users` the vocabulary `users` must have the id in the column `user`."""
+    """Keep the rows with known ids: `user=users` keeps rows whose id in column `user` is in the vocabulary `users`."""
     assert frame is not None  # `Tables` drops tables that are None
     is_known: Sequence[Bools] = [ids.encode(frame[name]) != PADDING for name, ids in vocabularies.items()]
     return frame.filter(np.logical_and.reduce(is_known))
@@ -274,8 +274,8 @@ def _of_ids(ids: Vocabulary) -> pl.DataFrame:
 def _csr(frame: pl.DataFrame, rows: tuple[str, Vocabulary], columns: tuple[str, Vocabulary]) -> Sparse:
     """Return a csr float32 with an entry for each pair of ids that occurs in two columns: the sum of its rows' weights.
 
-    Without a column of weights, the entry is the number of rows that have the pair. `rows` and `columns` are each (name
-    of a column of ids, its vocabulary), for the rows and the columns of the matrix.
+    Without a column of weights, the entry is the number of rows that have the pair. `rows` says which ids are the rows
+    of the matrix: (name of the column in `frame`, vocabulary of its ids); `columns` says so for its columns.
     """
     shape = (len(rows[1]), len(columns[1]))
     places = (rows[1].encode(frame[rows[0]]), columns[1].encode(frame[columns[0]]))

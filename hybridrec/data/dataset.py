@@ -75,7 +75,7 @@ class Dataset:
 
     @property
     def catalogue(self) -> Dataset:
-        """The part of the dataset that no split hides: all entities but users, and `item_has`; no interactions."""
+        """The part of the dataset that no split hides: `item_has` and all entities but users, without interactions."""
         return Dataset(
             entities=self.entities | {USERS: Entities(Vocabulary())},
             interactions=Ragged.empty(0, len(self.items)),

@@ -76,10 +76,11 @@ def _user_features(queries: Sequence[Query], users: Ints, features: Features | N
 
 
 def _columns(rows: Sequence[Mapping[str, FeatureValue]], columns: Features | None, name: str) -> Features | None:
-    """Encode the values that queries state (`rows`) in columns like `columns`, the features in the data.
+    """Encode the values that queries state, a mapping in `rows` for each query, with the names and types of `columns`.
 
-    The result is None if no query states any. Raises DataError if queries state values but `columns` is None; `name` is
-    the field of `Query` that its message names.
+    `columns` are the columns of this field in the data, None if it has none. The result is None if no query states a
+    value. Raises DataError if a query states a value that the data does not have; `name` is the field of `Query` that
+    the message names.
     """
     if not any(rows):
         return None

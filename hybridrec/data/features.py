@@ -46,7 +46,7 @@ class FeatureColumn:
         return int(self.values.shape[0])
 
     def take(self, rows: NDArray[np.integer] | slice) -> FeatureColumn:
-        """Return the given rows, in the given order; for a row of -1 the value is unknown."""
+        """Return the given rows, in the given order; where `rows` has -1, the value is unknown."""
         if isinstance(rows, slice):
             return FeatureColumn(self.type, self.values[rows], self.categories)
         rows = np.asarray(rows)
@@ -171,7 +171,7 @@ class Features:
         return numbers
 
     def take(self, rows: NDArray[np.integer] | slice) -> Features:
-        """Return the given rows, in the given order; for a row of -1 all values are unknown."""
+        """Return the given rows, in the given order; where `rows` has -1, all values are unknown."""
         return Features({name: column.take(rows) for name, column in self.columns.items()})
 
     def encode(self, rows: Sequence[Mapping[str, FeatureValue]], place: str) -> Features:
@@ -287,14 +287,14 @@ def _indicators(column: FeatureColumn) -> Sparse:
 
 
 def _names(name: str, column: FeatureColumn) -> Sequence[str]:
-    """Return the names of the columns of the result of `_indicators`: "column:category", a label or a flag's name."""
+    """Return a name for each column that `_indicators` returns: "column:category", a label, or the name of a flag."""
     if column.type == "flag":
         return [name]
     return column.categories if name == LABELS else [f"{name}:{category}" for category in column.categories]
 
 
 def _csr_rows(matrix: Sparse, rows: NDArray[np.integer]) -> Sparse:
-    """Return the given rows of a csr matrix, in the given order; a row of -1 is empty."""
+    """Return the given rows of a csr matrix, in the given order; where `rows` has -1, the row is empty."""
     is_row = rows != PADDING
     places = np.flatnonzero(is_row)
     ones = np.ones(len(places), np.float32)

@@ -195,8 +195,7 @@ class QueryBatch:
     def stack(cls, batches: Sequence[QueryBatch]) -> QueryBatch:
         """Concatenate batches.
 
-        A field that only some batches have is padded in the others, except for `ids`, which all batches must have to
-        keep them.
+        A field that only some batches have is padded in the others. But `ids` are kept only if all batches have them.
         """
         times = [np.full(len(b), np.nan) if b.times is None else b.times for b in batches]
         disliked = [b.disliked or Ragged.empty(len(b), b.history.width) for b in batches]

@@ -110,7 +110,7 @@ class Vocabulary:
 
     @cached_property
     def _by_text(self) -> Mapping[str | None, int]:
-        """A mapping id -> code, for the few ids of a query; encoding a Polars column would pass over all ids."""
+        """A mapping from id to code, for the few ids of a query; a search in a Polars column would go over all."""
         texts = self.packed if self._column is None else self._column
         return dict(zip(texts, range(len(self)), strict=True))
 

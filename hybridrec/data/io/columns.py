@@ -132,7 +132,7 @@ class ColumnTable(Generic[S]):
     def _all_are_floats(self, column: str) -> bool:
         """Return True if every id is an integer followed by `.0`.
 
-        Many tools write integers so if some of the column are missing.
+        Many tools write the integers of a column so if some of its values are missing.
         """
         import polars as pl
 
@@ -352,8 +352,8 @@ def seconds(dates: pl.Series) -> pl.Series:
 def parse_times(values: pl.Series, unit: TimeUnit = "s", *, years: bool = False) -> pl.Series:
     """Parse times to seconds since 1970, float64, null where a value is not a time.
 
-    A time is a polars date or datetime, a text in ISO 8601 (in UTC if it has no zone) or a number in `unit`. With
-    `years`, four digits are a year, and mean its 1 January.
+    A time is a polars date or datetime, a text in ISO 8601 (taken as UTC if it has no zone), or a number in `unit`.
+    With `years`, a value of four digits is a year, and means its 1 January.
     """
     name = "value"
     return values.to_frame(name).select(time_of(name, values.dtype, unit, years=years)).to_series()

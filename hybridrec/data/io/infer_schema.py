@@ -213,9 +213,9 @@ def _is_whole(column: ColumnProfile) -> bool:
 
 
 def _enter_time(mapping: dict[str, Any], column: ColumnProfile, file: InspectedFile, hints: SchemaHints) -> str:
-    """Add the unit or the form of a column of times to `mapping`, and return a description of it.
+    """Add the unit or the form of a column of times to `mapping`, and return a description of this unit or form.
 
-    Raises DataError if day and month cannot be told apart.
+    Raises DataError if the form is ambiguous: if day and month cannot be told apart.
     """
     form = column.time
     if form is None:

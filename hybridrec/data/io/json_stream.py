@@ -110,10 +110,10 @@ def _start(text: str, key: str | None) -> int | None:
 
 
 def _spans(text: str) -> Iterator[tuple[int, int, Any]]:
-    """Yield (begin, end, value) for each object or array that the text holds to its end.
+    """Yield (begin, end, value) for each element of the array, an object or array, that `text` holds to its end.
 
-    The value is None if it cannot be decoded. The bracket that closes the array around these elements is yielded last,
-    with `end` equal to `begin`.
+    The value is None if it cannot be decoded. The last to be yielded is the bracket that closes the array, if `text`
+    has it: its `begin` and `end` are equal.
     """
     depth = begin = place = 0
     while token := TOKEN.search(text, place):

@@ -186,10 +186,10 @@ def _share_of_one_moment(history: Ragged) -> float:
 
 
 def _asked_later(history: Ragged) -> tuple[int, int, float]:
-    """Return three figures about the users who have interactions among the latest ones.
+    """Return (later, returning, repeated): three figures about the latest interactions in the data.
 
-    They are the number of these users, the number of them who also have earlier interactions (returning users), and the
-    share of the latest interactions of returning users that are with items they had before.
+    `later` is the number of users who have any of them. `returning` is the number of these users who also have earlier
+    interactions. `repeated` is the share of the returning users' latest interactions whose item the user had before.
     """
     assert history.times is not None
     cut_off = np.quantile(history.times, 1 - LATEST)

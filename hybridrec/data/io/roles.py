@@ -218,8 +218,8 @@ def best_named(
 ) -> str | None:
     """Return the column of one of these types whose name shows the role most clearly; None if no column qualifies.
 
-    The evidence of its name (see `name_score`) must be at least `least`, and at least the share `stated` of its rows
-    must have a value.
+    To qualify, a column needs evidence of at least `least` in its name (see `name_score`), and a value in at least the
+    share `stated` of its rows.
     """
     named = [
         (-score, place, name)

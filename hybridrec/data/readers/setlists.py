@@ -59,7 +59,7 @@ class SetlistsReader(Reader):
     config: SetlistsOptions
 
     def read(self) -> Dataset:
-        """Read the shows that have at least `min_items` distinct songs, without the songs to `drop`."""
+        """Read the shows that have at least `min_items` distinct songs; the songs in the option `drop` are left out."""
         import polars as pl
 
         shows = (

@@ -23,7 +23,7 @@ Part = Annotated[float, Field(gt=0, lt=1)] | Annotated[int, Field(ge=1)]
 
 
 class EachPositionOptions(Options):
-    """The users who are held out, and the neighbours of a position that its query shows."""
+    """The users who are held out, and the neighbours of a position that are shown by the query for it."""
 
     test: Part = 0.2
     """Users (lists) to hold out: a share (0.2) or a count (1000)."""

@@ -26,7 +26,10 @@ class RandomOptions(Options):
 
 
 class Random(Splitter):
-    """Hide (user, item) pairs at random, each with all its repeats and the tags that the user gave to the item."""
+    """Hide (user, item) pairs at random.
+
+    All repeats of a hidden pair are hidden, too, and so are the tags that its user gave to its item.
+    """
 
     name = "random"
     Config = RandomOptions

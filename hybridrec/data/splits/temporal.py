@@ -35,12 +35,12 @@ class TemporalOptions(Options):
 
 
 class Temporal(Splitter):
-    """Learn from the past and ask for the future: everything from a point in time on is hidden.
+    """Learn from the past and ask for the future: everything from a point in time on (the cut) is hidden.
 
-    With a share, the cut is right after the latest interaction that stays, and interactions at the same time stay
-    together, so the hidden share may be larger. Items that a user already had before the cut are not asked for, unless
-    the option `seen` is `allow`. All queries have the time of the cut. Data without times (declared tags, titles,
-    features, and tags given to items that the user already had) counts as known before the cut.
+    If the cut follows from the share `test`, it is right after the latest interaction that stays. Interactions at the
+    same time stay together, so the hidden share may be larger. Items that a user already had before the cut are not
+    asked for, unless the option `seen` is `allow`. All queries have the time of the cut. Data without times (declared
+    tags, titles, features, and tags given to items that the user already had) counts as known before the cut.
     """
 
     name = "temporal"
