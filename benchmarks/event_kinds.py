@@ -3,7 +3,7 @@
     python -m benchmarks.event_kinds [--data FOLDER] [--write]
 
 Films: ratings of 4 and more are likes, those below 3 dislikes. Shop: purchases, and cancellations as dislikes. Artists:
-plays are asked for, and the taggings of the same users inform. `--write` renews the table in docs/your-data.md.
+plays are the truth, taggings of the same users are further events. `--write` renews the table in docs/your-data.md.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def films(folder: Path) -> Dataset:
 
 
 def shop(folder: Path) -> Dataset:
-    """Read the purchases of the shop by customers whose number is known; a cancellation takes one back."""
+    """Read the purchases of the shop by customers whose number is known; a cancellation takes a purchase back."""
     lines = pl.scan_parquet(folder / "retail" / "online_retail.parquet")
     kind = pl.when(pl.col("InvoiceNo").cast(pl.String).str.starts_with("C")).then(pl.lit("cancel"))
     frame = lines.select("CustomerID", "StockCode", kind=kind.otherwise(pl.lit("buy"))).drop_nulls().collect()
@@ -50,7 +50,7 @@ def shop(folder: Path) -> Dataset:
 
 
 def artists(folder: Path) -> Dataset:
-    """Read plays, which are asked for, and taggings."""
+    """Read plays, which are the truth, and taggings, which only add to the histories."""
     plays = {"path": str(folder / "lastfm2k" / "user_artists.dat"), "user": "//userID", "item": "artistID"}
     taggings = {**plays, "user": "userID", "path": str(folder / "lastfm2k" / "user_taggedartists.dat")}
     form: dict[str, Any] = {"format": "tsv", "quote": None, "encoding": "latin-1"}

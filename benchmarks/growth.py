@@ -77,7 +77,7 @@ def _slope(sizes: tuple[int, ...], values: list[float]) -> float:
 
 
 def _draw(measured: dict[str, list[dict[str, Any]]]) -> None:
-    """Draw docs/growth.svg: CPU time above, peak memory below, both axes logarithmic."""
+    """Draw docs/growth.svg: CPU time above, peak memory below, on logarithmic axes."""
     import matplotlib.pyplot as plt
     from matplotlib.ticker import EngFormatter, FixedLocator, LogLocator, NullFormatter
 

@@ -42,7 +42,7 @@ FUSED = 64
 
 
 def top_k(quick: bool) -> list[Work]:
-    """Time the exact best 100 without seen items, 64 factors, against implicit's `recommend` and the matrix product."""
+    """Time an exact search for the best 100 unseen items by 64 factors, against implicit and a plain matrix product."""
     queries = 2_048 if quick else 16_384
     works = []
     for items, faster, share in ((60_000, "≥ 1.6", "≥ 0.35"), (10_000, "≥ 2.5", "≥ 0.30")):
@@ -158,7 +158,7 @@ def _fuse(lists: Ints) -> dict[int, float]:
 
 
 def metrics(quick: bool) -> list[Work]:
-    """Time nDCG@10, MAP@10, MRR@10 and recall@100 of slates of 100 against ranx, with the building of its objects."""
+    """Time four metrics (nDCG@10, MAP@10, MRR@10, recall@100) of slates of 100, against ranx with its conversions."""
     queries = 1_000 if quick else 10_000
     rng = np.random.default_rng(SEED)
     ids = rng.permuted(np.tile(np.arange(500, dtype=np.int32), (queries, 1)), axis=1)[:, :100]
@@ -205,7 +205,7 @@ def _beside_ranx(work: Work, task: str, wanted: str, **arrays: np.ndarray[Any, A
 
 
 def diversity(quick: bool) -> list[Work]:
-    """Time MMR from 100 candidates to 20 places, vectors of 64, against a plain loop, and numpy user by user."""
+    """Time MMR that puts 20 of 100 candidates at places by 64 dimensions, against a plain loop, and numpy per user."""
     queries, plain_queries = (1_024, 4) if quick else (2_048, 16)
     rng = np.random.default_rng(SEED)
     vectors = rng.standard_normal((queries, 100, 64)).astype(np.float32)

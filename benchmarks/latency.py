@@ -236,7 +236,7 @@ def _seconds(ask: Ask, batches: Sequence[Sequence[Query]]) -> Way:
 
 
 def shipped_blend(quick: bool) -> Work:
-    """Time the pipelines of the quickstart on its own data; the first time it has to be fitted."""
+    """Time the pipelines of the quickstart on its own data; the first call also fits them and stores the fits."""
     folder = peers.cache_folder() / "quickstart" / "store"
     smaller = ["split.folds=2", "components.lightfm.epochs=1", "components.word2vec.epochs=1"]  # changes no latency
     with tempfile.TemporaryDirectory() as scratch:

@@ -166,7 +166,7 @@ def published_sizes(quick: bool) -> list[Work]:
 
 
 def _hours(told: Mapping[str, Any], clock: str, computed: int) -> float:
-    """Return the hours of a whole training, in which `computed` epochs are taken to last as long as the last one."""
+    """Return the hours of a whole training; `computed` epochs that were not run count as long as the last that was."""
     seconds = [epoch[clock] for epoch in told["epochs"]]
     return (told["before"][clock] + sum(seconds) + computed * seconds[-1]) / 3600
 

@@ -4,9 +4,9 @@
     hybridrec run configs/quickstart.yaml && python benchmarks/readme.py runs/quickstart-*
 
 On every page, a run's table goes between `<!-- NAME -->` and `<!-- /NAME -->`, where NAME is the experiment's name. The
-table of what served its queries goes between `<!-- NAME served-by -->` and `<!-- /NAME served-by -->`; likewise
-`tradeoffs` marks its curves, `tags` the table in the first metric of tags, and `pairs` the comparison of all pairs of
-its blends. The run named `quickstart` is drawn, too.
+table of what served its queries goes between `<!-- NAME served-by -->` and `<!-- /NAME served-by -->`. In the same way
+`NAME tradeoffs` marks the run's trade-offs, `NAME tags` its table in the first metric of tags, and `NAME pairs` the
+comparison of all pairs of its blends. The run named `quickstart` is drawn, too.
 """
 
 from __future__ import annotations

@@ -38,9 +38,9 @@ def main(folder: str, label: str) -> None:
 
 
 def cosines(component: VectorModel, queries: QueryBatch, rng: np.random.Generator) -> list[list[str]]:
-    """Return a row for each field but songs: cosines of a playlist's vector by this field with that of its songs.
+    """Return a row for each field but songs: cosines between a playlist's vector by this field and by its songs.
 
-    They are compared with the cosines of the same vector with that of the songs of a random playlist.
+    They are compared with the cosines between the same vector and the vector by the songs of a random playlist.
     """
     songs = directions(component, queries, "items")
     lines = []
@@ -71,7 +71,7 @@ def divergence(component: VectorModel, queries: QueryBatch, rng: np.random.Gener
 
 
 def directions(component: VectorModel, queries: QueryBatch, field: Field) -> Floats:
-    """Return the vectors of queries by one field alone, float32 [Q, D], of length 1; NaN rows without the field."""
+    """Return the vectors of queries by one field, float32 [Q, D], of length 1; NaN rows for queries without it."""
     vectors = component.query_vectors(only(queries, field), component.targets[0])
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
 

@@ -45,11 +45,11 @@ class Work:
     units: int
     ways: dict[str, Way]
     clock: Literal["wall", "CPU"] = "wall"
-    """The clock that the table shows; CPU time where other programs would decide the rest."""
+    """The clock that the table shows; `CPU` for work whose wall time depends mostly on other programs."""
     ratios: list[dict[str, Any]] = field(default_factory=list)
 
     def ratio(self, of: str, to: str, wanted: str = "") -> None:
-        """Note the ratio of the durations of ways `of` and `to`: the median over repetitions of wall and CPU time."""
+        """Note the time of way `of` over that of way `to`, wall and CPU: the median ratio of the repetitions."""
         way, other = self.ways[of], self.ways[to]
         self.note(f"{of} / {to}", _median_ratio(way.wall, other.wall), wanted, cpu=_median_ratio(way.cpu, other.cpu))
 

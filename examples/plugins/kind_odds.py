@@ -32,7 +32,7 @@ class KindOddsOptions(Options):
 
 
 class KindOdds(DenseModel):
-    """Naive Bayes: the log-odds that the items of the query are those of users with this entity."""
+    """Naive Bayes: log P(entity) plus the sum of log P(item | entity) over the query's items, up to a constant."""
 
     name = "kind-odds"
     targets = (EVERY_KIND,)
@@ -44,7 +44,7 @@ class KindOdds(DenseModel):
     def fit(self, data: Dataset, rng: np.random.Generator) -> KindOdds:
         """Count the users who have both an item and an entity, for each pair of them; return self.
 
-        Pairs without a user are not stored, so that the matrices stay sparse: their count is the constant `smoothing`.
+        Pairs that no user has are not stored, so that the matrices stay sparse: the count of each is `smoothing`.
         """
         had, smoothing = data.user_matrix(ITEMS), self.config.smoothing
         self._learned: dict[str, NDArray[Any]] = {"kinds": np.array(data.targets, str)}
@@ -60,7 +60,7 @@ class KindOdds(DenseModel):
         return self.restore(self._learned)
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:
-        """Return the log-odds, float32 [Q, N]; NaN for queries without items."""
+        """Return the log-probabilities, float32 [Q, N]; NaN for queries without items."""
         if target not in self._together:
             return np.full((len(queries), queries.width(target)), np.nan, np.float32)
         history = queries.history.matrix(binary=True)

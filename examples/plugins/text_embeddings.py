@@ -25,7 +25,7 @@ class LatentTextOptions(Options):
     """Options of `latent-text`."""
 
     dimensions: int = Field(64, ge=1)
-    """Length of the vectors; it is cut to one less than the number of items, and of words."""
+    """Length of the vectors; it is at most the number of items, and the number of words, minus 1."""
     text_weight: float = Field(1.0, ge=0)
     """Weight of the words of the query relative to the items of its history."""
 

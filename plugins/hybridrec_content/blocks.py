@@ -64,7 +64,7 @@ class ContentModel(DenseModel):
 def cosines(content: Sparse, kind: Kind, idf: float, min_items: int) -> Sparse:
     """Weigh the columns of a block by their idf and scale its rows to length 1, so that products are cosines.
 
-    Vectors are not weighed.
+    A block of the kind `vectors` is scaled, but not weighed.
     """
     return unit(content if kind == "vectors" else times(content, inverse_frequency(content, idf, min_items)))
 

@@ -16,10 +16,10 @@ class Facts:
     """Statistics of each of the N ids of a target.
 
     popularity: float32[N], log((1 + n) / (1 + all users)), where n users have the id
-    first: float64[N], the time of its release, or else of its first use, in seconds since 1970; NaN where unknown
-    last: float64[N], the time of its last use, likewise
-    content: csr float32 [N, D], rows of length 1 or empty: its tags, weighted by rarity, its features and its vector
-    tags: csr float32 [N, T], rows of length 1 or empty: its weighted tags alone, to compare with the tags of a query
+    first: float64[N], the time of the id's release, or else of its first use, in seconds since 1970; NaN where unknown
+    last: float64[N], the time of the id's last use, in seconds since 1970; NaN where unknown
+    content: csr float32 [N, D], tags (weighted by rarity), features and vector of the id; rows of length 1 or empty
+    tags: csr float32 [N, T], the weighted tags alone, to compare with the tags of a query; rows of length 1 or empty
     """
 
     popularity: Floats

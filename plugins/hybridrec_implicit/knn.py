@@ -84,7 +84,7 @@ class ItemKNN(ColumnModel, DenseModel):
         return model.similarity
 
     def state(self) -> State:
-        """Return the kinds of the columns, and for each kind the similarities of all columns to its columns."""
+        """Return the kinds of the columns, and the similarities of all columns to the columns of each kind."""
         state: State = {"kinds": np.array(self.kinds)}
         for kind, votes in self._votes.items():
             state |= pack_csr(votes, f"votes.{kind}")

@@ -250,7 +250,7 @@ class LightFM(VectorModel):
 
 
 def _with_negatives(positives: Sparse, rng: np.random.Generator) -> Sparse:
-    """Add to each row as many entries of -1 as it has ones, at random columns; a draw of a positive is dropped."""
+    """Add to each row as many entries of -1 as it has ones, at random columns; a draw that hits a one is lost."""
     columns = rng.integers(positives.shape[1], size=positives.nnz)
     hit = csr_matrix((np.ones(len(columns), np.float32), columns, positives.indptr.copy()), shape=positives.shape)
     hit.sum_duplicates()

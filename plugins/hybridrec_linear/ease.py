@@ -24,7 +24,7 @@ class EaseOptions(ScaledColumnOptions):
 
 
 class Ease(LinearModel):
-    """EASE (Steck 2019): ridge regression that predicts each item's value from all others, itself excluded.
+    """EASE (Steck 2019): ridge regression that predicts each item's value from the values of all other items.
 
     Rows are users, columns the items (and tags, title words) of `fields`; the formula is in
     `hybridrec_linear.solve`. Any history is served. Items that occur in no training row get no opinion.

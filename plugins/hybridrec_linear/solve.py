@@ -1,7 +1,8 @@
 """Closed form of EASE, by its primal or its dual system, whichever is smaller.
 
-With rows X [R, C] and P = (X'X + l I)^-1, the item weights are B = I - P / diag(P), columns divided, so that diag(B)
-= 0 (Steck, Embarrassingly shallow autoencoders for sparse data, WWW 2019). A query x scores x B.
+With rows X [R, C] and P = (X'X + l I)^-1, the item weights are B = I - P / diag(P), where each column of P is divided
+by its entry of the diagonal, so that diag(B) = 0 (Steck, Embarrassingly shallow autoencoders for sparse data, WWW
+2019). The scores of a query x are x B.
 
 By the Woodbury identity P = (I - X'W) / l with W = (X X' + l I)^-1 X, an R x R system. With d = diag(X'W), diag(P) =
 (1 - d) / l and

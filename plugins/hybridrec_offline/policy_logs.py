@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class OffPolicyOptions(Options):
-    """Options of `off-policy`: the pipeline whose slates are logged, the pipeline to estimate, and rows of the log."""
+    """Options of `off-policy`: the pipeline whose slates are logged, the one to estimate, and the places to log."""
 
     logged: str | None = None
     """Pipeline that drew the slates of the log; by default there is a log for each pipeline that draws its slates."""

@@ -54,7 +54,7 @@ class MPDReader(Reader):
 
     @classmethod
     def recognises(cls, files: Sequence[Path]) -> dict[str, Any] | None:
-        """Return the options if the files include all slices of one folder, and of no other, else None."""
+        """Return the options if the files have all slices of one folder, and no slice of another folder, else None."""
         slices = {file for file in files if SLICE.fullmatch(file.name)}
         folders = {file.parent for file in slices}
         if len(folders) != 1 or slices != set(_slices(folder := folders.pop()).values()):

@@ -12,7 +12,7 @@ class Selection:
 
     relevance: float32 [Q, D], best first, from 0 to 1, -inf at padding
     share: weight of relevance in the trade-off, from 0 to 1
-    places: int64 [Q, D], the place of each candidate so far; those that are not chosen have the places from n on, in
+    places: int64 [Q, D], the place of each candidate so far; candidates not chosen have the places from n on, in
         the order of relevance
     steps: the places to fill, from 0
     """

@@ -73,7 +73,7 @@ class Counts:
 
     @classmethod
     def of(cls, both: Sparse, cue: Doubles, has: Sparse) -> Self:
-        """Make the counts from `both`, `cue`, and the users' ids of the target, `has`, csr [U, N]."""
+        """Make the counts from the fields `both` and `cue`, and `has`, csr [U, N], each user's ids of the target."""
         users = max(int(np.count_nonzero(np.diff(has.indptr))), 1)
         return cls(both, cue.astype(np.float32), (_sums(has) / users).astype(np.float32), np.array(users, np.float32))
 

@@ -31,9 +31,9 @@ def map_items(
 ) -> None:
     """Draw the items of a finished RUN in a plane, similar ones near one another, by the vectors of component LABEL.
 
-    From then on the page of the run has the map: `hybridrec report RUN`. All items with a vector are drawn; of more
-    than 100,000, only those in the most queries. If a map is drawn again in other colours, its points stay where they
-    are. The command needs scikit-learn (the extra `map`), and a run made with `refit: all`.
+    From then on the page of the run has the map: `hybridrec report RUN`. All items with a vector are drawn, or
+    the 100,000 that most queries contain, if there are more. If a map is drawn again in other colours, its points stay
+    where they are. The command needs scikit-learn (the extra `map`), and a run made with `refit: all`.
     """
     if tags and (clusters is not None or drawn is not None):
         raise click.UsageError("--tag colours by tags, --clusters and --drawn by clusters: choose one")

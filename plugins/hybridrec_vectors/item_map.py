@@ -240,7 +240,7 @@ def _component(recommender: Recommender, label: str) -> Component:
 
 
 def _placed(run: Run, label: str, space: str) -> Floats | None:
-    """Return the points of the run's map, float32 [N, 2], if `space`, the vectors' digest, is equal; else None."""
+    """Return the points of the run's map, float32 [N, 2]; None if there is none of vectors with the digest `space`."""
     if label not in run.maps:
         return None
     try:

@@ -121,7 +121,7 @@ class Space:
     def tokens(self, data: Dataset) -> tuple[Ints, Ints, Longs]:
         """Return parallel arrays over all tokens of the sentences: the user's row, the token, its place in its field.
 
-        The places of items are those in the history, the places of title words those in the text.
+        The place of an item is its place in the history; the place of a title word is its place in the text.
         """
         rows, tokens, places = [], [], []
         for field, start in zip(self.fields, self.starts[:-1], strict=True):
