@@ -290,7 +290,7 @@ def _assigned(pair: str, option: str) -> tuple[str, str]:
 
 
 def _columns(pairs: tuple[str, ...], columns: Features | None, option: str) -> dict[str, FeatureValue]:
-    """Convert the texts NAME=VALUE of `option` to values of the types of `columns`, by name."""
+    """Convert the texts NAME=VALUE of a command's `option` to a mapping: NAME -> value in the type of this column."""
     from hybridrec.serving.typed_values import read_columns
 
     return read_columns(dict(_assigned(pair, option) for pair in pairs), columns, option)

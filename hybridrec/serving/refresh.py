@@ -189,7 +189,7 @@ class _Update:
         )
 
     def _reranker(self, spec: ComponentSpec, reranker: Reranker) -> Reranker:
-        """Fit a re-ranker on the new data and return it; `fit` never changes what it learned from predictions."""
+        """Fit a re-ranker on the new data and return it; `fit` never changes the weights that it learned."""
         with calling(spec.cls, f"while fitting {spec.label} again"):
             if spec.uses is not None:
                 check_self(reranker, "use", reranker.use(self.fitted[spec.uses]))

@@ -83,7 +83,7 @@ class Contract:
 
     @classmethod
     def expected(cls, check: str, case: Sequence[str]) -> str | None:
-        """Return the reason why this case of a check is expected to fail; None if it is not.
+        """Return the reason why this case of a check is expected to fail; None if it should pass.
 
         Raises PluginError if `expected_failures` of the class names an unknown check.
         """
@@ -154,8 +154,8 @@ class PluginContract(Contract):
 class DataContract(PluginContract):
     """Base class of the suites that check a class on data.
 
-    The class returns the data from its `check_data`; if that returns None, it is checked on the toy dataset. A suite
-    may override `data`.
+    The class under test can provide this data by `check_data`; otherwise it is the toy dataset. A suite may override
+    `data`.
     """
 
     def data(self) -> Dataset:
