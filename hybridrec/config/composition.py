@@ -24,7 +24,7 @@ _SCALARS = (str, int, float, bool, date, type(None))
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PipelineConfig:
-    """A pipeline of an `Experiment`: the keys of `pipelines.NAME` in an experiment file.
+    """A pipeline of an `Experiment`; its fields are the keys of `pipelines.NAME` in an experiment file.
 
     generators: sources of candidates, each made by `take`
     scorers, fallback: labels of components
@@ -47,7 +47,7 @@ class PipelineConfig:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Experiment:
-    """An experiment composed in Python, for `run` and `tune`: the keys of an experiment file.
+    """An experiment composed in Python, for `run` and `tune`; its fields are the keys of an experiment file.
 
     data, split: a reader and a splitter, made by `use`
     components: label -> component, made by `use`

@@ -58,7 +58,7 @@ class ComponentSpec:
     cls: type[Component]
     options: Options
     base_model: ComponentSpec | None = None
-    """The component that the option `uses` names; None if there is none."""
+    """The component that the option `uses` names; None for a component without a base model."""
     use: str = ""
     """The name in the config if it is qualified, `distribution/name`; else empty."""
     digests: Mapping[type[Plugin], str] = field(default_factory=dict, hash=False)
@@ -123,7 +123,7 @@ class ComponentSpec:
 
     @property
     def decisive_device(self) -> str | None:
-        """The kind of device, `cpu` or `cuda`, since a fit depends on it; None for a component that uses no device.
+        """The kind of device (`cpu`, `cuda`) on which its fits depend; None for a component that uses no device.
 
         The number of the device (`cuda:1`) is left out, since it does not change what is learned.
         """
@@ -141,7 +141,7 @@ class ComponentSpec:
 
     @property
     def uses(self) -> str | None:
-        """The label of the component that its options refer to; None if they refer to none."""
+        """The label of the component that its options refer to; None if they refer to no component."""
         reference = used_component(self.options)
         return None if reference is None else reference.label
 
@@ -161,7 +161,7 @@ class FilterSpec:
 
     @property
     def excludes_seen(self) -> bool:
-        """True if the filter excludes all items that a query shows."""
+        """True if the filter excludes all items that are in the query already."""
         return isinstance(self.filter, SeenFilter) and self.filter.config.everything
 
     def is_like(self, other: FilterSpec) -> bool:
@@ -271,7 +271,7 @@ class Dimension:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A condition on trials: a metric must not be below the limit (`at_least`), or not above it."""
+    """A condition on trials: a metric must be at least `limit` if `at_least` is True, else at most `limit`."""
 
     metric_spec: MetricSpec
     at_least: bool

@@ -52,7 +52,7 @@ def _choice(key: str, classes: Iterable[type[Plugin]], definitions: dict[str, An
 
 
 def _component(cls: type[Plugin], definitions: dict[str, Any]) -> dict[str, Any]:
-    """Build the schema of a component with its options, one of which may stand under `choose` with several values."""
+    """Build the schema of a component with its options; one option may have several values, under `choose`."""
     schema = _options("use", cls, definitions)
     chosen = ComponentUse.model_json_schema(by_alias=True)["properties"]["choose"]
     # An option that is chosen has no value of its own, even if the class requires one.
@@ -72,7 +72,7 @@ def _reader(cls: type[Plugin], definitions: dict[str, Any]) -> dict[str, Any]:
 
 
 def _observer(cls: type[Plugin], definitions: dict[str, Any]) -> dict[str, Any]:
-    """Build the schema of the options of an observer, which may be null if all of them have defaults."""
+    """Build the schema of the options of an observer; it allows null if every option has a default."""
     schema = cls.Config.model_json_schema(by_alias=True, ref_template="#/$defs/{model}")
     definitions.update(schema.pop("$defs", {}))
     schema["description"] = (cls.__doc__ or "").strip().split("\n", 1)[0]

@@ -110,8 +110,8 @@ def open_config(
 ) -> OpenedConfig:
     """Read a config and make the assignments in it.
 
-    config: the path of a file, `plugin:NAME/FILE`, or a mapping with the structure of such a file, which is not
-        modified
+    config: the path of a file, `plugin:NAME/FILE`, an `Experiment`, or a mapping with the structure of an experiment
+        file; a mapping is not modified
     assignments: texts `key.path=value`
     data: name of a table of the reader -> the frame that takes the place of the table's file
     """

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hybridrec.config.resolve import Checker
 
 RESERVED = (LATENCY, "pipeline", "query", "unit", "weight", "segment", "served_by")
-"""Names that no metric may have in reports: the guardrail `latency`, and other columns of the values by query."""
+"""Names that no metric may have in reports: the guardrail `latency`, and columns of the table of values by query."""
 _READABLE = re.compile(r"[\w.+@=,\[\]-]{1,60}")
 """Pattern of metric names that fit into the header of a table and into a bound of `tune.subject_to`."""
 

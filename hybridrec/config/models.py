@@ -19,7 +19,7 @@ _UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
 _LARGEST_SIZE = 10**18
-"""Bytes: more is a mistake, and no number of 64 bits."""
+"""The most bytes that a size may have; a larger size is a mistake, and may not fit into 64 bits."""
 
 
 def parse_size(value: object) -> object:
@@ -83,8 +83,8 @@ class ComponentUse(Use):
     choose: dict[str, Annotated[list[Any], Field(min_length=2, max_length=4)]] | None = Field(
         None, min_length=1, max_length=1
     )
-    """Two to four values of one option, among which the run chooses by nDCG@20 on queries out of the component's own
-    training part: `choose: {alpha: [3, 1, 10]}`."""
+    """Two to four values of one option, among which the run chooses by nDCG@20 on validation queries from the
+    component's own training part: `choose: {alpha: [3, 1, 10]}`."""
 
 
 class SegmenterUse(Use):
@@ -105,9 +105,9 @@ class MetricUse(Use):
     """The cut-off; left out for a metric that has none."""
     of: Literal["all", "new", "repeated"] = "all"
     """The relevant items that count: `all`, only items that are not in the query's history (`new`), or only items that
-    are (`repeated`)."""
+    are in it (`repeated`)."""
     label: ReportLabel | None = Field(None, alias="as")
-    """The name in reports, without the target; by default name, changed options and cut-off:
+    """The name in reports, without the target; by default made of name, changed options and cut-off:
     `ndcg[gain=linear]@20`, `ndcg[of=new]@20`."""
 
 
@@ -175,7 +175,7 @@ class PipelineUse(Options):
         Annotated[list[Use], Tag("list")] | Annotated[dict[KindName, list[Use]], Tag("dict")],
         Discriminator(lambda value: "dict" if isinstance(value, dict) and "use" not in value else "list"),
     ] = Field([])
-    """Re-rankers, in order; one list for all targets, or one for each."""
+    """Re-rankers, in order: one list for all targets, or a mapping with a list for each target."""
     fallback: list[str] = Field([])
     """Generators, in order, for queries that none of `generators` served; they also fill slates that are too short.
     Without a fallback, such slates stay empty or short.
@@ -202,7 +202,7 @@ class Compare(Options):
     """The metrics of the experiment, and the comparison of its pipelines."""
 
     control: str | None = None
-    """The pipeline that the others are compared with."""
+    """The pipeline that all other pipelines are compared with."""
     metrics: list[
         Annotated[
             Annotated[str, Tag("str")] | Annotated[MetricUse, Tag("dict")],
@@ -243,7 +243,8 @@ class Compare(Options):
     correction: Correction = "holm"
     """Correction of p-values for multiple comparisons: `holm`, or `bh` (Benjamini-Hochberg, for many variants)."""
     margin: float | None = Field(None, gt=0)
-    """Largest relative difference that does not matter in practice; allows the verdict "equivalent"."""
+    """Largest relative difference that does not matter in practice; with it a verdict may be "equivalent within the
+    margin"."""
     guardrails: dict[str, Annotated[float, Field(gt=0)]] = Field(default_factory=dict)
     """Metric, or `latency` (seconds per query) -> the largest relative loss against the control that is accepted."""
 
@@ -258,7 +259,7 @@ class Range(Options):
     log: bool = False
     """Draw evenly in the logarithm, for ranges that span orders of magnitude."""
     step: int | float | None = Field(None, gt=0)
-    """Only the numbers low, low + step, low + 2 step, ... are tried."""
+    """Distance of the numbers that are tried: `low`, `low + step`, `low + 2 step`, ...; by default all are possible."""
 
     @model_validator(mode="after")
     def _wide(self) -> Range:
@@ -358,7 +359,7 @@ class ExperimentConfig(Options):
     workers: int | None = Field(None, ge=1, le=10_000)
     """Threads for fits and blocks of queries; by default the number of cores."""
     device: str | None = Field(None, pattern=r"^[a-z]+(:[0-9]+)?$", examples=["cuda:0"])
-    """The device of components that use one: `cpu`, the default, `cuda`, `cuda:1`. Other components ignore it."""
+    """The device of components that use one: `cpu` (the default), `cuda` or `cuda:1`. Other components ignore it."""
     observe: dict[str, dict[str, Any] | None] = Field(default_factory=dict)
     """Observer -> its options, such as `{jsonl: {path: events.jsonl}}`. Observers are told every event of a run, and do
     not change its results."""

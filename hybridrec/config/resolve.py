@@ -70,7 +70,7 @@ WITHOUT_EXTRAS = "`hybridrec run plugin:core/configs/no-extras.yaml` needs no ex
 
 
 class Checker(Validator):
-    """A checker of one document, which finds the classes that it names in a registry.
+    """A checker of one document, which looks up in a registry the classes that the document names.
 
     Its methods raise ConfigError with the file, the line and the key path of the mistake.
     """
@@ -171,7 +171,7 @@ class Checker(Validator):
         return made
 
     def find(self, kind: str, name: str, path: KeyPath) -> Any:
-        """Look up a class in the registry by kind and name; its error is raised again with the place in the file."""
+        """Look up a class in the registry by kind and name; an error of the registry gets the place in the file."""
         try:
             cls = self.registry.get(kind, name)
         except HybridrecError as error:
@@ -398,7 +398,7 @@ class Checker(Validator):
         return chains
 
     def reranker(self, index: int, use: Use, path: KeyPath) -> ComponentSpec:
-        """Make the spec of the re-ranker at `index` of a chain; its label is its name with its place, from 1."""
+        """Make the spec of the re-ranker at `index` of a chain; the first one has the label `NAME-1`."""
         spec = self.component(f"{use.use.rpartition('/')[2]}-{index + 1}", use, path)
         if not issubclass(spec.cls, Reranker):
             raise self.fail((*path, "use"), f"'{use.use}' is not a re-ranker")

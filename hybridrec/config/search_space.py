@@ -91,7 +91,7 @@ def _dimension(
 def _start(checker: Checker, experiment: CheckedExperiment, key: str) -> Any:
     """Return the value of the config at a dotted path, which may be a default.
 
-    Raises ConfigError if the path is not below one of the sections `TUNABLE` or leads nowhere.
+    Raises ConfigError if the path is not below one of the sections `TUNABLE`, or if the config has no value there.
     """
     path: KeyPath = ("tune", "space", key)
     first, *rest = key.split(".")

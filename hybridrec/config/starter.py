@@ -1,4 +1,4 @@
-"""The first config that `hybridrec init` writes for a user's own files, or for those of a published data set."""
+"""The first config that `hybridrec init` writes: for a user's own files, or for the files of a published data set."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def starting_config(
 
 
 SCHEMA = ".hybridrec/experiment.schema.json"
-"""Path of the JSON Schema that `init` writes, relative to the folder of the config, whose first line names it."""
+"""Path of the JSON Schema that `init` writes, relative to the folder of the config; the config names it at its top."""
 _HEADER = f"""\
 # yaml-language-server: $schema={SCHEMA}
 # Written by `hybridrec init`. Every option is explained by `hybridrec show NAME`;

@@ -36,7 +36,7 @@ class YamlDocument:
     lines: dict[KeyPath, int] = field(default_factory=dict)
 
     def where(self, path: KeyPath) -> str:
-        """Return "file:line: a.b.c" for a key path, or for the nearest key above it that is in the file."""
+        """Return "file:line: a.b.c" for a key path; for a missing key, `line` is the line of the nearest key above."""
         near = path
         while near and near not in self.lines:
             near = near[:-1]
@@ -131,7 +131,7 @@ def dotted(path: KeyPath) -> str:
 
 
 class _Builder:
-    """A converter of YAML nodes to plain values, which records the line of each key and limits the values."""
+    """A converter of YAML nodes to plain values that records the line of each key and limits the size of a file."""
 
     def __init__(self, loader: yaml.SafeLoader, document: YamlDocument) -> None:
         self.loader = loader

@@ -73,7 +73,7 @@ class Ndcg(AccuracyMetric):
         return np.exp2(positive) - 1 if self.config.gain == "exponential" else positive
 
     def of(self, hits: Bools, relevant: Longs, k: int) -> Doubles:
-        """Return the DCG with binary gains divided by that of the best slate: float64 [Q]."""
+        """Return the DCG with binary gains divided by the DCG of the best slate: float64 [Q]."""
         discounts = 1 / np.log2(np.arange(2, k + 2))
         ideal = np.cumsum(discounts)[np.minimum(relevant, k) - 1]
         return hits @ discounts[: hits.shape[1]] / ideal

@@ -65,8 +65,8 @@ class BanditLog:
     def _check_support(self) -> None:
         """Raise DataError unless the logging policy may choose every action that the target policy chooses.
 
-        Then the importance weights average 1, so a mean that differs from 1 by more than chance allows is an error. So
-        is a log in which all propensities are 1, or all target propensities 0.
+        Then the importance weights average 1, so a mean that differs from 1 by more than chance allows is an error. A
+        log in which all propensities are 1, or all target propensities are 0, is an error, too.
         """
         if (self.propensity == 1).all():
             raise DataError(
@@ -114,7 +114,7 @@ class BanditLog:
 
     @property
     def weights(self) -> Doubles:
-        """float64 [N]: the importance weight of each action, target divided by logged propensity."""
+        """float64 [N]: the importance weight of each action, its target propensity divided by its logged propensity."""
         return self.target / self.propensity
 
 

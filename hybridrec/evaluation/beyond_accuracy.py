@@ -15,10 +15,11 @@ _BLOCK_ENTRIES = 1 << 23
 
 
 class Coverage(SetMetric):
-    """Coverage@k: the share of recommendable ids that occur in the first k of any slate of the run.
+    """Coverage@k: the share of recommendable ids that are among the first k ids of any slate of the run.
 
-    Catalogue coverage of Ge, Delgado-Battenfeld and Jannach (2010). An id is recommendable if the `candidate_items` of
-    any fold allows it. Coverage grows with the number of queries, so compare it only between arms of one run.
+    It is the catalogue coverage of Ge, Delgado-Battenfeld and Jannach (2010). An id is recommendable if the
+    `candidate_items` of any fold allows it. Coverage grows with the number of queries, so compare it only between arms
+    of one run.
     """
 
     name = "coverage"
@@ -44,7 +45,7 @@ class Novelty(Metric):
     name = "novelty"
 
     def values(self, eval_batch: EvalBatch, k: int) -> Doubles:
-        """Compute the novelty of each slate: float64 [Q], NaN for an empty one."""
+        """Compute the novelty of each slate: float64 [Q], NaN for an empty slate."""
         histories = _known_by(eval_batch)
         users = np.count_nonzero(histories.getnnz(axis=1))
         surprise = -np.log2((histories.getnnz(axis=0) + 1) / (users + 1))
@@ -92,7 +93,7 @@ class TagDiversity(Diversity):
     name = "tag-diversity"
 
     def values(self, eval_batch: EvalBatch, k: int) -> Doubles:
-        """Compute the diversity of each slate by tags: float64 [Q], NaN for fewer than two items and other targets."""
+        """Compute the diversity of each slate by tags: float64 [Q], NaN for fewer than two items or other targets."""
         return super().values(eval_batch, k) if eval_batch.target == "items" else np.full(len(eval_batch.ids), np.nan)
 
     def described(self, eval_batch: EvalBatch) -> Sparse:
@@ -101,7 +102,7 @@ class TagDiversity(Diversity):
 
 
 class CalibrationError(Metric):
-    """Calibration-error@k: the divergence of the slate's tags from those of the query's history; less is better.
+    """Calibration-error@k: the divergence of the slate's tags from the tags of the query's history; less is better.
 
     The divergence is KL(p || 0.99 q + 0.01 p) in nats (Steck 2018). The weights of the tags of each item are scaled to
     sum 1. Then p is their sum over the items of the history, scaled to sum 1 again, and q is their mean over the first
@@ -131,7 +132,7 @@ class CalibrationError(Metric):
 
 
 class ExposureGini(SetMetric):
-    """Exposure-gini@k: how unevenly the first k of all slates expose the recommendable ids; less is more even.
+    """Exposure-gini@k: how unevenly the first k places of all slates expose the recommendable ids; less is better.
 
     It is the Gini coefficient of the exposure of ids. An id at place j of a slate is exposed by 1 / log2(1 + j) (Singh
     and Joachims 2018). The coefficient is 0 if all ids are exposed equally, and near 1 if one id has all exposure. Like
@@ -157,7 +158,7 @@ class ExposureGini(SetMetric):
 
 
 def _known_by(eval_batch: EvalBatch) -> Sparse:
-    """Return a matrix that has a 1 for each id of the target that a training user has: csr [U, N]."""
+    """Return a matrix with a 1 for each training user and each id of the target that the user has: csr [U, N]."""
     train = eval_batch.train
     if eval_batch.target == "items":
         return train.interactions.matrix(binary=True)
@@ -165,7 +166,7 @@ def _known_by(eval_batch: EvalBatch) -> Sparse:
 
 
 def _squared_sums(ids: Ints, vectors: Sparse) -> Doubles:
-    """Compute the squared length of the sum of the vectors of each query's ids: float64 [Q].
+    """Compute for each query the squared length of the sum of the vectors of its ids: float64 [Q].
 
     `ids`, int32 [Q, k], are padded with -1, which has no vector; `vectors`, csr [N, D], has a row for each of N ids.
     """
@@ -174,7 +175,10 @@ def _squared_sums(ids: Ints, vectors: Sparse) -> Doubles:
 
 
 def _sums(ids: Ints, vectors: Sparse) -> Sparse:
-    """Compute the sum of the vectors, csr [N, D], of each query's ids, int32 [Q, k] padded with -1: csr [Q, D]."""
+    """Compute for each query the sum of the vectors of its ids: csr [Q, D].
+
+    `ids`, int32 [Q, k], are padded with -1, which has no vector; `vectors`, csr [N, D], has a row for each of N ids.
+    """
     rows, places = np.nonzero(ids != PADDING)
     picker = csr_matrix((np.ones(len(rows)), (rows, ids[rows, places])), shape=(len(ids), vectors.shape[0]))
     return (picker @ vectors).tocsr()

@@ -32,13 +32,13 @@ CORRECTIONS: dict[Correction, tuple[str, Callable[[Doubles], Doubles]]] = {
 """For each correction, by its name in the YAML: the name in texts, and the function that adjusts p-values."""
 FAMILIES = "family: same metric, all pairs, segment 'all' and the other segments apart"
 MORE_FAMILIES = "family: same metric, all pairs, segment 'all' and the segments of each segmenter apart"
-"""The sentence about families where the config names several segmenters."""
+"""The sentence about families if the config names several segmenters."""
 
 Pair: TypeAlias = tuple[str, str]
-"""(control, variant)"""
+"""(control, variant): the names of two arms that are compared."""
 
 Key: TypeAlias = tuple[Pair, str, str]
-"""(pair, metric, segment) that one row of the comparison is about."""
+"""(pair, metric, segment): the key of one row of the comparison."""
 
 
 def compare(

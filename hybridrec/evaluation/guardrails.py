@@ -35,7 +35,7 @@ from hybridrec.types import Doubles, Ints, Longs
 
 ONE_SIDED = 0.95
 GROUPS = 40
-"""Groups of users that the jackknife deletes one at a time."""
+"""Number of groups of users, which the jackknife leaves out one at a time."""
 
 
 class Change(NamedTuple):
@@ -151,8 +151,8 @@ def _of_the_whole(control: EvaluatedArm, variant: EvaluatedArm, metric: str) -> 
 def _exponential(logs: Doubles, estimate: float | None = None) -> Change:
     """Return the change e^m - 1, where m is the mean of the log ratios `logs`, float64 [n], with bounds by t quantiles.
 
-    If `estimate` is given, it takes the place of m, and `logs` are only used for the bounds. The jackknife does so: its
-    `logs` are pseudo-values.
+    If `estimate` is given, it takes the place of m, and `logs` are only used for the bounds. The jackknife passes it,
+    with pseudo-values as `logs`.
     """
     n = len(logs)
     centre = float(logs.mean()) if estimate is None else estimate

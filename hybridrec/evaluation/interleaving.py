@@ -30,7 +30,7 @@ NOBODY = -1
 """The team of padding, and of places that were filled after one arm had no ids left."""
 
 ROUNDS = 10
-"""Number of interleavings of each query in a replay; their mean has the same expectation, and less noise from coins."""
+"""Number of interleavings of each query in a replay. More of them make the result depend less on the coins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,8 +160,8 @@ def replay(
     control, variant: int32 [Q, width], the slates of the arms
     truth: csr [Q, N], the relevant ids
 
-    Returns for the control and the variant the share of interleavings of each query that the arm won, that is, in
-    which more choices were credited to it than to the other arm; NaN for queries without relevant ids.
+    Returns two rows, for the control and for the variant: the share of interleavings of each query that this arm wins,
+    NaN for queries without relevant ids. An arm wins if more choices are credited to it than to the other arm.
     """
     won = np.zeros((2, len(control)))
     for _ in range(rounds):

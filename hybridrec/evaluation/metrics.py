@@ -72,7 +72,7 @@ class EvalBatch:
 
 
 class Metric(Plugin):
-    """Base class of metrics that give a number per query; the report shows its mean over queries with an interval."""
+    """Base class of metrics that give a number per query; a report has the mean over queries and its interval."""
 
     higher_is_better: bool = True
     """False for a metric that should be small."""
@@ -179,7 +179,8 @@ class MetricAtK(NamedTuple):
 def parse_metric(text: str, classes: Mapping[str, type[Metric]]) -> MetricAtK:
     """Parse a metric's name, given the metric classes by name.
 
-    `ndcg@20` becomes `MetricAtK(Ndcg(), 20)`; `r-precision`, which has no cut-off, `MetricAtK(RPrecision(), None)`.
+    `ndcg@20` becomes `MetricAtK(Ndcg(), 20)`; `r-precision`, which has no cut-off, becomes
+    `MetricAtK(RPrecision(), None)`.
     Raises ConfigError for an unknown name and for a missing, superfluous or invalid cut-off.
     """
     name, at, depth = text.strip().partition("@")

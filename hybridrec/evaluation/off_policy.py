@@ -43,7 +43,7 @@ ESTIMATORS: tuple[Estimator, ...] = get_args(Estimator)
 class OffPolicyEstimate:
     """The mean reward of the target policy by one estimator, and its lift over the logging policy.
 
-    clip: the level at which importance weights were clipped; None if they were not
+    clip: the level at which importance weights were clipped; None if the weights were not clipped
     value: the mean reward per action under the target policy; `ci95` is its bootstrap interval over units, and
         `standard_error` its standard error by linearisation
     lift: `value` minus the mean reward of the log; `lift_ci95` is the bootstrap interval of this difference
@@ -83,7 +83,7 @@ def totals(log: BanditLog, clip: float | None = None) -> Totals:
 
 
 def clipped_weights(log: BanditLog, clip: float | None) -> Doubles:
-    """Return the importance weights, clipped at `clip`: float64 [N]."""
+    """Return the importance weights, clipped at `clip` unless it is None: float64 [N]."""
     return log.weights if clip is None else np.minimum(log.weights, clip)
 
 

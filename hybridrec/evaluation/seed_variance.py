@@ -1,17 +1,16 @@
 """The variance of a difference between two arms, split into the part due to users and the part due to seeds.
 
-With N repeats and U users, the difference of user u in repeat r is modelled as mu + a_r + b_u + e_ru: seeds
-and users are crossed random effects (Cornfield and Tukey 1956). The mean square of seeds is
-MS_a = U var_r(mean over users), that of users MS_b = N var_u(mean over repeats), MS_e that of the
-residual; var_r and var_u are variances over repeats and over users. The variance of the mean difference for new
-users and new seeds is
+With N repeats and U users, the difference of user u in repeat r is modelled as mu + a_r + b_u + e_ru: seeds and users
+are crossed random effects (Cornfield and Tukey 1956). The mean square of seeds is MS_a = U var_r(mean over users), the
+mean square of users is MS_b = N var_u(mean over repeats), and MS_e is the mean square of the residual; var_r and var_u
+are variances over repeats and over users. The variance of the mean difference for new users and new seeds is
 
     (MS_a + MS_b - MS_e) / (N U) = users + seeds,   users = MS_b / (N U),   seeds = max(0, MS_a - MS_e) / (N U)
 
-(the analysis of variance estimators of Searle, Casella and McCulloch 1992, section 4.3, that of seeds
-truncated at 0), and its t interval has Satterthwaite's (1946) degrees of freedom. `users` includes the
-interaction of users and seeds; it is the variance that the bootstrap over users sees. Queries of unequal
-weight enter through linearisation of the ratio, as in `statistics.standard_errors`.
+(the analysis of variance estimators of Searle, Casella and McCulloch 1992, section 4.3; the estimator for seeds is
+truncated at 0). The t interval of the mean difference has Satterthwaite's (1946) degrees of freedom. `users` includes
+the interaction of users and seeds; it is the variance that the bootstrap over users sees. Queries of unequal weight
+enter through linearisation of the ratio, as in `statistics.standard_errors`.
 """
 
 from __future__ import annotations

@@ -101,7 +101,7 @@ class Totals:
         """Merge units at random into at most 4096 groups, which bounds the cost of resampling.
 
         The means do not change, and groups are as independent of each other as units. With so many groups, intervals
-        and tests by groups differ little from those by units.
+        and tests by groups differ little from intervals and tests by units.
         """
         n = len(self.sums)
         if n <= _MOST_GROUPS:
@@ -295,7 +295,7 @@ def detectable(standard_error: float, units: int, significance: float) -> float:
 
 
 def holm(p_values: Doubles) -> Doubles:
-    """Adjust the p-values of one family by Holm's method (1979): float64 [R] from float64 [R].
+    """Adjust the p-values of one family, float64 [R], by Holm's method (1979): float64 [R].
 
     A NaN does not count as a member of the family and stays NaN.
     """

@@ -29,7 +29,7 @@ from hybridrec.types import Bools
 Part: TypeAlias = tuple[str | None, str, Bools]
 """(segmenter, name, queries) of a group of queries that is summarised; `queries` is a mask, bool [Q].
 
-The segmenter is None for the queries that one generator or fallback served.
+The segmenter is None for the queries with one value of `served_by`, and `name` is that value.
 """
 
 
@@ -204,7 +204,7 @@ def _best_single(report: Report, metric: str) -> str | None:
 
 
 def _gain(row: Comparison) -> str:
-    """Format the relative difference of a row with its interval, or the absolute one if the control's mean is 0."""
+    """Format the relative difference of a row with its interval; if the control's mean is 0, the difference itself."""
     scale, form, unit = (1.0, "+.4f", "") if row.relative is None else (100.0, "+.1f", " %")
     value, bounds = (row.delta, row.ci95) if row.relative is None else (row.relative, row.relative_ci95)
     details = (
@@ -246,7 +246,7 @@ def segment_title(segment: str, segmenter: str) -> str:
 
 
 def _segment_name(segment: str, segmenter: str) -> str:
-    """Return the name of a segment for a sentence: "items and tags" for fields of queries, else "activity: 0-4"."""
+    """Return the name of a segment for a sentence, such as "items and tags" or, with its segmenter, "activity: 0-4"."""
     own = segment.removeprefix(f"{segmenter}: ")
     return own.replace("+", " and ") if _is_of_fields(segmenter) else f"{segmenter}: {own}"
 
@@ -377,8 +377,8 @@ def result_table(
     """Format the means of a segment as a table of text: its headers, and a row of cells for each arm.
 
     A cell reads `0.1234 ± 0.0056`, the mean and half the width of its 95 % interval; it is empty where there is no
-    number. Columns are those of `metrics`, or of all metrics if it is None; then the table of all queries also has the
-    Borda points, if the config asks for them. Arms are in the order of the report.
+    number. There is a column for each of `metrics`, by default for every metric of the segment. By default the table of
+    all queries also has the Borda points, if the config asks for them. Arms are in the order of the report.
     """
     metrics_of_arm = {
         name: arm.segments[segment].metrics for name, arm in report.pipelines.items() if segment in arm.segments

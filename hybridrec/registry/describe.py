@@ -30,7 +30,7 @@ class Page:
     text: str
     facts: tuple[str, ...]
     options: tuple[tuple[str, str, str, str], ...]
-    """(key, type, default, meaning)"""
+    """(key, type, default, meaning) of each option."""
     example: str
     """The shortest YAML or command line that uses it."""
     language: str = "yaml"

@@ -47,7 +47,7 @@ class Provider:
     error: BaseException | None = None
     blocked: bool = False
     seconds: float = 0.0
-    """Time that loading it took."""
+    """Time that the plugin took to load."""
     offers: dict[str, list[str]] = field(default_factory=dict)
     """Kind -> the names of the classes of this kind that it offers."""
     left_out: Sequence[tuple[str, str, BaseException]] = ()
@@ -55,7 +55,7 @@ class Provider:
     file: str = ""
     """For a plugin without packaging, its file or "notebook"; empty for an installed plugin."""
     digest: str = ""
-    """For a plugin without packaging, the digest of the source of its classes; empty if that is unknown."""
+    """For a plugin without packaging, the digest of the source of its classes; empty if the source is unknown."""
 
     def __str__(self) -> str:
         if self.file:
@@ -88,11 +88,11 @@ class Registry:
         plugins: Sequence[type[Plugin] | Path | str] = (),
         prefer: Mapping[tuple[str, str], str] = MappingProxyType({}),
     ) -> None:
-        """Load the plugins of the given entry points, by default of all that are installed in the group.
+        """Load the plugins of the given entry points, by default of all installed plugins.
 
-        block, also_block: names of plugins or distributions that are not loaded, nor are the names in the environment
-            variable HYBRIDREC_BLOCK; only the names in `block` have to exist
-        only: the modules whose plugins are loaded; other modules are not even imported. By default all are loaded
+        block, also_block: names of plugins or distributions that are not loaded; the environment variable
+            HYBRIDREC_BLOCK may name more. Only the names in `block` have to exist
+        only: the modules whose plugins are loaded, by default all modules; other modules are not even imported
         plugins: further plugins, without packaging: classes or paths of files
         prefer: (kind, name) -> the distribution that is chosen if several plugins provide this name
 
@@ -239,7 +239,7 @@ class Registry:
         ]
 
     def provider(self, name: str) -> Provider:
-        """Return the loaded plugin of this name, or the only one of a distribution of this name.
+        """Return the loaded plugin of this name, or the only plugin of the distribution of this name.
 
         Raises ConfigError for an unknown, blocked or ambiguous name, and PluginError for a broken plugin.
         """
@@ -278,7 +278,7 @@ class Registry:
     def name_of(self, cls: type[Plugin]) -> str | None:
         """Return the name by which `get` finds a class; None if no plugin offers the class.
 
-        It is qualified, `distribution/name`, if the plain name is that of another class.
+        It is qualified, `distribution/name`, if `get` finds another class by the plain name.
         """
         provider, kind = self.provider_of(cls), kinds.kind_of(cls)
         if provider is None or kind is None:
@@ -289,7 +289,7 @@ class Registry:
     def digests_of(self, classes: Iterable[type[Plugin]]) -> dict[type[Plugin], str]:
         """Return class -> digest for each of these classes that comes without packaging.
 
-        The digest is that of the class's source; if the source is unknown, it is random.
+        The digest is computed from the source of the class; if the source is unknown, it is random.
         """
         return {cls: self._digests[cls] for cls in classes if cls in self._digests}
 
@@ -319,7 +319,8 @@ class Registry:
         """Return the class of a kind ("components", "readers", ...) and name.
 
         `distribution/name` asks for the class of a certain distribution or plugin. If several plugins provide a plain
-        name, the class is that of the distribution in `prefer`, else the one without packaging, else hybridrec's own.
+        name, the distribution in `prefer` decides; else a plugin without packaging comes first, and then hybridrec's
+        own class.
 
         Raises PluginError if several plugins provide the name and none of these rules chooses one, and ConfigError with
         the available names if no plugin provides it.

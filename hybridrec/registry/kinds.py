@@ -50,7 +50,7 @@ class Kind:
 
     @property
     def plural(self) -> str:
-        """The plural, the key in the registry."""
+        """The plural of the name, which is the key in the registry."""
         return f"{self.name}s"
 
     @property
@@ -188,7 +188,7 @@ def kind_named(plural: str) -> Kind:
 
 
 def kind_of(offer: object) -> Kind | None:
-    """Return the first kind that includes a class or an instance; None if none does."""
+    """Return the first kind that includes a class or an instance; None if no kind does."""
     return next((kind for kind in KINDS if kind.includes(offer)), None)
 
 

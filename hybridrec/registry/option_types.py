@@ -110,7 +110,7 @@ class PoolLabel:
 
 
 ColumnWeights: TypeAlias = dict[Annotated[str, PoolLabel()], float]
-"""Type of a re-ranker's option that maps columns of the pool, or patterns of them, to weights."""
+"""Type of a re-ranker's option that maps columns of the pool, or patterns of their names, to weights."""
 ColumnPattern: TypeAlias = Annotated[str, PoolLabel()]
 """Type of a re-ranker's option that is a column of the pool, or a pattern: `als`, `content.price`, `content.*`."""
 GeneratorLabel: TypeAlias = Annotated[str, PoolLabel(generators_only=True)]
@@ -169,7 +169,7 @@ def _references(
 def used_component(options: BaseModel) -> Reference | None:
     """Return the reference in options to the component that is passed to `use`; None if the options name no component.
 
-    Raises PluginError if the options name more than one.
+    Raises PluginError if the options name more than one component.
     """
     named = [reference for reference in references(options) if isinstance(reference.marker, ComponentRef)]
     if len({reference.label for reference in named}) > 1:

@@ -234,13 +234,13 @@ def _is_plain(value: object) -> bool:
 
 
 def _functions(member: Any) -> Iterator[FunctionType]:
-    """Yield the functions in an attribute of a class: a method itself, or those inside a property, class method etc."""
+    """Yield the functions in an attribute of a class: a method itself, or those of a property or class method."""
     inner = (getattr(member, name, None) for name in ("__func__", "fget", "fset", "func", "__wrapped__"))
     yield from (each for each in (member, *inner) if isinstance(each, FunctionType))
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:
-    """Yield the code object of a function, and those of the functions inside it."""
+    """Yield the code object of a function, and the code objects of the functions inside it."""
     yield code
     for constant in code.co_consts:
         if isinstance(constant, CodeType):

@@ -144,7 +144,7 @@ def component_figures(report: Report) -> list[ComponentFigures]:
 
 
 def _shades(levels: Sequence[int]) -> list[Shade]:
-    """Draw a row of stripes: one path for each level except 0, where neighbours of equal level are one rectangle.
+    """Draw a row of stripes: one path for each level except 0, with one rectangle for neighbours of equal level.
 
     levels: for each dimension the strength of its colour, from -LEVELS to LEVELS
     """

@@ -109,7 +109,7 @@ def _differences(run: Run) -> list[object]:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Builder of the figures of a report's means; `metric` is the first metric, on which the verdict rests."""
+    """Builder of the figures that show the means of a report; `metric` is the first metric, which decides."""
 
     report: Report
     metric: str

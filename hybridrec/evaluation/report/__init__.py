@@ -1,7 +1,7 @@
 """The content of report.json; the JSON Schema of the file is made from these models.
 
-These names do not change; a change that breaks programs that read the file raises `format`. A number that does not
-exist (nothing to measure, too few users) is null, never NaN.
+The names of keys do not change. The number `format` is raised with each change that breaks programs that read the file.
+A number that does not exist (nothing to measure, too few users) is null, never NaN.
 """
 
 from hybridrec.evaluation.report.base import Interval, Number, Section

@@ -22,7 +22,7 @@ class Comparison(Section):
     metric: str
     segment: str
     """The segment whose queries are compared: `all`, the name of a segment of the first segmenter, or
-    "SEGMENTER: SEGMENT" for the others."""
+    "SEGMENTER: SEGMENT" for a segment of another segmenter."""
     segmenter: str = ""
     """The segmenter that made the segment; empty for `all`."""
     units: int
@@ -54,7 +54,7 @@ class Comparison(Section):
     effect_size: Number = None
     """Cohen's d of the paired differences: `delta` divided by the standard deviation of a user's difference."""
     detectable: Number = None
-    """The smallest true difference that this number of users detects with 80 % power, at 0.05 divided by `family`."""
+    """The smallest true difference that this number of users detects with 80 % power, at level 0.05 / `family`."""
     units_to_decide: int | None = None
     """For `undecided`: the approximate number of users that would decide with 80 % power if the true difference
     were `delta`.
@@ -94,7 +94,7 @@ class Guardrail(Section):
 
 
 class SeedSplit(Section):
-    """The mean difference of a variant and its control over all repeats, and the variance of this mean.
+    """The mean difference between a variant and its control over all repeats, and the variance of this mean.
 
     The variance is split into a part due to the sample of users and a part due to the seeds of the repeats.
     """
@@ -134,7 +134,7 @@ class RepeatsReport(Section):
     repeats: int
     """Number of repeats; all numbers of the report are means over them."""
     retrained: list[str]
-    """Labels whose fits draw random numbers; all others were fitted once."""
+    """Labels of components whose fits draw random numbers; all other components were fitted once."""
     arms: dict[str, dict[str, Spread]]
     """The spread over repeats, by arm and metric."""
     comparison: list[SeedSplit]

@@ -96,6 +96,6 @@ def figure_report(figure: Figure) -> FigureReport:
 
 
 def _cell(cell: object) -> str | int | float | None:
-    """Convert a cell to a value of JSON: numbers of numpy to those of Python, NaN and infinities to None."""
+    """Convert a cell to a value of JSON: numbers of numpy to numbers of Python, NaN and infinities to None."""
     value = cell.item() if isinstance(cell, np.generic) else cell
     return None if isinstance(value, float) and not math.isfinite(value) else value  # type: ignore[return-value]

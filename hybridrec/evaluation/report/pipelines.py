@@ -21,7 +21,7 @@ class SegmentReport(Section):
     """The results of one arm for the queries of one segment."""
 
     segmenter: str = ""
-    """The segmenter that made the segment; empty for `all`, and for queries by what served them."""
+    """The segmenter that made the segment; empty for `all`, and in the results by what served the query."""
     queries: int
     """Number of queries in the segment."""
     metrics: dict[str, MetricReport]
@@ -60,9 +60,9 @@ class PipelineReport(Section):
     single: bool = False
     """True for a reference arm: one component alone, behind the same fallback."""
     borda: Number = None
-    """Points of the arm over the metrics that `compare.borda` names; null if it names none."""
+    """Points of the arm over the metrics that `compare.borda` names; null if it names no metric."""
     duplicate_of: str | None = None
-    """The earlier arm that this arm repeats, stage for stage; statements about that arm hold for this one."""
+    """The earlier arm that is identical to this arm, stage for stage; statements about it hold for this arm, too."""
 
 
 class TradeoffPoint(Section):

@@ -60,19 +60,20 @@ class FitReport(Section):
     level: str
     """`full` for a fit that is evaluated, `out_of_fold` for a fit on whose predictions blends learn."""
     key: Key
-    """Address in the store."""
+    """The key of the fit in the store."""
     seconds: float
     cached: bool
     """True if the fit was read from the store instead of being computed."""
     repeat: int = 1
     """Number of the training (repeat) that the fit belongs to, from 1."""
     progress: FitProgressReport | None = None
-    """Null for a component that reports nothing."""
+    """Numbers that the component reported during the fit; null for a component that reports nothing."""
     chosen: dict[str, Any] = {}
     """The option under `choose`, with the value that the run chose for this fit; empty for a component without
     `choose`."""
     ended_by_clock: bool = False
-    """True if a limit of time ended this fit or that of a component that it uses, so that a new run may differ."""
+    """True if a limit of time ended this fit, or the fit of a component that it uses; a new run may then give another
+    result."""
 
 
 class TuningReport(Section):
@@ -89,11 +90,12 @@ class TuningReport(Section):
     values: dict[str, Any]
     """Values of the chosen trial, by key path."""
     trials: list[Number]
-    """The metric on the validation queries by number of the trial; null if the trial failed."""
+    """For each trial, in order, the metric on the validation queries; null if the trial failed."""
     feasible: list[bool]
     """By trial: true if it satisfied all bounds."""
     importance: dict[str, float] = {}
-    """Share of each key path in what separates the best trials from the others (PED-ANOVA); shares sum to 1."""
+    """Key path -> its share in the difference between the best trials and all others (PED-ANOVA); the shares sum to
+    1."""
 
 
 class SecondsReport(Section):

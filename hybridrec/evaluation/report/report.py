@@ -40,12 +40,12 @@ class Report(Section):
     guardrails: list[Guardrail] = []
     """One entry for each declared pair and guardrail."""
     repeats: RepeatsReport | None = None
-    """Null if everything was trained once."""
+    """The differences between repeats; null if everything was trained once."""
     tradeoffs: list[TradeoffReport] = []
     """The curves that the config asks for."""
     statistics: StatisticsReport
     tuning: TuningReport | None = None
-    """How the config was chosen, if `hybridrec tune` wrote it."""
+    """The search that chose the values of the config; null unless `hybridrec tune` wrote the config."""
     seconds: SecondsReport
     environment: Environment
     fits: list[FitReport] = []
