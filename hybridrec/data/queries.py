@@ -101,7 +101,7 @@ class QueryBatch:
     user_features: typed columns with a row for each query, or None
     context: typed columns of the requests with a row for each query, or None
     derived: the kinds in `entities` that follow from the history; `known_fields()` leaves them out
-    ids: Q names of requests, which decide the draws of policies; None if they have no names
+    ids: Q names of requests, which decide the random draws of policies; None if they have no names
     segment: str [Q], the segment of each query by the first segmenter of the experiment, or None if the experiment
         declares no segmenter; `segments()` returns the segments in both cases
 

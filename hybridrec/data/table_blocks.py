@@ -104,7 +104,7 @@ class _Frames:
 
 
 class _Texts:
-    """The ids of one column, as numbers that are the same in all blocks. Nulls stay: `assemble` reports them."""
+    """The ids of one column as numbers; each has the same number in all blocks. Nulls stay: `assemble` reports them."""
 
     def __init__(self) -> None:
         self.code_of: dict[str, int] = {}

@@ -61,7 +61,7 @@ class BadLines:
         first += [(fault, unit, line) for line in islice(lines, max(0, SHOWN - len(first)))]
 
     def notes(self) -> list[str]:
-        """Return a sentence for each file with malformed lines: their number, and the places of the first of them."""
+        """Return a sentence for each file with malformed lines: how many it has, and the places of the first ones."""
         return [
             f"{path}: {count} malformed line{'s were' if count > 1 else ' was'} skipped; "
             f"{'the first: ' if count > 1 else ''}{_places(self._first[path])}"

@@ -27,7 +27,7 @@ class CloudPath(type(Path())):  # type: ignore[misc]  # the class of paths of th
     """The address of an object in cloud storage, such as `s3://bucket/plays.parquet`; as text it has both slashes."""
 
     def __str__(self) -> str:
-        """Return the address with two slashes after the scheme, of which a path keeps only one."""
+        """Return the address with two slashes after the scheme; a path keeps only one of them."""
         return _CLOUD.sub(r"\1://", super().__str__().replace("\\", "/"))
 
 

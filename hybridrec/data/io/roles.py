@@ -131,7 +131,7 @@ CLOSE = 0.5
 
 
 def name_score(column: str, role: str) -> tuple[float, str]:
-    """Return the evidence for a role in the name of a column, from 0 to 4, and the word of the name that gives it.
+    """Return (score, word): the evidence for a role that a column's name gives, from 0 to 4, and its word that does so.
 
     The last word counts most: `track_name` is rather a name than a track. Words before it weaken the evidence:
     `book_id` is more clearly the id of a book than `best_book_id`.

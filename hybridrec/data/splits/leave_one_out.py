@@ -16,7 +16,7 @@ from hybridrec.plugin import Options
 
 
 class LeaveOneOutOptions(Options):
-    """The choice of the interaction of each user that is hidden."""
+    """Options that choose the hidden interaction of each user."""
 
     pick: Literal["last", "random"] = "last"
     """The item of each user that is hidden: the item of the last interaction, or a random item."""

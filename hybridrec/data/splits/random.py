@@ -26,10 +26,7 @@ class RandomOptions(Options):
 
 
 class Random(Splitter):
-    """Hide (user, item) pairs at random.
-
-    All repeats of a hidden pair are hidden, too, and so are the tags that its user gave to its item.
-    """
+    """Hide random (user, item) pairs with all their repeats, and with the tags that the user gave to the item."""
 
     name = "random"
     Config = RandomOptions

@@ -71,7 +71,8 @@ class Tokenizer(Options):
     def function(self, model: NDArray[np.uint8]) -> Tokenize:
         """Return the function that tokenizes texts with the learned `model`.
 
-        Raises MissingDependencyError if its library is not installed.
+        Raises MissingDependencyError if `sentencepiece` is required and not installed. The Korean analyser is
+        loaded at the first call of the function, which then raises it.
         """
         if self.use == "words":
             return tokenize_words
