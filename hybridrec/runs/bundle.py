@@ -387,7 +387,7 @@ class _Reader:
         )
 
     def filter(self, pipeline: str, index: int, entry: _Component) -> Filter:
-        """Restore the filter at an index of a pipeline."""
+        """Restore the filter with the number `index`, from 0, of a pipeline."""
         place, key = f"pipelines.{pipeline}.filters.{index}", f"filter/{pipeline}/{index}"
         return cast(Filter, self.restored(self.component(place, entry, "filters"), place, key))
 

@@ -65,9 +65,9 @@ def item_names(data: Dataset) -> pl.DataFrame:
 def _query_pieces(fold: FoldQueries, size: int, data: Dataset) -> Iterator[pl.LazyFrame]:
     """Yield frames of `size` queries each, with one row per query.
 
-    Their columns are `fold`, `unit` (the user behind the query), the visible `items` (oldest first) and entities of
-    each other kind as lists of ids, `text`, `time` (seconds since 1970, null if unknown), and the hidden ids,
-    `relevant_items`, `relevant_tags`, ...
+    Their columns are `fold`, `unit` (the user behind the query), `text` and `time` (seconds since 1970, null if
+    unknown), and lists of ids: the visible `items` (oldest first), the visible entities of each other kind, and the
+    hidden ids (`relevant_items`, `relevant_tags`, ...).
     """
     import polars as pl
 

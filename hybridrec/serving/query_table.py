@@ -279,8 +279,8 @@ class _Table:
     def codes(self, column: str, kind: EntityKind, ids: pl.Series, offsets: Longs) -> Ints:
         """Return the code of each id of a kind: int32, -1 where the id is unknown.
 
-        `offsets` are the offsets of the rows among the ids; messages name the row. Raises DataError for an unknown id
-        if `refuse_unknown` is True.
+        `offsets` says where the ids of each row begin, so that messages can name the row. Raises DataError for an
+        unknown id if `refuse_unknown` is True.
         """
         vocabulary: Vocabulary = self.data.vocabulary(kind)
         codes = vocabulary.encode(ids) if len(ids) else np.empty(0, np.int32)

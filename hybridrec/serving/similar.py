@@ -211,7 +211,7 @@ def _counts(recommender: Recommender, kind: str) -> Longs | None:
 def _neighbours(
     data: Dataset, kind: str, vocabulary: Vocabulary, counts: Longs | None, ids: Ints, values: Floats
 ) -> Iterator[Neighbour]:
-    """Yield the neighbours with these codes and similarities, with their names, counts and positions."""
+    """Yield a Neighbour, with its name, count and position, for each code in `ids` and similarity in `values`."""
     places = None if counts is None else positions(counts)
     texts = [data.entities[kind].text[code] for code in ids] if kind in data.entities else [""] * len(ids)
     for code, name, text, value in zip(ids, vocabulary.texts(ids), texts, values, strict=True):
