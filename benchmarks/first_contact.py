@@ -173,7 +173,7 @@ class Question:
 
 
 Recommend = Callable[[Question], Ints | None]
-"""Plain way: function from a question to the items that it recommends, int [Q, DEPTH], or None if unsuited."""
+"""Plain way: function from a question to recommended items, int [Q, DEPTH]; None for data that the way cannot serve."""
 BLOCK = 256
 """Number of queries whose scores of all items are in memory at a time."""
 LARGEST_DENSE = 20_000

@@ -205,7 +205,7 @@ def _beside_ranx(work: Work, task: str, wanted: str, **arrays: np.ndarray[Any, A
 
 
 def diversity(quick: bool) -> list[Work]:
-    """Time MMR that puts 20 of 100 candidates at places by 64 dimensions, against a plain loop, and numpy per user."""
+    """Time MMR that selects 20 of 100 candidates by 64 dimensions, against a plain loop and numpy user by user."""
     queries, plain_queries = (1_024, 4) if quick else (2_048, 16)
     rng = np.random.default_rng(SEED)
     vectors = rng.standard_normal((queries, 100, 64)).astype(np.float32)

@@ -94,7 +94,10 @@ def latency(quick: bool) -> list[Work]:
 
 
 def measured(registry: Registry) -> list[type[Component]]:
-    """Return the first-party generators and scorers not in `UNMEASURED`, those that use another one last."""
+    """Return the first-party generators and scorers that are not in `UNMEASURED`.
+
+    Components that use another one come last.
+    """
     classes = [
         cls
         for cls in cast("Iterator[type[Component]]", registry.classes("components"))

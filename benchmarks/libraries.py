@@ -103,7 +103,10 @@ def json_elements(megabytes: float) -> None:
 
 
 def _write_playlists(path: Path, key: str | None, size: float) -> None:
-    """Write playlists until the file has `size` bytes: each on a line with ids, or with `key` in lines of tracks."""
+    """Write playlists until the file has `size` bytes.
+
+    Without `key` a playlist is one line with ids; with `key` it is indented, with an object for each track.
+    """
     with path.open("w", encoding="utf-8") as file:
         file.write("[" if key is None else f'{{"info": {{"slice": "0-999"}},\n "{key}": [')
         for place, playlist in enumerate(_playlists(tracks=key is not None)):

@@ -103,7 +103,7 @@ def nearest(vectors: Floats) -> Ints:
 
 
 def pooled(tags: Sparse, others: Ints) -> Sparse:
-    """Sum the tags, csr [Q, T], over the rows `others`, [Q, n], of each row: csr [Q, T]."""
+    """Return for each row the sum of the tags, csr [Q, T], of its n rows in `others`, int32 [Q, n]: csr [Q, T]."""
     rows = np.repeat(np.arange(len(others)), others.shape[1])
     ones = np.ones(others.size, np.float32)
     return csr_matrix((ones, (rows, others.ravel())), shape=(len(others), tags.shape[0])) @ tags

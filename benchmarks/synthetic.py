@@ -86,7 +86,7 @@ def _draw(size: Size, genre: Longs, rng: np.random.Generator) -> Iterator[tuple[
 
 
 def latent(queries: int, items: int, factors: int, rng: np.random.Generator) -> tuple[Floats, Floats]:
-    """Draw vectors of queries and of items in all directions, float32 [Q, D] and [I, D].
+    """Draw vectors of queries, float32 [Q, D], and of items, float32 [I, D], in random directions.
 
     The vectors of popular items are slightly longer.
     """

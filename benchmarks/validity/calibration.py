@@ -25,7 +25,7 @@ ARMS = 10
 def equal_arms(
     population: Population, comparisons: int, rng: np.random.Generator, resamples: int
 ) -> list[dict[str, Any]]:
-    """Measure the rate at which each test finds a difference at 5 % between equal arms; return the rows."""
+    """Measure the rate at which each test, at a level of 5 %, finds a difference of equal arms; return the rows."""
     rows = []
     for kind in ("exchanged", "centred"):
         for n in SIZES:

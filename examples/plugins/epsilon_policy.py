@@ -80,7 +80,7 @@ class EpsilonPlaces(Reranker):
         return self
 
     def _ranked(self, pool: Pool) -> tuple[Ints, Bools]:
-        """Return the columns of the candidates from best to worst, [Q, K], and bool [Q, depth]: true for candidates."""
+        """Return (columns, valid): columns of the pool, best first, [Q, K]; true for candidates, bool [Q, depth]."""
         order = kernels.order(pool.fused())
         return order, np.take_along_axis(pool.valid, order, axis=1)[:, : self.config.depth]
 

@@ -20,7 +20,7 @@ class PriceCapOptions(Options):
 
 
 class PriceCap(Filter):
-    """Filter that excludes items above the budget of the request, and with any budget also items without a price."""
+    """Filter that excludes, for a request with a budget, the items above it and the items without a price."""
 
     name = "price-cap"
     Config = PriceCapOptions

@@ -1,4 +1,4 @@
-"""`tag-share`: the share of each slate that has a tag, to check a promise such as one new band in five."""
+"""`tag-share`: the share of each slate that has a tag, to check a promise such as "every fifth item is new"."""
 
 from __future__ import annotations
 

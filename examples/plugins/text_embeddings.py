@@ -69,7 +69,7 @@ class LatentText(VectorModel):
         return vectors
 
     def vectors(self, target: Target) -> Floats:
-        """Return the vectors of all items, also of those without interactions: float32 [I, D]."""
+        """Return the vectors of all items, with and without interactions: float32 [I, D]."""
         return self._items
 
     def word_vectors(self) -> tuple[Vocabulary, Floats]:

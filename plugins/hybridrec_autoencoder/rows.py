@@ -98,7 +98,7 @@ class Hiding:
         self._rows, self._n_items, self._options, self._rng = rows, n_items, options, rng
 
     def __call__(self, places: Longs) -> Sparse:
-        """Return the rows at these places, csr [B, C], with some entries set to 0; they are drawn anew in each call."""
+        """Return the rows at these places, csr [B, C], with random entries set to 0, others in each call."""
         rows, half = self._rows[places], self._options.hide_field / 2
         of = kernels.csr_rows(rows)
         is_tag = rows.indices >= self._n_items

@@ -16,11 +16,11 @@ _STEPS = (1.0, 0.5, 0.25, 0.1, 0.05)
 class Validated(SearchedWeights):
     """Weighted sum of normalised scores, with weights found by coordinate ascent on validation queries.
 
-    The engine provides scores of components that have not seen the validation queries. Their users are divided into
-    parts. Without each part in turn, a search starts at the best single column and changes one weight at a time as long
-    as the mean nDCG@k rises, with decreasing steps; the part that was left out then judges the weights, and the best
-    single column. The blend takes the mean of the weights, overall and in each segment with enough queries; where it is
-    not better than the best single column on the users left out, that column ranks alone.
+    The engine provides scores of components that have not seen the validation queries. The users of these queries are
+    divided into parts, and each part is left out in turn. A search on the other parts starts at the best single column
+    and changes one weight at a time, with decreasing steps, as long as the mean nDCG@k rises. The weights and the best
+    single column are then compared on the part left out. The blend has the mean of the weights of all searches, overall
+    and in each segment with enough queries. Where it was not better than the best single column, that column ranks.
     """
 
     name = "validated"

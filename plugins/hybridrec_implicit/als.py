@@ -38,8 +38,8 @@ class ALSOptions(ColumnOptions, ColdOptions, SimilarityOptions):
     regularization: float = Field(20.0, gt=0)
     """Value added to the diagonal of each least-squares problem."""
     frequency_power: float = Field(0.0, ge=0, le=1)
-    """Power of a factor on the regularization of each user or column: the sum of its confidences divided by the mean
-    sum. 0 regularizes all equally."""
+    """The regularization of a user or column is multiplied by f to this power, where f is the sum of its confidences
+    divided by the mean sum; 0 regularizes all equally."""
     alpha: float = Field(3.0, gt=0)
     """Confidence in a value w is 1 + alpha * w; in a missing value it is 1."""
     column_power: float = Field(0.25, ge=0, le=1)

@@ -79,8 +79,8 @@ def _means(content: Sparse, vectors: Floats, learned: Bools, missing: Bools) -> 
 def _ridge(content: Sparse, vectors: Doubles, weights: Doubles, l2: float) -> Doubles:
     """Solve for the coefficients B, [C, D], that minimize Σ w_i |v_i - x_i B|² + l2 |B|², by conjugate gradients.
 
-    All dimensions are solved at once. The matrix X'WX of all pairs of tags would not fit into memory for many tags;
-    its product with B needs no more than X.
+    All dimensions are solved at once. The matrix X'WX of all pairs of tags would not fit into memory for many tags, so
+    only its product with B is computed, for which X is enough.
     """
     transposed = content.T.tocsr()
     coefficients = np.zeros((content.shape[1], vectors.shape[1]))

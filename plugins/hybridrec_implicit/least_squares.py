@@ -21,9 +21,10 @@ _BLOCK_BYTES = 1 << 21
 class LeastSquares:
     """Solver of the best row vectors x for given column vectors y.
 
-    Each row minimizes  w0 Σ_j (x·y_j)² over all columns  +  Σ_k [w_k (r_k - x·y_k)² - w0 (x·y_k)²] over its known
-    columns  +  λ |x|².  The coordinates are the principal axes of the column vectors, in which w0 Y'Y is diagonal, so
-    that a row of n known columns takes n equations instead of D where n is smaller (Woodbury's identity):
+    The x of a row minimizes  w0 Σ_j (x·y_j)²  +  Σ_k [w_k (r_k - x·y_k)² - w0 (x·y_k)²]  +  λ |x|²,  where j are all
+    columns and k the known columns of the row. Coordinates are in the principal axes of the column vectors, in which
+    w0 Y'Y is diagonal. So a row of n known columns takes n equations instead of D where n is smaller (Woodbury's
+    identity):
 
         (P + Y_n' E Y_n) x = Y_n' b   <=>   x = P⁻¹ Y_n' (I + E Y_n P⁻¹ Y_n')⁻¹ b,   P = Λ + λI,  E = w - w0,  b = w r
 

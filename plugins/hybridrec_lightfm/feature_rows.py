@@ -53,7 +53,7 @@ class UserSpace:
     def rows(self, queries: QueryBatch, only: Sequence[UserField] | None = None) -> Sparse:
         """Return the features of queries: csr float32 [Q, sum of widths].
 
-        Fields that are not among `only` are empty, if it is given. The weights of each other known field sum to 1.
+        If `only` is given, all fields that it does not name are empty. The weights of every other known field sum to 1.
         """
         return stack_columns(
             [

@@ -31,14 +31,14 @@ from hybridrec import (
 
 
 class ColumnOptions(Options):
-    """Options of the training matrix: the fields that are its columns, their values, and rows in addition to users."""
+    """Options of the training matrix: the fields that are its columns, their values, and rows other than users."""
 
     weights: Values = "binary"
     """Value of an item in a history: 1, log(1 + weight), or its weight. Logs and weights are divided by the mean of
     their row."""
     fields: tuple[str, ...] = Field(("items",), min_length=1)
     """Fields that become columns: items, and optionally tags (or any other kind that users carry) and `title`, its
-    words. With tags it recommends tags, too."""
+    words. With tags the model recommends tags, too."""
     tag_weight: float = Field(1.0, gt=0)
     """Value of a tag or other entity, relative to an item's 1."""
     title_weight: float = Field(0.5, gt=0)

@@ -73,12 +73,12 @@ class UserKNNOptions(Options):
 class UserKNN(DenseModel):
     """Nearest neighbours among the training users (Resnick et al. 1994), by cosine over all known fields of a query.
 
-    A user is a sparse vector of items, tags and title words, each value the square root of its share times log(1 + U
-    / n) to the power `idf`. With a `length` l other than 0.5 the similarity of query q and user u is the asymmetric
-    cosine q u / (|q|^(2 - 2 l) |u|^(2 l)) (Aiolli 2013). Where both times are known, `time` times 2^(-days apart /
-    half_life) is added: sessions close in time are alike (Jannach and Ludewig 2017). The score of an item (or tag) is
-    the sum of similarity to the power `power` over the nearest users who have it; an item that none of them has gets no
-    opinion.
+    A user is a sparse vector of items, tags and title words. Each value is the square root of the share of its field,
+    times log(1 + U / n) to the power `idf`. With a `length` l other than 0.5 the similarity of query q and user u is
+    the asymmetric cosine q u / (|q|^(2 - 2 l) |u|^(2 l)) (Aiolli 2013). Where the times of query and user are known,
+    `time` times 2^(-days apart / half_life) is added: sessions close in time are alike (Jannach and Ludewig 2017). The
+    score of an item (or tag) is the sum of similarity to the power `power` over the nearest users who have it; an item
+    that none of them has gets no opinion.
     """
 
     name = "user-knn"

@@ -60,7 +60,10 @@ class YesReader(Reader):
         return None if folder is None else {"folder": folder}
 
     def read(self) -> Dataset:
-        """Read the lists of train.txt and test.txt; raises DataError without a file or long enough list."""
+        """Read the lists of train.txt and test.txt.
+
+        Raises DataError if a file is missing, or if all lists are shorter than `min_items`.
+        """
         import polars as pl
 
         for file in FILES:

@@ -117,7 +117,8 @@ class VSKNN(DenseModel):
     def _asked(self, queries: QueryBatch) -> Doubles:
         """Return the time at which each query is asked: float64 [Q].
 
-        For a query without a time it is the time of its latest item, or without that the time of the latest session.
+        For a query without a time it is the time of its latest item. If that is unknown, too, it is the time of the
+        latest session.
         """
         asked = np.full(len(queries), np.nan)
         for times in (queries.times, queries.history.latest()):

@@ -57,7 +57,7 @@ class Slates(DenseModel):
     config: SlatesOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Read the file and return self; raises DataError if the data lacks queries, or one of the file's ids."""
+        """Read the file and return self; raises DataError if the data has no queries, or lacks an id of the file."""
         if QUERIES not in data.entities:
             raise DataError("component 'slate-file': the data has no queries; use it with the reader `qrels`")
         frame = read_slates(self.config.path)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 QUERIES = "queries"
 """Name of the kind of entities whose vocabulary has the ids of the queries."""
 PLACE = "place"
-"""Name of the feature of a query that is its place in the file, whose order reports keep."""
+"""Name of the feature with the place of a query in the file; reports keep the order of the file."""
 
 
 class QrelsOptions(Options):
@@ -29,8 +29,8 @@ class QrelsOptions(Options):
     """A table with a row for each query: `query`, `unit` (the user who asked, which statistics resample), and any
     columns whose values become segments. Without it, each query of `qrels` is a unit."""
     items: InputPath | None = None
-    """A table with a row for each item that may be recommended: `id` and, if known, `title`. Ids of other files that it
-    does not have are errors. Without it the items are the ids of the other files."""
+    """A table with a row for each item that may be recommended: `id` and, if known, `title`. An id of
+    another file that the table lacks is an error. Without the table the items are the ids of the other files."""
     slates: tuple[InputPath, ...] = ()
     """Files of slates, whose ids are items, too."""
 

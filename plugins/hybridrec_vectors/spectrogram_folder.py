@@ -93,8 +93,8 @@ def pooled(spectrogram: Floats, moments: int) -> Floats:
 def cropped(spectrogram: Floats, moments: int) -> Floats:
     """Return the first moments of a spectrogram: float32 [bands, moments].
 
-    A shorter one is padded with its smallest value, which is silence in decibels; one without any moment with 0, which
-    stands for unknown.
+    A shorter spectrogram is padded with its smallest value, which is silence in decibels. A spectrogram without any
+    moment becomes all 0, which stands for unknown.
     """
     bands, length = spectrogram.shape
     result = np.full((bands, moments), spectrogram.min() if length else 0, np.float32)

@@ -119,7 +119,7 @@ class ClusterDraw(DenseModel):
     def figures(self, data: Dataset) -> Sequence[Figure]:
         """Return a table of all clusters, the largest first.
 
-        The within-cluster curve precedes it if the number of clusters was chosen from this curve.
+        If the number of clusters was chosen from the within-cluster curve, that curve comes before the table.
         """
         clustered = self.labels[self.labels != PADDING]
         if not len(clustered):

@@ -127,7 +127,7 @@ class Mean(Asking, SpaceModel):
         return replace(super().encoder, similarity=self.config)
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Return self: nothing is learned. Raises ConfigError for a similarity if the base model scores by cosine."""
+        """Return self: nothing is learned. Raises ConfigError if options name a similarity, but `score` is `cosine`."""
         if self.encoder.score == "cosine" and not self.config.is_plain:
             raise ConfigError(f"{self.name}: '{self.config.uses}' has score: cosine; {COSINE_ALONE}")
         return self

@@ -1,4 +1,4 @@
-"""`hybridrec overlap`: compare the slates of pipelines, to see which show the same before they are blended."""
+"""`hybridrec overlap`: compare the slates of pipelines, to see before blending them which show the same items."""
 
 from __future__ import annotations
 
