@@ -154,8 +154,8 @@ class GeneratorUse(Options):
 
 
 class Lists(Options):
-    """A list of ids, given here or in a file: under `allow` the only ids that may be recommended, under `block` ids
-    that never are."""
+    """A list of ids, given here or in a file. Under `allow`, only these ids may be recommended; under `block`, they are
+    never recommended."""
 
     ids: list[str] = Field([])
     """External ids."""

@@ -223,7 +223,7 @@ class Checker(Validator):
     def with_base_model(
         self, spec: ComponentSpec, components: dict[str, ComponentSpec], users: tuple[str, ...] = ()
     ) -> ComponentSpec:
-        """Return the spec with the base model that its options name, which has its own base model in turn, and so on.
+        """Return the spec with the base model that its options name, and this base model with its own, and so on.
 
         `users` are the labels of the components that use this component, directly or not. Raises ConfigError if
         components use one another in a circle, or if a component with a base model validates on queries that the base

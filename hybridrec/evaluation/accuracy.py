@@ -142,7 +142,7 @@ class HitRate(AccuracyMetric):
     name = "hit-rate"
 
     def of(self, hits: Bools, relevant: Longs, k: int) -> Doubles:
-        """Return 1 for each query with a hit and 0 for the others: float64 [Q]."""
+        """Return 1 for each query with a hit, and 0 for every other query: float64 [Q]."""
         return np.where(hits.any(axis=1), 1.0, 0.0)
 
 

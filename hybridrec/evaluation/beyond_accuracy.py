@@ -93,7 +93,10 @@ class TagDiversity(Diversity):
     name = "tag-diversity"
 
     def values(self, eval_batch: EvalBatch, k: int) -> Doubles:
-        """Compute the diversity of each slate by tags: float64 [Q], NaN for fewer than two items or other targets."""
+        """Compute the diversity of each slate by tags: float64 [Q].
+
+        The value is NaN for fewer than two items, and for all queries if the target is not items.
+        """
         return super().values(eval_batch, k) if eval_batch.target == "items" else np.full(len(eval_batch.ids), np.nan)
 
     def described(self, eval_batch: EvalBatch) -> Sparse:

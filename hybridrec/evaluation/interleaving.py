@@ -40,8 +40,8 @@ class Interleaved:
     ids: int32 [Q, n], best first, -1 as padding
     team: int8 [Q, n], the arm that added the id at each place; -1 at padding, and at all places after one of the arms
         has nothing left to add
-    ranks: int32 [2, Q, n], the place of each id in the slate of arm 0 and in that of arm 1, from 0; for an id that the
-        slate does not contain, a number beyond the last place of the slate
+    ranks: int32 [2, Q, n], the place of each id, from 0, in the slate of each of the two arms; if a slate does not
+        contain the id, a number beyond its last place
     """
 
     method: Method

@@ -179,9 +179,9 @@ class MetricAtK(NamedTuple):
 def parse_metric(text: str, classes: Mapping[str, type[Metric]]) -> MetricAtK:
     """Parse a metric's name, given the metric classes by name.
 
-    `ndcg@20` becomes `MetricAtK(Ndcg(), 20)`; `r-precision`, which has no cut-off, becomes
-    `MetricAtK(RPrecision(), None)`.
-    Raises ConfigError for an unknown name and for a missing, superfluous or invalid cut-off.
+    `ndcg@20` becomes `MetricAtK(Ndcg(), 20)`, and `r-precision`, a metric without cut-off, becomes
+    `MetricAtK(RPrecision(), None)`. Raises ConfigError for an unknown name, and for a missing, superfluous or
+    invalid cut-off.
     """
     name, at, depth = text.strip().partition("@")
     if name not in classes:

@@ -136,9 +136,9 @@ def interval(samples: Doubles, units: Longs, freedom: Doubles, level: float = LE
     units: int64 [M], the number of units n of each column; with fewer than two the bounds are NaN
     freedom: float64 [M], the degrees of freedom of each column's standard error
 
-    An interval between plain percentiles of the mean of n resampled values is too narrow, for two reasons: by the
-    factor sqrt((n - 1) / n), and because its width follows normal instead of t quantiles. The percentiles that bound
-    the interval are chosen to correct for both.
+    An interval between plain percentiles of the mean of n resampled values is too narrow for two reasons: the spread of
+    these means is too small by the factor sqrt((n - 1) / n), and the width of the interval follows normal instead of t
+    quantiles. The percentiles that bound the interval are chosen to correct both.
     """
     usable = np.maximum(units, 2)
     tails = ndtr(np.sqrt(usable / (usable - 1)) * stdtrit(freedom, (1 - level) / 2))
@@ -161,8 +161,9 @@ def degrees_of_freedom(residuals: Doubles, units: Longs) -> Doubles:
     units: int64 [M], the number n of units with a defined value in each column
 
     The sample variance s^2 of n values has itself the variance sigma^4 (k - (n - 3) / (n - 1)) / n, where sigma^2 is
-    the true variance and k the kurtosis. The degrees of freedom that match it (Satterthwaite 1946) are n - 1 for normal
-    values, and fewer for values with heavy tails, for which intervals with n - 1 degrees are too narrow.
+    the true variance and k the kurtosis. The degrees of freedom are chosen to give this variance (Satterthwaite 1946).
+    They are n - 1 for normal values, and fewer for values with heavy tails; for such values, intervals with n - 1
+    degrees of freedom are too narrow.
     """
     n = np.maximum(units, 2).astype(np.float64)
     kurtosis = n * ratio((residuals**4).sum(axis=0), np.square((residuals**2).sum(axis=0)))

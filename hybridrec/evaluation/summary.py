@@ -194,9 +194,9 @@ def _merit(report: Report, pipeline: str, metric: str) -> float:
 
 
 def _best_single(report: Report, metric: str) -> str | None:
-    """Return the name of the component that is best alone, or None if no component is an arm.
+    """Return the name of the best arm that is a component alone, or None if there are only pipelines.
 
-    If that arm is a duplicate of an earlier arm (such as the control), the name of the earlier arm is returned.
+    If this arm is a duplicate of an earlier arm (such as the control), the name of the earlier arm is returned.
     """
     singles = [name for name, arm in report.pipelines.items() if arm.single]
     best = max(singles, key=lambda name: _merit(report, name, metric), default=None)

@@ -349,7 +349,7 @@ class Registry:
     def _chosen(self, kind: str, name: str) -> _Offer | None:
         """Return the offer that `get` chooses for a name; None if `get` would raise an error.
 
-        That is so if no plugin provides the name, or if several plugins provide it and no rule chooses one of them.
+        `get` raises an error if no plugin provides the name, or if several plugins do and no rule chooses one of them.
         """
         qualifier, _, bare = name.rpartition("/")
         offers = self._offers[kind].get(bare, [])

@@ -62,7 +62,7 @@ def _parts(value: object) -> tuple[object, dict[str, Any]]:
 
 
 def _named(value: Normaliser) -> str | dict[str, Any]:
-    """Return the name, or the mapping of `use` and options, from which `_normaliser` builds this normaliser."""
+    """Return the text or mapping from which `_normaliser` builds this normaliser: its name, or `use` with options."""
     options = value.config.model_dump(mode="json")
     use = value.used_as or value.name
     return {"use": use, **options} if options else use

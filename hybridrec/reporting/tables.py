@@ -62,7 +62,7 @@ def seed_splits(repeats: RepeatsReport) -> Table:
 
 
 def spreads(repeats: RepeatsReport) -> Table:
-    """Build the table of the means of every arm and metric in each training (repeat)."""
+    """Build the table of means: a row for each arm and metric, a column for each repeat and for their deviation."""
     headers = ["pipeline", "metric", *(f"training {place + 1}" for place in range(repeats.repeats)), "deviation"]
     rows = [
         [Cell(name), Cell(metric), *(number(value) for value in spread.values), number(spread.deviation)]
