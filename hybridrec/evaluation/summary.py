@@ -134,7 +134,8 @@ def opening(report: Report) -> str:
     """
     rows = deciding(report)
     if not rows:
-        return "Nothing was compared: the config declares no control."
+        alone = len(report.pipelines) == 1
+        return f"Nothing was compared: the config {'has a single pipeline' if alone else 'declares no control'}."
     lead, subject = _lead(report, rows)
     best = _best_single(report, rows[0].metric)
     against = {row.control: row for row in (lead, *rows) if row.variant == lead.variant}

@@ -173,7 +173,10 @@ def test_a_broken_guardrail_is_named():
 
 
 def test_without_comparisons_the_sentence_gives_the_reason():
-    assert opening(report()) == "Nothing was compared: the config declares no control."
+    told = report()
+    assert opening(told) == "Nothing was compared: the config declares no control."
+    alone = told.model_copy(update={"pipelines": {"control": told.pipelines["control"]}})
+    assert opening(alone) == "Nothing was compared: the config has a single pipeline."
 
 
 def test_the_table_has_a_row_for_each_deciding_comparison_and_no_empty_column():
