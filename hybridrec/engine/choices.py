@@ -98,13 +98,13 @@ def choice_jobs(specs: Sequence[ComponentSpec], training_part: TrainingPart) -> 
 
     The fits learn from the training part without the queries that are held out of it.
     """
-    undecided = [spec for spec in specs if spec.choice is not None]
-    if not undecided:
+    variants = [spec.with_choice(place) for spec in specs if spec.choice for place in range(len(spec.choice.options))]
+    if not variants:
         return []
     assert training_part.validation is not None, "training parts of a fold come with a splitter"
     train = training_part.validation[1].train
     inner = TrainingPart(training_part.fold, LEVEL, train, train.fingerprint)
-    return [(spec.with_choice(place), inner) for spec in undecided for place in range(len(spec.choice.options))]  # type: ignore[union-attr]
+    return [(variant, inner) for variant in variants]
 
 
 def decide(
