@@ -40,7 +40,7 @@ from hybridrec.stages.query_filters import SeenFilter
 from hybridrec_fusion.fixed_weights import Weighted
 
 CATALOGUES = (10_000, 100_000)
-"""Numbers of items; the users and their interactions are the same number in both."""
+"""Numbers of items of the two catalogues, which have equal numbers of users and of interactions."""
 QUICK_CATALOGUES = (60, 120)
 USERS, PAIRS = 10_000, 200_000
 QUICK_USERS, QUICK_PAIRS = 120, 2_000

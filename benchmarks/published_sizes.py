@@ -166,7 +166,10 @@ def published_sizes(quick: bool) -> list[Work]:
 
 
 def _hours(told: Mapping[str, Any], clock: str, computed: int) -> float:
-    """Return the hours of a whole training; `computed` epochs that were not run count as long as the last that was."""
+    """Return the hours of a whole training.
+
+    `computed` is the number of epochs that were not run; each counts as long as the last epoch that was run.
+    """
     seconds = [epoch[clock] for epoch in told["epochs"]]
     return (told["before"][clock] + sum(seconds) + computed * seconds[-1]) / 3600
 

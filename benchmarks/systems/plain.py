@@ -40,7 +40,7 @@ class Task:
     """Training pairs, the users to recommend to, and their hidden items.
 
     counts: csr float64 [users, items], the plays (or ones) of the training pairs
-    tags: csr float64 [tags, items], counts of the assignments of tags without those of hidden pairs, for tags with at
+    tags: csr float64 [tags, items], counts of tag assignments, but for assignments to hidden pairs; only tags with at
         least ten items
     users: int32[Q], the users to recommend to
     hidden: csr [Q, items], their hidden items

@@ -45,7 +45,7 @@ class Population:
 
     @property
     def pairs(self) -> Longs:
-        """Pairs of different arms that are not the same for everybody: int64 [P, 2]."""
+        """Pairs of different arms whose values differ for at least one user: int64 [P, 2]."""
         arms = range(len(self.arms))
         different = [(a, b) for a in arms for b in arms if a < b and np.abs(self.sums[a] - self.sums[b]).max() > TIE]
         return np.array(different)
@@ -64,7 +64,8 @@ class Population:
 class Drawn:
     """M simulated comparisons, as columns, of n users each, drawn with replacement.
 
-    differences, controls: totals [n, M] of the differences, and of the controls
+    differences: totals [n, M] of the differences between variant and control
+    controls: totals [n, M] of the values of the control
     truth: float64 [M], the difference in the population
     relative_truth: float64 [M], `truth` over the mean of the control in the population
     """

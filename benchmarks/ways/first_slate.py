@@ -11,7 +11,7 @@ TRAINING = ("gensim", "implicit", "lightfm", "lightgbm", "sklearn", "optuna", "p
 
 
 def main(path: str) -> None:
-    """Load a run or bundle, ask two queries, and print the durations and the imported libraries of training."""
+    """Load a run or bundle, ask two queries, and print the durations and the libraries that were imported."""
     times = [time.perf_counter()]
     recommender = load(path)
     times.append(time.perf_counter())

@@ -18,7 +18,7 @@ class EpsilonPlacesOptions(Options):
 
 
 class EpsilonPlaces(Reranker):
-    """Epsilon-greedy policy: each place shows the best candidate that is left, or any left of the best `depth`."""
+    """Epsilon-greedy policy: a place shows the best or, at times, any of the first `depth` candidates not yet shown."""
 
     name = "epsilon-places"
     fuses = False
@@ -80,7 +80,10 @@ class EpsilonPlaces(Reranker):
         return self
 
     def _ranked(self, pool: Pool) -> tuple[Ints, Bools]:
-        """Return (columns, valid): columns of the pool, best first, [Q, K]; true for candidates, bool [Q, depth]."""
+        """Return (columns, valid): the columns of the pool, int32 [Q, K], best first, and which are candidates.
+
+        `valid`, bool [Q, depth], is true for candidates and false for padding.
+        """
         order = kernels.order(pool.fused())
         return order, np.take_along_axis(pool.valid, order, axis=1)[:, : self.config.depth]
 

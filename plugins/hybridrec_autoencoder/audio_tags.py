@@ -25,8 +25,8 @@ from hybridrec import (
 from hybridrec_autoencoder.network import Network, TrainingOptions, reported, train
 
 LENGTH = 4.0
-"""Root mean square length to which the audio and the tags of an input row are scaled, each by itself; with it hidden
-values are neither linear nor saturated."""
+"""Root mean square length to which the audio and the tags of an input row are scaled, each by itself. Hidden
+values are then neither linear nor saturated."""
 
 
 class AudioTagOptions(TrainingOptions):

@@ -23,7 +23,7 @@ class PersonalPopularity(DenseModel):
 
     The score of an item is the sum of 2^(-age / half_life) over its interactions in the query's history (P-TopFreq of
     Li et al., A next basket recommendation reality check, TOIS 2023, with a decay). The age is counted from the time of
-    the query, or from the latest interaction if the query has none. Other items get no opinion, so it is of use only in
+    the query, or from its latest interaction if it has no time. Other items get no opinion, so it is of use only in
     pipelines with `seen: allow`. Nothing is learned: any history is served.
     """
 

@@ -115,7 +115,7 @@ class Content(ContentModel):
         return self._arrange()
 
     def _arrange(self) -> Self:
-        """Arrange the content by column, once for all queries, and find the items without any; return self."""
+        """Arrange the content by column, once for all queries, and find the items without content; return self."""
         self._by_content = self._items.T.tocsr()
         self._empty = np.flatnonzero(np.diff(self._items.indptr) == 0)
         return self

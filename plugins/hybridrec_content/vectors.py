@@ -43,7 +43,10 @@ class ContentVectors(VectorModel):
     config: ContentVectorsOptions
 
     def fit(self, data: Dataset, rng: np.random.Generator) -> Self:
-        """Store the vectors, or for the cosine their directions; return self. Raises DataError if the data has none."""
+        """Store the vectors of items, for the cosine scaled to length 1; return self.
+
+        Raises DataError if the items have no vectors.
+        """
         if data.items.vectors is None or not data.items.vectors.any():
             raise DataError(f"{self.name}: the items have no vectors; readers take a file of them as `item_vectors`")
         vectors = _unit(data.items.vectors)

@@ -42,11 +42,12 @@ class GuardedConfig(Options):
     missing: Missing = "lowest"
     """Value of a candidate on which a model has no opinion: that model's lowest or mean value in the row."""
     columns: list[ColumnPattern] = Field(default_factory=list)
-    """Columns to learn from, by name or by pattern such as `content.*`; all if empty. The others have no influence."""
+    """Columns to learn from, by name or by pattern such as `content.*`; all if empty. Columns left out have no
+    influence."""
     min_queries: int = Field(50, ge=1)
     """Smallest number of validation queries with which a segment is judged separately."""
     parts: int = Field(5, ge=2)
-    """Number of parts of the validation users; the blend is learned without each part in turn, and judged on it."""
+    """Number of parts of the validation users; each part judges a blend that was learned on the other parts."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,7 +75,7 @@ def _popularity(has: Sparse, users: int) -> Floats:
 
 
 def _used(data: Dataset) -> tuple[Doubles, Doubles]:
-    """Return the times of the first and of the last use of each item: float64[I], NaN where unknown."""
+    """Return the times of the first and of the last use of each item: float64[I] each, NaN where unknown."""
     first = np.full(len(data.items), np.nan)
     last = first.copy()
     if data.interactions.times is not None:

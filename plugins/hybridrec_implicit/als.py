@@ -157,8 +157,8 @@ class ALS(ColumnModel, VectorModel):
     def state(self) -> State:
         """Return the vectors of each target, float32 [N, factors], and the arrays that fold queries in.
 
-        Ids without a vector have rows of NaN. The other arrays are the eigenvalues of Y'Y, the scale of the columns,
-        bool [columns] of those seen in training, and the mean sum of a user's confidences.
+        Ids without a vector have rows of NaN. The other arrays are the eigenvalues of Y'Y, the scale of the columns, a
+        mask of the columns seen in training, and the mean sum of a user's confidences.
         """
         return self._vectors | {
             "kinds": np.array(self.kinds),

@@ -45,7 +45,9 @@ class LeastSquares:
     def solve(self, entries: Sparse, excess: Reals, ridge: Doubles) -> Reals:
         """Solve for the row vectors, [rows, D], in the axes of the columns; rows without known columns get zeros.
 
-        entries: csr [rows, N] with b = w r as data; excess: w - w0, parallel to its data; ridge: λ > 0 of each row
+        entries: csr [rows, N] with b = w r as data
+        excess: w - w0 of each entry, parallel to the data of `entries`
+        ridge: λ of each row, above 0
         """
         lengths = np.diff(entries.indptr)
         result = np.zeros((entries.shape[0], len(self.spread)), self.columns.dtype)
@@ -87,9 +89,10 @@ def _add_to_diagonal(matrices: Reals, values: Reals | int) -> None:
 
 
 def blocks(lengths: Longs, factors: int) -> Iterator[tuple[Longs, int]]:
-    """Yield blocks of rows of similar length, int64, each with its greatest length; rows of length 0 are left out.
+    """Yield (rows, length) of blocks of rows of similar length: their numbers, int64, and the greatest length.
 
-    A block is so small that the least squares of its rows, with `factors` dimensions, fit into `_BLOCK_BYTES`.
+    Rows of length 0 are left out. A block is so small that the least squares of its rows, with `factors` dimensions,
+    fit into `_BLOCK_BYTES`.
     """
     rows = np.argsort(lengths, kind="stable")
     rows = rows[lengths[rows] > 0]

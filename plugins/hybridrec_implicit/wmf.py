@@ -38,8 +38,8 @@ class WMFOptions(ColdOptions, SimilarityOptions):
     """Value of an entry: `implicit` is 1, or its weight where that is below 1 (a rating between 0 and 1); `explicit` is
     its weight, a rating on any scale."""
     center: Literal["none", "user", "item", "global"] = "none"
-    """Mean that is subtracted from explicit ratings: none, that of the user's own ratings, of the item's ratings, or of
-    all ratings. The mean of an item is added to its score again (mean normalization), since it orders items."""
+    """Mean that is subtracted from explicit ratings: that of the user's ratings, of the item's ratings, or of all
+    ratings (`global`). The mean of an item is added to its score again (mean normalization), since it orders items."""
     observed_weight: float = Field(1.0, gt=0)
     """Weight of the squared error of an entry."""
     unobserved_weight: float = Field(0.1, ge=0)

@@ -1,4 +1,4 @@
-"""LightFM: users and items are sums of the vectors of their features, so that new ones with features are served."""
+"""LightFM: users and items are sums of the vectors of their features, so that new users and items are served, too."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class P3Alpha(SparseLinearModel):
     config: P3AlphaOptions
 
     def learn(self, rows: Sparse, n: int) -> None:
-        """Compute the last two steps of walks from each column, and keep the columns in which most of them end.
+        """Compute the last two steps of walks from each column, and keep the columns in which they end most probably.
 
         `rows`, csr [R, C], is the training matrix; walks end in its first n columns.
         """

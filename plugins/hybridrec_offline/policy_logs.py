@@ -72,7 +72,7 @@ class OffPolicyExporter(Exporter):
         return paths
 
     def notes(self) -> list[str]:
-        """Return a sentence for each pair of pipelines of which queries were left out, with their number."""
+        """Return a sentence on the number of queries left out, for each pair of pipelines for which there were any."""
         return self._notes
 
     def _logs(self, run: Run) -> Iterator[tuple[str, pl.DataFrame]]:

@@ -42,9 +42,9 @@ def unit_range(scores: Floats) -> Floats:
 
 
 def lifted(taken: Bools) -> Longs:
-    """Return the place of each candidate, int64 [Q, D], from 0, if those that are `taken`, bool [Q, D], come first.
+    """Return the place of each candidate, int64 [Q, D], from 0, if `taken` ones, bool [Q, D], come first.
 
-    The others follow; both groups keep their order.
+    The other candidates follow; both groups keep their order.
     """
     return np.argsort(np.argsort(~taken, axis=1, kind="stable"), axis=1)
 

@@ -25,7 +25,7 @@ from hybridrec import (
 from hybridrec_sessions.recency import Decay, decayed, latest
 
 _CELLS = 1 << 23
-"""Number of entries, of queries times items or of neighbours' items, that are in memory at a time."""
+"""Number of entries in memory at a time, in a block of queries x items or of the items of neighbours."""
 
 
 class VSKNNOptions(Options):

@@ -30,7 +30,7 @@ class NaiveBayesOptions(Options):
     """Options of `naive-bayes`: the smoothing of counts, and the weight of an id's own frequency."""
 
     smoothing: float = Field(0.3, gt=0)
-    """Number of imaginary users, with items in the overall shares, that are added to those of each tag (or item)."""
+    """Number of imaginary users, with items in the overall shares, added to the users of each tag (or item)."""
     prior: float = Field(1.0, ge=0)
     """Weight of the frequency of a tag (or item) itself; 0 treats all as equally frequent."""
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from hybridrec import Run
 
 MOST_ITEMS = 100_000
-"""Largest number of items on a map; if there are more, it has those that most queries contain, shown or hidden."""
+"""Largest number of items on a map; if there are more, it has the items in most queries, shown or hidden."""
 FEWEST_ITEMS = 5
 CLUSTERS = 8
 PERPLEXITY = 30.0
@@ -240,7 +240,10 @@ def _component(recommender: Recommender, label: str) -> Component:
 
 
 def _placed(run: Run, label: str, space: str) -> Floats | None:
-    """Return the points of the run's map, float32 [N, 2]; None if there is none of vectors with the digest `space`."""
+    """Return the points of the run's map, float32 [N, 2]; None without a map, or if it shows other vectors.
+
+    `space` is the digest of the vectors to show.
+    """
     if label not in run.maps:
         return None
     try:
