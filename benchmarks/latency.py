@@ -51,7 +51,7 @@ BLOCK, QUERIES = 32, 64
 ROUNDS = 3
 """Rounds of which the one with the lowest median counts: other programs can only add to CPU time."""
 BLEND = ("als", "item-knn", "popularity")
-"""The components of a blend, each a generator and a scorer of it."""
+"""Components of the blend, in which each is both a generator and a scorer."""
 OPTIONS: Mapping[str, Mapping[str, Any]] = {
     "als": {"iterations": 1},
     "approximate": {"uses": "als", "recall": 0.5},

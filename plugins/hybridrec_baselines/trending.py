@@ -90,7 +90,7 @@ class Trending(DenseModel):
         return {"share": self._share, "bins": self._bins, "active": self._active} | pack_csr(self._counts, "counts")
 
     def restore(self, state: State) -> Self:
-        """Take the overall shares, the bins, and their users from `state`; return self."""
+        """Take the overall shares, the bins of time, and the users of each bin from `state`; return self."""
         self._share, self._bins, self._active = state["share"], state["bins"], state["active"]
         self._counts = unpack_csr(state, "counts")
         return self

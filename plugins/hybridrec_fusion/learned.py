@@ -89,7 +89,7 @@ class LearnedRanker(Guarded, Generic[M]):
         return self
 
     def learn_from(self, validation: Validation, queries: QueryBatch, pool: Pool) -> None:
-        """Learn a model without each part of the users in turn, judge it on that part, and set `verdicts`."""
+        """Learn a model for each part of the users, from the other parts, judge it on that part, and set `verdicts`."""
         examples, answered = self.examples(validation, queries, pool)
         gains = np.full(len(validation), np.nan)
         self.models = []

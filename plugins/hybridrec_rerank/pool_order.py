@@ -42,7 +42,7 @@ def unit_range(scores: Floats) -> Floats:
 
 
 def lifted(taken: Bools) -> Longs:
-    """Return the place of each candidate, int64 [Q, D], from 0, if `taken` ones, bool [Q, D], come first.
+    """Return the place of each candidate, int64 [Q, D], from 0, if the `taken` ones, bool [Q, D], come first.
 
     The other candidates follow; both groups keep their order.
     """
