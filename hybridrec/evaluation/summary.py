@@ -218,10 +218,11 @@ def _gain(row: Comparison) -> str:
 
 
 def _exceptions(report: Report, lead: Comparison) -> str:
-    """Write the end of the opening sentence, on the segments whose verdict differs from the verdict over all queries.
+    """Write the clause that closes the opening sentence: segments whose verdict is not that over all queries.
 
-    If the variant wins over all queries, the segments in which it does not win are named. Otherwise the segments in
-    which it wins are named and, unless it loses over all queries, the segments in which it loses, too.
+    If the variant wins over all queries, the clause names the segments in which it does not win, or says that it wins
+    in every one. If nothing is decided, it names those in which the variant wins or loses; if the variant loses, those
+    in which it wins. The clause is empty if there is nothing to name, or if there are fewer than two segments.
     """
     pair = (lead.control, lead.variant, lead.metric)
     rows = [row for row in report.comparison if (row.control, row.variant, row.metric) == pair and row.segment != ALL]

@@ -209,10 +209,10 @@ class Pool:
         return again
 
     def ranked(self, final: Floats, **extras: Floats) -> Pool:
-        """Return the same pool with `final`, float32 [Q, K], which slates show as scores, and with further `extras`.
+        """Return a new pool with the same candidates, `final` (float32 [Q, K]) as their scores, and `extras` added.
 
-        Padding becomes NaN. An array that has NaN there already is not copied, so the caller must not write to it
-        afterwards.
+        `final` becomes NaN at padding, in a copy. If it is NaN there already it is kept without a copy, so the caller
+        must not write to it afterwards.
         """
         final = np.ascontiguousarray(final, np.float32)
         if not np.isnan(final.reshape(-1)[self.padding]).all():

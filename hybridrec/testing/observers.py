@@ -66,7 +66,7 @@ class ObserverContract(PluginContract):
         ]
 
     def test_being_made_does_nothing(self, options: Mapping[str, Any]) -> None:
-        """Require that no file is written before the first event, since `hybridrec check` makes an instance, too."""
+        """Require that making an observer writes no file: `hybridrec check` makes one as well, without a run."""
         with _elsewhere() as place:
             self.observer(self.options(options))
             assert not [*place.iterdir()], "a file was written before the first event"

@@ -79,7 +79,7 @@ class Popularity(DenseModel):
         return self
 
     def seconds(self, data: Dataset) -> float:
-        """Estimate the seconds in which the interactions are counted."""
+        """Estimate how many seconds a fit takes: it counts the interactions once."""
         return 1e-7 * len(data.interactions.ids)
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:

@@ -73,7 +73,7 @@ class Trending(DenseModel):
         return self
 
     def seconds(self, data: Dataset) -> float:
-        """Estimate the seconds in which the interactions are sorted by time and counted."""
+        """Estimate how many seconds a fit takes: it sorts the interactions by time, and counts them."""
         return 2e-6 * len(data.interactions.ids)
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:

@@ -121,7 +121,7 @@ class Content(ContentModel):
         return self
 
     def seconds(self, data: Dataset) -> float:
-        """Estimate the seconds in which the content of all items is read."""
+        """Estimate how many seconds a fit takes: it reads the content of all items once."""
         return 1e-5 * len(data.items)
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:

@@ -196,7 +196,7 @@ class ALS(ColumnModel, VectorModel):
         return 4 * rows * self.config.factors + 24 * entries
 
     def seconds(self, data: Dataset) -> float:
-        """Estimate the seconds of all iterations, each of which reads every entry of the training matrix."""
+        """Estimate how many seconds a fit takes: each iteration reads every entry of the training matrix."""
         entries = sum(data.user_matrix(kind).nnz for kind in self.kinds_of(data))
         return 8e-9 * self.config.iterations * self.config.factors * entries
 

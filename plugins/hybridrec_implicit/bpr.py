@@ -91,7 +91,7 @@ class BPR(ColumnModel, VectorModel):
         return 4 * rows * (self.config.factors + 1) + 12 * entries
 
     def seconds(self, data: Dataset) -> float:
-        """Estimate the seconds of all iterations, each of which takes one step for every entry."""
+        """Estimate how many seconds a fit takes: each iteration takes one step for every entry."""
         entries = sum(data.user_matrix(kind).nnz for kind in self.kinds_of(data))
         return 4e-9 * self.config.iterations * self.config.factors * entries
 

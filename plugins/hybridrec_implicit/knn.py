@@ -104,7 +104,7 @@ class ItemKNN(ColumnModel, DenseModel):
         return 40 * columns * self.config.neighbours + 24 * entries
 
     def seconds(self, data: Dataset) -> float:
-        """Estimate the seconds in which all pairs of columns with a common user are counted."""
+        """Estimate how many seconds a fit takes: it counts all pairs of columns with a common user."""
         lengths = sum(np.diff(data.user_matrix(kind).indptr).astype(np.float64) for kind in self.kinds_of(data))
         return 1e-8 * float(np.square(lengths).sum())
 

@@ -219,7 +219,7 @@ class LightFM(VectorModel):
         return 8 * columns * (self.config.dim + 1) + 16 * views * entries
 
     def seconds(self, data: Dataset) -> float:
-        """Estimate the seconds of all epochs: one step for each interaction, over all features of its user.
+        """Estimate how many seconds a fit takes: one step for each interaction and epoch, over all features of a user.
 
         Titles are assumed to have four tokens.
         """

@@ -45,7 +45,7 @@ class Ease(LinearModel):
         return solve.peak_bytes(rows, columns.n_predicted)
 
     def seconds(self, data: Dataset) -> float:
-        """Estimate the seconds of the smaller of the two systems: its inverse, and the products that fill it."""
+        """Estimate how many seconds a fit takes: the inverse of the smaller system, and what fills it."""
         _, rows = Columns.learn(data, self.config)
         small, large = sorted(rows.shape)
         return 5e-11 * (small**3 + small**2 * large) + 1e-7 * rows.nnz

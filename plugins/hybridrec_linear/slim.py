@@ -74,7 +74,7 @@ class Slim(SparseLinearModel):
         return 40 * pairs + 32 * _CELLS
 
     def seconds(self, data: Dataset) -> float:
-        """Estimate the seconds of all pairs of columns with a common row, and of a small system for each column."""
+        """Estimate how many seconds a fit takes: pairs of columns with a common row, and a system for each column."""
         columns, rows = Columns.learn(data, self.config)
         pairs = float((np.diff(rows.indptr).astype(np.float64) ** 2).sum())
         return 2e-8 * pairs + 6e-8 * len(columns.ids) * min(self.config.neighbours, len(columns.ids)) ** 2

@@ -68,7 +68,7 @@ class P3Alpha(SparseLinearModel):
         return 3 * 8 * rows.nnz + 40 * steps + 2 * 8 * len(columns.ids) * self.config.neighbours
 
     def seconds(self, data: Dataset) -> float:
-        """Estimate the seconds in which all walks from a column over a row to another column are computed."""
+        """Estimate how many seconds a fit takes: all walks from a column over a row to another one."""
         _, rows = Columns.learn(data, self.config)
         return 8e-8 * float((np.diff(rows.indptr).astype(np.float64) ** 2).sum())
 

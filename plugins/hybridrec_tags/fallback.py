@@ -181,7 +181,7 @@ class TagFallback(DenseModel):
         return 3 * 8 * min(pairs, n_tags * (n_items + n_tags + n_items))
 
     def seconds(self, data: Dataset) -> float:
-        """Estimate the seconds in which common occurrences of tags and items are counted."""
+        """Estimate how many seconds a fit takes: it counts common occurrences of tags and items."""
         return 1e-6 * (data.user_matrix("tags").nnz + data.item_matrix("tags").nnz) + 1e-7 * len(data.interactions.ids)
 
     def scores(self, queries: QueryBatch, target: Target) -> Floats:

@@ -177,7 +177,7 @@ class Word2Vec(SpaceModel):
         return 16 * space.size * self.config.dim + 48 * tokens + 100 * space.size
 
     def seconds(self, data: Dataset) -> float:
-        """Estimate the seconds of all epochs, each of which passes over every token; titles are assumed to have ten."""
+        """Estimate how many seconds a fit takes: each epoch passes over every token; titles are assumed to have ten."""
         fields = self._fields_of(data)
         entities = sum(data.user_matrix(kind).nnz for kind in data.targets[1:] if kind in fields)
         tokens = len(data.interactions.ids) + entities + 10 * len(data.users) * ("title" in fields)

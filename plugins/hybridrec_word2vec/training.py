@@ -65,7 +65,7 @@ def train(sentences: Sentences, options: Word2VecOptions, seed: int, report: Cal
 
 
 def _train_from_files(model: Trainer, sentences: Sentences, **how: Any) -> None:
-    """Train one pass at a time from a file of shuffled sentences, at the learning rates of one continuous training."""
+    """Train pass by pass, each from a newly shuffled file, at the learning rates of one continuous training."""
     rates = np.linspace(model.alpha, model.min_alpha, model.epochs + 1).tolist()
     with TemporaryDirectory() as folder:
         file = Path(folder, "sentences.txt")
