@@ -41,7 +41,7 @@ _NEEDS: dict[UserField, Field] = {
 class LightFMOptions(SimilarityOptions):
     """Options of `lightfm`: the fields that describe users and items, the loss, and the steps of training.
 
-    Biases (that of an item is its popularity) belong to the inner product alone; other similarities leave them out.
+    Only the inner product has biases, of which the bias of an item is its popularity; other similarities lack them.
     """
 
     loss: Literal["warp", "bpr", "logistic", "warp-kos"] = "warp"

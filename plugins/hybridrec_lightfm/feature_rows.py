@@ -53,7 +53,8 @@ class UserSpace:
     def rows(self, queries: QueryBatch, only: Sequence[UserField] | None = None) -> Sparse:
         """Return the features of queries: csr float32 [Q, sum of widths].
 
-        If `only` is given, all fields that it does not name are empty. The weights of every other known field sum to 1.
+        If `only` is given, all fields that it does not name are empty. In every other field that a query has, the
+        weights of its features sum to 1.
         """
         return stack_columns(
             [

@@ -109,7 +109,7 @@ class RecencyFrequency(Scorer):
         return values
 
     def _before(self, ids: Ints, times: Doubles) -> Longs:
-        """Count the interactions with each candidate before a query's time: int64 [Q, K] for ids [Q, K], times [Q]."""
+        """Count the interactions with each candidate `ids`, [Q, K], before its query's `times`, [Q]: int64 [Q, K]."""
         places = np.searchsorted(self._distinct, times)[:, None]
         return np.searchsorted(self._keys, self._key(ids, places)) - self._starts[ids]
 
