@@ -4,6 +4,7 @@ password.
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -31,17 +32,30 @@ BEGIN = {"sqlite": ("PRAGMA query_only = ON", "BEGIN")}
 """Dialect not among `SNAPSHOTS` -> statements that begin a transaction in which all queries see the same data."""
 TABLE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
 """Name of a table, with or without its schema; any other text is a query."""
+_SECRET = r"(?:pass|pwd|secret|token|credential|jwt|signature|key(?!space))"
+SECRET_NAME = re.compile(rf"{_SECRET}|^(?:pw|sig)$", re.IGNORECASE)
+"""Part of the name of a parameter that holds a password or the like."""
+SECRET_PAIR = re.compile(
+    rf"[\w .-]*{_SECRET}[\w .-]*=\s*"
+    r"""(?:\{(?:[^}]|\}\})*(?:\}|$)|"(?:[^"]|"")*"|'(?:[^']|'')*')?[^;]*""",
+    re.IGNORECASE,
+)
+"""Name and value of a password within the value of a parameter, such as `PWD={...}` in one for ODBC."""
+SECRET_IN_URL = re.compile(r"(?<=://)([^/\s:@]*):\S*@")
+"""User and password of a URL within the value of a parameter."""
 
 
 @dataclass(frozen=True, slots=True)
 class Database:
     """Open connection to a database.
 
-    place: address without user, password and options
+    place: address to be shown, without user, password and options
+    identity: digest of the address with its user and options, but without passwords
     """
 
     connection: Connection
     place: str
+    identity: str
 
     def batches(self, query: str, size: int) -> Iterator[tuple[list[str], Sequence[Any]]]:
         """Yield the result of a query in batches, each with the names of the columns and up to `size` rows.
@@ -100,12 +114,39 @@ def connected(database: Secret | Path) -> Iterator[Database]:
             connection = connection.execution_options(**SNAPSHOTS.get(dialect, {}))
             for statement in BEGIN.get(dialect, ()):
                 connection.exec_driver_sql(statement)
-            place = address.set(username=None, password=None, query={}).render_as_string()
-            yield Database(connection, place)
+            yield Database(connection, place_of(address), identity_of(address))
             connection.rollback()
     except SQLAlchemyError as error:
         where = f"the database that {database} names" if isinstance(database, Secret) else database
         raise DataError(f"{where} cannot be read: {reason(error)}") from None
+
+
+def place_of(address: URL) -> str:
+    """Return an address to be shown, without user, password and options."""
+    from sqlalchemy import URL
+
+    place = URL.create(address.drivername, host=address.host, port=address.port, database=address.database)
+    return place.render_as_string()
+
+
+def identity_of(address: URL) -> str:
+    """Return a digest of all of an address that may decide which data it leads to.
+
+    Passwords are no part of it, neither the address's own nor those in its options, so that none can be guessed from
+    the digest.
+    """
+    options = {
+        name: [_without_passwords(value) for value in values]
+        for name, values in sorted(address.normalized_query.items())
+        if not SECRET_NAME.search(name)
+    }
+    database = address.database and _without_passwords(address.database)
+    parts = (address.drivername, address.username, address.host, address.port, database, options)
+    return hashlib.blake2b(repr(parts).encode(), digest_size=16).hexdigest()
+
+
+def _without_passwords(text: str) -> str:
+    return SECRET_PAIR.sub("", SECRET_IN_URL.sub(r"\1@", text))
 
 
 def reason(error: Exception) -> str:

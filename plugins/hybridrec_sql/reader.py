@@ -97,7 +97,7 @@ class SqlReader(TableReader):
         return {**results, **self.frames}
 
     def fingerprint(self) -> str | None:
-        """Return a digest of the database's address and the result of `version`.
+        """Return a digest of the database's address, without passwords, and the result of `version`.
 
         Returns None without the option `version`, and if files or frames are read as well.
         """
@@ -110,7 +110,7 @@ class SqlReader(TableReader):
                 rows = [tuple(row) for _, batch in database.batches(query, BATCH) for row in batch]
             except DataError as error:
                 raise DataError(f"data.version: {error}") from None
-            return hashlib.blake2b(repr((database.place, rows)).encode(), digest_size=16).hexdigest()
+            return hashlib.blake2b(repr((database.identity, rows)).encode(), digest_size=16).hexdigest()
 
 
 def _texts(options: Any) -> Iterator[str]:

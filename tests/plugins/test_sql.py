@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from hybridrec import ConfigError, DataError, MissingDependencyError, TableOptions, TableReader
 from hybridrec.secret import redacted
 from hybridrec.testing import ReaderContract
+from hybridrec_sql.database import identity_of, place_of
 from hybridrec_sql.reader import SqlOptions, SqlReader
 from hybridrec_sql.results import Coder, column_of, frame_of, is_ordered
 from tests.data.tables import plays_of
@@ -176,6 +177,57 @@ def test_the_fingerprint_follows_the_version_and_the_database(files, tmp_path):
     assert reader(files, database="plays.db").fingerprint() is None
     beside = {**MAPPING["items"], "path": "songs.csv"}
     assert reader(files, database="plays.db", version=version, items=beside).fingerprint() is None
+
+
+def test_the_fingerprint_follows_the_parameters_of_the_address(files, monkeypatch):
+    made = []
+    for seconds in (5, 6):
+        monkeypatch.setenv("PLAYS", f"sqlite:///{files / 'plays.db'}?timeout={seconds}")
+        made.append(reader(database="env:PLAYS", version="SELECT count(*) FROM plays").fingerprint())
+    assert made[0] != made[1]
+
+
+ODBC = "mssql+pyodbc:///?odbc_connect=" + quote("DRIVER={x};SERVER=staging;UID=ann;PWD=a;DATABASE=db", "")
+
+
+def identity(address):
+    return identity_of(sqlalchemy.make_url(address))
+
+
+@pytest.mark.parametrize(
+    ("address", "other"),
+    [
+        (ODBC, ODBC.replace("staging", "prod")),
+        (ODBC, ODBC.replace("ann", "bob")),
+        (ODBC, ODBC.replace("DATABASE%3Ddb", "DATABASE%3Dother")),
+        ("postgresql://h/db?options=-csearch_path%3Da", "postgresql://h/db?options=-csearch_path%3Db"),
+        ("postgresql:///?service=a", "postgresql:///?service=b"),
+        ("postgresql:///db?host=a&host=b", "postgresql:///db?host=a&host=c"),
+        ("postgresql://ann@h/db", "postgresql://bob@h/db"),
+        ("cassandra://h/db?keyspace=a", "cassandra://h/db?keyspace=b"),
+    ],
+)
+def test_addresses_that_lead_elsewhere_have_another_identity(address, other):
+    assert identity(address) != identity(other)
+
+
+@pytest.mark.parametrize(
+    ("address", "other"),
+    [
+        ("postgresql://ann:a@h/db?service=x", "postgresql://ann:b@h/db?service=x"),
+        ("postgresql://ann@h/db?password=a&sslpassword=b", "postgresql://ann@h/db?password=c"),
+        ("snowflake://ann@h/db?token=a", "snowflake://ann@h/db?private_key=b"),
+        ("x://h/db?proxy=http://ann:a@p", "x://h/db?proxy=http://ann:b/@c@p"),
+        *((ODBC, ODBC.replace("PWD%3Da", quote(pair, ""))) for pair in ("PWD={b;c}}d}", "pwd = b&c=d", "PWD=")),
+    ],
+)
+def test_no_password_is_in_the_identity_of_an_address(address, other):
+    assert identity(address) == identity(other)
+
+
+def test_the_place_shows_neither_user_nor_password_nor_options():
+    address = sqlalchemy.make_url("postgresql://ann:hush@host:5432/db?options=x")
+    assert place_of(address) == "postgresql://host:5432/db"
 
 
 @pytest.mark.parametrize(
