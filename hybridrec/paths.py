@@ -218,7 +218,8 @@ def append(path: Path, content: str) -> None:
             raise StoreError(
                 f"{path} is a link, which is never followed when writing: put the file itself there"
             ) from None
-        raise
+        with writing(path):
+            raise
     with writing(path, faults=True), os.fdopen(descriptor, "ab") as file:
         file.write(content.encode())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -112,6 +113,15 @@ def test_a_file_has_the_permissions_of_any_other(tmp_path):
     (tmp_path / "other").write_text("")
     write_whole(tmp_path / "file", "")
     assert (tmp_path / "file").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+def test_a_disk_that_may_only_be_read_refuses_what_is_added(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(WriteError, match=r"table cannot be written: .*ead-only"):
+        append(tmp_path / "table", "a\n")
 
 
 def test_text_is_added_to_a_file_but_not_through_a_link(tmp_path):

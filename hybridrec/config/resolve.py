@@ -186,7 +186,12 @@ class Checker(Validator):
         Raises MissingDependencyError if an optional library that it needs is not installed.
         """
         cls = self.find("components", use.use, (*path, "use"))
-        options = self.validate(cls.Config, use.options, path)
+        given = dict(use.options)
+        for option, values in (use.choose or {}).items() if isinstance(use, ComponentUse) else ():
+            field = cls.Config.model_fields.get(option)
+            if field is not None and field.is_required() and values:
+                given.setdefault(option, values[0])
+        options = self.validate(cls.Config, given, path)
         spec = ComponentSpec.of(label, use.use if "/" in use.use else "", cls, options, self.registry)
         spec = replace(spec, device=self.device)
         self.require(spec, path)
@@ -215,6 +220,9 @@ class Checker(Validator):
             except ConfigError as error:
                 reason = str(error).partition(": ")[2].partition(": ")[2] or str(error)
                 raise self.fail((*place, index), reason) from None
+        named = {reference.label for reference in map(used_component, options) if reference is not None}
+        if len(named) > 1 or isinstance(getattr(options[0], option, None), Plugin):
+            raise self.fail(place, f"'{option}' names another part of the config, which cannot be chosen")
         choice = OptionChoice(option, tuple(options))
         if len({json_digest(value) for value in choice.values}) < len(values):
             raise self.fail(place, "two of these values are equal")
@@ -237,7 +245,8 @@ class Checker(Validator):
             circle = " uses ".join(f"'{label}'" for label in (*users[users.index(reference.label) :], reference.label))
             raise self.fail((*path, *reference.path), f"a component cannot stand on itself: {circle}")
         spec = replace(spec, base_model=self.with_base_model(components[reference.label], components, users))
-        if spec.create().validates:
+        variants = [spec] if spec.choice is None else [spec.with_choice(i) for i in range(len(spec.choice.options))]
+        if any(variant.create().validates for variant in variants):
             message = f"'{spec.cls.name}' validates what it learns, and '{reference.label}' would have seen the answers"
             raise self.fail((*path, *reference.path), message)
         return spec

@@ -103,7 +103,8 @@ def choice_jobs(specs: Sequence[ComponentSpec], training_part: TrainingPart) -> 
         return []
     assert training_part.validation is not None, "training parts of a fold come with a splitter"
     train = training_part.validation[1].train
-    inner = TrainingPart(training_part.fold, LEVEL, train, train.fingerprint)
+    # A component that stops early by a validation split of its own does so here as in the fit that is chosen for.
+    inner = TrainingPart(training_part.fold, LEVEL, train, train.fingerprint, training_part.splitter)
     return [(variant, inner) for variant in variants]
 
 

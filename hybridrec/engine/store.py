@@ -65,9 +65,12 @@ class Store:
         return self.folder / name[:2] / name
 
     def _use(self, key: str) -> Path:
-        """Return the path of an artifact, and record its key in `touched`."""
+        """Return the path of an artifact, record its key in `touched`, and renew the time of its last use."""
         self.touched.add(key)
-        return self._path(key)
+        path = self._path(key)
+        with suppress(OSError):  # there is none yet, or a store that may only be read
+            os.utime(path, follow_symlinks=False)
+        return path
 
     def __contains__(self, key: str) -> bool:
         return self._use(key).is_file()
@@ -84,8 +87,6 @@ class Store:
             return None
         except OSError as error:
             raise StoreError(f"{path}: cannot be read ({error})") from None
-        with suppress(OSError):  # removed by another process meanwhile, or a store that may only be read
-            os.utime(path)
         return state
 
     def about(self, key: str) -> dict[str, Any] | None:

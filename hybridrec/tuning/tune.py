@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -106,7 +107,8 @@ def tune(
         with observers.told_of_failure():
             work.run(trials or section.trials, seconds or section.seconds)
             tuned = work.finish(opened.text, assignments)
-            place.limit(experiment.config.store.max)
+            for note in place.limit(experiment.config.store.max):
+                warnings.warn(note, RuntimeWarning, stacklevel=2)
         observers.tell(SearchFinished, folder=str(folder), best=tuned.best[0].number)
     finally:
         observers.warn()

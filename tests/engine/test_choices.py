@@ -325,9 +325,23 @@ def test_another_value_than_the_first_must_be_clearly_better():
         ("{choose: {l2: [5]}}", r"choose\.l2: .*at least 2"),
         ("{choose: {l2: [1, 2, 3, 4, 5]}}", r"choose\.l2: .*at most 4"),
         ("{choose: {l2: [1, 2], column_power: [0, 1]}}", r"choose: .*at most 1"),
+        ("{use: approximate, choose: {uses: [pop, noise]}}", r"choose\.uses: 'uses' names another part of the config"),
         ("{use: weighted, choose: {weights: [{a: 1}, {a: 2}]}}", r"'weighted' generates no candidates"),
     ],
 )
 def test_a_choice_that_cannot_be_made_is_refused(experiment, entry, message):
     with pytest.raises(ConfigError, match=message):
         load_experiment(experiment(("ease: {l2: 5}", f"ease: {entry}")), Registry())
+
+
+def test_values_are_compared_with_the_early_stopping_of_the_component(experiment, eager):
+    stopping = "{use: denoising-autoencoder, epochs: 12, batch: 16, patience: 2, choose: {hidden: [2, 6]}}"
+    run = hybridrec.run(
+        experiment(("noise: {use: echo}", f"noise: {stopping}"), LEARNED, ("workers: 2", "workers: 2\nrefit: none"))
+    )
+    assert chosen(run, "noise")["full"]["hidden"] in (2, 6)
+    store = hybridrec.Store.default()
+    stored = [store.about(artifact.key) for artifact in store.artifacts()]
+    notes = [about["notes"] for about in stored if about.get("label") == "noise" and about.get("fold") == "test"]
+    assert len(notes) == 4, "two values, and the chosen one on both levels"
+    assert all("epochs ranked the validation queries best" in note for (note,) in notes)

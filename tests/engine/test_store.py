@@ -329,11 +329,25 @@ def test_the_least_recently_used_go_above_the_limit_but_none_that_was_used(store
     assert AA in later
     (note,) = later.limit(2 * size)
     assert "the 1 artifacts that were not used for longest" in note
-    assert [artifact.key for artifact in store.artifacts()] == [AA, CC]
+    assert [artifact.key for artifact in store.artifacts()] == [CC, AA]
     (_, note) = later.limit(size // 2)
     assert "this run alone needs" in note
     assert [artifact.key for artifact in store.artifacts()] == [AA]
     assert store.limit(10**12) == []
+
+
+@pytest.mark.parametrize(
+    "use", [lambda store: AA in store, lambda store: store.about(AA), lambda store: store.put(AA, STATE)]
+)
+def test_what_another_process_uses_is_not_the_least_recently_used(store, use):
+    now = time.time()
+    for key, age in ((AA, 30), (BB, 20)):
+        store.put(key, STATE)
+        os.utime(store.folder / key[:2] / key, (now - age, now - age))
+    size = store.artifacts()[0].bytes
+    use(Store(store.folder))
+    Store(store.folder).limit(size)
+    assert [artifact.key for artifact in store.artifacts()] == [AA]
 
 
 def test_a_removal_that_fails_is_not_claimed(store, monkeypatch):

@@ -266,9 +266,15 @@ def _events(config: TableOptions, frames: Sequence[pl.DataFrame]) -> pl.DataFram
                 "a weight of 0 there leaves a kind out"
             )
         if config.kinds:
+            if config.weight.dislike is not None and {*config.kinds.values()} - {0, 1}:
+                raise DataError(
+                    f"{main}: `weight.dislike` compares the weights in the data, and `kinds` would change them: give "
+                    "kinds a factor of 0 or 1, or leave `dislike` out"
+                )
             factor = pl.col("kind").replace_strict(config.kinds, return_dtype=pl.Float32)
             weight = pl.col("weight") if "weight" in frame.columns else pl.lit(1.0, pl.Float32)
-            frame = frame.with_columns(weight=weight * factor)
+            # A kind of factor 0 is left out here: later its weight of 0 would be a dislike.
+            frame = frame.filter(factor != 0).with_columns(weight=weight * factor)
         if config.asked:
             frame = frame.with_columns(target=pl.col("kind").is_in(list(config.asked)))
     frame = frame.drop("kind", strict=False)

@@ -213,6 +213,17 @@ def test_kinds_of_events_have_weights_and_negative_ones_are_dislikes(read):
     assert without.interactions.targets is None
 
 
+def test_a_kind_that_is_left_out_is_no_dislike(read):
+    plays = "user,item,what,stars\n1,a,buy,5\n1,b,view,5\n1,c,view,3\n1,d,buy,1\n2,a,buy,4\n"
+    interactions = {"path": "plays.csv", "user": "user", "item": "item", "event": "what", "weight": "stars"}
+    rated = {"interactions": interactions, "weight": {"threshold": 4, "dislike": 2}}
+    data = read({"plays.csv": plays}, **rated, kinds={"buy": 1, "view": 0})
+    assert data.interactions.matrix().sum() == 9
+    assert [data.items.vocabulary.ids[int(code)] for code in data.dislikes.ids] == ["d"]
+    with pytest.raises(DataError, match=r"give kinds a factor of 0 or 1, or leave `dislike` out"):
+        read({"plays.csv": plays}, **rated, kinds={"buy": 1, "view": 0.3})
+
+
 def test_kinds_in_files_of_their_own_are_the_same(read):
     rows = [line.split(",") for line in EVENTS.splitlines()[1:]]
     files = {
