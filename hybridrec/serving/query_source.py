@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from hybridrec.data.io.files import format_of
-from hybridrec.errors import DataError
-from hybridrec.serving.query_table import Places
+from hybridrec.errors import DataError, did_you_mean
+from hybridrec.serving.query_table import NESTED, Places, valid_columns
 
 if TYPE_CHECKING:
     import polars as pl
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 LISTS = ("items", "item_times", "item_weights", "disliked")
 """The columns of a csv file that hold lists, besides the columns of the kinds."""
+
+NUMBERS = ("time", "item_times", "item_weights", "n")
+"""The columns whose values may have fractions; other columns with texts and numbers are columns of ids."""
 
 
 class QuerySource(Protocol):
@@ -84,6 +87,7 @@ class QueryFile:
         self.name = str(path)
         self._format = format_of(path)
         self._lists = {*LISTS, *data.kinds, *(f"entities.{kind}" for kind in data.kinds)}
+        self._valid = valid_columns(data)
         self._separator = separator
         if self._format not in ("parquet", "jsonl", "csv"):
             raise DataError(f"{path}: name a file of queries that ends in .parquet, .jsonl or .csv")
@@ -152,7 +156,33 @@ class QueryFile:
                 raise DataError(
                     f'{self.path}, line {line}: is not an object; right is {{"query": ..., "items": [...]}}'
                 )
-            yield line, row
+            yield line, self._flat(row, line)
+
+    def _flat(self, row: dict[str, Any], line: int) -> dict[str, Any]:
+        """Return a JSON object without inner objects: each of their keys becomes a column `FIELD.NAME`.
+
+        Raises DataError for an unknown key, a column that is there twice, and a `NESTED` field that is not an object.
+        """
+        flat: dict[str, Any] = {}
+        for field, value in row.items():
+            columns = {field: value}
+            if field in NESTED:
+                if not isinstance(value, dict | None):
+                    raise DataError(
+                        f"{self.path}, line {line}: column '{field}': {value!r} is not an object; "
+                        'right is {"NAME": VALUE, ...}'
+                    )
+                columns = {f"{field}.{name}": each for name, each in (value or {}).items()}
+            for column, each in columns.items():
+                name = column.removeprefix("entities.")
+                if name not in self._valid:
+                    raise DataError(
+                        f"{self.path}, line {line}: unknown column '{name}'; {did_you_mean(name, self._valid)}"
+                    )
+                if name in flat:
+                    raise DataError(f"{self.path}, line {line}: the column '{name}' is there twice")
+                flat[name] = each
+        return flat
 
     def _csv_rows(self, file: Iterator[str]) -> Iterator[tuple[int, dict[str, Any]]]:
         reader = csv.reader(file)
@@ -174,7 +204,10 @@ class QueryFile:
         return text.split(self._separator) if name in self._lists else text
 
     def _table(self, numbered: Sequence[tuple[int, dict[str, Any]]]) -> pl.DataFrame:
-        """Return a table of (line, row) pairs; raises DataError for a value that does not fit its column."""
+        """Return a table of (line, row) pairs; raises DataError for a value that does not fit its column.
+
+        The type of a column follows from all its values, so that it does not depend on the order of the rows.
+        """
         import polars as pl
 
         names = dict.fromkeys(name for _, row in numbered for name in row)
@@ -184,13 +217,13 @@ class QueryFile:
         for name in names:
             values = [row.get(name) for _, row in numbered]
             try:
-                columns[name] = pl.Series(name, values, strict=True)
-            except (TypeError, pl.exceptions.PolarsError):
+                columns[name] = pl.Series(name, values, dtype=_dtype(values), strict=True)
+            except (TypeError, OverflowError, pl.exceptions.PolarsError):
                 columns[name] = pl.Series(name, self._as_texts(name, values, numbered))
         return pl.DataFrame(columns)
 
     def _as_texts(self, name: str, values: Sequence[Any], numbered: Sequence[tuple[int, Any]]) -> list[Any]:
-        """Convert a column of ids, or of lists of ids, of which some are numbers and others are texts, to texts.
+        """Convert a column of values, or of lists of them, of which some are numbers and others are texts, to texts.
 
         Raises DataError for any other value; the message names the line.
         """
@@ -199,6 +232,11 @@ class QueryFile:
         def text(value: Any, line: int) -> str | None:
             if value is None or isinstance(value, str):
                 return value
+            if isinstance(value, dict | list):
+                fault = "is neither text nor a number"
+                raise DataError(f"{self.path}, line {line}: column '{name}': {value!r} {fault}")
+            if isinstance(value, float) and name in NUMBERS:
+                return repr(value)
             if isinstance(value, bool) or not isinstance(value, int):
                 raise DataError(f"{self.path}, line {line}: column '{name}': {value!r} does not fit the other values")
             return str(value)
@@ -209,6 +247,29 @@ class QueryFile:
                 raise DataError(f"{self.path}, line {line}: column '{name}': {value!r} is not a list, as others are")
             texts.append([text(each, line) for each in value] if isinstance(value, list) else text(value, line))
         return texts
+
+
+def _dtype(values: Sequence[Any]) -> pl.DataType:
+    """Return the type of a column of JSON values, or of lists of them; raises TypeError if no type fits all of them.
+
+    Whole numbers among which there is a number with a fraction are of type Float64.
+    """
+    import polars as pl
+
+    listed = {isinstance(value, list) for value in values if value is not None}
+    inner = (each for value in values for each in (value if isinstance(value, list) else (value,)))
+    kinds = frozenset(type(each) for each in inner if each is not None)
+    dtypes: dict[frozenset[type], pl.DataType] = {
+        frozenset(): pl.Null(),
+        frozenset({str}): pl.String(),
+        frozenset({bool}): pl.Boolean(),
+        frozenset({int}): pl.Int64(),
+        frozenset({float}): pl.Float64(),
+        frozenset({int, float}): pl.Float64(),
+    }
+    if kinds not in dtypes or len(listed) > 1:
+        raise TypeError("no type fits all values")
+    return pl.List(dtypes[kinds]) if True in listed else dtypes[kinds]
 
 
 def _counted(unit: str, start: int) -> Places:

@@ -84,6 +84,14 @@ def encode_table(
     return EncodedTable(names, batch, ~(states_items | states_entities | (text != "").to_numpy()), table.lengths())
 
 
+def valid_columns(data: Dataset) -> list[str]:
+    """Return the names of the columns that a table of queries on a dataset may have, once `NESTED` fields are flat."""
+    valid = [*FIELDS, *data.kinds]
+    for field, features in (("user_features", data.users.features), ("context", data.interactions.context)):
+        valid += [] if features is None else [f"{field}.{name}" for name in features.types]
+    return valid
+
+
 def _flat(frame: pl.DataFrame, data: Dataset, table: str) -> pl.DataFrame:
     """Return the table without struct columns: each of their fields becomes a column `FIELD.NAME`.
 
@@ -106,9 +114,7 @@ def _flat(frame: pl.DataFrame, data: Dataset, table: str) -> pl.DataFrame:
             if name in columns:
                 raise DataError(f"{table}: the column '{name}' is there twice")
             columns[name] = values
-    valid = [*FIELDS, *data.kinds]
-    for field, features in (("user_features", data.users.features), ("context", data.interactions.context)):
-        valid += [] if features is None else [f"{field}.{name}" for name in features.types]
+    valid = valid_columns(data)
     for name in columns:
         if name not in valid:
             raise DataError(f"{table}: unknown column '{name}'; {did_you_mean(name, valid)}")

@@ -7,6 +7,7 @@ import pytest
 
 from hybridrec import DataError
 from hybridrec.serving.query_source import AllUsers, QueryFile
+from hybridrec.serving.query_table import encode_table
 from hybridrec.testing import toy_dataset
 
 DATA = toy_dataset()
@@ -81,8 +82,89 @@ def test_ids_that_are_numbers_and_texts_are_texts(tmp_path):
     with pytest.raises(DataError, match=r"line 1: column 'query': 1 is not a list, as others are"):
         list(QueryFile(path, DATA).parts(5, 0))
     path.write_text('{"query": 1}\n{"query": {"a": 2}}\n')
-    with pytest.raises(DataError, match=r"line 2: column 'query': \{'a': 2\} does not fit the other values"):
+    with pytest.raises(DataError, match=r"line 2: column 'query': \{'a': 2\} is neither text nor a number"):
         list(QueryFile(path, DATA).parts(5, 0))
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Reads rows that are written as JSON Lines, in one part or in parts of a size."""
+
+    def parts(rows, size=100):
+        path = tmp_path / "queries.jsonl"
+        path.write_text("\n".join(map(json.dumps, rows)))
+        return list(QueryFile(path, DATA).parts(size, 0))
+
+    return parts
+
+
+def encoded(parts):
+    """Returns the encoded queries of each part."""
+    return [encode_table(rows, DATA, places, refuse_unknown=True).batch for rows, places in parts]
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "second"),
+    [
+        ("item_weights", [1, 2], [2.5, 0.5]),
+        ("item_weights", [1, 0.5], None),
+        ("item_times", [1_700_000_000, 1], [1_700_000_000.75, 2]),
+        ("time", 1_700_000_000, 1_700_000_000.5),
+    ],
+)
+def test_fractions_survive_in_any_order_of_the_rows(read, name, first, second):
+    items = ["item 03", "item 05"]
+    rows = [{"query": "a", "items": items, name: first}, {"query": "b", "items": items, name: second}]
+    for order in (rows, rows[::-1]):
+        for size in (1, 2):
+            tables = [table for table, _ in read(order, size)]
+            assert [value for table in tables for value in table[name].to_list()] == [row[name] for row in order]
+
+
+def test_keys_that_only_later_rows_have_are_read(read):
+    rows = [
+        {"query": "a", "context": {"device": "phone"}, "entities": None},
+        {"query": "b", "context": {"device": "phone", "budget": 3.5}},
+        {"query": "c", "context": {"budget": 2}},
+    ]
+    for order, budgets in ((rows, [-1, 3.5, 2]), (rows[::-1], [2, 3.5, -1])):
+        (batch,) = encoded(read(order))
+        values = batch.context.columns["budget"].values
+        assert [-1 if value != value else value for value in values.tolist()] == budgets
+        assert batch.context.columns["device"].values.sum() == 2
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"context": {"devise": "tv"}}, "unknown column 'context.devise'"),
+        ({"context": {"devise": None}}, "unknown column 'context.devise'"),
+        ({"entities": {"itemz": ["a"]}}, "unknown column 'itemz'"),
+        ({"itemz": []}, "unknown column 'itemz'"),
+        ({"context": "tv"}, "column 'context': 'tv' is not an object"),
+        ({"context": {"device": "tv"}, "context.device": "tv"}, "the column 'context.device' is there twice"),
+        ({"items": [2.5]}, "column 'items': 2.5 is not an id"),
+        ({"items": [True]}, "column 'items': True does not fit the other values"),
+        ({"query": 2.5}, "column 'query': 2.5 is not an id"),
+    ],
+)
+def test_a_wrong_key_or_id_is_refused_wherever_it_stands(read, row, message):
+    right = {"query": 1, "items": [1], "context": {"device": "phone"}}
+    for order, line in (([right, {"query": 2, **row}], 2), ([{"query": 2, **row}, right], 1)):
+        with pytest.raises(DataError) as told:
+            encoded(read(order))
+        assert f"line {line}: {message}" in str(told.value)
+
+
+def test_times_are_texts_or_numbers_with_fractions(read):
+    rows = [{"query": "a", "time": "1970-01-02"}, {"query": "b", "time": 1_700_000_000.5}]
+    (batch,) = encoded(read(rows))
+    assert batch.times.tolist() == [86_400, 1_700_000_000.5]
+
+
+def test_ids_beyond_64_bits_are_texts(read):
+    ((rows, _),) = read([{"query": 2**70}, {"query": 1}])
+    assert rows["query"].to_list() == [str(2**70), "1"]
 
 
 @pytest.mark.parametrize(
