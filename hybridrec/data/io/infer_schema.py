@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,8 @@ def infer_schema(paths: Sequence[Path], folder: Path, hints: SchemaHints | None 
     hints = hints or SchemaHints()
     given = hints.user is not None or hints.item is not None
     files = [inspect_file(path, folder, header=hints.header, columns_given=given) for path in paths]
+    called = Counter(path.name for path in paths)
+    files = [replace(file, shares_name=called[file.path.name] > 1) for file in files]
     main, user, item, reasons = find_interactions(files, hints)
     interactions, more, unused = _interactions(main, user, item, hints)
     mapping: dict[str, Any] = {"interactions": interactions}

@@ -30,18 +30,22 @@ TRIPLET = ("user", "item", "count")
 
 @dataclass(frozen=True, slots=True)
 class InspectedFile:
-    """A file of unknown role: its options, its rows, and the profiles of its columns."""
+    """A file of unknown role: its options, its rows, and the profiles of its columns.
+
+    shares_name: True if another file, in another folder, is called the same
+    """
 
     path: Path
     options: dict[str, Any]
     frame: pl.DataFrame
     profiles: dict[str, ColumnProfile]
     notes: tuple[str, ...] = ()
+    shares_name: bool = False
 
     @property
     def name(self) -> str:
-        """The name of the file, for messages."""
-        return self.path.name
+        """The name of the file, for messages; with its folder if another file is called the same."""
+        return str(self.options["path"]) if self.shares_name else self.path.name
 
     def keys(self, column: str) -> Vocabulary:
         """Return the distinct values of a column, or the distinct entries of its lists."""

@@ -71,12 +71,13 @@ def find_interactions(
             "--item COLUMN"
         )
 
-    best = {}
-    for file in {id(file): file for file, *_ in readings}.values():
-        best[file.name] = max((r for r in readings if r[0] is file), key=lambda r: r[1].score + r[2].score)
+    best = [
+        max((r for r in readings if r[0] is file), key=lambda r: r[1].score + r[2].score)
+        for file in {id(file): file for file, *_ in readings}.values()
+    ]
     # Of files whose evidence is about equal, the longest one is taken, since interactions outnumber descriptions.
-    clearest = max(_clearness(*reading) for reading in best.values())
-    alike = [reading for reading in best.values() if _clearness(*reading) > clearest - 1.0]
+    clearest = max(_clearness(*reading) for reading in best)
+    alike = [reading for reading in best if _clearness(*reading) > clearest - 1.0]
     file, user, item = max(alike, key=lambda reading: (len(reading[0].frame), _clearness(*reading)))
     own = [reading for reading in readings if reading[0] is file]
     item = _settle("item", item, [i for _, u, i in own if u.column == user.column], file, hints)

@@ -154,7 +154,9 @@ def place_file(
     if len(entry) == len(file.options) + 1:
         return [], [f"{file.name} is not used: it names {owner}s, and nothing in it describes them"]
     if len(entry) <= len(place.get(title, {})):
-        return [], [f"{file.name} is not used: {Path(place[title]['path']).name} describes more of the {owner}s"]
+        other = place[title]["path"]
+        other = other if file.shares_name else Path(other).name
+        return [], [f"{file.name} is not used: {other} describes more of the {owner}s"]
     place[title] = entry
     named = texts_in({k: v for k, v in entry.items() if k not in file.options})
     left = [n for n in file.profiles if n not in named]

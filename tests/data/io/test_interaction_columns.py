@@ -26,3 +26,15 @@ def test_unknown_columns_and_files_are_refused_with_those_that_are_there(tmp_pat
         infer_schema([path], tmp_path, SchemaHints(item="sogn"))
     with pytest.raises(DataError, match=r"other.csv is not among the files"):
         infer_schema([path], tmp_path, SchemaHints(interactions=tmp_path / "other.csv"))
+
+
+@pytest.mark.parametrize("order", [("x", "y"), ("y", "x")])
+def test_files_that_are_called_the_same_are_told_apart(tmp_path, order):
+    for folder, count in (("x", 3000), ("y", 100)):
+        (tmp_path / folder).mkdir()
+        rows = [(f"u{k % 20}", f"s{k * 7 % 33}", k % 5 + 1) for k in range(count)]
+        (tmp_path / folder / "data.csv").write_bytes(table("user", "song", "rating", rows=rows))
+    schema = infer_schema([tmp_path / folder / "data.csv" for folder in order], tmp_path)
+    assert schema.mapping["interactions"]["path"] == "x/data.csv"
+    assert "interactions are the rows of x/data.csv (3,000 rows)" in schema.reasons
+    assert "y/data.csv is not used: interactions come from x/data.csv" in schema.notes
