@@ -15,7 +15,21 @@ import polars as pl
 from benchmarks import peers, synthetic
 from benchmarks.synthetic import Size
 from benchmarks.timing import Work, race
-from hybridrec import BatchRecommender, Component, Dataset, Generator, Query, Registry, Tables, assemble, load
+from hybridrec import (
+    PADDING,
+    BatchRecommender,
+    Component,
+    Dataset,
+    Floats,
+    Generator,
+    Ints,
+    Query,
+    Registry,
+    Slate,
+    Tables,
+    assemble,
+    load,
+)
 from hybridrec.inference.pipelines import GeneratorLayout, PipelineLayout
 from hybridrec.inference.pipelines import assemble as assemble_pipeline
 from hybridrec.inference.servable import PluginSource, ServableRun, served_data
@@ -32,6 +46,8 @@ BLEND: Mapping[str, Mapping[str, Any]] = {**ALONE, "item-knn": {}, "popularity":
 """Three models with their options, each a generator, blended by equal weights."""
 PLACES, PARTS, SLICE = 100, 10_000, 10_000
 """Numbers of places of a slate, of queries in a part file, and of users in a call of `recommend`."""
+ALIKE = 1e-5
+"""Largest difference of the scores of one item in a part and in memory, relative to scores above 1."""
 AGREE = 0.98
 """Smallest share of the ids of implicit that ours must contain; it is below 1 as ties may be cut off differently."""
 
@@ -53,11 +69,11 @@ def _measure(size: Size, models: Mapping[str, Mapping[str, Any]]) -> Work:
         answer, recommender = BatchRecommender(bundle, n=PLACES), load(bundle)
         people = [Query(user=user) for user in data.users.vocabulary.ids]
         output = Path(folder) / "out"
-        slates: list[np.ndarray] = []
+        slates: list[Slate] = []
 
         def in_memory() -> None:
             asked = (people[start : start + SLICE] for start in range(0, len(people), SLICE))
-            slates[:] = [recommender.recommend(queries, PLACES).ids for queries in asked]
+            slates[:] = [recommender.recommend(queries, PLACES) for queries in asked]
 
         def in_parts() -> None:
             shutil.rmtree(output, ignore_errors=True)
@@ -69,8 +85,8 @@ def _measure(size: Size, models: Mapping[str, Mapping[str, Any]]) -> Work:
         name = f"{' + '.join(models)}: {size.users:,} users x {PLACES} of {size.items:,} items"
         work = race(name, "user", size.users, ways, repeats=3 if size.users <= 2_000 else 1)
         written = pl.concat(pl.read_parquet(file, glob=False) for file in sorted(output.glob("part-*.parquet")))
-        served = np.concatenate(slates)
-        assert written["id"].to_list() == data.items.vocabulary.decode(served[served >= 0]).to_list()
+        served = np.concatenate([slate.ids for slate in slates])
+        swapped = _swapped(written, served, np.concatenate([slate.scores for slate in slates]), data)
         if len(models) == 1:
             theirs = ways["implicit, its batch call"]()[0]  # type: ignore[index]
             shared = np.mean([len(np.intersect1d(ours, other)) for ours, other in zip(served, theirs, strict=True)])
@@ -79,7 +95,23 @@ def _measure(size: Size, models: Mapping[str, Mapping[str, Any]]) -> Work:
         work.ways["batch, into Parquet"].facts["MB written"] = sum(f.stat().st_size for f in output.iterdir()) / 1e6
     work.ratio("batch, into Parquet", "recommend, in memory", "≤ 1.10")
     work.note("load average at the end", os.getloadavg()[0])
+    work.note("places with another item of the same score", swapped)
     return work
+
+
+def _swapped(written: pl.DataFrame, served: Ints, scores: Floats, data: Dataset) -> int:
+    """Count the places of the parts that hold another item than the slates in memory.
+
+    Sums of floating-point numbers depend on the number of queries that are answered at once, so that items whose scores
+    are alike may change places. Raises AssertionError if any other place differs.
+
+    served, scores: ids int32 [Q, K] and scores float32 [Q, K] of the slates, PADDING in places that are empty
+    """
+    shown = served != PADDING
+    other = (written["id"].cast(pl.String) != data.items.vocabulary.decode(served[shown])).to_numpy()
+    alike = np.isclose(written["score"].to_numpy(), scores[shown], rtol=ALIKE, atol=ALIKE, equal_nan=True)
+    assert alike.all(), "parts hold other scores than slates in memory"
+    return int(other.sum())
 
 
 def _write(path: Path, data: Dataset, models: Mapping[str, Mapping[str, Any]]) -> None:
