@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -34,7 +33,9 @@ class Doubts:
     def __init__(self, experiment: CheckedExperiment, data: Dataset) -> None:
         """Start with the doubts about the data as a whole."""
         self.experiment = experiment
-        self.lines = list(_of_times(data))
+        self.of_data = list(_of_times(data))
+        self.of_folds: dict[str, str] = {}
+        """The first doubt about each option, by its place in the config; other folds would only change its numbers."""
         self.asked: Counter[str] = Counter()
         """Number of queries by the fields that they have."""
         self.segments: Counter[str] = Counter()
@@ -54,18 +55,15 @@ class Doubts:
             self.ignorant.update(segments[fields == NOTHING].tolist())
         before, after = len(fold.train.interactions.ids), len(thinned.train.interactions.ids)
         if after < THINNED * before:
-            self._tell(f"k_core leaves {after:,} of the {before:,} interactions of the training part")
+            line = f"k_core leaves {after:,} of the {before:,} interactions of the training part"
+            self.of_folds.setdefault("k_core", line)
         for spec in self.experiment.components.values():
-            for line in _of_options(spec, thinned.train):
-                self._tell(line)
+            for place, line in _of_options(spec, thinned.train):
+                self.of_folds.setdefault(place, f"{place}: {line}")
 
     def told(self) -> tuple[str, ...]:
         """Return all doubts as sentences; those about queries come last."""
-        return (*self.lines, *self._of_queries(), *self._of_scenarios())
-
-    def _tell(self, line: str) -> None:
-        if line not in self.lines:  # the next fold says the same
-            self.lines.append(line)
+        return (*self.of_data, *self.of_folds.values(), *self._of_queries(), *self._of_scenarios())
 
     def _of_queries(self) -> Iterator[str]:
         """Yield a sentence if there are queries of which nothing is known; it has their number in each segment."""
@@ -93,10 +91,11 @@ class Doubts:
 def _of_times(data: Dataset) -> Iterator[str]:
     """Yield a sentence about the times of interactions if all are in 1970, or all within one day."""
     times = data.interactions.times
-    if times is None or len(times) < 2:
+    if times is None or np.isfinite(times).sum() < 2:
         return
     first, last = float(np.nanmin(times)), float(np.nanmax(times))
-    shown = [datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M") for time in (first, last)]
+    # Readers may give any year, and `datetime` ends at 9999.
+    shown = [str(np.datetime64(int(time), "m")).replace("T", " ") for time in (first / 60, last / 60)]
     if first >= 0 and last < YEAR_1971:
         yield (
             f"all {len(times):,} times are from {shown[0]} to {shown[1]}, soon after 1970: if they are not in "
@@ -109,8 +108,8 @@ def _of_times(data: Dataset) -> Iterator[str]:
         )
 
 
-def _of_options(spec: ComponentSpec, train: Dataset) -> Iterator[str]:
-    """Yield a sentence about each option of a component that has too large a value for the training part."""
+def _of_options(spec: ComponentSpec, train: Dataset) -> Iterator[tuple[str, str]]:
+    """Yield (place in the config, sentence) for each option of a component that is too large for the training part."""
     history = train.interactions
     if not len(history.ids):
         return
@@ -120,13 +119,13 @@ def _of_options(spec: ComponentSpec, train: Dataset) -> Iterator[str]:
     stated = ((name, value) for name, value in spec.options if name in spec.options.model_fields_set)
     for name, value in stated:
         for number in _numbers(value):
-            place = f"components.{spec.label}.{name}: {number:,}"
+            place = f"components.{spec.label}.{name}"
             if name in RANKS and number > min(users, items):
-                yield f"{place}, and {data}: more than {min(users, items):,} add nothing but time and memory"
+                yield place, f"{number:,}, and {data}: more than {min(users, items):,} add nothing but time and memory"
             elif name in COUNTS and number > max(users, items):
-                yield f"{place}, and {data}: all of them are taken"
-            elif name in THRESHOLDS and number > per_item.max():
-                yield f"{place}, and no item of the training part has more than {int(per_item.max()):,}: none is left"
+                yield place, f"{number:,}, and {data}: all of them are taken"
+            elif name in THRESHOLDS and number > (most := int(per_item.max())):
+                yield place, f"{number:,}, and no item of the training part has more than {most:,}: none is left"
 
 
 def _numbers(value: Any) -> Iterator[int]:

@@ -1,9 +1,13 @@
 """Doubts that are told before anything is fitted, each with its number; a sound experiment raises none."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 
 from hybridrec import plan
 from hybridrec.engine import doubts as gathered
+from hybridrec.testing import toy_dataset
 
 ROWS = [
     (f"u{user}", f"i{(user * 3 + n * n) % 23}", 86400 * (400 + user + 30 * n)) for user in range(40) for n in range(6)
@@ -94,3 +98,15 @@ def test_a_core_that_leaves_little(doubts, monkeypatch):
     assert any(line.startswith("k_core leaves ") and "interactions of the training part" in line for line in lines)
     monkeypatch.setattr(gathered, "THINNED", 0)
     assert doubts(k_core={"users": 1, "items": 20}) == ()
+
+
+def test_an_option_is_doubted_once_however_many_folds_have_other_numbers(doubts):
+    lines = doubts(split={"use": "masked", "folds": 3}, components={"als": {"factors": 1000}, "popularity": {}})
+    assert [line.partition(",")[0] for line in lines] == ["components.als.factors: 1"]
+
+
+@pytest.mark.parametrize(("times", "number"), [([np.nan] * 8, 0), ([-1e14, 1e15] * 4, 0), ([-1e14, -1e14 + 9] * 4, 1)])
+def test_times_of_any_reader_can_be_told(times, number):
+    data = toy_dataset(users=8)
+    history = replace(data.interactions.last(1), times=np.array(times))
+    assert len(list(gathered._of_times(replace(data, interactions=history)))) == number
