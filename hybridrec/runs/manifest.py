@@ -103,7 +103,8 @@ def not_a_run(folder: Path) -> DataError:
     """
     runs = [path.parent for path in folder.parent.glob(f"{glob.escape(folder.name)}-[0-9]*/{MANIFEST}")]
     hint = f"; did you mean {max(runs)}?" if runs else ""
-    return DataError(f"{folder} is not a run: it has no {MANIFEST}{hint}")
+    reason = f"it has no {MANIFEST}" if folder.exists() else "it does not exist"
+    return DataError(f"{folder} is not a run: {reason}{hint}")
 
 
 def has_file(folder: Path, name: str) -> bool:

@@ -55,7 +55,7 @@ def test_recommend_from_a_file_of_ratings(call, finished, tmp_path):
 def test_a_run_is_found_by_its_name_without_the_time(call, finished):
     status, _, err = call("recommend", finished.parent / "toy", "--item", "item 01")
     assert status == 2
-    assert f"is not a run: it has no manifest.json; did you mean {finished}?" in err
+    assert f"is not a run: it does not exist; did you mean {finished}?" in err
 
 
 def test_a_list_of_the_test_part_shows_what_it_hid(call, finished, tmp_path):

@@ -171,7 +171,7 @@ def test_only_a_run_with_refit_serves(experiment, tmp_path):
         hybridrec.load(evaluated)
     with pytest.raises(DataError, match=r"is not a run: it has no manifest\.json"):
         hybridrec.load(tmp_path)
-    with pytest.raises(DataError, match="nowhere is not a run"):
+    with pytest.raises(DataError, match="nowhere is not a run: it does not exist"):
         hybridrec.load("nowhere")
 
 
