@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from hybridrec.cli._console import say
 from hybridrec.cli._options import BLOCK, HELD_OUT_QUERY, PLUGIN, RUN_OR_BUNDLE, TARGET
 
 if TYPE_CHECKING:
+    from hybridrec.data.dataset import Dataset
     from hybridrec.data.features import Features, FeatureValue
     from hybridrec.data.queries import Query
     from hybridrec.serving.batch import BatchRecommender
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from hybridrec.serving.explain import Explanation
     from hybridrec.serving.recommender import Recommender, UnknownIds
     from hybridrec.stages.pipeline import Pipeline
-    from hybridrec.types import Field
+    from hybridrec.types import Field, Target
 
 
 @click.command()
@@ -138,22 +139,15 @@ def recommend(
     With --all or --queries it answers many queries, and writes part files into the folder of -o.
     """
     from hybridrec.cli._console import held_out_query, print_table
-    from hybridrec.data.queries import Query
-    from hybridrec.serving.batch import BatchRecommender
-    from hybridrec.serving.lookup import find, unknown_id
     from hybridrec.serving.recommender import load
-    from hybridrec.serving.typed_values import read_time
-    from hybridrec.serving.user_ratings import read_ratings
 
-    stated = {"user": user, "item": items, "tag": tags, "entity": entities, "text": text, "ratings": ratings}
-    beside = [f"--{option}" for option, value in stated.items() if value]
+    typed = _TypedQuery(user, items, tags, entities, context, user_features, time, text, ratings)
     if everyone or queries is not None:
-        of_one = {"held-out": held_out, "context": context, "user-feature": user_features, "time": time}
-        beside += [f"--{option}" for option, value in of_one.items() if value]
-        if beside or (everyone and queries is not None):
-            raise click.UsageError(
-                f"--all, --queries and {beside[0] if beside else '--all'} each say who asks: give one"
-            )
+        others = [*typed.known, *(["--held-out"] if held_out is not None else []), *typed.circumstances]
+        if others or (everyone and queries is not None):
+            raise click.UsageError(f"--all, --queries and {[*others, '--all'][0]} each say who asks: give one")
+        from hybridrec.serving.batch import BatchRecommender
+
         if output is None:
             raise click.UsageError("-o: name the folder into which the recommendations are written")
         options = {"n": n, "pipeline": pipeline, "target": target, "explain": explain, "unknown": unknown}
@@ -162,49 +156,108 @@ def recommend(
         return
     if output is not None or resume:
         raise click.UsageError(f"{'-o' if output else '--resume'} is of a batch: give --all or --queries FILE, too")
-    if held_out is not None and beside:
-        raise click.UsageError(f"--held-out: its query says what is known; leave out {', '.join(beside)}")
+    if held_out is not None and typed.known:
+        raise click.UsageError(f"--held-out: its query says what is known; leave out {', '.join(typed.known)}")
     recommender = load(run_or_bundle, block=block, plugins=plugins)
-    rated = [] if ratings is None else read_ratings(ratings, recommender.data)
-    matched_items = [find(item, recommender.data, "items") for item in items]
-    typed_entities = [("tags", tag) for tag in tags] + [_assigned(pair, "--entity") for pair in entities]
-    matched = [(kind, typed, find(typed, recommender.data, kind)) for kind, typed in typed_entities]
-    typed_and_matched = zip(items, matched_items, strict=True)
-    others = [(typed, match) for _, typed, match in matched]
-    for typed, match in (*typed_and_matched, *others, *((rating.typed, rating.match) for rating in rated)):
-        if typed not in (match.id, match.name):
-            say(f"'{typed}' is taken for '{match.name}' ({match.id})")
-    liked = [rating for rating in rated if rating.rating]
-    query = Query(
-        user=user,
-        items=[match.id for match in matched_items] + [rating.match.id for rating in liked],
-        entities={kind: [match.id for other, _, match in matched if other == kind] for kind, _, _ in matched},
-        user_features=_columns(user_features, recommender.data.users.features, "--user-feature"),
-        context=_columns(context, recommender.data.interactions.context, "--context"),
-        time=None if time is None else read_time(time, "--time"),
-        text=text,
-        item_weights=[1.0] * len(matched_items) + [rating.rating for rating in liked] if rated else None,
-        disliked=[rating.match.id for rating in rated if not rating.rating],
-    )
-    hidden = None
+    query, hidden = typed.query(recommender.data), None
     if held_out is not None:
         test_query = held_out_query(run_or_bundle, held_out, number)
         asked_at = test_query.query.time if query.time is None else query.time
         query = replace(test_query.query, user_features=query.user_features, context=query.context, time=asked_at)
         hidden = test_query.hidden.get(target, [])
     chosen = recommender.pipeline(pipeline)
-    for field, text_of_field in _stated_fields(query):
-        if not chosen.reads(field, target):
-            say(f"no component of '{chosen.name}' reads {text_of_field}: what was given of it changes nothing")
-    if user is not None and recommender.knows_users:
-        users = recommender.data.users
-        if user not in users.vocabulary:
-            raise unknown_id(user, users.vocabulary, "users", hint="; leave --user out for somebody new")
-        if beside[1:]:
-            say(f"what the data knows of '{user}' is left out: {', '.join(beside[1:])} stand in its place")
+    _say_what_is_left_out(query, typed, chosen, target, recommender)
     slate = recommender.explain(query, n, pipeline=pipeline, target=target)
     if pipeline is None:
         click.echo(_default(recommender), err=True)
+    if not slate:
+        say(f"{chosen.name!r} recommends no {target} for this: {_silence(chosen)}")
+        return
+    print_table(f"Recommended {target}", *_slate_table(slate, hidden, explain=explain))
+
+
+@dataclass(frozen=True, slots=True)
+class _TypedQuery:
+    """A query as it was typed: the options of the command that say who asks, and when."""
+
+    user: str | None
+    items: tuple[str, ...]
+    tags: tuple[str, ...]
+    entities: tuple[str, ...]
+    context: tuple[str, ...]
+    user_features: tuple[str, ...]
+    time: str | None
+    text: str
+    ratings: Path | None
+
+    @property
+    def known(self) -> list[str]:
+        """The options that were given of those that say what is known; `--user` comes first."""
+        stated = {
+            "user": self.user, "item": self.items, "tag": self.tags, "entity": self.entities, "text": self.text,
+            "ratings": self.ratings,
+        }  # fmt: skip
+        return [f"--{option}" for option, value in stated.items() if value]
+
+    @property
+    def circumstances(self) -> list[str]:
+        """The options that were given of those that say in which circumstances it is asked."""
+        stated = {"context": self.context, "user-feature": self.user_features, "time": self.time}
+        return [f"--{option}" for option, value in stated.items() if value]
+
+    def query(self, data: Dataset) -> Query:
+        """Match what was typed with the data; print each id that was found by a title."""
+        from hybridrec.data.queries import Query
+        from hybridrec.serving.lookup import find
+        from hybridrec.serving.typed_values import read_time
+        from hybridrec.serving.user_ratings import read_ratings
+
+        rated = [] if self.ratings is None else read_ratings(self.ratings, data)
+        items = [(item, find(item, data, "items")) for item in self.items]
+        typed = [("tags", tag) for tag in self.tags] + [_assigned(pair, "--entity") for pair in self.entities]
+        entities = [(kind, name, find(name, data, kind)) for kind, name in typed]
+        matches = [*items, *((name, match) for _, name, match in entities), *((r.typed, r.match) for r in rated)]
+        for name, match in matches:
+            if name not in (match.id, match.name):
+                say(f"'{name}' is taken for '{match.name}' ({match.id})")
+        liked = [rating for rating in rated if rating.rating]
+        return Query(
+            user=self.user,
+            items=[match.id for _, match in items] + [rating.match.id for rating in liked],
+            entities={kind: [match.id for other, _, match in entities if other == kind] for kind, _, _ in entities},
+            user_features=_columns(self.user_features, data.users.features, "--user-feature"),
+            context=_columns(self.context, data.interactions.context, "--context"),
+            time=None if self.time is None else read_time(self.time, "--time"),
+            text=self.text,
+            item_weights=[1.0] * len(items) + [rating.rating for rating in liked] if rated else None,
+            disliked=[rating.match.id for rating in rated if not rating.rating],
+        )
+
+
+def _say_what_is_left_out(
+    query: Query, typed: _TypedQuery, chosen: Pipeline, target: Target, recommender: Recommender
+) -> None:
+    """Print what the pipeline does not read of the query, and what the query states in place of the user's data.
+
+    Raises DataError for a user whom the data does not have.
+    """
+    from hybridrec.serving.lookup import unknown_id
+
+    for field, text_of_field in _stated_fields(query):
+        if not chosen.reads(field, target):
+            say(f"no component of '{chosen.name}' reads {text_of_field}: what was given of it changes nothing")
+    if typed.user is not None and recommender.knows_users:
+        users = recommender.data.users
+        if typed.user not in users.vocabulary:
+            raise unknown_id(typed.user, users.vocabulary, "users", hint="; leave --user out for somebody new")
+        if instead := typed.known[1:]:
+            say(f"what the data knows of '{typed.user}' is left out: {', '.join(instead)} stand in its place")
+
+
+def _slate_table(
+    slate: Sequence[Explanation], hidden: Collection[str] | None, *, explain: bool
+) -> tuple[list[str], list[list[str]]]:
+    """Return (headers, rows) of a slate; `hidden` are the ids that a query of the test part hides, if it is one."""
     headers = ["rank", "name", "id", "score", "served_by"]
     rows = [[str(e.rank), e.name, e.id, "" if e.score is None else f"{e.score:.4f}", e.served_by] for e in slate]
     if hidden is not None:
@@ -213,10 +266,7 @@ def recommend(
     if explain:
         headers += ["proposed by", "opinions: rank (value)", "contributions", "moved by: from > to"]
         rows = [[*row, *_reasons(place)] for row, place in zip(rows, slate, strict=True)]
-    if not slate:
-        say(f"{chosen.name!r} recommends no {target} for this: {_silence(chosen)}")
-        return
-    print_table(f"Recommended {target}", headers, rows)
+    return headers, rows
 
 
 def _answer_all(
