@@ -160,7 +160,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=SHARED, help="folder of the data sets (%(default)s)")
     parser.add_argument("--write", action="store_true", help="renew the table in docs/your-data.md")
     asked = parser.parse_args()
-    table = [["data", "queries", "way", "nDCG@10", "against likes alone", "slates with a hidden dislike"]]
+    table = [["data", "queries", "way", "nDCG@10", "against the first way", "slates with a hidden dislike"]]
     table.append(["---"] * len(table[0]))
     for name, (load, ways) in SETS.items():
         try:
