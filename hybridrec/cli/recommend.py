@@ -143,7 +143,7 @@ def recommend(
 
     typed = _TypedQuery(user, items, tags, entities, context, user_features, time, text, ratings)
     if everyone or queries is not None:
-        others = [*typed.known, *(["--held-out"] if held_out is not None else []), *typed.circumstances]
+        others = [*typed.given, *(["--held-out"] if held_out is not None else []), *typed.circumstances]
         if others or (everyone and queries is not None):
             raise click.UsageError(f"--all, --queries and {[*others, '--all'][0]} each say who asks: give one")
         from hybridrec.serving.batch import BatchRecommender
@@ -156,9 +156,10 @@ def recommend(
         return
     if output is not None or resume:
         raise click.UsageError(f"{'-o' if output else '--resume'} is of a batch: give --all or --queries FILE, too")
-    if held_out is not None and typed.known:
-        raise click.UsageError(f"--held-out: its query says what is known; leave out {', '.join(typed.known)}")
+    if held_out is not None and typed.given:
+        raise click.UsageError(f"--held-out: its query says what is known; leave out {', '.join(typed.given)}")
     recommender = load(run_or_bundle, block=block, plugins=plugins)
+    _refuse_unknown_user(user, recommender)
     query, hidden = typed.query(recommender.data), None
     if held_out is not None:
         test_query = held_out_query(run_or_bundle, held_out, number)
@@ -191,7 +192,7 @@ class _TypedQuery:
     ratings: Path | None
 
     @property
-    def known(self) -> list[str]:
+    def given(self) -> list[str]:
         """The options that were given of those that say what is known; `--user` comes first."""
         stated = {
             "user": self.user, "item": self.items, "tag": self.tags, "entity": self.entities, "text": self.text,
@@ -237,21 +238,21 @@ class _TypedQuery:
 def _say_what_is_left_out(
     query: Query, typed: _TypedQuery, chosen: Pipeline, target: Target, recommender: Recommender
 ) -> None:
-    """Print what the pipeline does not read of the query, and what the query states in place of the user's data.
-
-    Raises DataError for a user whom the data does not have.
-    """
-    from hybridrec.serving.lookup import unknown_id
-
+    """Print what the pipeline does not read of the query, and what the query states in place of the user's data."""
     for field, text_of_field in _stated_fields(query):
         if not chosen.reads(field, target):
             say(f"no component of '{chosen.name}' reads {text_of_field}: what was given of it changes nothing")
-    if typed.user is not None and recommender.knows_users:
-        users = recommender.data.users
-        if typed.user not in users.vocabulary:
-            raise unknown_id(typed.user, users.vocabulary, "users", hint="; leave --user out for somebody new")
-        if instead := typed.known[1:]:
-            say(f"what the data knows of '{typed.user}' is left out: {', '.join(instead)} stand in its place")
+    if typed.user is not None and recommender.knows_users and (instead := typed.given[1:]):
+        say(f"what the data knows of '{typed.user}' is left out: {', '.join(instead)} stand in its place")
+
+
+def _refuse_unknown_user(user: str | None, recommender: Recommender) -> None:
+    """Raise DataError, with users of similar ids, for a user whom the data does not have."""
+    from hybridrec.serving.lookup import unknown_id
+
+    users = recommender.data.users.vocabulary
+    if user is not None and recommender.knows_users and user not in users:
+        raise unknown_id(user, users, "users", hint="; leave --user out for somebody new")
 
 
 def _slate_table(

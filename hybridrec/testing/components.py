@@ -391,7 +391,7 @@ class ComponentContract(BaseModelContract):
         if not isinstance(model, VectorModel):
             return
         lengths = set()
-        for kind, embedding in model.embeddings(toy()).items():
+        for kind, embedding in model.embeddings(self.data()).items():
             vectors, counts = embedding.vectors, embedding.counts
             check_array(f"embeddings: {kind}", vectors, np.float32, (len(embedding.vocabulary), *vectors.shape[1:2]))
             assert counts is None or counts.shape == (len(embedding.vocabulary),), f"embeddings: {kind}: other counts"

@@ -22,7 +22,7 @@ from hybridrec import (
     TableFigure,
     kernels,
 )
-from hybridrec.testing import ComponentContract
+from hybridrec.testing import ComponentContract, toy_dataset
 from hybridrec.testing.base_models import ToyVectors
 
 
@@ -517,3 +517,11 @@ def test_memory_that_numpy_does_not_count_is_seen():
 def test_every_check_has_a_component_that_breaks_it():
     checks = {name for name in dir(ComponentContract) if name.startswith("test_")}
     assert checks == {check for _, check, _ in BROKEN}
+
+
+class TestVectorsOfOtherData(ComponentContract):
+    """A vector model with data of its own for the checks: its embeddings are asked for on that data."""
+
+    component = type(
+        "OtherVectors", (ToyVectors,), {"check_data": classmethod(lambda cls: toy_dataset(users=40, items=30, tags=11))}
+    )

@@ -24,7 +24,13 @@ PER_SECOND: dict[TimeUnit, float] = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}
 FAR_FUTURE = 32503680000.0
 """The year 3000 in seconds since 1970."""
 
-ISO_FORMATS = ("%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M:%S%.f%:z")
+ISO_FORMATS = (
+    "%Y-%m-%d",
+    "%Y-%m-%dT%H:%M",
+    "%Y-%m-%dT%H:%M%:z",
+    "%Y-%m-%dT%H:%M:%S%.f",
+    "%Y-%m-%dT%H:%M:%S%.f%:z",
+)
 """The forms of ISO 8601 that occur in files; in a file a blank may stand for the T, and Z for +00:00."""
 
 FLOAT_ID = r"^\d+\.0$"

@@ -210,6 +210,8 @@ def test_times_that_are_none_are_null():
     assert parse_times(given).to_list() == [86400, 1971, None, None, 60, 12]
     assert parse_times(given, "ms", years=True).to_list() == [86400, 365 * 86400, None, None, 60, 0.012]
     assert parse_times(pl.Series([1.5, float("nan")]), "us").to_list() == [1.5e-6, None]
+    zoned = pl.Series(["1970-01-02T02:00+02:00", "1970-01-02 02:00:00+02:00", "1970-01-02T00:00Z"])
+    assert parse_times(zoned).to_list() == [86400] * 3
 
 
 def test_dates_without_a_zone_are_utc():
