@@ -93,8 +93,11 @@ def k_core(data: Dataset, *, users: int = 1, items: int = 1) -> Dataset:
 
     A user must have at least `users` distinct items, and an item at least `items` distinct users. Vocabularies keep
     their codes, and tag assignments of dropped interactions stay, as an item below the limit may still be described.
+    If both limits are 1, `data` itself is returned.
     (Seidman 1983, "Network structure and minimum degree", on the bipartite graph.)
     """
+    if users == items == 1:
+        return data
     pairs, place = np.unique(data.pairs, return_inverse=True)
     pair_users, pair_items = np.divmod(pairs, max(1, len(data.items)))
     kept = np.ones(len(pairs), bool)

@@ -173,8 +173,6 @@ class FoldTrainer:
     def apply_k_core(self, fold: Fold) -> Fold:
         """Return the fold without rare users and items in its training part, as `k_core` of the config says."""
         core = self.experiment.config.k_core
-        if core.users == core.items == 1:
-            return fold
         return replace(fold, train=k_core(fold.train, users=core.users, items=core.items))
 
     def validation_split(self, fold: Fold) -> Fold | None:

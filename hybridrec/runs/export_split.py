@@ -52,9 +52,7 @@ class SplitExporter(Exporter):
         samples, paths = [], []
         for fold in folds_of(experiment, data):
             samples.append(Sample.of(fold, experiment.segmenters))
-            train = (
-                fold.train if core.users == core.items == 1 else k_core(fold.train, users=core.users, items=core.items)
-            )
+            train = k_core(fold.train, users=core.users, items=core.items)
             paths.append(_write_interactions(inside(folder, f"{fold.name}.train.parquet"), train))
         sample = Sample.join(samples)
         if sample.digest != run.lock["sample"]:

@@ -86,7 +86,7 @@ def refresh(
     if dataset.fingerprint == before.trained_on:
         return []
     core, config = experiment.config.k_core, experiment.config
-    train = dataset if core.users == core.items == 1 else k_core(dataset, users=core.users, items=core.items)
+    train = k_core(dataset, users=core.users, items=core.items)
     executor = ThreadExecutor(config.workers or 1)
     fitter = Fitter(place, registry, executor, seed=config.seed, memory=config.memory)
     with threadpool_limits(limits=1):
