@@ -49,6 +49,11 @@ class SplitExporter(Exporter):
         registry = registry_for(run.file(CONFIG), prefer=preferred(run.report.environment.plugins))
         experiment = load_experiment(run.file(CONFIG), registry)
         data, core = read(experiment), experiment.config.k_core
+        if data.fingerprint != run.report.data.fingerprint:
+            raise DataError(
+                f"{run.folder}: its data, read again, is not the data that the run saw: the data or its reader has "
+                "changed since the run; export from the data as it was, or run the experiment again"
+            )
         samples, paths = [], []
         for fold in folds_of(experiment, data):
             samples.append(Sample.of(fold, experiment.segmenters))
@@ -57,8 +62,8 @@ class SplitExporter(Exporter):
         sample = Sample.join(samples)
         if sample.digest != run.lock["sample"]:
             raise DataError(
-                f"{run.folder}: its data, read and split again, gives other queries than those of the run: the data, "
-                "the reader or the splitter has changed since (or the run was measured on validation queries)"
+                f"{run.folder}: its data, split again, gives other queries than those of the run: the splitter has "
+                "changed since (or the run was measured on validation queries)"
             )
         if (sample.weights != sample.weights[0]).any():
             self._notes.append("the queries of the run have weights, and `hybridrec evaluate` weighs all the same")

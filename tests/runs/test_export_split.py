@@ -89,9 +89,22 @@ def test_data_that_changed_is_refused_and_nothing_is_written(folder):
     run = hybridrec.run(CONFIG)
     with (folder / "pairs.csv").open("a", encoding="utf-8") as file:
         file.write("\nu3,i99,1700000000")
-    with pytest.raises(hybridrec.DataError, match="gives other queries than those of the run"):
+    with pytest.raises(hybridrec.DataError, match="the data or its reader has changed since the run"):
         export(SplitExporter(), run, folder / "split")
     assert not (folder / "split").exists()
+
+
+def test_training_data_that_changed_beside_the_same_queries_is_refused(folder):
+    run = hybridrec.run(CONFIG | {"split": {"use": "masked"}})
+    asked = set(run.queries()["unit"])
+    text = (folder / "pairs.csv").read_text(encoding="utf-8")
+    only_training = next(line for line in text.splitlines()[1:] if line.split(",")[0] not in asked)
+    (folder / "pairs.csv").write_text(text.replace(f"{only_training}\n", ""), encoding="utf-8")
+    given = folder / "given"
+    given.mkdir()
+    with pytest.raises(hybridrec.DataError, match="the data or its reader has changed since the run"):
+        SplitExporter().export(run, given)
+    assert not list(given.iterdir())
 
 
 def test_a_run_on_validation_queries_is_refused(folder):
