@@ -312,7 +312,7 @@ def _answer_all(
 
         job = BatchJob(answer, source, output, part_format, queries_per_part)
         parts = job.run(resume=resume, advance=finished)
-    print(f"{output}: {total:,} queries in {len(parts)} part{'' if len(parts) == 1 else 's'}")
+    print(f"{output}: {done:,} queries in {len(parts)} part{'' if len(parts) == 1 else 's'}")
 
 
 def _silence(pipeline: Pipeline) -> str:

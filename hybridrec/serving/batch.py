@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     import polars as pl
 
     from hybridrec.data.queries import QueryBatch
-    from hybridrec.data.vocabulary import Vocabulary
     from hybridrec.stages.pipeline import Pipeline
     from hybridrec.stages.pool import Pool
     from hybridrec.stages.slate import Slate
@@ -94,8 +93,9 @@ class BatchRecommender:
         """Return the recommendations for one table of queries, as a table of the same class."""
         import polars as pl
 
-        frames = list(self.frames(polars_frame(queries, "queries"), _row_from(1)))
-        return _like(pl.concat([pl.DataFrame(schema=self.schema), *frames]), queries)
+        pinned = PinnedRecommender(self, self.recommender)
+        frames = list(pinned.frames(polars_frame(queries, "queries"), _row_from(1)))
+        return _like(pl.concat([pl.DataFrame(schema=pinned.schema), *frames]), queries)
 
     def frames(self, queries: pl.DataFrame, places: Places, name: str = "queries") -> Iterator[pl.DataFrame]:
         """Yield the recommendations for a Polars frame of queries, some thousand queries at a time.
@@ -103,13 +103,8 @@ class BatchRecommender:
         places: the function that names, in messages, the place of a row of the frame; rows count from 0
         name: the name of the table, for messages about whole columns
         """
-        if not len(queries):
-            return
-        recommender, columns = self.recommender, self.schema.names()
-        for start in range(0, len(queries), ROWS):
-            rows = queries[start : start + ROWS]
-            for answered in self._answers(recommender, rows, partial(_shifted, places, start), name):
-                yield answered.select(columns)
+        if len(queries):
+            yield from PinnedRecommender(self, self.recommender).frames(queries, places, name)
 
     @property
     def recommender(self) -> Recommender:
@@ -122,35 +117,61 @@ class BatchRecommender:
     @property
     def schema(self) -> pl.Schema:
         """The names and types of the columns of recommendations."""
+        return PinnedRecommender(self, self.recommender).schema
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedRecommender:
+    """A recommender that answers tables of queries for a `BatchRecommender`, even after its bundle is replaced.
+
+    options: the function of tables, of which the options are used, but not the bundle
+    recommender: the recommender that answers
+    """
+
+    options: BatchRecommender
+    recommender: Recommender
+
+    def frames(self, queries: pl.DataFrame, places: Places, name: str = "queries") -> Iterator[pl.DataFrame]:
+        """Yield the recommendations for a Polars frame of queries, as `BatchRecommender.frames` does."""
+        columns = self.schema.names()
+        for start in range(0, len(queries), ROWS):
+            rows = queries[start : start + ROWS]
+            for answered in self._answers(rows, partial(_shifted, places, start), name):
+                yield answered.select(columns)
+
+    @property
+    def schema(self) -> pl.Schema:
+        """The names and types of the columns of recommendations."""
         import polars as pl
 
         columns: dict[str, Any] = {
             "query": pl.String, "place": pl.Int32, "id": pl.String, "score": pl.Float32, "served_by": pl.String,
         }  # fmt: skip
-        if self.recommender.pipeline(self.pipeline).draws(self.target):
+        if self._pipeline.draws(self.options.target):
             columns[PROPENSITY] = pl.Float32
-        if self.explain:
+        if self.options.explain:
             columns["contributions"] = pl.List(pl.Struct({"label": pl.String, "value": pl.Float32}))
         return pl.Schema(columns)
 
-    def _answers(
-        self, recommender: Recommender, queries: pl.DataFrame, places: Places, name: str
-    ) -> Iterator[pl.DataFrame]:
+    @property
+    def _pipeline(self) -> Pipeline:
+        return self.recommender.pipeline(self.options.pipeline)
+
+    def _answers(self, queries: pl.DataFrame, places: Places, name: str) -> Iterator[pl.DataFrame]:
         """Yield the recommendations for a frame of queries, in frames for blocks of queries that fit the memory."""
         import polars as pl
 
+        recommender, refuse = self.recommender, self.options.unknown == "refuse"
         if not recommender.knows_users and "user" in queries.columns and len(named := queries["user"].drop_nulls()):
             raise users_left_out(str(named[0]))
-        table = encode_table(queries, recommender.data, places, refuse_unknown=self.unknown == "refuse", name=name)
+        table = encode_table(queries, recommender.data, places, refuse_unknown=refuse, name=name)
         batch = recommender.complete(table.batch, table.bare)
-        default, pipeline = recommender.length(self.n, self.target), recommender.pipeline(self.pipeline)
+        default = recommender.length(self.options.n, self.options.target)
         lengths = np.full(len(batch), default)
         if table.n is not None:
             lengths = np.where(table.n > 0, table.n, default)
         # A slate of n places need not begin like a longer one, so queries with the same n are answered together.
-        answered = [
-            self._answers_of(recommender, pipeline, batch, np.flatnonzero(lengths == n), n) for n in np.unique(lengths)
-        ]
+        answered = [self._answers_of(batch, np.flatnonzero(lengths == n), n) for n in np.unique(lengths)]
         if len(answered) == 1:
             frames = answered[0]
         else:
@@ -158,25 +179,24 @@ class BatchRecommender:
         for frame in frames:
             yield frame.with_columns(table.names.gather(frame["row"]).alias("query"))
 
-    def _answers_of(
-        self, recommender: Recommender, pipeline: Pipeline, batch: QueryBatch, rows: Longs, n: int
-    ) -> Iterator[pl.DataFrame]:
+    def _answers_of(self, batch: QueryBatch, rows: Longs, n: int) -> Iterator[pl.DataFrame]:
         """Yield the recommendations of n places for some rows of a batch; the column `row` has the row in the batch."""
         import polars as pl
 
         start = 0
-        for block in recommender.blocks(batch if len(rows) == len(batch) else batch.take(rows)):
-            with recommender.one_thread():
-                frame = self._block(pipeline, block, n, recommender.data.vocabulary(self.target))
+        for block in self.recommender.blocks(batch if len(rows) == len(batch) else batch.take(rows)):
+            with self.recommender.one_thread():
+                frame = self._block(block, n)
             yield frame.with_columns(pl.Series("row", rows[start + frame["row"].to_numpy()]))
             start += len(block)
 
-    def _block(self, pipeline: Pipeline, queries: QueryBatch, n: int, vocabulary: Vocabulary) -> pl.DataFrame:
+    def _block(self, queries: QueryBatch, n: int) -> pl.DataFrame:
         """Return the recommendations for a block of queries; the column `row` has the row of the query in the block."""
         import polars as pl
 
-        exclude = pipeline.filters.exclude(queries, self.target)
-        pool = pipeline.score(queries, pipeline.generate(queries, self.target, exclude))
+        pipeline, target = self._pipeline, self.options.target
+        exclude = pipeline.filters.exclude(queries, target)
+        pool = pipeline.score(queries, pipeline.generate(queries, target, exclude))
         slate = pipeline.complete(queries, pipeline.rank(queries, pool, n), n, exclude)
         shown = slate.ids != PADDING
         rows, places = np.nonzero(shown)
@@ -184,14 +204,14 @@ class BatchRecommender:
             {
                 "row": rows,
                 "place": (places + 1).astype(np.int32),
-                "id": vocabulary.ids.gather(slate.ids[shown]),
+                "id": self.recommender.data.vocabulary(target).ids.gather(slate.ids[shown]),
                 "score": pl.Series(slate.scores[shown]).fill_nan(None),
                 "served_by": pl.Series(slate.servers, dtype=pl.String).gather(slate.served_by[rows]),
             }
         )
-        if pipeline.draws(self.target):
+        if pipeline.draws(target):
             frame = frame.with_columns(pl.Series(PROPENSITY, slate.extra(PROPENSITY)[shown]).fill_nan(None))
-        if self.explain:
+        if self.options.explain:
             frame = frame.with_columns(_contributions(pipeline, queries, pool, slate, shown))
         return frame
 

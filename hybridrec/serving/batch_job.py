@@ -17,8 +17,9 @@ from hybridrec import __version__
 from hybridrec.errors import ConfigError
 from hybridrec.paths import replacing, sweep, write_whole, writing
 from hybridrec.runs.bundle import bundle_digest, bundle_path
-from hybridrec.serving.batch import BatchRecommender
+from hybridrec.serving.batch import BatchRecommender, PinnedRecommender
 from hybridrec.serving.query_source import QuerySource
+from hybridrec.serving.recommender import Recommender
 
 if TYPE_CHECKING:
     import polars as pl
@@ -92,14 +93,14 @@ class BatchJob:
     format: PartFormat = "parquet"
     size: int | None = None
 
-    @property
-    def queries_per_part(self) -> int:
-        """The number of queries in each part but the last."""
-        recommender = self.answer.recommender
+    def queries_per_part(self, recommender: Recommender) -> int:
+        """Return the number of queries in each part but the last, if this recommender answers."""
         return self.size or min(max(PLACES // recommender.length(self.answer.n, self.answer.target), 1), QUERIES)
 
     def run(self, *, resume: bool = False, advance: Callable[[int], None] = lambda queries: None) -> list[Path]:
         """Write all parts, and return their paths.
+
+        All parts are answered from the bundle as it is at the beginning, whatever then takes its place.
 
         resume: True to keep the finished parts of an earlier call with the same bundle, queries and options
         advance: is called for each part, once it is finished or found finished, with its number of queries
@@ -107,14 +108,18 @@ class BatchJob:
         Raises ConfigError if the folder holds other files, another job, or without `resume` this one. Raises DataError
         for queries that cannot be used, and WriteError if a file cannot be written.
         """
-        manifest = self._begun(self._new_manifest(), resume)
+        import polars as pl
+
+        recommender, digest = self._loaded()
+        pinned, source = PinnedRecommender(self.answer, recommender), self.source.of(recommender.data)
+        manifest = self._begun(self._new_manifest(pinned, digest), resume)
         for part_file in manifest.parts:
             advance(part_file.queries)
         number, write = len(manifest.parts), None
         # A part is written on a thread, which needs no lock of the interpreter, while the next one is answered.
         with ThreadPoolExecutor(1) as writer:
-            for rows, places in self.source.parts(self.queries_per_part, number):
-                frames = list(self.answer.frames(rows, places, self.source.name))
+            for rows, places in source.parts(self.queries_per_part(recommender), number):
+                frames = [pl.DataFrame(schema=pinned.schema), *pinned.frames(rows, places, source.name)]
                 if write is not None:
                     self._keep(manifest, write.result(), advance)
                 write = writer.submit(self._write, number, frames, len(rows))
@@ -125,12 +130,20 @@ class BatchJob:
         self._save(manifest)
         return [self.folder / part_file.file for part_file in manifest.parts]
 
-    def _new_manifest(self) -> _Manifest:
-        """Return the manifest of this job before its first part."""
-        recommender = self.answer.recommender
+    def _loaded(self) -> tuple[Recommender, str]:
+        """Return the recommender of the bundle and the digest of the bundle from which it was loaded."""
+        path = bundle_path(self.answer.bundle)
+        while True:
+            digest, recommender = bundle_digest(path), self.answer.recommender
+            if bundle_digest(path) == digest:  # else the bundle was replaced while it was loaded
+                return recommender, digest
+
+    def _new_manifest(self, pinned: PinnedRecommender, digest: str) -> _Manifest:
+        """Return the manifest of this job before its first part; `digest` is that of the bundle."""
+        recommender = pinned.recommender
         return _Manifest(
             hybridrec=__version__,
-            bundle=bundle_digest(bundle_path(self.answer.bundle)),
+            bundle=digest,
             queries=self.source.fingerprint,
             options={
                 "n": recommender.length(self.answer.n, self.answer.target),
@@ -139,9 +152,9 @@ class BatchJob:
                 "explain": self.answer.explain,
                 "unknown": self.answer.unknown,
                 "format": self.format,
-                "queries per part": self.queries_per_part,
+                "queries per part": self.queries_per_part(recommender),
             },
-            columns={name: str(dtype) for name, dtype in self.answer.schema.items()},
+            columns={name: str(dtype) for name, dtype in pinned.schema.items()},
         )
 
     def _begun(self, fresh: _Manifest, resume: bool) -> _Manifest:
@@ -180,7 +193,7 @@ class BatchJob:
         """Write the part with this number, from 0, and return its entry for the manifest."""
         import polars as pl
 
-        frame = pl.concat([pl.DataFrame(schema=self.answer.schema), *frames])
+        frame = pl.concat(frames)
         file = f"part-{number:05}.{self.format}"
         content = _encoded(frame, self.format)
         with replacing(self.folder / file) as target:

@@ -6,7 +6,7 @@ import csv
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -40,6 +40,10 @@ class QuerySource(Protocol):
         """A text that differs between sources with different queries; the users of different bundles may share it."""
         ...
 
+    def of(self, data: Dataset) -> QuerySource:
+        """Return the same source for a bundle with this data."""
+        ...
+
     def count(self) -> int:
         """Return the number of queries."""
         ...
@@ -59,6 +63,10 @@ class AllUsers:
     data: Dataset
     name: str = "all users"
     fingerprint: str = "all users"
+
+    def of(self, data: Dataset) -> AllUsers:
+        """Return the source of all users of a bundle with this data."""
+        return replace(self, data=data)
 
     def count(self) -> int:
         """Return the number of users."""
@@ -99,6 +107,10 @@ class QueryFile:
         """The digest of the file's content, and the separator of lists."""
         with self.path.open("rb") as file:
             return f"{hashlib.file_digest(file, 'blake2b').hexdigest()[:32]} {self._separator}"
+
+    def of(self, data: Dataset) -> QueryFile:
+        """Return the source of the same queries for a bundle with this data, which decides the columns of a file."""
+        return QueryFile(self.path, data, self._separator)
 
     def count(self) -> int:
         """Return the number of queries in the file."""

@@ -7,9 +7,11 @@ import polars as pl
 import pytest
 
 import hybridrec
-from hybridrec import BatchRecommender, ConfigError, DataError, Query
+from hybridrec import BatchRecommender, ConfigError, DataError, Query, Run
+from hybridrec.serving import batch_job
 from hybridrec.serving.batch_job import MANIFEST, BatchJob
 from hybridrec.serving.query_source import AllUsers, QueryFile
+from hybridrec.testing import toy_dataset
 
 
 @pytest.fixture
@@ -74,7 +76,6 @@ def test_a_job_that_was_killed_and_continued_leaves_the_same_files(answer, tmp_p
 
 def test_a_kill_while_a_part_is_written_leaves_no_part_of_it(job, monkeypatch):
     from hybridrec.paths import replacing
-    from hybridrec.serving import batch_job
 
     class Torn:
         """A file of which the process writes the first half, and ends."""
@@ -110,6 +111,48 @@ def test_parts_that_were_changed_are_made_again(job):
     (job.folder / "part-00000.parquet").unlink()
     job.run(resume=True)
     assert contents(job.folder) == whole
+
+
+@pytest.fixture
+def replaced(answer, experiment, tmp_path):
+    """The function of a bundle, and a function that puts the bundle of another run in its place."""
+    live, new = tmp_path / "live.hybridrec", tmp_path / "new.hybridrec"
+    other = hybridrec.run(experiment(("workers: 2", "refit: all"), ("ease: {l2: 5}", "ease: {l2: 50}"))).folder
+    Run.open(answer.bundle).bundle(live)
+    Run.open(other).bundle(new)
+    return BatchRecommender(live, n=5), lambda: new.exists() and new.replace(live)
+
+
+def test_a_bundle_that_is_replaced_meanwhile_answers_no_part_of_the_job(replaced, tmp_path):
+    answer, replace_bundle = replaced
+    undisturbed, disturbed, later = (
+        BatchJob(answer, AllUsers(answer.recommender.data), tmp_path / name, size=7)
+        for name in ("undisturbed", "disturbed", "later")
+    )
+    undisturbed.run()
+    disturbed.run(advance=lambda queries: replace_bundle())
+    assert contents(disturbed.folder) == contents(undisturbed.folder)
+    later.run()
+    assert contents(later.folder) != contents(undisturbed.folder), "the next job has the new bundle"
+
+
+def test_the_digest_is_that_of_the_bundle_that_answers(replaced, tmp_path, monkeypatch):
+    answer, replace_bundle = replaced
+    digest_of = batch_job.bundle_digest
+
+    def digest_then_replace(path):
+        digest = digest_of(path)
+        replace_bundle()
+        return digest
+
+    late, whole = (BatchJob(answer, AllUsers(toy_dataset(users=9)), tmp_path / name) for name in ("late", "whole"))
+    with monkeypatch.context() as patch:
+        patch.setattr(batch_job, "bundle_digest", digest_then_replace)
+        late.run()
+    whole.run()
+    assert contents(late.folder) == contents(whole.folder)
+    (finished,) = json.loads((late.folder / MANIFEST).read_text())["parts"]
+    assert finished["queries"] == 60, "all users are those of the bundle that answers"
 
 
 def test_another_bundle_queries_or_options_are_refused_by_name(job, answer, experiment, tmp_path):
@@ -176,7 +219,7 @@ def test_a_part_has_at_most_a_million_places_and_ten_thousand_queries(answer):
     sizes = [
         BatchJob(
             BatchRecommender(answer.bundle, n=n), AllUsers(answer.recommender.data), answer.bundle
-        ).queries_per_part
+        ).queries_per_part(answer.recommender)
         for n in (5, 1_000, 2_000_000)
     ]
     assert sizes == [10_000, 1_000, 1]

@@ -1,6 +1,7 @@
 """Queries of files and of all users are read part by part, with the line of each for messages."""
 
 import json
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -71,6 +72,21 @@ def test_all_users_in_the_order_of_their_ids():
     assert [len(rows) for rows, _ in source.parts(25, 0)] == [25, 25, 10]
     ((rows, place),) = source.parts(25, 2)
     assert (rows["user"][0], place(0)) == ("user 50", "user 51")
+    assert source.of(toy_dataset(users=9)).count() == 9
+
+
+def test_a_file_has_the_columns_of_the_bundle_for_which_it_is_read(tmp_path):
+    path = tmp_path / "queries.csv"
+    path.write_text("query,tags\na,tag 01+tag 02\n")
+    bare = replace(
+        DATA,
+        entities={kind: DATA.entities[kind] for kind in ("users", "items")},
+        user_has={},
+        item_has={},
+        assignments={},
+    )
+    ((rows, _),) = QueryFile(path, bare, "+").of(DATA).parts(5, 0)
+    assert rows["tags"].to_list() == [["tag 01", "tag 02"]]
 
 
 def test_ids_that_are_numbers_and_texts_are_texts(tmp_path):
