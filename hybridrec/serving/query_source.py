@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from hybridrec.data.io.files import format_of
 from hybridrec.errors import DataError, did_you_mean
-from hybridrec.serving.query_table import NESTED, Places, valid_columns
+from hybridrec.serving.query_table import FIELDS, NESTED, Places, valid_columns
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,7 +25,10 @@ LISTS = ("items", "item_times", "item_weights", "disliked")
 """The columns of a csv file that hold lists, besides the columns of the kinds."""
 
 NUMBERS = ("time", "item_times", "item_weights", "n")
-"""The columns whose values may have fractions; other columns with texts and numbers are columns of ids."""
+"""The columns of numbers, which may have fractions."""
+
+IDS = ("query", "user", "items", "disliked")
+"""The columns of ids, besides the columns of the kinds; their values never become floats, which would round them."""
 
 
 class QuerySource(Protocol):
@@ -95,6 +99,7 @@ class QueryFile:
         self.name = str(path)
         self._format = format_of(path)
         self._lists = {*LISTS, *data.kinds, *(f"entities.{kind}" for kind in data.kinds)}
+        self._ids = {*IDS, *(kind for kind in data.kinds if kind not in FIELDS)}
         self._valid = valid_columns(data)
         self._separator = separator
         if self._format not in ("parquet", "jsonl", "csv"):
@@ -229,13 +234,15 @@ class QueryFile:
         for name in names:
             values = [row.get(name) for _, row in numbered]
             try:
-                columns[name] = pl.Series(name, values, dtype=_dtype(values), strict=True)
+                columns[name] = pl.Series(name, values, dtype=_dtype(values, ids=name in self._ids), strict=True)
             except (TypeError, OverflowError, pl.exceptions.PolarsError):
                 columns[name] = pl.Series(name, self._as_texts(name, values, numbered))
         return pl.DataFrame(columns)
 
     def _as_texts(self, name: str, values: Sequence[Any], numbered: Sequence[tuple[int, Any]]) -> list[Any]:
         """Convert a column of values, or of lists of them, of which some are numbers and others are texts, to texts.
+
+        An id such as 3.0 becomes "3", and NaN a missing id.
 
         Raises DataError for any other value; the message names the line.
         """
@@ -249,6 +256,13 @@ class QueryFile:
                 raise DataError(f"{self.path}, line {line}: column '{name}': {value!r} {fault}")
             if isinstance(value, float) and name in NUMBERS:
                 return repr(value)
+            if isinstance(value, float) and name in self._ids:
+                if math.isnan(value):
+                    return None
+                if not value.is_integer():
+                    fault = "is not an id; ids are text or whole numbers"
+                    raise DataError(f"{self.path}, line {line}: column '{name}': {value!r} {fault}")
+                return str(int(value))
             if isinstance(value, bool) or not isinstance(value, int):
                 raise DataError(f"{self.path}, line {line}: column '{name}': {value!r} does not fit the other values")
             return str(value)
@@ -261,10 +275,11 @@ class QueryFile:
         return texts
 
 
-def _dtype(values: Sequence[Any]) -> pl.DataType:
+def _dtype(values: Sequence[Any], *, ids: bool) -> pl.DataType:
     """Return the type of a column of JSON values, or of lists of them; raises TypeError if no type fits all of them.
 
-    Whole numbers among which there is a number with a fraction are of type Float64.
+    Whole numbers among which there is a number with a fraction are of type Float64. No type fits such numbers if they
+    are `ids`.
     """
     import polars as pl
 
@@ -279,7 +294,7 @@ def _dtype(values: Sequence[Any]) -> pl.DataType:
         frozenset({float}): pl.Float64(),
         frozenset({int, float}): pl.Float64(),
     }
-    if kinds not in dtypes or len(listed) > 1:
+    if kinds not in dtypes or len(listed) > 1 or (ids and float in kinds):
         raise TypeError("no type fits all values")
     return pl.List(dtypes[kinds]) if True in listed else dtypes[kinds]
 

@@ -183,6 +183,23 @@ def test_ids_beyond_64_bits_are_texts(read):
     assert rows["query"].to_list() == [str(2**70), "1"]
 
 
+@pytest.mark.parametrize("name", ["query", "user", "items", "disliked", "tags"])
+@pytest.mark.parametrize("size", [1, 2, 3])
+def test_a_float_among_whole_ids_rounds_none_of_them(read, name, size):
+    ids, listed = [2**53 + 1, 2**53, 3.0], name not in ("query", "user")
+    rows = [{"query": 1, name: [number] if listed else number} for number in ids]
+    values = pl.concat(table[name].cast(pl.List(pl.String) if listed else pl.String) for table, _ in read(rows, size))
+    assert (values.explode() if listed else values).to_list() == ["9007199254740993", "9007199254740992", "3"]
+
+
+@pytest.mark.parametrize("other", [7, 7.0, "x"])
+def test_an_id_that_is_not_finite(read, other):
+    ((table, _),) = read([{"query": 1, "user": float("nan")}, {"query": 2, "user": other}])
+    assert table["user"].cast(pl.String).to_list() == [None, str(other).removesuffix(".0")]
+    with pytest.raises(DataError, match=r"line 1: column 'user': inf is not an id; ids are text or whole numbers"):
+        read([{"query": 1, "user": float("inf")}, {"query": 2, "user": other}])
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
