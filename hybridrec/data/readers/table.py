@@ -245,6 +245,10 @@ def _events(config: TableOptions, frames: Sequence[pl.DataFrame]) -> pl.DataFram
     import polars as pl
 
     names = [Path(file.path).name for file in (config.interactions, *config.events.values())]
+    if config.events and config.interactions.event is None and config.interactions.event_kind is None:
+        raise DataError(
+            f"{names[0]}: with `events` its rows need a kind, too: name their column with `event`, or set `event_kind`"
+        )
     for name, frame in zip(names, frames, strict=True):
         if set(frame.columns) - {"kind"} != set(frames[0].columns) - {"kind"}:
             has, had = (", ".join(sorted(set(each.columns) - {"kind"})) for each in (frame, frames[0]))
@@ -256,7 +260,7 @@ def _events(config: TableOptions, frames: Sequence[pl.DataFrame]) -> pl.DataFram
             raise DataError(
                 f"{main}: `kinds` and `asked` need the kind of each row: name its column with `event`, or `event_kind`"
             )
-        counts = dict(frame["kind"].value_counts().iter_rows())
+        counts = dict(sorted(frame["kind"].value_counts().iter_rows()))
         for name in (*config.kinds, *config.asked):
             if name not in counts:
                 raise DataError(f"no interaction is of the kind '{name}'; {did_you_mean(name, map(str, counts))}")

@@ -243,7 +243,13 @@ def test_kinds_in_files_of_their_own_are_the_same(read):
         ({"kinds": {"view": 1, "buy": 5, "cart": 3}}, r"1 interactions are of the kind 'hide', which `kinds` does not"),
         ({"kinds": {**KINDS, "by": 1}}, r"no interaction is of the kind 'by'; did you mean 'buy'"),
         ({"asked": ["bought"]}, r"no interaction is of the kind 'bought'"),
+        ({"kinds": {"view": 1, "buy": 5}}, r"1 interactions are of the kind 'cart'"),  # the first in the alphabet
         ({"interactions": OF_KIND}, r"`kinds` and `asked` need the kind of each row"),
+        ({"interactions": OF_KIND, "events": {"skip": OF_KIND}}, r"plays.csv: with `events` its rows need a kind, too"),
+        (
+            {"interactions": OF_KIND, "events": {"skip": OF_KIND}, "kinds": {}},
+            r"name their column with `event`, or set `event_kind`",
+        ),
         (
             {"events": {"skip": {"path": "plays.csv", "user": "user", "item": "item"}}},
             r"plays.csv has the roles item, user, and plays.csv item, time, user",
