@@ -55,6 +55,7 @@ def export(
     from hybridrec.runs.run import Run
 
     exporter = _exporter(Registry(block=block, plugins=plugins).get("exporters", form), assignments)
+    exporter.plugins = plugins
     finished = Run.open(run)
     for path in write(exporter, finished, output or subfolder(finished.folder, form)):
         print(path)

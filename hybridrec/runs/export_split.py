@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from hybridrec.data.transforms import k_core
 from hybridrec.engine.environment import preferred
 from hybridrec.engine.folds import folds_of
 from hybridrec.engine.runner import read
-from hybridrec.errors import DataError
+from hybridrec.errors import DataError, PluginError
 from hybridrec.evaluation.samples import Sample
 from hybridrec.paths import inside, replacing
 from hybridrec.runs.export_trec import qrels_of, targets_of, write_parquet
@@ -21,7 +22,9 @@ from hybridrec.runs.run import CONFIG, MORE_SEGMENTS, RELEVANT
 if TYPE_CHECKING:
     import polars as pl
 
+    from hybridrec.evaluation.report import PluginUse
     from hybridrec.plugin import Options
+    from hybridrec.registry.discovery import Registry
     from hybridrec.runs.run import Run
 
 
@@ -34,7 +37,8 @@ class SplitExporter(Exporter):
     a column for each segmenter; it is the file for `hybridrec evaluate --queries`. `<target>.qrels.parquet` has
     `query`, `id` and `relevant`; it is the file for `--qrels`.
 
-    The data is read and split once more, so it must still be where it was, and unchanged.
+    The data is read and split once more, so it must still be where it was, and unchanged. The plugin files of the run
+    are handed over again (`--plugin FILE.py`), unchanged as well.
     """
 
     name = "split"
@@ -44,9 +48,14 @@ class SplitExporter(Exporter):
         self._notes: list[str] = []
 
     def export(self, run: Run, folder: Path) -> list[Path]:
-        """Write the files; raises DataError if the data or its split is not the same as in the run."""
+        """Write the files; raises DataError if the data or its split is not the same as in the run.
+
+        Raises PluginError if a plugin file of the run is not among `plugins`, or has changed.
+        """
         self._notes = []
-        registry = registry_for(run.file(CONFIG), prefer=preferred(run.report.environment.plugins))
+        used = run.report.environment.plugins
+        registry = registry_for(run.file(CONFIG), plugins=self.plugins, prefer=preferred(used))
+        _refuse_missing_files(run, used, registry)
         experiment = load_experiment(run.file(CONFIG), registry)
         data, core = read(experiment), experiment.config.k_core
         if data.fingerprint != run.report.data.fingerprint:
@@ -78,6 +87,18 @@ class SplitExporter(Exporter):
     def notes(self) -> list[str]:
         """Return a sentence on the weights of the queries if they differ."""
         return self._notes
+
+
+def _refuse_missing_files(run: Run, used: Sequence[PluginUse], registry: Registry) -> None:
+    """Raise PluginError if plugins without packaging that a run used are not in the registry, or have changed."""
+    handed = {(provider.name, provider.digest) for provider in registry.providers if provider.file}
+    missing = [plugin for plugin in used if plugin.file and (plugin.name, plugin.digest) not in handed]
+    if missing:
+        named = ", ".join(f"'{plugin.name}' ({plugin.file})" for plugin in missing)
+        raise PluginError(
+            f"{run.folder} was made with plugins without packaging: hand over {named}, as it was then, with "
+            "`--plugin FILE.py`, or in Python as the attribute `plugins` of the exporter"
+        )
 
 
 def _asked(run: Run) -> pl.DataFrame:
