@@ -77,6 +77,11 @@ class BatchRecommender:
     block: tuple[str, ...] = ()
     plugins: tuple[Path | str, ...] = ()
 
+    def __post_init__(self) -> None:
+        """Convert lists, as `load` takes them, to the tuples by which a loaded bundle is found again."""
+        object.__setattr__(self, "block", tuple(self.block))
+        object.__setattr__(self, "plugins", tuple(self.plugins))
+
     def __call__(self, tables: Iterable[Any]) -> Iterator[Any]:
         """Yield tables of recommendations for tables of queries: several for a large table, so that memory is bounded.
 

@@ -137,6 +137,13 @@ def test_other_processes_answer_the_same_and_load_once(finished):
         same(pool.submit(answer.recommend, TABLE).result(), wanted)
 
 
+def test_plugins_and_blocked_names_may_be_lists_as_for_load(finished):
+    listed = BatchRecommender(finished, n=2, block=["word2vec"], plugins=[])
+    assert listed.recommend(TABLE).equals(BatchRecommender(finished, n=2).recommend(TABLE))
+    assert listed == BatchRecommender(finished, n=2, block=("word2vec",))
+    assert pickle.loads(pickle.dumps(listed)).recommender is listed.recommender
+
+
 def test_mistakes_are_told_with_the_row_counted_over_all_tables(finished):
     answer = BatchRecommender(finished)
     tables = [TABLE.head(2), pl.DataFrame({"query": ["x", "y"], "items": [["item 01"], ["item 77"]]})]
