@@ -103,15 +103,30 @@ def _swapped(written: pl.DataFrame, served: Ints, scores: Floats, data: Dataset)
     """Count the places of the parts that hold another item than the slates in memory.
 
     Sums of floating-point numbers depend on the number of queries that are answered at once, so that items whose scores
-    are alike may change places. Raises AssertionError if any other place differs.
+    are alike may change places, also with an item beyond the last place. Raises AssertionError if any other place
+    differs, or if a slate holds an item twice.
 
     served, scores: ids int32 [Q, K] and scores float32 [Q, K] of the slates, PADDING in places that are empty
     """
-    shown = served != PADDING
-    other = (written["id"].cast(pl.String) != data.items.vocabulary.decode(served[shown])).to_numpy()
-    alike = np.isclose(written["score"].to_numpy(), scores[shown], rtol=ALIKE, atol=ALIKE, equal_nan=True)
-    assert alike.all(), "parts hold other scores than slates in memory"
-    return int(other.sum())
+    rows, places = np.nonzero(served != PADDING)
+    ids = data.items.vocabulary.encode(written["id"].cast(pl.String))
+    assert len(ids) == len(rows), f"parts have {len(ids)} places, slates in memory {len(rows)}"
+    assert _alike(written["score"].to_numpy(), scores[rows, places]).all(), "parts hold other scores than memory"
+    for name, held in (("parts", ids), ("memory", served[rows, places])):
+        distinct = len(np.unique(rows.astype(np.int64) * len(data.items) + held))
+        assert distinct == len(rows), f"slates in {name} hold an item twice"
+    other = np.flatnonzero(ids != served[rows, places])
+    for row, place, item in zip(rows[other], places[other], ids[other], strict=True):
+        # An item that memory left out may only be tied with the last one; a slate with room left out none.
+        at = int(np.append(np.flatnonzero(served[row] == item), -1)[0])
+        right = served[row, at] != PADDING and _alike(scores[row, place], scores[row, at])
+        assert right, f"query {row}, place {place}: parts hold item {item}, memory has {served[row, place]}"
+    return len(other)
+
+
+def _alike(some: Floats, others: Floats) -> Any:
+    """Return whether scores differ by no more than `ALIKE`, place by place."""
+    return np.isclose(some, others, rtol=ALIKE, atol=ALIKE, equal_nan=True)
 
 
 def _write(path: Path, data: Dataset, models: Mapping[str, Mapping[str, Any]]) -> None:
