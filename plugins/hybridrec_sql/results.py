@@ -37,8 +37,8 @@ def frame_of(
     """Return the rows of all batches as a frame with the wanted columns, as far as the result has them.
 
     The columns `ids` become texts of type `Enum`, coded batch by batch, unless they hold lists. Rows that are not
-    `ordered` are sorted by their values. Raises DataError for columns of the same name, a result without any wanted
-    column, and values of types that no column may hold.
+    `ordered` are sorted by their values, lists aside. Raises DataError for columns of the same name, a result without
+    any wanted column, and values of types that no column may hold.
     """
     import polars as pl
 
@@ -66,9 +66,10 @@ def frame_of(
         columns[name] = coders[name].decoded(whole) if name in coders else whole
     if not ordered:
         sortable = [name for name, column in columns.items() if not column.dtype.is_nested()]
-        places = pl.DataFrame(columns).select(pl.arg_sort_by(sortable, maintain_order=True)).to_series()
-        for name in columns:
-            columns[name] = columns[name].gather(places)
+        if sortable:
+            places = pl.DataFrame(columns).select(pl.arg_sort_by(sortable, maintain_order=True)).to_series()
+            for name in columns:
+                columns[name] = columns[name].gather(places)
     return pl.DataFrame(columns)
 
 

@@ -135,6 +135,9 @@ def test_a_list_column_is_a_whole_playlist(postgres, monkeypatch):
     interactions = {"path": "frame:lists", "user": "uid", "item": "song"}
     data = reader(database="env:PLAYS", queries={"lists": query}, interactions=interactions, items=None).read()
     assert plays_of(data, "5") == [song for uid, song, *_ in PLAYS if uid == 5]
+    alone = {"lists": "SELECT array_agg(song) AS song FROM plays GROUP BY uid"}
+    with pytest.raises(DataError, match=r"frame:lists has no column 'uid'"):
+        reader(database="env:PLAYS", queries=alone, interactions=interactions, items=None).read()
 
 
 def test_all_queries_see_the_same_moment_and_nothing_is_written(postgres, monkeypatch):
@@ -357,6 +360,8 @@ def test_values_of_drivers():
     assert coder.decoded(codes).cast(pl.String).to_list() == texts
     batches = [(["a", "b"], [(1, None), (2, None)]), (["a", "b"], [(0, 2.5)])]
     assert frame_of(batches, {"a", "b"}, {"a"}, ordered=False).rows() == [("0", 2.5), ("1", None), ("2", None)]
+    lists = [(["a"], [([2, 1],), ([1],)])]
+    assert frame_of(lists, {"a"}, {"a"}, ordered=False).rows() == [([2, 1],), ([1],)]
     with pytest.raises(DataError, match="do not go together"):
         frame_of([(["b"], [(1,)]), (["b"], [([1],)])], {"b"}, set(), ordered=True)
 
