@@ -173,7 +173,10 @@ def _address(url: Secret) -> URL:
         ) from None
     address = address.set(drivername=DRIVERS.get(address.drivername, address.drivername))
     if address.get_backend_name() in ("sqlite", "duckdb") and address.database not in (None, "", ":memory:"):
-        _check_exists(Path(str(address.database)))  # their drivers would make an empty one
+        # Their drivers would make an empty one, SQLite by a URI only in another mode.
+        if "uri" in address.query and str(address.database).startswith("file:"):
+            return address if "mode" in address.query else address.update_query_dict({"mode": "rw"})
+        _check_exists(Path(str(address.database)))
     return address
 
 

@@ -152,6 +152,16 @@ def test_a_file_is_not_written_either(files):
         reader(files, database="plays.db", queries={**QUERIES, "plays": "DELETE FROM plays RETURNING *"}).read()
 
 
+@pytest.mark.parametrize("options", ["mode=ro&uri=true", "uri=true"])
+def test_an_address_may_hold_a_uri_of_sqlite(files, as_files, tmp_path, monkeypatch, options):
+    monkeypatch.setenv("PLAYS", f"sqlite:///file:{files / 'plays.db'}?{options}")
+    assert reader(database="env:PLAYS").read().fingerprint == as_files.fingerprint
+    monkeypatch.setenv("PLAYS", f"sqlite:///file:{tmp_path / 'none.db'}?{options}")
+    with pytest.raises(DataError, match="that env:PLAYS names cannot be read: unable to open database file"):
+        reader(database="env:PLAYS").read()
+    assert not (tmp_path / "none.db").exists()
+
+
 def test_rows_without_an_order_are_sorted(files):
     query = "SELECT uid, song FROM plays"
     interactions = {"path": "frame:plays", "user": "uid", "item": "song"}
