@@ -30,8 +30,9 @@ SNAPSHOTS: dict[str, dict[str, Any]] = {
 """Dialect -> options of a transaction in which all queries see the data of the same moment."""
 BEGIN = {"sqlite": ("PRAGMA query_only = ON", "BEGIN")}
 """Dialect not among `SNAPSHOTS` -> statements that begin a transaction in which all queries see the same data."""
-TABLE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
-"""Name of a table, with or without its schema; any other text is a query."""
+_NAME = r"""(?:[^\W\d]\w*|"(?:[^"]|"")+"|`(?:[^`]|``)+`)"""
+TABLE = re.compile(rf"{_NAME}(?:\.{_NAME})*")
+"""Name of a table, with or without its schema and quotes; any other text is a query."""
 _SECRET = r"(?:pass|pwd|secret|token|credential|jwt|signature|key(?!space))"
 SECRET_NAME = re.compile(rf"{_SECRET}|^(?:pw|sig)$", re.IGNORECASE)
 """Part of the name of a parameter that holds a password or the like."""
@@ -60,13 +61,14 @@ class Database:
     def batches(self, query: str, size: int) -> Iterator[tuple[list[str], Sequence[Any]]]:
         """Yield the result of a query in batches, each with the names of the columns and up to `size` rows.
 
-        `query` may also be the name of a table, which is read as a whole.
+        `query` may also be the name of a table, which is read as a whole. A semicolon at the end means nothing.
 
         A result without rows is one empty batch. Raises DataError with the reason that the database gives.
         """
         from sqlalchemy.exc import SQLAlchemyError
 
-        statement = f"SELECT * FROM {query.strip()}" if TABLE.fullmatch(query.strip()) else query
+        table = query.strip().removesuffix(";").rstrip()
+        statement = f"SELECT * FROM {table}" if TABLE.fullmatch(table) else query
         # As it is written: neither `:name` nor `%` means anything in it.
         options = {"stream_results": True, "max_row_buffer": size, "no_parameters": True}
         try:

@@ -162,6 +162,12 @@ def test_an_address_may_hold_a_uri_of_sqlite(files, as_files, tmp_path, monkeypa
     assert not (tmp_path / "none.db").exists()
 
 
+@pytest.mark.parametrize("table", ["plays", " plays ;\n", '"plays"', 'main."plays";', "`plays`"])
+def test_the_name_of_a_table_may_have_quotes_and_a_semicolon(files, as_files, table):
+    read = reader(files, database="plays.db", queries={**QUERIES, "plays": table}).read()
+    assert read.fingerprint == as_files.fingerprint
+
+
 def test_rows_without_an_order_are_sorted(files):
     query = "SELECT uid, song FROM plays"
     interactions = {"path": "frame:plays", "user": "uid", "item": "song"}
