@@ -304,9 +304,15 @@ def test_a_new_item_is_proposed_by_its_text(tmp_path):
     frames = {"interactions": seen, "items": stories}
     run = hybridrec.run(experiment, data=frames, plugins=[LatentText], **folders(tmp_path))
     assert [row.verdict for row in run.report.comparison if row.segment == "all"] == ["better"]
-    slate = hybridrec.load(run, plugins=[LatentText]).recommend([Query(text="zombie")], n=5, pipeline="variant")
+    recommender = hybridrec.load(run, plugins=[LatentText])
+    slate = recommender.recommend([Query(text="zombie")], n=5, pipeline="variant")
     horror = set(stories.filter(pl.col("text").str.contains("zombie"))["id"])
     assert set(slate.to_frame()["id"]) <= horror
+    learned = recommender.embeddings("latent-text")
+    assert {*learned} == {"items", "words"}
+    asked = recommender.components["latent-text"].query_vectors(recommender.encode([Query(text="zombie")]), "items")
+    assert learned["words"].vector("zombie") == pytest.approx(asked[0])
+    assert {near.id for near in recommender.similar("latent-text", "zombie", n=5, by="words")} <= horror
 
 
 def test_a_run_is_measured_by_activity_and_by_tag_and_is_logged(tmp_path):

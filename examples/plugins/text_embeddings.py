@@ -7,6 +7,7 @@ from pydantic import Field
 
 from hybridrec import (
     Dataset,
+    Embedding,
     Floats,
     Options,
     QueryBatch,
@@ -14,7 +15,6 @@ from hybridrec import (
     State,
     Target,
     VectorModel,
-    Vocabulary,
     bag_of_words,
     pack_words,
     unpack_words,
@@ -72,9 +72,10 @@ class LatentText(VectorModel):
         """Return the vectors of all items, with and without interactions: float32 [I, D]."""
         return self._items
 
-    def word_vectors(self) -> tuple[Vocabulary, Floats]:
-        """Return the words and their vectors, float32 [words, D]."""
-        return self._words, self._axes
+    def embeddings(self, data: Dataset) -> dict[str, Embedding]:
+        """Return the vectors of all items, and of the words: that of a query of this word alone."""
+        words = self.config.text_weight * _unit(self._axes)
+        return super().embeddings(data) | {"words": Embedding(self._words, words)}
 
     def state(self) -> State:
         """Return the words, and the vectors of words and items."""
