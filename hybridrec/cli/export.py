@@ -54,8 +54,7 @@ def export(
     from hybridrec.runs.exporter import export as write
     from hybridrec.runs.run import Run
 
-    exporter = _exporter(Registry(block=block, plugins=plugins).get("exporters", form), assignments)
-    exporter.plugins = plugins
+    exporter = _exporter(Registry(block=block, plugins=plugins).get("exporters", form), assignments, plugins)
     finished = Run.open(run)
     for path in write(exporter, finished, output or subfolder(finished.folder, form)):
         print(path)
@@ -63,12 +62,17 @@ def export(
         click.echo(f"note: {note}", err=True)
 
 
-def _exporter(cls: Any, assignments: tuple[str, ...]) -> Exporter:
-    """Make an exporter with the options in `assignments`; raises ConfigError for an unknown or invalid option."""
+def _exporter(cls: Any, assignments: tuple[str, ...], plugins: tuple[Path, ...]) -> Exporter:
+    """Make an exporter with the options in `assignments`; raises ConfigError for an unknown or invalid option.
+
+    `plugins` is the default of an option of this name, which exporters have that load the plugins of the run.
+    """
     from hybridrec.config import yaml_document
     from hybridrec.config.validation import Validator
 
     given = yaml_document.YamlDocument(f"--format {cls.name} --set", {})
     for assignment in assignments:
         given.set(assignment)
+    if plugins and "plugins" in cls.Config.model_fields:
+        given.content.setdefault("plugins", list(map(str, plugins)))
     return cls(Validator(given, {}).validate(cls.Config, given.content, ()))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hybridrec.config.load import load_experiment, registry_for
 from hybridrec.data.dataset import Dataset
@@ -15,6 +15,7 @@ from hybridrec.engine.runner import read
 from hybridrec.errors import DataError, PluginError
 from hybridrec.evaluation.samples import Sample
 from hybridrec.paths import inside, replacing
+from hybridrec.plugin import Options
 from hybridrec.runs.export_trec import qrels_of, targets_of, write_parquet
 from hybridrec.runs.exporter import Exporter
 from hybridrec.runs.run import CONFIG, MORE_SEGMENTS, RELEVANT
@@ -23,9 +24,16 @@ if TYPE_CHECKING:
     import polars as pl
 
     from hybridrec.evaluation.report import PluginUse
-    from hybridrec.plugin import Options
     from hybridrec.registry.discovery import Registry
     from hybridrec.runs.run import Run
+
+
+class SplitOptions(Options):
+    """Options of `split`."""
+
+    plugins: tuple[Any, ...] = ()
+    """Plugins without packaging that the run was made with: their files, or in Python classes. By default those of
+    `--plugin`."""
 
 
 class SplitExporter(Exporter):
@@ -42,6 +50,8 @@ class SplitExporter(Exporter):
     """
 
     name = "split"
+    Config = SplitOptions
+    config: SplitOptions
 
     def __init__(self, config: Options | None = None) -> None:
         super().__init__(config)
@@ -54,7 +64,7 @@ class SplitExporter(Exporter):
         """
         self._notes = []
         used = run.report.environment.plugins
-        registry = registry_for(run.file(CONFIG), plugins=self.plugins, prefer=preferred(used))
+        registry = registry_for(run.file(CONFIG), plugins=self.config.plugins, prefer=preferred(used))
         _refuse_missing_files(run, used, registry)
         experiment = load_experiment(run.file(CONFIG), registry)
         data, core = read(experiment), experiment.config.k_core
@@ -97,7 +107,7 @@ def _refuse_missing_files(run: Run, used: Sequence[PluginUse], registry: Registr
         named = ", ".join(f"'{plugin.name}' ({plugin.file})" for plugin in missing)
         raise PluginError(
             f"{run.folder} was made with plugins without packaging: hand over {named}, as it was then, with "
-            "`--plugin FILE.py`, or in Python as the attribute `plugins` of the exporter"
+            "`--plugin FILE.py`, or in Python in the option `plugins` of the exporter"
         )
 
 

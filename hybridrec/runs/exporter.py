@@ -21,10 +21,6 @@ if TYPE_CHECKING:
 class Exporter(Plugin):
     """Base class of exporters: they write a run for other tools with `hybridrec export RUN --format NAME`."""
 
-    plugins: Sequence[type[Plugin] | Path | str] = ()
-    """Plugins without packaging that the caller handed over (`--plugin FILE.py`), for what reads the run's config or
-    loads the run: `hybridrec.load(run, plugins=self.plugins)`."""
-
     @abstractmethod
     def export(self, run: Run, folder: Path) -> Sequence[Path]:
         """Write files into `folder`, which exists, and nowhere else; return the paths of the files.

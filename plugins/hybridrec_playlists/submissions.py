@@ -102,8 +102,7 @@ class SubmissionExporter(Exporter):
         questions = self.read_questions(path, self._malformed)
         if not questions:
             raise DataError(f"{path} contains no playlist to recommend for")
-        # Questions know songs that the data does not have.
-        recommender = load(run, plugins=self.plugins, unknown="skip")
+        recommender = load(run, unknown="skip")  # questions know songs that the data does not have
         features = recommender.data.users.features
         read = frozenset(() if features is None else features.columns)
         queries = [_with_features(query, read) for query in questions.values()]

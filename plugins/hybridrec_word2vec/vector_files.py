@@ -41,7 +41,7 @@ class Word2VecExporter(Exporter):
 
     def export(self, run: Run, folder: Path) -> list[Path]:
         """Write the vectors, the vocabulary and the state; raises ConfigError if the component has no vectors."""
-        return export(load(run, plugins=self.plugins), folder, self.config.label)
+        return export(load(run), folder, self.config.label)
 
 
 def export(recommender: Recommender, folder: Path, label: str | None = None) -> list[Path]:

@@ -58,12 +58,3 @@ def test_the_split_of_a_run_with_a_plugin_file_needs_the_file_again(call, experi
     status, _, err = call(*split, "--plugin", half)
     assert status != 0
     assert "as it was then" in err
-
-
-def test_vectors_of_a_run_with_a_plugin_file(call, experiment, half):
-    pytest.importorskip("gensim")
-    w2v = ("noise: {use: echo}", "noise: {use: word2vec, dim: 4, epochs: 1}")
-    config = experiment(w2v, ("workers: 2", "refit: all"))
-    run = hybridrec.run(config, ["compare.segments=[half]"], plugins=[half])
-    status, _, err = call("export", run.folder, "--format", "word2vec", "--plugin", half)
-    assert (status, err) == (0, "")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
 import hybridrec
-from hybridrec.runs.export_split import SplitExporter
+from hybridrec.runs.export_split import SplitExporter, SplitOptions
 from hybridrec.runs.exporter import export
 from hybridrec_slates.evaluate import evaluate_slates
 
@@ -120,3 +121,22 @@ def test_weights_of_queries_are_noted(folder):
     assert exporter.notes() == ["the queries of the run have weights, and `hybridrec evaluate` weighs all the same"]
     export(exporter, hybridrec.run(CONFIG), folder / "split")
     assert exporter.notes() == []
+
+
+class Half(hybridrec.Segmenter):
+    """One segment."""
+
+    name = "half"
+
+    def segment(self, queries, data):
+        """Return "x" for each query."""
+        return np.full(len(queries), "x")
+
+
+def test_a_class_that_the_run_was_made_with_is_an_option(folder):
+    compare = CONFIG["compare"] | {"segments": ["half"]}
+    run = hybridrec.run(CONFIG | {"compare": compare}, plugins=[Half])
+    with pytest.raises(hybridrec.PluginError, match=r"hand over 'Half' .*, as it was then, with `--plugin FILE.py`"):
+        export(SplitExporter(), run, folder / "split")
+    paths = export(SplitExporter(SplitOptions(plugins=(Half,))), run, folder / "split")
+    assert folder / "split" / "queries.parquet" in paths
