@@ -13,7 +13,7 @@ import numpy as np
 
 from hybridrec.data.io.arrow import polars_frame
 from hybridrec.runs.bundle import BUNDLE
-from hybridrec.serving.explain import contributions
+from hybridrec.serving.explain import columns_of, contributions
 from hybridrec.serving.query_table import Places, encode_table
 from hybridrec.serving.recommender import Recommender, UnknownIds, load, users_left_out
 from hybridrec.stages.pool import PROPENSITY
@@ -200,9 +200,7 @@ class PinnedRecommender:
         import polars as pl
 
         pipeline, target = self._pipeline, self.options.target
-        exclude = pipeline.filters.exclude(queries, target)
-        pool = pipeline.score(queries, pipeline.generate(queries, target, exclude))
-        slate = pipeline.complete(queries, pipeline.rank(queries, pool, n), n, exclude)
+        pool, slate = pipeline.answer(queries, target, n)
         shown = slate.ids != PADDING
         rows, places = np.nonzero(shown)
         frame = pl.DataFrame(
@@ -251,7 +249,7 @@ def _contributions(pipeline: Pipeline, queries: QueryBatch, pool: Pool, slate: S
 
     dtype = pl.List(pl.Struct({"label": pl.String, "value": pl.Float32}))
     summands = contributions(pipeline, queries, pool)
-    columns = _columns_of(pool.ids, slate.ids)[shown]
+    columns = columns_of(pool.ids, slate.ids)[shown]
     rows = np.nonzero(shown)[0].astype(np.int32)
     if not summands:
         return pl.Series("contributions", [[]], dtype=dtype).new_from_index(0, len(rows))
@@ -268,22 +266,6 @@ def _picked(summand: Floats, rows: Ints, columns: Ints, inside: Bools) -> Floats
     picked = np.zeros(len(rows), np.float32)
     picked[inside] = summand[rows[inside], columns[inside]]
     return picked
-
-
-def _columns_of(candidates: Ints, ids: Ints) -> Ints:
-    """Return the column of the pool in which each id of a slate stands, int64 [Q, n]; -1 if it is not in the pool.
-
-    candidates: int32 [Q, K], the ids of the pool, ascending in each row, with padding at the end
-    ids: int32 [Q, n], the ids of the slates
-    """
-    width = int(max(candidates.max(initial=0), ids.max(initial=0))) + 1
-    offsets = np.arange(len(ids), dtype=np.int64)[:, None] * width
-    valid = candidates != PADDING
-    keys = (candidates + offsets)[valid]
-    wanted = (ids + offsets).ravel()
-    places = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
-    there = (ids.ravel() != PADDING) & (keys[places] == wanted if len(keys) else False)
-    return np.where(there, np.nonzero(valid)[1][places] if len(keys) else 0, PADDING).reshape(ids.shape)
 
 
 def _in_batches(frame: pl.DataFrame, like: object) -> Iterator[Any]:

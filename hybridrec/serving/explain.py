@@ -53,13 +53,11 @@ def explain(pipeline: Pipeline, query: QueryBatch, target: Target, n: int, data:
 
     The slate is made by the same stages as when it is served.
     """
-    exclude = pipeline.filters.exclude(query, target)
-    pool = pipeline.score(query, pipeline.generate(query, target, exclude))
-    slate = pipeline.complete(query, pipeline.rank(query, pool, n), n, exclude)
+    pool, slate = pipeline.answer(query, target, n)
     ids = slate.ids[0][slate.ids[0] != PADDING]
     external = data.vocabulary(target).texts(ids)
     texts = [data.entities[target].text[code] for code in ids]
-    places = _places(pool.ids[0], ids)
+    places = columns_of(pool.ids, ids[None])[0].tolist()
     ranks = {label: kernels.ranks(values)[0] for label, values in pool.columns.items()}
     parts = contributions(pipeline, query, pool)
     steps = _steps(pipeline, query, pool, n)
@@ -94,6 +92,22 @@ def contributions(pipeline: Pipeline, queries: QueryBatch, pool: Pool) -> dict[s
     return parts
 
 
+def columns_of(candidates: Ints, ids: Ints) -> Ints:
+    """Return the column of the pool in which each id of a slate stands, int64 [Q, n]; -1 if it is not in the pool.
+
+    candidates: int32 [Q, K], the ids of the pool, ascending in each row, with padding at the end
+    ids: int32 [Q, n], the ids of the slates
+    """
+    width = int(max(candidates.max(initial=0), ids.max(initial=0))) + 1
+    offsets = np.arange(len(ids), dtype=np.int64)[:, None] * width
+    valid = candidates != PADDING
+    keys = (candidates + offsets)[valid]
+    wanted = (ids + offsets).ravel()
+    places = np.minimum(np.searchsorted(keys, wanted), max(len(keys) - 1, 0))
+    there = (ids.ravel() != PADDING) & (keys[places] == wanted if len(keys) else False)
+    return np.where(there, np.nonzero(valid)[1][places] if len(keys) else 0, PADDING).reshape(ids.shape)
+
+
 def _steps(pipeline: Pipeline, query: QueryBatch, pool: Pool, n: int) -> list[tuple[str, Floats, Floats]]:
     """Return (name, ranks before, ranks after) for each re-ranker that changes an existing order.
 
@@ -117,15 +131,6 @@ def _moves(steps: list[tuple[str, Floats, Floats]], place: int) -> tuple[Move, .
 
 def _rank(ranks: Floats, place: int) -> int | None:
     return None if np.isnan(ranks[0, place]) else int(ranks[0, place])
-
-
-def _places(candidates: Ints, ids: Ints) -> list[int]:
-    """Return the place of each id among the sorted `candidates`; -1 for an id that is not a candidate."""
-    insertions = np.searchsorted(candidates[candidates != PADDING], ids)
-    return [
-        int(place) if place < len(candidates) and candidates[place] == wanted else PADDING
-        for place, wanted in zip(insertions, ids, strict=True)
-    ]
 
 
 def _sources(pool: Pool, place: int) -> tuple[str, ...]:

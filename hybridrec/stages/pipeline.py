@@ -169,9 +169,15 @@ class Pipeline:
 
         The ids in `exclude` are not recommended; by default they are the ids that the filters exclude.
         """
+        return self.answer(queries, target, n, exclude, memo)[1]
+
+    def answer(
+        self, queries: QueryBatch, target: Target, n: int, exclude: Exclude | None = None, memo: Memo | None = None
+    ) -> tuple[Pool, Slate]:
+        """Return the slates of `slate` and the pool from which they are made: scored, but not yet ranked."""
         exclude = self.filters.exclude(queries, target) if exclude is None else exclude
         pool = self.score(queries, self.generate(queries, target, exclude, memo))
-        return self.complete(queries, self.rank(queries, pool, n), n, exclude)
+        return pool, self.complete(queries, self.rank(queries, pool, n), n, exclude)
 
     def rank(self, queries: QueryBatch, pool: Pool, n: int) -> Pool:
         """Rank the pool by the chain of re-rankers (third stage) of its target.

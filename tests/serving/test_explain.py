@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hybridrec import Query, Reranker
-from hybridrec.serving.explain import explain
+from hybridrec.serving.explain import columns_of, explain
 from tests.serving.slates import ids
 
 
@@ -68,6 +68,13 @@ def test_what_a_re_ranker_moved_is_told_with_both_ranks(recommender):
             assert (move.rule, move.before, move.after) == ("reverse", ranks[place.id], place.rank)
     assert sum(bool(place.moves) for place in scored) >= len(scored) - 1
     assert all(not place.moves for place in after if place.score is None)
+
+
+def test_columns_of_ids_are_those_of_their_own_row():
+    candidates = np.array([[1, 4, 7], [0, 7, -1], [-1, -1, -1]], np.int32)
+    shown = np.array([[7, 1, 0, -1], [7, 4, 0, 9], [1, 0, 7, -1]], np.int32)
+    assert columns_of(candidates, shown).tolist() == [[2, 0, -1, -1], [1, -1, 0, -1], [-1] * 4]
+    assert columns_of(candidates[:, :0], shown).tolist() == [[-1] * 4] * 3
 
 
 def test_opinions_are_scores_with_their_ranks_and_tags_go_by_their_id(recommender):
