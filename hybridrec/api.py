@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hybridrec.config.composition import Experiment
+from hybridrec.config.experiment import CheckedExperiment
 from hybridrec.config.load import load_experiment, open_config, registry_for
 from hybridrec.engine.doubts import Doubts
 from hybridrec.engine.estimates import FitSeconds
@@ -25,6 +26,7 @@ from hybridrec.errors import WriteError
 from hybridrec.evaluation.report import DataReport
 from hybridrec.evaluation.samples import Sample
 from hybridrec.observers.base import RunFinished, RunStarted
+from hybridrec.observers.dispatch import Observers
 from hybridrec.paths import sweep
 from hybridrec.plugin import Plugin
 from hybridrec.reporting.page import write as write_page
@@ -68,18 +70,8 @@ def run(
         opened = open_config(config, registry, tuple(assignments), data)
         experiment = opened.check(registry)
     moved = _returned(home)
-    if validation:
-        note = "measured on validation queries inside the training parts, not on the test queries"
-        experiment = replace(experiment, validation=True, notes=(*experiment.notes, note))
-    if experiment.tuning is not None:
-        note = "the values are those that stand in the config; `hybridrec tune` searches its section `tune`"
-        experiment = replace(experiment, notes=(*experiment.notes, note))
-    place = Store(Path(store)) if store is not None else Store.default()
-    for folder in (Path(runs), place.folder):
-        writable(folder)
-    place = Store(place.folder.absolute())
-    sweep(Path(runs))
-    place.sweep()
+    experiment = _noted(experiment, validation=validation)
+    place = _swept(Path(runs), Store(Path(store)) if store is not None else Store.default())
     work = ExperimentRunner(experiment, registry, place, progress or NullProgress(), executor, watch=watch)
     observers = work.observers
     observers.tell(RunStarted, name=experiment.config.name, config=experiment.resolved)
@@ -89,24 +81,68 @@ def run(
         report.notes += moved + _returned(home)
         report.notes += place.limit(experiment.config.store.max)
         report.tuning = None if opened.path is None else tuned_report(opened.path, experiment.hash)
-        with watch.timing("write"):
-            finished, fault = _written(Path(runs), result)
-            report.seconds = watch.report()
-            try:
-                write_page(finished)
-                report.seconds = watch.report()
-                write_report(finished)
-            except WriteError as error:
-                fault = WriteError(f"{error}; what was measured is in {finished.folder}", report)
+        finished, fault = _published(Path(runs), result, watch)
+    untold = _tell_finished(observers, finished)
+    if fault := fault or untold:
+        raise fault
+    return finished
+
+
+def _noted(experiment: CheckedExperiment, *, validation: bool) -> CheckedExperiment:
+    """Return the experiment with notes on how it is run; with `validation` it is measured on validation queries."""
+    notes = list(experiment.notes)
+    if validation:
+        notes.append("measured on validation queries inside the training parts, not on the test queries")
+    if experiment.tuning is not None:
+        notes.append("the values are those that stand in the config; `hybridrec tune` searches its section `tune`")
+    return replace(experiment, validation=validation or experiment.validation, notes=tuple(notes))
+
+
+def _swept(runs: Path, store: Store) -> Store:
+    """Return the store by its absolute path, for plugins that change the working folder, without what killed runs left.
+
+    Raises WriteError if `runs` or the store cannot be written.
+    """
+    for folder in (runs, store.folder):
+        writable(folder)
+    store = Store(store.folder.absolute())
+    sweep(runs)
+    store.sweep()
+    return store
+
+
+def _published(runs: Path, result: RunResult, watch: Stopwatch) -> tuple[Run, WriteError | None]:
+    """Write a run with its page, and the seconds that writing took into its report.
+
+    Returns (run, error) as `_written` does; the error may be about the page or the report.
+    """
+    with watch.timing("write"):
+        finished, fault = _written(runs, result)
+        result.report.seconds = watch.report()
+        try:
+            write_page(finished)
+            result.report.seconds = watch.report()
+            write_report(finished)
+        except WriteError as error:
+            fault = WriteError(f"{error}; what was measured is in {finished.folder}", result.report)
+    return finished, fault
+
+
+def _tell_finished(observers: Observers, finished: Run) -> WriteError | None:
+    """Tell the observers that a run ended, and write into its report which of them failed at that.
+
+    Returns, but does not raise, the error if the report cannot be written: the run is whole without these notes.
+    """
     told = len(observers.failures)
     observers.tell(RunFinished, folder=str(finished.folder))
     if failures := observers.failures[told:]:
-        report.notes += failures
-        write_report(finished)
-        write_page(finished)
-    if fault is not None:
-        raise fault
-    return finished
+        finished.report.notes += failures
+        try:
+            write_report(finished)
+            write_page(finished)
+        except WriteError as error:
+            return WriteError(f"{error}; what was measured is in {finished.folder}", finished.report)
+    return None
 
 
 def _returned(home: Path) -> list[str]:
