@@ -258,9 +258,10 @@ def plan(
             keys = {trainer.fitter.key(spec, training_part) for trainer in work.trainers}
             fits[job] += len(keys)
             stored[job] += 0 if spec.choice is not None else sum(key in place for key in keys)
-            memory[job] = max(memory.get(job, 0), work.trainers[0].fitter.within_budget(spec, training_part))
-            told = estimates.of(spec, training_part.train)
-            seconds[job] = told if told is None else max(seconds.get(job) or 0.0, told)
+            for variant in spec.variants:
+                memory[job] = max(memory.get(job, 0), work.trainers[0].fitter.within_budget(variant, training_part))
+                told = estimates.of(variant, training_part.train)
+                seconds[job] = told if told is None else max(seconds.get(job) or 0.0, told)
     components = experiment.components
     jobs = [
         Job(

@@ -47,7 +47,7 @@ class OptionChoice:
     @property
     def values(self) -> tuple[Any, ...]:
         """The values of the option among which a run chooses, as plain values."""
-        return tuple(_plain(options)[self.option] for options in self.options)
+        return tuple(_plain(options).get(self.option) for options in self.options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +103,11 @@ class ComponentSpec:
         """Return the spec with the option set to the value at index `place` of the choice; its `choice` is None."""
         assert self.choice is not None
         return replace(self, options=self.choice.options[place], choice=None)
+
+    @property
+    def variants(self) -> tuple[ComponentSpec, ...]:
+        """The component with each value of its choice; the component itself if it has no choice."""
+        return (self,) if self.choice is None else tuple(map(self.with_choice, range(len(self.choice.options))))
 
     @property
     def plain(self) -> dict[str, Any]:

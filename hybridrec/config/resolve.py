@@ -112,8 +112,8 @@ class Checker(Validator):
             with _gathered(problems):
                 observers[name] = self.observer(name, options or {}, ("observe", name))
         _raise_problems(problems)
-        for label, spec in components.items():
-            with _gathered(problems):
+        with _gathered(problems):  # the first alone: a circle is a mistake of each component in it
+            for label, spec in components.items():
                 components[label] = self.with_base_model(spec, components)
         pipelines, curves = {}, []
         for name, pipeline in config.pipelines.items():
@@ -245,8 +245,7 @@ class Checker(Validator):
             circle = " uses ".join(f"'{label}'" for label in (*users[users.index(reference.label) :], reference.label))
             raise self.fail((*path, *reference.path), f"a component cannot stand on itself: {circle}")
         spec = replace(spec, base_model=self.with_base_model(components[reference.label], components, users))
-        variants = [spec] if spec.choice is None else [spec.with_choice(i) for i in range(len(spec.choice.options))]
-        if any(variant.create().validates for variant in variants):
+        if any(variant.create().validates for variant in spec.variants):
             message = f"'{spec.cls.name}' validates what it learns, and '{reference.label}' would have seen the answers"
             raise self.fail((*path, *reference.path), message)
         return spec

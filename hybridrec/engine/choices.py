@@ -98,7 +98,7 @@ def choice_jobs(specs: Sequence[ComponentSpec], training_part: TrainingPart) -> 
 
     The fits learn from the training part without the queries that are held out of it.
     """
-    variants = [spec.with_choice(place) for spec in specs if spec.choice for place in range(len(spec.choice.options))]
+    variants = [variant for spec in specs if spec.choice is not None for variant in spec.variants]
     if not variants:
         return []
     assert training_part.validation is not None, "training parts of a fold come with a splitter"

@@ -57,8 +57,8 @@ class Doubts:
         if after < THINNED * before:
             line = f"k_core leaves {after:,} of the {before:,} interactions of the training part"
             self.of_folds.setdefault("k_core", line)
-        for spec in self.experiment.components.values():
-            for place, line in _of_options(spec, thinned.train):
+        for variant in (variant for spec in self.experiment.components.values() for variant in spec.variants):
+            for place, line in _of_options(variant, thinned.train):
                 self.of_folds.setdefault(place, f"{place}: {line}")
 
     def told(self) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import secrets
 import threading
 import time
@@ -167,13 +168,14 @@ class FitContext:
         # Users of a fit hold a reference; when the last one is gone, its memory is freed.
         self._fits: WeakValueDictionary[str, Fitted] = WeakValueDictionary()
 
-    def __getstate__(self) -> tuple[Store, _Choice, PartSplitter | None]:
-        return self.store, _Choice.of(self.registry), self.splitter
+    def __getstate__(self) -> tuple[Store, _Choice, bytes]:
+        # Bytes, as classes without packaging can be read only after the registry has loaded their files.
+        return self.store, _Choice.of(self.registry), pickle.dumps(self.splitter)
 
-    def __setstate__(self, state: tuple[Store, _Choice, PartSplitter | None]) -> None:
+    def __setstate__(self, state: tuple[Store, _Choice, bytes]) -> None:
         store, choice, splitter = state
         self.__init__(store, _registry(choice))  # type: ignore[misc]
-        self.splitter = splitter
+        self.splitter = pickle.loads(splitter)
 
     def fitted(self, job: FitJob) -> Fitted:
         """Return the fit of a job: in this process always the same object for the same key, as long as it is in use."""

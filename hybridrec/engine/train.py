@@ -148,6 +148,9 @@ class FoldTrainer:
         pipelines = self.experiment.measured if len(fold.queries) else self.experiment.pipelines
         filters = {name: filters_of(pipeline, fold.train) for name, pipeline in pipelines.items()}
         specs = list({spec.label: spec for spec, _ in plan.jobs}.values())
+        for spec, training_part in plan.jobs:  # too large a value is told before the fits that choose
+            for variant in spec.variants if spec.choice is not None else ():
+                self.fitter.within_budget(variant, training_part)
         choices = decide(specs, choice_part(plan.splits.parts), self.fitter, done)
         fits = self.fitter.fit([(chosen(spec, choices), training_part) for spec, training_part in plan.jobs], done)
         by_level: Fits = {"full": {}, "out_of_fold": {}}

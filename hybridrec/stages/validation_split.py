@@ -24,7 +24,8 @@ class ValidationSplit:
 
     fold: the data to learn from (`fold.train`), the queries, and their truth. The truth, too, comes from the
         component's training part
-    exclude: for each target of the truth, the ids that all pipelines of the experiment exclude
+    exclude: for each target of the truth, the ids that all pipelines of the experiment exclude, and what queries show
+        if any pipeline excludes that (the truth then has none of it)
     """
 
     fold: Fold

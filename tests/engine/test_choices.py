@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import pickle
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import hybridrec
-from hybridrec import ConfigError, DataError, PluginError
+from hybridrec import ConfigError, DataError, MemoryBudgetError, PluginError
 from hybridrec.config.experiment import ComponentSpec, OptionChoice
 from hybridrec.config.load import load_experiment
 from hybridrec.data.splits import Masked
 from hybridrec.engine import choices as engine_choices
+from hybridrec.engine import fit as engine_fit
 from hybridrec.engine import train
 from hybridrec.engine.choices import Choice
 from hybridrec.engine.executor import ThreadExecutor
@@ -154,7 +157,7 @@ def test_a_worker_that_cuts_another_split_refuses(config, chooser, tmp_path):
     assert not run_fit_job(job, here).cached
 
 
-def test_a_split_excludes_what_all_pipelines_exclude_and_asks_for_the_rest(experiment):
+def test_a_split_excludes_what_all_pipelines_exclude_and_what_any_has_seen(experiment):
     allowed = [f"item {number:02}" for number in range(20)]
     filtered = ("targets:", f"filters: [{{use: allow, ids: [{', '.join(allowed)}]}}]\ntargets:")
     data = toy_dataset()
@@ -168,6 +171,18 @@ def test_a_split_excludes_what_all_pipelines_exclude_and_asks_for_the_rest(exper
         shown = split.fold.queries.history.matrix().toarray() > 0
         assert holds[:, :20][shown[:, :20]].any() == seen
         assert split.fold.truth["items"].getnnz(axis=0)[20:].sum() == 0
+
+
+def test_another_process_reads_a_splitter_without_packaging(experiment, tmp_path, monkeypatch):
+    path = tmp_path / "loose_split.py"
+    path.write_text('from hybridrec import find\n\n\nclass Mine(find("splitter", "masked")):\n    name = "mine"\n')
+    registry = Registry(plugins=[path])
+    context = FitContext(Store(tmp_path / "store"), registry)
+    context.splitter = PartSplitter.of(load_experiment(experiment(("use: masked", "use: mine")), registry))
+    content = pickle.dumps(context)
+    monkeypatch.delitem(sys.modules, type(context.splitter.splitter).__module__)
+    engine_fit._registry.cache_clear()
+    assert pickle.loads(content).splitter.splitter.name == "mine"
 
 
 def test_a_split_without_queries_says_so(experiment, monkeypatch):
@@ -345,3 +360,31 @@ def test_values_are_compared_with_the_early_stopping_of_the_component(experiment
     notes = [about["notes"] for about in stored if about.get("label") == "noise" and about.get("fold") == "test"]
     assert len(notes) == 4, "two values, and the chosen one on both levels"
     assert all("epochs ranked the validation queries best" in note for (note,) in notes)
+
+
+def test_nothing_may_be_among_the_values(experiment, eager):
+    run = hybridrec.run(
+        experiment(("pop: {use: popularity}", "pop: {use: popularity, choose: {half_life: [null, 30]}}"))
+    )
+    assert any(note.startswith("pop, test: `half_life` is ") and "with None" in note for note in run.report.notes)
+    again = hybridrec.run(run.folder / "config.yaml")
+    assert again.report.config_hash == run.report.config_hash
+    assert all(fit.cached for fit in again.report.fits)
+
+
+def test_too_large_a_value_is_told_before_the_fits_that_choose(experiment, monkeypatch):
+    factors = ("noise: {use: echo}", "noise: {use: als, choose: {factors: [4, 4000]}}")
+    jobs = hybridrec.plan(experiment(factors)).jobs
+    largest = {job.level: job.memory for job in jobs if job.label == "noise"}
+    assert largest["full"] >= largest["choice"]
+    memory = ("workers: 2", f"workers: 2\nmemory: {largest['full'] - 1}")
+    monkeypatch.setattr(Fitter, "fit", lambda *args: pytest.fail("nothing is to be fitted"))
+    for carry_out in (hybridrec.plan, hybridrec.run):
+        with pytest.raises(MemoryBudgetError, match=r"components\.noise \(als\) would need"):
+            carry_out(experiment(factors, memory))
+
+
+def test_each_value_is_doubted(experiment):
+    factors = ("noise: {use: echo}", "noise: {use: als, choose: {factors: [4, 4000]}}")
+    (line,) = hybridrec.plan(experiment(factors)).warnings
+    assert line.startswith("components.noise.factors: 4,000, and ")
