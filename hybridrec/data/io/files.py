@@ -172,12 +172,16 @@ class File(Options):
 
     @property
     def parts(self) -> list[PartFile]:
-        """The files that make up the table; in a folder or a pattern, only files in the table's format count."""
+        """The files that make up the table; in a folder or a pattern, only files in the table's format count.
+
+        A file whose ending shows no format counts if the option `format` is set, or if no ending of a part shows one.
+        """
         parts = part_files(self.path)
         if len(parts) == 1:
             return parts
-        kind = self.kind
-        of_format = [part_file for part_file in parts if format_of(part_file.path) in (None, kind)]
+        kind, formats = self.kind, [format_of(part_file.path) for part_file in parts]
+        counted = {kind, None} if self.format is not None or kind not in formats else {kind}
+        of_format = [part_file for part_file, shown in zip(parts, formats, strict=True) if shown in counted]
         if not of_format:
             raise DataError(f"{self.path}: no file in it is {kind}, as `format` says")
         return of_format

@@ -75,8 +75,10 @@ def inspect_file(path: Path, folder: Path, *, header: bool | None = None, column
     `columns_given`, a person has named columns, so that none is renamed. Raises DataError if the file cannot be read.
     """
     options: dict[str, Any] = {"path": os.path.relpath(path, folder)}
-    parts = part_files(path)
-    kind = format_of(path) if parts[0].path == path else FileSource(path=path).kind
+    parts, kind = part_files(path), format_of(path)
+    if parts[0].path != path:
+        table = FileSource(path=path)
+        parts, kind = table.parts, table.kind
     reasons: tuple[str, ...] = ()
     if len(parts) > 1:
         reasons = (f"its {len(parts):,} files are read as the parts of one table",)

@@ -27,3 +27,14 @@ def test_shares_and_keys_of_a_column_are_those_of_its_ids(tmp_path):
     assert list(file.keys("user").ids) == ["1", "2", "3"]
     assert file.share("song", file.keys("user")) == 0.0
     assert (file.determines("user", "song"), file.determines("song", "user")) == (1.0, pytest.approx(1 / 3))
+
+
+def test_only_the_parts_that_are_read_are_counted(tmp_path):
+    folder = tmp_path / "plays"
+    folder.mkdir()
+    for name in ("a.csv", "b.csv"):
+        (folder / name).write_bytes(table("user", "song", rows=[("u1", "a"), ("u2", "b"), ("u3", "b")]))
+    (folder / "README.md").write_text("# Plays, by day\n")  # the first in the order of the names
+    file = inspect_file(folder, tmp_path)
+    assert (len(file.frame), file.frame.columns) == (6, ["user", "song"])
+    assert file.notes == ("its 2 files are read as the parts of one table",)

@@ -152,6 +152,19 @@ def test_a_pattern_without_matches(reader):
         reader("*.parquet").read()
 
 
+def test_a_readme_beside_parts_is_no_part_unless_a_format_is_stated(reader, tmp_path):
+    write(tmp_path / "plays/a.csv", ROWS[:2])
+    write(tmp_path / "plays/b.csv", ROWS[2:])
+    (tmp_path / "plays/README.md").write_text("# Plays, by day\n")
+    assert plays_of(reader("plays").read(), "1") == ["b", "a"]
+    assert plays_of(reader("pl?ys").read(), "1") == ["b", "a"]
+    with pytest.raises(DataError, match=r"README.md"):
+        reader("plays", format="csv").read()
+    (tmp_path / "plays/README.md").unlink()
+    (tmp_path / "plays/b.csv").rename(tmp_path / "plays/part-b")
+    assert plays_of(reader("plays", format="csv").read(), "1") == ["b", "a"]
+
+
 def test_names_with_brackets_are_names(reader, tmp_path):
     write(tmp_path / "[1]/plays[2].parquet", ROWS)
     assert plays_of(reader("[1]/plays[2].parquet").read(), "1") == ["b", "a"]
