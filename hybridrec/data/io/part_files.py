@@ -131,18 +131,26 @@ def tables_inside(folder: Path, is_table: Callable[[Path], bool]) -> list[Path]:
     """Return the paths of the tables in a folder; `is_table` says if a file is one.
 
     If the folder holds the parts of one table, its own path is the only one. Otherwise the result has the tables that
-    its files make up, and its subfolders that hold the parts of one table each.
+    its files make up, and its subfolders that hold the parts of one table each. Folders below these are not looked at.
     """
-    entries = [entry for entry in sorted(folder.iterdir()) if not entry.name.startswith((".", "_"))]
-    folders = [entry for entry in entries if entry.is_dir()]
-    tables = tables_among([entry for entry in entries if entry.is_file() and is_table(entry)])
-    if any("=" in entry.name for entry in folders) or (len(tables) == 1 and is_pattern(tables[0])):
+    if _is_one_table(folder, is_table):
         return [folder]
-    for below in folders:
-        inside = tables_inside(below, is_table)
-        marked = (below / "_SUCCESS").exists() and len(inside) == 1
-        tables += [below] if inside == [below] or marked else []
-    return tables
+    files, folders = _entries(folder)
+    return [*tables_among([*filter(is_table, files)]), *(below for below in folders if _is_one_table(below, is_table))]
+
+
+def _is_one_table(folder: Path, is_table: Callable[[Path], bool]) -> bool:
+    """Return True if a folder holds the parts of one table: partitions, numbered files, or a file marked as written."""
+    files, folders = _entries(folder)
+    tables = tables_among([*filter(is_table, files)])
+    marked = (folder / "_SUCCESS").exists() and not folders
+    return any("=" in below.name for below in folders) or (len(tables) == 1 and (marked or is_pattern(tables[0])))
+
+
+def _entries(folder: Path) -> tuple[list[Path], list[Path]]:
+    """Return (files, folders) in a folder, sorted, without those whose names begin with a dot or an underscore."""
+    entries = [entry for entry in sorted(folder.iterdir()) if not entry.name.startswith((".", "_"))]
+    return [entry for entry in entries if entry.is_file()], [entry for entry in entries if entry.is_dir()]
 
 
 def _values(relative: Path) -> dict[str, str | None]:

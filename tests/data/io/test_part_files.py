@@ -219,6 +219,18 @@ def test_tables_in_a_folder(tmp_path):
     assert tables_inside(tmp_path / "two", lambda file: True) == [tmp_path / "two"]
 
 
+def test_links_in_a_circle_are_not_followed(tmp_path):
+    for name in ("plays.csv", "a/songs.csv", "b/c/p0.csv", "b/c/p1.csv"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    for folder in ("a", "b"):  # two links in each of two folders double the paths with every level
+        for other in ("a", "b"):
+            (tmp_path / folder / f"to-{other}").symlink_to(tmp_path / other, target_is_directory=True)
+    looked_at = []
+    assert tables_inside(tmp_path, lambda file: looked_at.append(file) or True) == [tmp_path / "plays.csv"]
+    assert {file.relative_to(tmp_path).as_posix() for file in looked_at} == {"plays.csv", "a/songs.csv"}
+
+
 class Bucket(BaseHTTPRequestHandler):
     """A storage of objects with the answers of S3 that a reader needs."""
 
