@@ -128,7 +128,7 @@ def _rows_of(path: Path, options: dict[str, Any], folder: Path) -> tuple[pl.Data
         return _loaded(options, folder, BadLines(strict=True, option=False)), ()
     except DataError as error:
         if "a quote" in str(error) and not {"quote", "escape"} & options.keys():
-            if _has_late_escapes(path, options):
+            if _has_late_escapes(options, folder):
                 options["escape"] = "\\"
                 rows, problems = _rows_of(path, options, folder)
                 return rows, ("a backslash stands before quotes in its texts", *problems)
@@ -140,12 +140,15 @@ def _rows_of(path: Path, options: dict[str, Any], folder: Path) -> tuple[pl.Data
     return rows, tuple(note.removeprefix(f"{path}: ") for note in bad_lines.notes())
 
 
-def _has_late_escapes(path: Path, options: Mapping[str, Any]) -> bool:
-    """Return True if a backslash stands before quotes anywhere in a file, even below the first lines."""
-    if not path.is_file():
-        return False
-    with opened(path) as file:
-        return has_escapes(file.read().decode(options.get("encoding", "utf-8"), errors="replace"))
+def _has_late_escapes(options: Mapping[str, Any], folder: Path) -> bool:
+    """Return True if a backslash stands before quotes anywhere in a table, even below the first lines or parts."""
+    encoding = options.get("encoding", "utf-8")
+    for part_file in FileSource.model_validate(options, context={"folder": folder}).parts:
+        if part_file.path.is_file():
+            with opened(part_file.path) as file:
+                if has_escapes(file.read().decode(encoding, errors="replace")):
+                    return True
+    return False
 
 
 def _loaded(options: Mapping[str, Any], folder: Path, bad_lines: BadLines) -> pl.DataFrame:

@@ -38,3 +38,14 @@ def test_only_the_parts_that_are_read_are_counted(tmp_path):
     file = inspect_file(folder, tmp_path)
     assert (len(file.frame), file.frame.columns) == (6, ["user", "song"])
     assert file.notes == ("its 2 files are read as the parts of one table",)
+
+
+def test_escapes_may_begin_in_a_later_part(tmp_path):
+    folder = tmp_path / "plays"
+    folder.mkdir()
+    for name, note in (("a.csv", '"fine, {}"'), ("b.csv", r'"a 5\" disc, {}"')):
+        rows = "".join(f"u{k % 7},s{k % 11},{note.format(k)},{k % 5}\n" for k in range(20))
+        (folder / name).write_text(f"user,song,note,stars\n{rows}")
+    file = inspect_file(folder, tmp_path)
+    assert (len(file.frame), file.options["escape"]) == (40, "\\")
+    assert file.frame["note"][20] == 'a 5" disc, 0'
