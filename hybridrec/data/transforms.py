@@ -21,7 +21,7 @@ class WeightOptions(Options):
     threshold: float = Field(default=0.0, ge=0)
     """Drop interactions with a smaller weight; their users and items stay in the data."""
 
-    dislike: float | None = None
+    dislike: float | None = Field(default=None, ge=0)
     """Take interactions of at most this weight for dislikes, which are no interactions: of ratings from 1 to 5,
     `{threshold: 4, dislike: 2}` makes likes of 4 and 5, and dislikes of 1 and 2. A negative weight always means a
     dislike."""
@@ -49,8 +49,7 @@ def split_dislikes(interactions: Ragged, options: WeightOptions) -> tuple[Ragged
             f"weight: a weight of {options.dislike:g} cannot be a dislike and, from {options.threshold:g} on, an "
             "interaction; right is a `dislike` below `threshold`"
         )
-    least = 0.0 if options.dislike is None else options.dislike
-    disliked = weights < 0 if options.dislike is None else weights <= least
+    disliked = weights < 0 if options.dislike is None else weights <= options.dislike
     if not disliked.any():
         return interactions, None
     dislikes = interactions.where(disliked)

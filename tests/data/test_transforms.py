@@ -1,10 +1,11 @@
 import numpy as np
 import polars as pl
 import pytest
+from pydantic import ValidationError
 
 from hybridrec.data.builder import Tables, assemble
 from hybridrec.data.ragged import Ragged
-from hybridrec.data.transforms import DAY, WeightOptions, k_core, weigh
+from hybridrec.data.transforms import DAY, WeightOptions, k_core, split_dislikes, weigh
 from hybridrec.errors import DataError
 
 
@@ -61,6 +62,15 @@ def test_steps_follow_one_another():
     before = history(weights=[1, 3, 7], times=[0, 0, DAY])
     after = weigh(before, WeightOptions(threshold=3, transform="log", half_life=1))
     np.testing.assert_allclose(after.weights, [np.log(4) / 2, np.log(8)], rtol=1e-6)
+
+
+def test_a_negative_weight_is_a_dislike_whatever_the_limit():
+    for limit in (None, 0, 0.5):
+        kept, dislikes = split_dislikes(history(weights=[-1, 2, -5]), WeightOptions(dislike=limit))
+        assert kept.weights.tolist() == [2]
+        assert len(dislikes.ids) == 2
+    with pytest.raises(ValidationError, match="greater than or equal to 0"):
+        WeightOptions(dislike=-3)  # weights between it and 0 would be neither
 
 
 @pytest.mark.parametrize("options", [{"threshold": 2}, {"half_life": 3}])
