@@ -242,15 +242,16 @@ def _without_zstd(path: Path) -> bytes:
             separator=never,
             quote_char=None,
             infer_schema=False,
-            encoding="utf8-lossy",
             glob=False,
         )
     except pl.exceptions.PolarsError as error:
         reason = str(error).partition("\n")[0]
+        if "utf-8" in reason:
+            raise DataError(
+                f"{path}: not utf-8; files in other encodings are read once they are decompressed (`zstd -d`)"
+            ) from None
         raise DataError(f"{path} cannot be decompressed: {reason}") from None
     text = lines.to_series().fill_null("").str.join("\n").item()
-    if "\ufffd" in text:
-        raise DataError(f"{path}: not utf-8; files in other encodings are read once they are decompressed (`zstd -d`)")
     return f"{text}\n".encode()
 
 

@@ -3,6 +3,7 @@
 import gzip
 
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from hybridrec.data.io import files
@@ -52,6 +53,25 @@ def test_zstd_is_read_and_broken_lines_in_it_are_told(read, tmp_path):
     (tmp_path / "plays.csv.zst").write_bytes(b"no zstd")
     with pytest.raises(DataError, match=r"plays.csv.zst"):
         TableReader(TableOptions.model_validate(mapping, context={"folder": tmp_path})).read()
+
+
+def zstd(content):
+    """Compress bytes as a zstd file."""
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, "zstd") as stream:
+        stream.write(content)
+    return sink.getvalue().to_pybytes()
+
+
+def test_zstd_in_another_encoding_is_refused_and_a_sign_for_lost_letters_is_not(read):
+    lost = "uid,song\n1,caf\ufffd\n2,b\n".encode()  # an earlier tool wrote the sign; the text is valid
+    data = read({"plays.csv.zst": zstd(lost)}, interactions={**PLAYS, "path": "plays.csv.zst"})
+    assert plays_of(data, "1") == ["caf\ufffd"]
+    with pytest.raises(DataError, match=r"plays.csv.zst: not utf-8; .* decompressed \(`zstd -d`\)"):
+        read(
+            {"plays.csv.zst": zstd(b"uid,song\n1,b\n" * 5000 + "2,café\n".encode("latin-1"))},
+            interactions={**PLAYS, "path": "plays.csv.zst"},
+        )
 
 
 @pytest.mark.parametrize("content", ["uid,song,at\n1,b,x\n2,a\n1,a,x,y\n", 'uid,song\n1,"b\n2,a\n'])
