@@ -29,7 +29,7 @@ MODELS = {
     "all": ["word2vec", "als", "lightfm"],
 }
 """The extras that bring models, and components that need them."""
-OTHERS = ("ann", "lightgbm", "tune", "sentencepiece", "korean", "mlflow", "sql", "map", "docs")
+OTHERS = ("ann", "lightgbm", "tune", "sentencepiece", "korean", "mlflow", "serve", "sql", "map", "docs")
 """The other extras: they install, and harm no plugin."""
 CONFIG = """\
 name: released

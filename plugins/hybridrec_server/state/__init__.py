@@ -1,0 +1,1 @@
+"""The events of persons between two fits, in a database that all requests read."""
