@@ -1,47 +1,69 @@
-"""The protocol of journals."""
+"""Records of a journal, its options, counts and errors."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, NamedTuple, TypeAlias
 
-from hybridrec_server.state.base import Event
+from hybridrec_server.state.base import Synchronous
+
+OnFull: TypeAlias = Literal["count", "refuse"]
+"""Answer to a full disk: serving goes on and the losses are counted, or requests are refused until there is room."""
 
 
-@dataclass(frozen=True, slots=True)
-class ServedRecord:
+class ServedRecord(NamedTuple):
     """An answer that was sent, from which rows of the table `exposures` are made, one for each place.
 
     answer: the JSON of `schemas.Answer`
     unit: the `user` of the request, None for nobody
     time, received: seconds since 1970, by the client and by the server
+    policy: name of the policy that drew the answer
+    marginals: the probability that the id of each place is shown at all
+    assignments: experiment -> arm of the unit
+    segments: segmenter -> segment of the query
     """
 
     answer: bytes
     unit: str | None
     time: float
     received: float
+    policy: str | None = None
+    marginals: Sequence[float] | None = None
+    assignments: Mapping[str, str] = {}
+    segments: Mapping[str, str] = {}
 
 
 class JournalFull(Exception):  # noqa: N818
     """The error for a record that cannot be kept, where the setting asks to refuse rather than to lose: 503."""
 
 
-class Journal(Protocol):
-    """An append-only log of answers and events, written by a thread of its own."""
+class JournalOptions(NamedTuple):
+    """Options of a journal."""
 
-    async def start(self) -> None:
-        """Open the folder, cut a torn tail and start the writer; raises WriteError if the folder cannot be written."""
+    synchronous: Synchronous = "FULL"
+    on_full: OnFull = "count"
+    segment_bytes: int = 1 << 26
+    """Size from which a file of the journal is rotated into Parquet."""
+    segment_seconds: float = 3_600
+    """Age from which it is."""
+    days: float | None = None
+    """Age from which Parquet files are deleted, counted from their newest row; None keeps all."""
 
-    async def stop(self) -> None:
-        """Write what was appended, and close the files."""
 
-    def append_answers(self, records: Sequence[ServedRecord]) -> None:
-        """Take answers that are about to be sent; never waits.
+@dataclass(slots=True)
+class JournalCounts:
+    """Numbers since the start of a journal."""
 
-        What cannot be written is counted as lost. Raises JournalFull if the setting says so, and the disk is full.
-        """
-
-    def append_events(self, events: Sequence[Event]) -> None:
-        """Take events that were committed to the state store; as `append_answers`."""
+    written: int = 0
+    """Records that are in the journal."""
+    lost: int = 0
+    """Records that are not: the disk was full or broken, or too many waited."""
+    torn: int = 0
+    """Bytes of a record that a kill left unfinished, cut at the start."""
+    damaged: int = 0
+    """Bytes that the disk lost or changed before rotation."""
+    rotated: int = 0
+    """Files that became Parquet files."""
+    failed_rotations: int = 0
+    """Rotations that failed; they are tried again."""
