@@ -12,9 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from hybridrec_server.journal.base import JournalFull, ServedRecord
+from hybridrec_server.journal.base import ServedRecord
 from hybridrec_server.journal.folder import LogFolder
-from hybridrec_server.journal.writer import Journal
+from hybridrec_server.journal.writer import FileJournal
 from hybridrec_server.state.base import Busy, Event, StateStore, Written
 
 T = TypeVar("T")
@@ -40,7 +40,7 @@ class EventLog:
     the state alone.
     """
 
-    def __init__(self, state: StateStore, journal: Journal | None = None) -> None:
+    def __init__(self, state: StateStore, journal: FileJournal | None = None) -> None:
         """Join a state and a journal, which `start` opens."""
         self.state = state
         self.journal = journal
@@ -174,6 +174,3 @@ def _check(event: Event) -> None:
             raise ValueError(f"`{name}` is {number}; right is a finite number")
     if (size := len(event.unit.encode()) + len(event.id.encode())) > LONGEST_KEY:
         raise ValueError(f"the ids of person and event have {size:,} bytes; right is at most {LONGEST_KEY:,}")
-
-
-__all__ = ["EventLog", "Forgotten", "JournalFull", "request_to_forget"]

@@ -1,12 +1,13 @@
-"""Records of a journal, its options, counts and errors."""
+"""The protocol of journals, their records, options, counts and errors."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, Protocol, TypeAlias
 
-from hybridrec_server.state.base import Synchronous
+from hybridrec_server.state.base import Event, Synchronous
 
 OnFull: TypeAlias = Literal["count", "refuse"]
 """Answer to a full disk: serving goes on and the losses are counted, or requests are refused until there is room."""
@@ -67,3 +68,34 @@ class JournalCounts:
     """Files that became Parquet files."""
     failed_rotations: int = 0
     """Rotations that failed; they are tried again."""
+
+
+class Journal(Protocol):
+    """An append-only log of answers and events, written by a thread of its own."""
+
+    counts: JournalCounts
+
+    async def start(self) -> None:
+        """Open the folder, cut a torn tail and start the writer; raises ConfigError if that cannot be."""
+
+    async def stop(self) -> None:
+        """Write what was appended, and close the files."""
+
+    @property
+    def refuses(self) -> bool:
+        """True if requests are to be refused, since nothing can be written and the setting says so."""
+
+    def append_answers(self, records: Sequence[ServedRecord]) -> None:
+        """Take answers that are about to be sent; never waits, and counts as lost what cannot be written.
+
+        Raises JournalFull if the setting says so, and the disk is full.
+        """
+
+    def append_events(self, events: Sequence[Event]) -> asyncio.Future[bool]:
+        """Take events that were committed to the state; the future says if they were written, or lost and counted."""
+
+    async def rotate(self, forget: str | None = None) -> dict[str, int]:
+        """Turn everything that was appended into Parquet, without the rows of a person if one is to be forgotten.
+
+        Returns the numbers of `rotation.Rotated`. Raises OSError if that failed.
+        """

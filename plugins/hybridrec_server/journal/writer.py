@@ -46,7 +46,7 @@ class _Rotation(NamedTuple):
     done: asyncio.Future[dict[str, int]] | None
 
 
-class Journal:
+class FileJournal:
     """Journal of a server. Only its thread writes, so that appending never waits for a disk."""
 
     def __init__(self, folder: Path, options: JournalOptions | None = None) -> None:

@@ -12,7 +12,7 @@ from hybridrec_server.event_log import EventLog, Forgotten, request_to_forget
 from hybridrec_server.journal.base import JournalOptions, ServedRecord
 from hybridrec_server.journal.folder import LogFolder
 from hybridrec_server.journal.tables import read_table
-from hybridrec_server.journal.writer import Journal
+from hybridrec_server.journal.writer import FileJournal
 from hybridrec_server.state.base import Busy, Event
 from hybridrec_server.state.store import open_state
 
@@ -27,7 +27,7 @@ def run(folder, work, *, journal=True, **options):
     """Run `work(log)` on an open event log in a folder."""
 
     async def main():
-        written = Journal(folder / "log", JournalOptions(**options)) if journal else None
+        written = FileJournal(folder / "log", JournalOptions(**options)) if journal else None
         log = EventLog(open_state(str(folder / "state.db")), written)
         await log.start()
         try:
@@ -192,7 +192,7 @@ def test_a_log_that_cannot_be_opened_leaves_no_open_state(tmp_path):
     (tmp_path / "log").write_text("a file")
 
     async def work():
-        log = EventLog(open_state(str(tmp_path / "state.db")), Journal(tmp_path / "log"))
+        log = EventLog(open_state(str(tmp_path / "state.db")), FileJournal(tmp_path / "log"))
         with pytest.raises(ConfigError):
             await log.start()
         with pytest.raises(Busy):

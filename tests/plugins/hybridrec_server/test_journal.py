@@ -18,7 +18,7 @@ from hybridrec_server.journal.folder import LogFolder
 from hybridrec_server.journal.frames import MARK, SCHEMA, Damage, frame, scan
 from hybridrec_server.journal.rotation import rotate
 from hybridrec_server.journal.tables import read_table
-from hybridrec_server.journal.writer import Journal
+from hybridrec_server.journal.writer import FileJournal
 from hybridrec_server.state.base import Event
 
 DAY = 86_400
@@ -51,7 +51,7 @@ def run(folder, work, **options):
     """Run `work(journal)` on an open journal."""
 
     async def main():
-        journal = Journal(folder, JournalOptions(**options))
+        journal = FileJournal(folder, JournalOptions(**options))
         await journal.start()
         try:
             return await work(journal)
@@ -264,8 +264,9 @@ def test_a_forgotten_person_is_gone_from_all_files(tmp_path):
 def test_a_second_server_is_refused(tmp_path):
     async def work(journal):
         with pytest.raises(ConfigError, match="another server appends to this log"):
-            await Journal(tmp_path / "log").start()
-        code = "import asyncio; from hybridrec_server.journal.writer import *; asyncio.run(Journal(Path({!r})).start())"
+            await FileJournal(tmp_path / "log").start()
+        work = "asyncio.run(FileJournal(Path({!r})).start())"
+        code = f"import asyncio; from hybridrec_server.journal.writer import *; {work}"
         command = [sys.executable, "-c", code.format(str(tmp_path / "log"))]
         done = subprocess.run(command, capture_output=True, text=True)
         assert "another server appends" in done.stderr
@@ -350,7 +351,7 @@ def test_a_queue_that_is_full_loses_and_counts(tmp_path, monkeypatch):
 
 def test_a_closed_journal_loses_and_counts(tmp_path):
     async def work():
-        journal = Journal(tmp_path / "log")
+        journal = FileJournal(tmp_path / "log")
         journal.append_answers([served("r", ["a"])])
         return await journal.append_events([event(1)]), journal.counts.lost
 
