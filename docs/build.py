@@ -74,7 +74,7 @@ SECTIONS = {
         "plugins/without-packaging.md",
         "plugins/versions.md",
     ),
-    "Work on hybridrec": ("architecture.md", "glossary.md", "performance.md"),
+    "Work on hybridrec": ("architecture.md", "glossary.md", "performance.md", "reliability.md"),
 }
 """Pages of the folder by what their readers want to do."""
 

@@ -148,6 +148,8 @@ from .stages.pool import Pool as Pool
 from .stages.similarity import Similarity as Similarity
 from .stages.similarity import SimilarityOptions as SimilarityOptions
 from .stages.slate import Slate as Slate
+from .stages.tolerance import Fault as Fault
+from .stages.tolerance import Tolerance as Tolerance
 from .stages.validation_split import ValidationSplit as ValidationSplit
 from .tuning.study_dir import Tuned as Tuned
 from .tuning.trials import Trial as Trial

@@ -460,11 +460,15 @@ class Checker(Validator):
         several = {label: getattr(components[label].create(), "columns", ()) for label in use.scorers}
         columns = [label for label in dict.fromkeys((*generators, *use.scorers)) if not several.get(label)]
         columns += [f"{label}.{name}" for label, names in several.items() for name in names]
+        names = {True: set(generators), False: set(columns)}
         for reference in references(spec.options):
             if isinstance(reference.marker, PoolLabel):
                 only = reference.marker.generators_only
                 word, choices = ("generator", generators) if only else ("generator or scorer", columns)
-                named = any(reference.label == choice or fnmatchcase(choice, reference.label) for choice in choices)
+                named = reference.label in names[only] or (
+                    any(sign in reference.label for sign in "*?[")
+                    and any(fnmatchcase(choice, reference.label) for choice in choices)
+                )
                 base, dot, _ = reference.label.partition(".")
                 later = dot and not only and base in several and not several[base]
                 if not named and not later:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -251,10 +251,13 @@ class Dataset:
         return dict(flatten(self))
 
     @classmethod
-    def restore(cls, state: Mapping[str, NDArray[Any]]) -> Dataset:
-        """Rebuild the dataset from its `state()`."""
+    def restore(cls, state: Mapping[str, NDArray[Any]], *, mapped: bool = False) -> Dataset:
+        """Rebuild the dataset from its `state()`.
+
+        mapped: True to leave the texts of entities in the arrays of `state`, and to decode one when it is accessed
+        """
         return cls(
-            entities={kind: _entities_of(state, place) for kind, place in _members(state, "entities")},
+            entities={kind: _entities_of(state, place, mapped) for kind, place in _members(state, "entities")},
             interactions=_ragged_of(state, "interactions"),
             user_has={kind: _csr_of(state, place) for kind, place in _members(state, "user_has")},
             item_has={kind: _csr_of(state, place) for kind, place in _members(state, "item_has")},
@@ -304,10 +307,11 @@ def _members(state: Mapping[str, NDArray[Any]], name: str) -> list[tuple[str, st
     return [(key, f"{name}.{place}") for place, key in enumerate(_texts_of(state, f"{name}.keys"))]
 
 
-def _entities_of(state: Mapping[str, NDArray[Any]], name: str) -> Entities:
+def _entities_of(state: Mapping[str, NDArray[Any]], name: str, mapped: bool) -> Entities:
+    texts = _packed(state, f"{name}.text")
     return Entities(
         vocabulary=Vocabulary.of_packed(_packed(state, f"{name}.vocabulary")),
-        text=_texts_of(state, f"{name}.text"),
+        text=cast(tuple[str, ...], texts) if mapped else tuple(texts),
         times=state.get(f"{name}.times"),
         features=_features_of(state, f"{name}.features"),
         vectors=state.get(f"{name}.vectors"),

@@ -15,7 +15,9 @@ class Entities:
     """N entities of one kind (users, items, tags, artists, ...) in the order of their codes.
 
     vocabulary: their external ids
-    text: a readable text of each (a song's name, a playlist's title), "" where there is none
+    text: a readable text of each (a song's name, a playlist's title), "" where there is none. In what a recommender
+        loads it is a sequence that is equal to this tuple and decodes a text when it is accessed, so that processes
+        share the bytes of the bundle
     times: float64[N], seconds since 1970, NaN where unknown; None if the data has no times. The time of an item is its
         release, the time of a user is when the user's query is made (a playlist's last change, say)
     features: typed columns, or None
@@ -30,7 +32,7 @@ class Entities:
 
     def __post_init__(self) -> None:
         """Make the arrays read-only; if no texts are given, give every entity an empty one."""
-        if not self.text and len(self.vocabulary):
+        if not len(self.text) and len(self.vocabulary):
             object.__setattr__(self, "text", ("",) * len(self.vocabulary))
         freeze(self)
 

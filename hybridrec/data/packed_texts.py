@@ -35,6 +35,13 @@ class PackedTexts(Sequence[str]):
     def __len__(self) -> int:
         return len(self.ends)
 
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, PackedTexts):
+            return np.array_equal(self.ends, other.ends) and np.array_equal(self.encoded, other.encoded)
+        return isinstance(other, tuple) and tuple(self) == other
+
+    __hash__ = None  # type: ignore[assignment]
+
     @overload
     def __getitem__(self, index: int) -> str: ...
     @overload

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Self
+from itertools import pairwise
+from typing import TYPE_CHECKING, Self, cast
 
 import numpy as np
 
@@ -14,6 +16,14 @@ from hybridrec.types import PADDING, Ints
 
 if TYPE_CHECKING:
     import polars as pl
+
+
+_SAMPLED = 1 << 16
+"""The most ids of which `Vocabulary` keeps bytes objects for searches."""
+_STRIDE = 16
+"""The least distance between two of them."""
+_REMEMBERED = 1 << 15
+"""The most texts whose codes a vocabulary remembers."""
 
 
 class Vocabulary:
@@ -84,7 +94,7 @@ class Vocabulary:
     def encode(self, external: pl.Series | Sequence[str | None]) -> Ints:
         """Return the code of each external id: int32, parallel to `external`, -1 if the id is unknown or missing."""
         if isinstance(external, (list, tuple)):
-            return np.array([self._by_text.get(text, PADDING) for text in external], np.int32)
+            return np.array(self._search(external), np.int32)
         import polars as pl
 
         if not isinstance(external, pl.Series):
@@ -108,11 +118,54 @@ class Vocabulary:
             raise DataError(f"{whose}: {count} not in the data, first '{missing[0]}'")
         return codes
 
+    def _search(self, texts: Sequence[str | None]) -> list[int]:
+        """Return the code of each text, -1 if it is not an id.
+
+        The few ids of queries are searched in the packed bytes, which may be mapped from a file: a dict of millions of
+        ids would take as much memory in each process that serves. Popular ids return in query after query, so their
+        codes are remembered; texts that are no ids are not, since anybody may send any number of them.
+        """
+        remembered = self._remembered
+        codes = list(map(remembered.get, texts))
+        if None in codes:
+            if len(remembered) > _REMEMBERED:
+                remembered.clear()
+            for place, text in enumerate(texts):
+                if codes[place] is None:
+                    codes[place] = code = PADDING if text is None else self._code(text)
+                    if code != PADDING:
+                        remembered[text] = code
+        return cast(list[int], codes)
+
+    def _code(self, text: str) -> int:
+        """Return the code of one text by bisection: first in the sample, then among the ids from there to the next."""
+        wanted, sample, packed = text.encode(errors="surrogatepass"), self._sample, self.packed
+        start = (bisect_right(sample, wanted) - 1) * self._stride
+        if start < 0:
+            return PADDING
+        bounds = packed.ends[max(start - 1, 0) : start + self._stride].tolist()
+        if not start:
+            bounds.insert(0, 0)
+        encoded = packed.encoded[bounds[0] : bounds[-1]].tobytes()
+        ids = [encoded[first - bounds[0] : end - bounds[0]] for first, end in pairwise(bounds)]
+        place = bisect_left(ids, wanted)
+        return start + place if place < len(ids) and ids[place] == wanted else PADDING
+
     @cached_property
-    def _by_text(self) -> Mapping[str | None, int]:
-        """A mapping from id to code, for the few ids of a query; a search in a Polars column would go over all."""
-        texts = self.packed if self._column is None else self._column
-        return dict(zip(texts, range(len(self)), strict=True))
+    def _remembered(self) -> dict[str | None, int]:
+        return {}
+
+    @cached_property
+    def _stride(self) -> int:
+        return max(-(-len(self) // _SAMPLED), _STRIDE)
+
+    @cached_property
+    def _sample(self) -> list[bytes]:
+        """The UTF-8 bytes of every `_stride`-th id, from the first."""
+        packed = self.packed
+        ends = packed.ends[:: self._stride].tolist()
+        starts = [0, *packed.ends[self._stride - 1 :: self._stride].tolist()]
+        return [packed.encoded[start:end].tobytes() for start, end in zip(starts, ends, strict=False)]
 
     def texts(self, codes: Ints) -> list[str]:
         """Return the external id of each code; no code may be -1. For few codes: unlike `decode` it needs no Polars."""

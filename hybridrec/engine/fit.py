@@ -117,6 +117,7 @@ class FitOutcome:
     progress: the reports of the component while it was fitted, thinned
     token: a random text if a limit of time ended the fit, else empty; it makes the fit's key unique, so that no other
         run takes the fit from the store
+    doubled: True if another process stored the same fit while this one was made
     """
 
     key: str
@@ -125,6 +126,7 @@ class FitOutcome:
     cached: bool
     progress: tuple[ProgressPoint, ...] = ()
     token: str = ""
+    doubled: bool = False
 
     @property
     def address(self) -> str:
@@ -378,6 +380,7 @@ class Fitted:
             told: dict[str, Any] = {TOOK: took(spec, training_part, seconds)}
             told |= {PROGRESS: [[point.step, point.of, dict(point.numbers)] for point in points]} if points else {}
             self.context.store.put(outcome.address, state, {**about, RANDOM: drew, NOTES: notes, **told})
+            outcome = replace(outcome, doubled=outcome.address in self.context.store.doubled)
         return component, outcome
 
     def _reporter(self, series: ProgressSeries) -> Callable[[int, int, Mapping[str, float]], None]:

@@ -183,7 +183,8 @@ class Fitter:
         """Store training parts for workers in other processes."""
         for key, training_part in parts.items():
             name = f"{training_part.fold}/{training_part.level}"
-            self.store.put(key, training_part.train.state(), {"training part": name})
+            if key not in self.store:
+                self.store.put(key, training_part.train.state(), {"training part": name})
 
     def within_budget(self, spec: ComponentSpec, training_part: TrainingPart) -> int:
         """Estimate the peak memory of a fit in bytes; raises MemoryBudgetError if it exceeds the budget."""

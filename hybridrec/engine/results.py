@@ -332,6 +332,7 @@ def _fit_report(fitted: Fitted, repeat: int, choice: OptionChoice | None) -> Fit
         key=fitted.key,
         seconds=round(fitted.outcome.seconds, 3),
         cached=fitted.outcome.cached,
+        doubled=fitted.outcome.doubled,
         repeat=repeat,
         progress=progress_report(fitted.outcome.progress),
         ended_by_clock=bool(fitted.outcome.token),

@@ -1,19 +1,20 @@
 """A content-addressed store of named arrays, by which nothing is fitted twice.
 
-An artifact is a file named by its key. It is written under a temporary name and then renamed, so that it is either
-whole or absent, whenever a process is killed. Damage by a failure of the machine is detected by checksums, and the
-artifact is made again. If two processes write the same key, one copy stays; both are equal, since the key is a digest
-of everything that decides the content. Large artifacts are mapped into memory, so that all processes that use one
-share one copy.
+An artifact is a file named by its key. It is written under a temporary name and then gets its final name, so that it is
+either whole or absent, whenever a process is killed. Damage by a failure of the machine is detected by checksums, and
+the artifact is made again. If two processes write the same key, the first one's copy stays. Both have the same arrays,
+since the key is a digest of everything that decides them; arrays that differ are an error. Large artifacts are mapped
+into memory, so that all processes that use one share one copy.
 """
 
 from __future__ import annotations
 
 import math
 import os
+import platform
 import stat
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,8 @@ from hybridrec.types import State
 _KEPT = "what was stored before is kept, and the same command goes on from there"
 DAMAGED = {"damaged": True}
 """The metadata that `artifacts` gives for a damaged artifact."""
+BY = "by"
+"""Key in the metadata of an artifact; its value names the process that stored it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +52,12 @@ class Store:
         self.folder = folder
         self.touched: set[str] = set()
         """Keys that were looked up or written by this process."""
+        self.doubled: set[str] = set()
+        """Keys whose arrays this process made, but another process had stored meanwhile."""
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the state to pickle, with an absolute path: another process may have another working folder."""
-        return {**vars(self), "folder": self.folder.resolve(), "touched": set()}
+        return {**vars(self), "folder": self.folder.resolve(), "touched": set(), "doubled": set()}
 
     @classmethod
     def default(cls) -> Store:
@@ -107,24 +112,31 @@ class Store:
             return None
 
     def put(self, key: str, state: State, about: dict[str, Any] | None = None) -> None:
-        """Store named arrays under a key, unless the key exists; `about` is metadata that can be written as JSON.
+        """Store named arrays under a key; `about` is metadata that can be written as JSON.
 
-        Raises WriteError if the disk does not take them.
+        If the store has them already, the copy that was first stays, with its metadata, and `doubled` records the key.
+        Raises StoreError if the store has other arrays under this key, and WriteError if the disk does not take them.
         """
-        if key in self:
-            return
         final = self._use(key)
         partial = partial_path(final)
         try:
             with writing(self.folder, _KEPT):
                 final.parent.mkdir(parents=True, exist_ok=True)
-                if final.is_dir():  # nothing that a store writes: a file cannot be renamed to the name of a folder
-                    self.drop(key)
-                write_artifact(partial, key, state, about or {})
-                _publish(partial, final)
-        except BaseException:
+                manifest = write_artifact(partial, key, state, {**(about or {}), BY: this_process()})
+                while not _publish(partial, final):
+                    try:
+                        stored = manifest_of(final)
+                    except FileNotFoundError:  # removed meanwhile
+                        continue
+                    except StoreError:  # damaged, or nothing that a store writes
+                        if not self.drop(key):
+                            raise
+                        continue
+                    refuse_difference(str(final), stored, manifest)
+                    self.doubled.add(key)
+                    break
+        finally:
             remove(partial)
-            raise
 
     def drop(self, key: str) -> bool:
         """Remove the artifact under a key, damaged or not; return True if there is none afterwards (or was none)."""
@@ -220,11 +232,35 @@ class NullStore(Store):
         """Discard the arrays."""
 
 
-def _publish(partial: Path, final: Path) -> None:
-    """Rename a complete file to its final path, unless another process was first."""
+def this_process() -> str:
+    """Return the name of this process among those that share a store: that of its machine, and its number there."""
+    return f"{platform.node() or 'a machine without a name'}, process {os.getpid()}"
+
+
+def refuse_difference(place: str, stored: Mapping[str, Any], made: Mapping[str, Any]) -> None:
+    """Raise StoreError if two artifacts of one key, given by their manifests, have different arrays.
+
+    place: the path or address of the artifact that is stored
+    """
+    if (stored["arrays"], stored["checksum"]) == (made["arrays"], made["checksum"]):
+        return
+    about = made["about"]
+    doing = " ".join(f"{name} {about[name]}" for name in ("component", "label", "fold") if name in about)
+    raise StoreError(
+        f"{place}: {stored['about'].get(BY, 'an earlier process')} stored other arrays under this key than "
+        f"{about[BY]} made{doing and f' for {doing}'}, from the same data, options, code and libraries: a plugin that "
+        "is not reproducible, or machines that compute differently. The arrays that were stored first are kept"
+    )
+
+
+def _publish(partial: Path, final: Path) -> bool:
+    """Give a complete file its final name; return False, and change nothing, if a file has this name already."""
     try:
+        final.hardlink_to(partial)
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without hard links
+        if final.exists():
+            return False
         partial.replace(final)
-    except OSError:  # some systems do not replace what is in use: another process was first
-        if not final.exists():
-            raise
-        remove(partial)
+    return True

@@ -33,8 +33,8 @@ _MAPPED = 1 << 20
 """Files of at least this many bytes are mapped into memory; for smaller ones a mapping costs more than reading."""
 
 
-def write_artifact(path: Path, key: str, state: State, about: dict[str, Any]) -> None:
-    """Write named arrays to a new file, under a key and with metadata `about`.
+def write_artifact(path: Path, key: str, state: State, about: dict[str, Any]) -> dict[str, Any]:
+    """Write named arrays to a new file, under a key and with metadata `about`; return the manifest of the file.
 
     Arrays keep their order in memory (C or Fortran), so that computations with the arrays that are read later give the
     same results. Big-endian arrays are converted to little-endian arrays. Raises StoreError for arrays of Python
@@ -61,6 +61,7 @@ def write_artifact(path: Path, key: str, state: State, about: dict[str, Any]) ->
     with path.open("xb") as file:
         file.write(line + b" " * ((-len(line) - 1) % _ALIGNED) + b"\n")
         file.writelines(pieces)
+    return cast(dict[str, Any], json.loads(line)["content"])
 
 
 def read_artifact(path: Path, key: str | None = None) -> State:

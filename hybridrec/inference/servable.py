@@ -67,6 +67,7 @@ class ServableRun:
     origins: class -> distribution that provides it, for components and re-rankers
     users: True if the data holds its users; without them a query must bring everything about the user
     segmenter: the first segmenter of the experiment; re-rankers may have learned something else for each segment
+    digest: the digest of the bundle's content, "" if it was not read from a bundle
     """
 
     name: str
@@ -82,6 +83,7 @@ class ServableRun:
     users: bool = True
     segmenter: Segmenter = field(default_factory=KnownFields)
     origins: Mapping[type[Plugin], str] = field(default_factory=dict)
+    digest: str = ""
 
 
 def served_data(data: Dataset) -> Dataset:

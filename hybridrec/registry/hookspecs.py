@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hybridrec.plugin import Starter, StarterConfig
 
 PROJECT = "hybridrec"
-API_VERSION = "1.0"
+API_VERSION = "1.1"
 """Version of the API for plugins, MAJOR.MINOR. An addition increases the minor number, a change or removal the major.
 A plugin module may set `requires_api = "1.0"`: it is then loaded only by a version of hybridrec whose API has the same
 major number, and the same or a later minor one.

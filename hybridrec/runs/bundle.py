@@ -188,7 +188,7 @@ def read_bundle(
         _check_plugins(path, sources, registry)
     _check_loose_plugins(path, sources, registry)
     reader = _Reader(path, state, sources, registry)
-    data = Dataset.restore(reader.below("data"))
+    data = Dataset.restore(reader.below("data"), mapped=True)
     components = reader.components(description.components)
     return ServableRun(
         name=description.name,
@@ -206,6 +206,7 @@ def read_bundle(
         users=description.users,
         segmenter=KnownFields() if description.segmenter is None else reader.segmenter(description.segmenter),
         origins=reader.origins,
+        digest=bundle_digest(path),
     )
 
 

@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from hybridrec.config.yaml_document import dotted
+from hybridrec.data.io.faults import naming
 from hybridrec.data.queries import Query
 from hybridrec.errors import DataError, StoreError
 from hybridrec.evaluation.report import MapLegend, Report, figure_report
@@ -163,9 +164,10 @@ class Run:
         """
         import polars as pl
 
-        frame = pl.scan_parquet(self.file(QUERIES)).filter(pl.col("unit") == unit).collect()
+        queries = self.queries()
+        frame = queries.filter(pl.col("unit") == unit)
         if not len(frame):
-            some = ", ".join(pl.scan_parquet(self.file(QUERIES)).select(pl.col("unit")).head(3).collect()["unit"])
+            some = ", ".join(queries["unit"].head(3))
             raise DataError(f"{self.folder} holds out nobody called '{unit}'; it does {some} and others")
         hidden = [name for name in frame.columns if name.startswith(RELEVANT)]
         aside = {"query", "fold", "unit", ITEMS, "text", "time", *hidden, *self._through_items()}
@@ -220,7 +222,8 @@ class Run:
         file = self.file(f"{MAPS}/{inside(self.folder / MAPS, f'{label}.parquet').name}")
         frame = read_frame(file)
         try:
-            legend = MapLegend.model_validate_json(pl.read_parquet_metadata(file).get(_LEGEND, ""))
+            with naming(str(file), StoreError):
+                legend = MapLegend.model_validate_json(pl.read_parquet_metadata(file).get(_LEGEND, ""))
         except ValidationError:
             raise StoreError(f"{file} is not a map of this version: draw it again") from None
         if MAP_COLUMNS - set(frame.columns) or not frame["group"].is_between(-1, len(legend.groups) - 1).all():
@@ -249,8 +252,9 @@ def read_frame(file: Path) -> pl.DataFrame:
         raise StoreError(f"{file} cannot be read: it is missing, or not a file")
     try:
         # The path is not a glob here: in a folder `g[1]` it would match the files of `g1`.
-        return pl.read_parquet(file, glob=False)
-    except (OSError, pl.exceptions.PolarsError) as error:
+        with naming(str(file), StoreError):
+            return pl.read_parquet(file, glob=False)
+    except OSError as error:
         raise StoreError(f"{file} cannot be read: {error}") from None
 
 

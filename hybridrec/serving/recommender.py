@@ -53,6 +53,7 @@ class Recommender:
         pipeline, the control
     components: the fitted components by label
     targets: target -> default length of its slates
+    digest: the digest of the bundle's content, 32 hex digits; bundles with the same digest answer alike
     """
 
     def __init__(
@@ -66,6 +67,7 @@ class Recommender:
         self.default = servable.default
         self.components = dict(servable.components)
         self.targets = dict(servable.targets)
+        self.digest = servable.digest
         self.knows_users = servable.users
         """True if queries may name users by their ids."""
         self._memory = servable.memory

@@ -273,6 +273,13 @@ class Reranker(Component):
         """Return the summands of `final`: label of a column -> float32 [Q, K]; empty if `final` is not a sum."""
         return {}
 
+    def weighing(self, queries: QueryBatch, pool: Pool) -> tuple[Floats, dict[str, Floats]] | None:
+        """Return the weights, float32 [L, Q], and the L columns, label -> float32 [Q, K], of which `final` is the sum.
+
+        The columns have no NaN. None if `final` is not a weighted sum; a page can then not show other weights.
+        """
+        return None
+
     def summary(self) -> dict[str, Any]:
         """Return a summary of what was learned, in values that JSON can hold, for the report; empty by default."""
         return {}

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,9 +28,11 @@ from hybridrec.stages.component import Component, Generator, Reranker, Scorer
 from hybridrec.stages.filter import Filter
 from hybridrec.stages.pool import PROPENSITY, Pool
 from hybridrec.stages.slate import Slate
+from hybridrec.stages.tolerance import Tolerance, ask, reranker_label
 from hybridrec.tracing import calling
 from hybridrec.types import ITEMS, PADDING, Bools, Field, Floats, Ints, Target
 
+T = TypeVar("T")
 BLEND = "blend"
 """The `served_by` of a query that the pipeline's own generators served without using any of its fields.
 
@@ -121,6 +122,8 @@ class Pipeline:
     rerankers: dict[Target, tuple[Reranker, ...]]
     fallback: tuple[tuple[str, Generator], ...]
     filters: Filters = field(default_factory=Filters)
+    tolerance: Tolerance | None = None
+    """None to raise the errors of components; with a tolerance they cost the opinion of the component."""
 
     def generate(self, queries: QueryBatch, target: Target, exclude: Exclude, memo: Memo | None = None) -> Pool:
         """Generate and merge candidates (first stage); each column of the pool holds the scores of a generator.
@@ -150,16 +153,16 @@ class Pipeline:
         columns, places = dict(pool.columns), dict(pool.places)
         for label, scorer in self.scorers:
             if scorer.recommends(pool.target):
-                with self._note("scorer", label, scorer):
-                    scores = scorer.score(queries, pool.ids, pool.target)
-                    check_scores(scores, pool.ids, scorer.columns, None if scorer.columns else pool.columns.get(label))
-                    if not scorer.columns:
-                        columns[label] = scores
-                        places.pop(label, None)
-                    for name, values in zip(scorer.columns, scores if scorer.columns else (), strict=True):
-                        if f"{label}.{name}" in columns:
-                            raise ConfigError(f"the pool has a column '{label}.{name}' already: choose another label")
-                        columns[f"{label}.{name}"] = np.ascontiguousarray(values)
+                silence = partial(_no_opinion, scorer, pool)
+                work = partial(_scored, label, scorer, queries, pool)
+                scores = self._ask("scorer", label, scorer, work, silence)
+                if not scorer.columns:
+                    columns[label] = scores
+                    places.pop(label, None)
+                for name, values in zip(scorer.columns, scores if scorer.columns else (), strict=True):
+                    if f"{label}.{name}" in columns:
+                        raise ConfigError(f"the pool has a column '{label}.{name}' already: choose another label")
+                    columns[f"{label}.{name}"] = np.ascontiguousarray(values)
         return replace(pool, columns=columns, places=places)
 
     def slate(
@@ -183,11 +186,14 @@ class Pipeline:
         """Rank the pool by the chain of re-rankers (third stage) of its target.
 
         Without re-rankers, the only column of the pool is the final score. Raises ConfigError if the pool has several
-        columns and no re-ranker fuses them.
+        columns and no re-ranker fuses them; with a tolerance, the pool is then emptied, so that the fallback answers.
         """
         if not pool.columns:  # only the fallback recommends the target: there is nothing to order
             return pool.ranked(np.empty(pool.ids.shape, np.float32))
         pool = self.reranked(queries, pool, n, self.rerankers.get(pool.target, ()))
+        if self.tolerance is not None and self.tolerance.silent and not _ordered(pool):
+            empty = Pool.empty(pool.target, len(queries))
+            return empty.ranked(np.empty(empty.ids.shape, np.float32))
         if pool.final is not None:
             return pool
         if pool.ids.shape[1] and len(pool.columns) != 1:
@@ -199,12 +205,9 @@ class Pipeline:
         for reranker in chain:
             if reranker.stochastic and queries.ids is None:
                 raise ConfigError(f"pipeline '{self.name}' draws its slates: give the batch of queries `ids`")
-            with self._note("re-ranker", reranker.name, reranker):
-                ranked = reranker.rerank(queries, pool, n)
-                check_ranked(ranked, pool)
-                if reranker.stochastic:
-                    ranked = _with_propensities(reranker, queries, pool, ranked, n)
-            pool = ranked
+            work = partial(_reranked, reranker, queries, pool, n)
+            same = partial(_unchanged, pool)
+            pool = self._ask("re-ranker", reranker.name, reranker, work, same)
         return pool
 
     def reads(self, name: Field, target: Target) -> bool:
@@ -232,7 +235,7 @@ class Pipeline:
         if self.draws(pool.target):
             *before, policy = self.rerankers[pool.target]
             given = self.reranked(queries, pool, ids.shape[1], before)
-            with self._note("re-ranker", policy.name, policy):
+            with calling(policy, f"in pipeline '{self.name}', re-ranker '{policy.name}'"):
                 drawn = policy.propensities(queries, given, ids)
                 check_propensities(drawn, ids)
             beyond = np.arange(ids.shape[1]) >= pool.valid.sum(axis=1)[:, None]
@@ -268,11 +271,8 @@ class Pipeline:
         """Return candidates of a fallback for the rows `short` of a slate, without the ids that are already there."""
         n, size = slate.ids.shape[1], queries.width(slate.target)
         taken = _also(exclude.take(short), slate.ids[short], size)
-        with self._note("fallback", label, generator):
-            more = generator.candidates(queries.take(short), n, slate.target, taken)
-            check_candidates(more, len(short), n, size)
-            check_excluded(more, taken)
-        return more
+        work = partial(_proposed, generator, queries.take(short), n, slate.target, taken)
+        return self._ask("fallback", label, generator, work, partial(Candidates.empty, len(short), n))
 
     def _named(self, queries: QueryBatch, pool: Pool, slate: Slate) -> Slate:
         """Return the slate with new `served_by` and `servers`, which tell by which field each query was served."""
@@ -311,19 +311,58 @@ class Pipeline:
             return Candidates.empty(len(queries), source.k)
         everyone = len(rows) == len(queries)
         asked, barred = (queries, exclude) if everyone else (queries.take(rows), exclude.take(rows))
-        with self._note("generator", source.label, source.generator):
-            proposed = source.generator.candidates(asked, source.k, target, barred)
-            check_candidates(proposed, len(rows), source.k, queries.width(target))
-            check_excluded(proposed, barred)
+        work = partial(_proposed, source.generator, asked, source.k, target, barred)
+        silence = partial(Candidates.empty, len(rows), source.k)
+        proposed = self._ask("generator", source.label, source.generator, work, silence)
         if not everyone:
             partial_rows, proposed = proposed, Candidates.empty(len(queries), source.k)
             proposed.ids[rows], proposed.scores[rows] = partial_rows.ids, partial_rows.scores
         memo[key] = proposed
         return proposed
 
-    def _note(self, stage: str, label: str, component: Component) -> AbstractContextManager[None]:
-        """Return a context that adds the pipeline and the stage to errors of a component."""
-        return calling(component, f"in pipeline '{self.name}', {stage} '{label}'")
+    def _ask(self, stage: str, label: str, component: Component, work: Callable[[], T], silence: Callable[[], T]) -> T:
+        """Return the result of `work`, a call into a component, or of `silence` if the tolerance says so."""
+        name = reranker_label(label) if stage == "re-ranker" else label
+        return ask(self.tolerance, name, component, f"in pipeline '{self.name}', {stage} '{label}'", work, silence)
+
+
+def _proposed(generator: Generator, queries: QueryBatch, k: int, target: Target, exclude: Exclude) -> Candidates:
+    """Return the checked candidates of a generator."""
+    proposed = generator.candidates(queries, k, target, exclude)
+    check_candidates(proposed, len(queries), k, queries.width(target))
+    check_excluded(proposed, exclude)
+    return proposed
+
+
+def _scored(label: str, scorer: Scorer, queries: QueryBatch, pool: Pool) -> Floats:
+    """Return the checked scores of a scorer: float32 [Q, K], or [C, Q, K] if it has C columns."""
+    scores = scorer.score(queries, pool.ids, pool.target)
+    check_scores(scores, pool.ids, scorer.columns, None if scorer.columns else pool.columns.get(label))
+    return scores
+
+
+def _no_opinion(scorer: Scorer, pool: Pool) -> Floats:
+    """Return scores in the shape that `_scored` returns, all of them NaN."""
+    columns = (len(scorer.columns),) if scorer.columns else ()
+    return np.full((*columns, *pool.ids.shape), np.nan, np.float32)
+
+
+def _reranked(reranker: Reranker, queries: QueryBatch, pool: Pool, n: int) -> Pool:
+    """Return the checked pool as a re-ranker orders it, with `propensity` among the `extras` if it draws."""
+    ranked = reranker.rerank(queries, pool, n)
+    check_ranked(ranked, pool)
+    return _with_propensities(reranker, queries, pool, ranked, n) if reranker.stochastic else ranked
+
+
+def _unchanged(pool: Pool) -> Pool:
+    return pool
+
+
+def _ordered(pool: Pool) -> bool:
+    """Return True if a ranked pool has an order that some opinion made."""
+    if not any(not np.isnan(values).all() for values in pool.columns.values()):
+        return False
+    return pool.final is not None or len(pool.columns) == 1
 
 
 def _served(pool: Pool, label: str) -> Bools:

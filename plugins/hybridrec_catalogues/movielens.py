@@ -209,6 +209,11 @@ class MovieLensReader(Reader):
         else:
             names = edition.genres.whole(self.config.folder, self.bad_lines).sort(pl.col("place").cast(pl.Int32))
             flags = pl.col("flags").str.strip_prefix("|").str.split("|")
+            misfit = films.select(flags.list.len() != len(names)).to_series()
+            if misfit.any():
+                path, lines = self.config.folder / edition.films.file, films.filter(misfit)["line"].to_list()
+                self.bad_lines.add(path, lines, f"not a flag for each of the {len(names)} genres")
+                films = films.filter(~misfit)
             named = [
                 pl.when(flags.list.get(place) == "1").then(pl.lit(name)) for place, name in enumerate(names["genre"])
             ]

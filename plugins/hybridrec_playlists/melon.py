@@ -268,7 +268,8 @@ class _Songs:
             year.cast(pl.String), month.cast(pl.String).str.zfill(2), day.cast(pl.String).str.zfill(2), separator="-"
         )
         time = pl.when(year > 0).then(whole.str.to_date("%Y-%m-%d", strict=False)).dt.epoch("s").cast(pl.Float64)
-        frame = pl.DataFrame({"id": self._names(), "text": self.texts, "date": self.issued})
+        columns = {"id": self._names(), "text": self.texts, "date": self.issued}
+        frame = pl.DataFrame(columns, schema_overrides={"text": pl.String, "date": pl.String})  # there may be no songs
         return frame.select("id", "text", time=time)
 
     def features(self, kinds: tuple[str, ...], genres: dict[str, str]) -> pl.DataFrame:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
@@ -35,10 +35,12 @@ Name: TypeAlias = Annotated[str, Field(min_length=1, max_length=MAX_ID, pattern=
 """A name or an id as text; the null character cannot be stored by PostgreSQL."""
 AnyId: TypeAlias = Name | Annotated[int, Field(ge=-_WHOLE, lt=_WHOLE)]
 """An id as people write it: text or a whole number."""
-Id: TypeAlias = Annotated[AnyId, AfterValidator(str)]
-"""An id, which is text once it is validated."""
-Ids: TypeAlias = Annotated[list[AnyId], Field(max_length=MAX_IDS), AfterValidator(_texts)]
-"""A list of ids, which are text once they are validated."""
+if TYPE_CHECKING:
+    Id: TypeAlias = str
+    Ids: TypeAlias = list[str]
+else:  # text once they are validated
+    Id = Annotated[AnyId, AfterValidator(str)]
+    Ids = Annotated[list[AnyId], Field(max_length=MAX_IDS), AfterValidator(_texts)]
 Number: TypeAlias = Annotated[float, Field(ge=-1e300, le=1e300)]
 Numbers: TypeAlias = Annotated[list[Number], Field(max_length=MAX_IDS)]
 Text: TypeAlias = Annotated[str, Field(max_length=MAX_TEXT)]
@@ -113,9 +115,7 @@ class RecommendRequest(Body):
     filters: Annotated[list[FilterRule], Field(max_length=MAX_FILTERS)] = Field(
         [], description="Conditions that all recommended ids meet."
     )
-    pinned: Annotated[list[AnyId], Field(max_length=MAX_N), AfterValidator(_texts)] = Field(
-        [], description="Ids that take the first places, in this order."
-    )
+    pinned: Ids = Field([], max_length=MAX_N, description="Ids that take the first places, in this order.")
     blocked: Ids = Field([], description="Ids that are not recommended.")
     cursor: Annotated[str, Field(max_length=65_536)] | None = Field(
         None, description="The value of `next` in the answer before: asks for the next page, without repeats."
@@ -266,6 +266,12 @@ class Hits(Response):
     hits: list[Hit]
 
 
+class ItemParameters(Body):
+    """The parameters of a request for one item."""
+
+    kind: Name = Field("items", description="Kind of the entity.")
+
+
 class ItemDetails(Response):
     """The data about one item (or entity of another kind)."""
 
@@ -352,6 +358,10 @@ class ReloadRequest(Body):
     dry_run: bool = Field(False, description="True to check the bundle only.")
 
 
+class RollbackRequest(Body):
+    """A request for the bundle that served before; it says nothing more."""
+
+
 class Check(Response):
     """One check of a bundle."""
 
@@ -407,5 +417,5 @@ class Problem(Response):
     title: str
     status: int
     detail: str
-    request: str | None = Field(None, description="Name of the request in the server's log.")
+    trace: str = Field(description="Trace id of the request, which the log has, too.")
     errors: list[Mistake] = []

@@ -101,7 +101,7 @@ def _is_trec(path: Path) -> bool:
 def _trec(path: Path, names: Sequence[str]) -> pl.DataFrame:
     """Read a text file whose lines are fields separated by blanks, as a frame with the columns `names`.
 
-    Raises DataError for a line with another number of fields.
+    Raises DataError for a line with another number of fields, or with a NUL character or byte order mark in it.
     """
     import polars as pl
 
@@ -112,6 +112,9 @@ def _trec(path: Path, names: Sequence[str]) -> pl.DataFrame:
         )
     except (pl.exceptions.PolarsError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read as text: {str(error).partition(chr(10))[0]}") from None
+    odd = lines["line"].str.contains("[\\x00\\x{feff}]").fill_null(False)
+    if odd.any():
+        raise DataError(f"{path}, line {int(odd.arg_true()[0]) + 1}: a NUL character or byte order mark in it")
     fields = lines.select(pl.col("line").str.strip_chars().str.replace_all(r"\s+", " ").str.split(" ").alias("fields"))
     wrong = fields["fields"].list.len() != len(names)
     if wrong.any():

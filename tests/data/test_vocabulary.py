@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybridrec import DataError, Vocabulary
+from hybridrec.data.packed_texts import PackedTexts
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 MIXED = ["b", "가요", "🎸", "", "B", "é", "10", "9", " b", "노래", "b"]
@@ -75,3 +76,23 @@ def test_an_empty_vocabulary_knows_nothing():
 def test_decode_flattens_and_padding_is_null():
     vocabulary = Vocabulary(["a", "b"])
     assert vocabulary.decode(np.array([[1, -1], [0, 1]], np.int32)).to_list() == ["b", None, "a", "b"]
+
+
+@pytest.mark.parametrize("size", [1, 15, 16, 17, 32, 1_000])
+def test_ids_in_packed_bytes_are_found_and_no_others(size):
+    ids = sorted((f"track {7 * number} é" for number in range(size)), key=str.encode)
+    vocabulary = Vocabulary.of_packed(PackedTexts.of(ids))
+    assert vocabulary.encode(ids).tolist() == list(range(size))
+    assert vocabulary.encode(ids[::-1]).tolist() == list(range(size))[::-1]
+    for other in ("", "\x00", "track", "track 0", "track 0 é ", "zebra", "\ud800", "🎸"):
+        assert vocabulary.encode([other, ids[-1]]).tolist() == [-1, size - 1]
+
+
+def test_a_vocabulary_remembers_a_bounded_number_of_texts(monkeypatch):
+    monkeypatch.setattr("hybridrec.data.vocabulary._REMEMBERED", 10)
+    ids = [f"{number:03}" for number in range(100)]
+    vocabulary = Vocabulary.of_packed(PackedTexts.of(ids))
+    for text in ids * 2:
+        assert vocabulary.encode([text, "unknown"]).tolist() == [int(text), -1]
+        assert len(vocabulary._remembered) <= 11
+        assert "unknown" not in vocabulary._remembered

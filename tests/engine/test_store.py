@@ -14,7 +14,7 @@ import pytest
 
 from hybridrec import StoreError, WriteError
 from hybridrec.data.fingerprint import json_digest
-from hybridrec.engine.store import DAMAGED, Store
+from hybridrec.engine.store import DAMAGED, Store, this_process
 from hybridrec.paths import partial_path
 
 KEY = "ab12" * 8
@@ -46,7 +46,7 @@ def test_what_is_put_is_got_back(store):
     assert same(store.get(KEY), STATE)
     assert list(store.get(KEY)) == list(STATE) != sorted(STATE)
     (artifact,) = store.artifacts()
-    assert (artifact.key, artifact.about) == (KEY, {"component": "als"})
+    assert (artifact.key, artifact.about) == (KEY, {"component": "als", "by": this_process()})
     assert artifact.bytes == artifact.path.stat().st_size
 
 
@@ -54,7 +54,7 @@ def test_the_first_line_of_an_artifact_says_what_follows(store):
     store.put(KEY, STATE, {"label": "größe"})
     line, rest = store.artifacts()[0].path.read_bytes().split(b"\n", 1)
     content = json.loads(line)["content"]
-    assert (content["key"], content["about"]) == (KEY, {"label": "größe"})
+    assert (content["key"], content["about"]["label"]) == (KEY, "größe")
     assert (len(line) + 1) % 64 == 0
     size = content["arrays"]["size"]
     assert np.frombuffer(rest, size["dtype"], 1, size["start"]).tolist() == [7]
@@ -101,8 +101,28 @@ def test_a_state_without_arrays_is_a_state(store):
 
 
 def test_the_first_writer_of_a_key_wins(store):
+    store.put(KEY, STATE, {"took": 1})
+    assert not store.doubled
+    store.put(KEY, STATE, {"took": 2})
+    assert store.doubled == {KEY}
+    assert store.about(KEY)["took"] == 1
+
+
+@pytest.mark.parametrize("other", [{"other": np.zeros(1)}, STATE | {"size": np.array(8)}], ids=["names", "values"])
+def test_other_arrays_under_the_same_key_are_an_error_that_names_both_makers(store, monkeypatch, other):
+    monkeypatch.setattr("hybridrec.engine.store.this_process", lambda: "machine a, process 1")
     store.put(KEY, STATE)
-    store.put(KEY, {"other": np.zeros(1)})
+    monkeypatch.setattr("hybridrec.engine.store.this_process", lambda: "machine b, process 2")
+    with pytest.raises(StoreError, match=r"machine a, process 1 stored other arrays .* than machine b, process 2 made"):
+        store.put(KEY, other, {"component": "als"})
+    assert same(store.get(KEY), STATE)
+    assert list((store.folder / "ab").iterdir()) == [store.artifacts()[0].path]
+
+
+def test_a_damaged_artifact_gives_way(store):
+    store.put(KEY, STATE)
+    store.artifacts()[0].path.write_bytes(b"damaged")
+    store.put(KEY, STATE)
     assert same(store.get(KEY), STATE)
 
 
@@ -246,18 +266,29 @@ def test_a_removal_killed_half_way_leaves_room_for_a_new_artifact(store, monkeyp
 
 
 @pytest.mark.parametrize("first", [True, False])
-def test_a_file_that_cannot_be_replaced_was_put_by_another(store, monkeypatch, first):
-    def in_use(path, target):
+def test_a_file_system_without_hard_links_is_enough(store, monkeypatch, first):
+    def none(path, target):
         if first:
-            path.rename(target)
-        raise PermissionError("in use")
+            target.rename(path)
+        raise PermissionError(errno.EPERM, "no links")
 
-    monkeypatch.setattr(Path, "replace", in_use)
-    refused = pytest.raises(WriteError, match="store cannot be written: in use; what was stored before is kept")
-    with suppress(PermissionError) if first else refused:
+    monkeypatch.setattr(Path, "hardlink_to", none)
+    store.put(KEY, STATE)
+    assert (KEY in store.doubled) == first
+    assert same(store.get(KEY), STATE)
+    assert not list(store.folder.glob("??/.*"))
+
+
+def test_a_file_that_gets_no_name_is_told_and_nothing_is_left_behind(store, monkeypatch):
+    def refuse(path, target):
+        raise PermissionError(errno.EPERM, "no names")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(WriteError, match="store cannot be written: no names; what was stored before is kept"):
         store.put(KEY, STATE)
-    assert (KEY in store) == first
-    assert not list((store.folder / "ab").glob(".*"))
+    assert KEY not in store
+    assert not list(store.folder.glob("??/.*"))
 
 
 WRITER = """

@@ -194,3 +194,12 @@ def test_the_published_data_is_read_whole(reader, folder, counts):
         pytest.skip(f"{folder} is not here")
     data = reader(reader.Config(folder=SHARED / folder)).read()
     assert (len(data.users), len(data.items), len(data.interactions.ids)) == counts
+
+
+def test_genres_that_the_flags_of_films_do_not_fit_are_told(tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(FIXTURES / "movielens-100k", folder)
+    with (folder / "u.genre").open("a") as genres:
+        genres.write("Opera|19\n")
+    with pytest.raises(DataError, match=r"u\.item, line 1: not a flag for each of the 20 genres"):
+        movielens(folder)

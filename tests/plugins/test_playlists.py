@@ -217,6 +217,14 @@ def test_a_melon_song_without_meta_data_is_passed_over(tmp_path):
     assert "2 malformed lines" in reader.notes()[0]
 
 
+def test_melon_songs_that_are_all_malformed_leave_nothing_to_read(tmp_path):
+    folder = tmp_path / "melon"
+    shutil.copytree(FIXTURES / "melon", folder)
+    (folder / "song_meta.json").write_text('[{"id": null}]', encoding="utf-8")
+    data, reader = read(MelonReader, folder=folder, strict=False)
+    assert (len(data.items), reader.bad_lines.count > 1) == (0, True)
+
+
 def test_yes_lists_are_those_of_known_songs():
     data, reader = read(YesReader, folder=FIXTURES / "yes")
     assert reader.notes() == []

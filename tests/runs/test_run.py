@@ -263,3 +263,12 @@ def test_a_map_that_does_not_fit_its_legend_is_refused(sent):
     replace_file(run.folder, "maps/als.parquet", frame.write_parquet)
     with pytest.raises(StoreError, match="not a map of this version: draw it again"):
         run.item_map("als")
+
+
+def test_a_panic_of_polars_is_an_error_of_the_file(sent, monkeypatch):
+    def panic(*_, **__):
+        raise pl.exceptions.PanicException("odd")
+
+    monkeypatch.setattr(pl, "read_parquet", panic)
+    with pytest.raises(StoreError, match=r"per_query\.parquet cannot be read: odd"):
+        Run.open(sent).per_query()

@@ -7,6 +7,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 import hybridrec
 from hybridrec import ConfigError, DataError, FeatureColumn, Features, Query, StoreError
 from hybridrec.data.encoding import encode
+from hybridrec.data.packed_texts import PackedTexts
 from hybridrec.engine.store import Store
 from hybridrec.registry.discovery import Registry
 from hybridrec.stages.pipeline import Pipeline
@@ -33,6 +34,20 @@ def test_a_batch_and_one_by_one_agree_and_no_slate_is_empty(recommender):
         alone = recommender.recommend(query)
         assert alone.ids.tolist() == batch.ids[row : row + 1].tolist()
         assert alone.servers[alone.served_by[0]] == batch.servers[batch.served_by[row]]
+
+
+def test_texts_stay_in_the_mapped_bundle(recommender):
+    assert recommender.data.entities
+    for entities in recommender.data.entities.values():
+        assert isinstance(entities.text, PackedTexts)
+        assert entities.text == tuple(entities.text)
+        assert entities.text != (*entities.text, "one more")
+
+
+def test_the_digest_is_that_of_the_bundle(recommender, experiment):
+    assert len(recommender.digest) == 32
+    same = hybridrec.load(hybridrec.run(experiment(("workers: 2", "refit: all"))))
+    assert same.digest == recommender.digest
 
 
 LATER = ("compare:", "  last: {generators: [{from: pop, k: 20}], fallback: [tag-fallback, popularity]}\ncompare:")

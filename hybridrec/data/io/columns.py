@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Generic, Literal, TypeAlias, TypeVar
 
 import numpy as np
 
 from hybridrec.data.io.bad_lines import BadLines
+from hybridrec.data.io.faults import naming
 from hybridrec.data.io.files import NO_FRAMES, FileSource, check_column, load, with_sizes
 from hybridrec.data.io.part_files import Origin
 from hybridrec.errors import DataError
@@ -39,6 +41,8 @@ FLOAT_ID = r"^\d+\.0$"
 ROW = "row of the file"
 """The name of a temporary column with the number of the row."""
 
+_LARGEST = float(np.finfo(np.float32).max)
+
 S = TypeVar("S", bound=FileSource)
 LONGEST_ID = 10_000
 """The most bytes of an id: more is a text in the wrong column, or a quote that is not closed."""
@@ -58,6 +62,8 @@ class ColumnTable(Generic[S]):
     bad_lines: BadLines
     origin: Origin
     """The places in files from which the rows of `frame` come."""
+    reported: dict[Path, bytearray] = field(default_factory=dict)
+    """A flag for each line of a file that was reported as malformed: a line is so once, whatever its columns hold."""
 
     @classmethod
     def of(cls, source: S, bad_lines: BadLines, frames: Mapping[str, pl.DataFrame] = NO_FRAMES) -> ColumnTable[S]:
@@ -104,20 +110,20 @@ class ColumnTable(Generic[S]):
     def ids(self, column: str) -> pl.Series:
         """Return a column of ids as texts of type `Enum`, whose categories are sorted.
 
-        An id that is missing, blank or very long is malformed, and so is one with a NUL character. The ids are encoded
-        while the file is streamed, so that a whole column of text is never in memory.
+        An id that is missing, blank or very long is malformed, and so is one with a NUL or a line break. The ids are
+        encoded while the file is streamed, so that a whole column of text is never in memory.
         """
         import polars as pl
 
         ids = in_order(self._evaluate(column, self._as_text(column).cast(pl.Categorical)))
         ids = self._usable(ids, ids.is_null(), column, "not an id", "every row needs one")
         names: pl.Series = ids.dtype.categories  # type: ignore[attr-defined]
-        odd = (names.str.len_bytes() > LONGEST_ID) | names.str.contains("[\\x00\\x{feff}]")
+        odd = (names.str.len_bytes() > LONGEST_ID) | names.str.contains("[\\x00\\n\\r\\x{feff}]")
         odd |= names.str.strip_chars().str.len_bytes() == 0
         if not odd.any():
             return ids
         bad = ids.to_physical().is_in(odd.arg_true().cast(pl.UInt32).implode())
-        right = f"an id is not blank, has no NUL and no byte order mark in it, and at most {LONGEST_ID:,} bytes"
+        right = f"an id is not blank, has no line break, NUL or byte order mark in it, and at most {LONGEST_ID:,} bytes"
         return self._usable(ids, bad, column, "not an id", right)
 
     def _as_text(self, column: str) -> pl.Expr:
@@ -144,8 +150,9 @@ class ColumnTable(Generic[S]):
 
         text = pl.col(column)
         first = self.frame.filter(text.is_not_null() & (text != "")).head(1).select(text.str.contains(FLOAT_ID))
-        if not first.collect().to_series().any():
-            return False
+        with naming(f"{self.source.path}: column {column!r}"):
+            if not first.collect().to_series().any():
+                return False
         return bool(self._evaluate(column, text.filter(text != "").str.contains(FLOAT_ID).all()).item())
 
     def _single(self, name: str) -> pl.DataType:
@@ -157,13 +164,8 @@ class ColumnTable(Generic[S]):
 
     def _evaluate(self, column: str, expression: pl.Expr) -> pl.Series:
         """Evaluate an expression over the streamed rows of the file; a DataError names the column if that fails."""
-        import polars as pl
-
-        try:
+        with naming(f"{self.source.path}: column {column!r}"):
             return self.frame.select(expression).collect(engine="streaming").to_series()
-        except pl.exceptions.PolarsError as error:
-            reason = str(error).partition("\n")[0]
-            raise DataError(f"{self.source.path}: column {column!r} cannot be read ({reason})") from None
 
     def numbers(self, column: str, *, required: bool = True) -> pl.Series:
         """Return a column as float64, null where missing.
@@ -197,12 +199,13 @@ class ColumnTable(Generic[S]):
         return self._usable(flags, bad, column, "neither true nor false")
 
     def weights(self, column: str) -> pl.Series:
-        """Return a column as float32; a weight that is missing, negative or infinite is malformed."""
+        """Return a column as float32; a weight that is missing, negative, or too large for that type is malformed."""
         import polars as pl
 
         numbers = self.numbers(column)
         right = "a weight is positive, or 0 for no interaction"
-        return self._usable(numbers, numbers < 0, column, "negative", right).cast(pl.Float32)
+        numbers = self._usable(numbers, numbers < 0, column, "negative", right)
+        return self._usable(numbers, numbers > _LARGEST, column, "not a number of 32 bits").cast(pl.Float32)
 
     def integers(self, column: str) -> pl.Series:
         """Return a column as int32; a missing value, and one that is not an integer of 32 bits, is malformed."""
@@ -327,8 +330,17 @@ class ColumnTable(Generic[S]):
             f"; {right}" if right else ""
         )
         for path, lines in with_sizes(self.origin, self.source).places(rows):
-            self.bad_lines.add(path, lines, problem, unit=self.source.unit)
+            self.bad_lines.add(path, self._new(path, lines), problem, unit=self.source.unit)
         return pl.select(pl.when(~bad.fill_null(False)).then(values)).to_series()
+
+    def _new(self, path: Path, lines: Sequence[int]) -> list[int]:
+        """Return the lines that were not reported before, and remember them."""
+        flags = self.reported.setdefault(path, bytearray())
+        flags.extend(bytes(max(0, max(lines) + 1 - len(flags))))
+        new = [line for line in lines if not flags[line]]
+        for line in new:
+            flags[line] = 1
+        return new
 
 
 def in_order(coded: pl.Series) -> pl.Series:

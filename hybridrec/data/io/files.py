@@ -20,6 +20,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 
 from hybridrec.assigned_text import beside_the_command
 from hybridrec.data.io.bad_lines import BadLines
+from hybridrec.data.io.faults import naming
 from hybridrec.data.io.part_files import Origin, PartFile, cloud_path, is_cloud, is_pattern, part_files
 from hybridrec.data.io.quotes import double_quotes, swallowed_lines
 from hybridrec.errors import DataError, did_you_mean
@@ -296,10 +297,13 @@ def load(
     The table is a file, several files, or the frame in `frames` that the path of `source` names. All columns of csv and
     tsv files are text. Raises DataError if a file is missing, empty or cannot be parsed.
     """
-    frame, origin = _read(source, bad_lines, frames)
+    with naming(str(source.path)):
+        frame, origin = _read(source, bad_lines, frames)
     frame = _without_missing(frame, source)
     if source.join is not None:
-        frame = _joined(frame.collect(), source, source.join, bad_lines, frames).lazy()
+        with naming(str(source.path)):
+            rows = frame.collect()
+        frame = _joined(rows, source, source.join, bad_lines, frames).lazy()
     return frame, origin
 
 
@@ -331,8 +335,9 @@ def _joined(
     """
     import polars as pl
 
-    read, origin = _read(join, bad_lines, frames)
-    other = _without_missing(read, join).collect()
+    with naming(str(join.path)):
+        read, origin = _read(join, bad_lines, frames)
+        other = _without_missing(read, join).collect()
     left, right = list(join.match), list(join.match.values())
     for name in left:
         check_column(source.path, name, frame.columns)

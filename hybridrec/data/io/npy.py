@@ -34,7 +34,7 @@ class NpyRows:
         """Read the header; raises DataError unless the array has real numbers, two axes or more, and C order."""
         try:
             mapped = np.load(path, mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
+        except Exception as error:  # the header is parsed as Python, with all errors of its parser
             raise DataError(f"{path} cannot be read as .npy: {error}") from None
         if mapped.ndim < 2 or mapped.dtype.kind not in "fiu" or not mapped.flags.c_contiguous:
             raise DataError(

@@ -66,7 +66,8 @@ def read_lines(
 ) -> Iterator[pl.DataFrame]:
     """Yield blocks of lines: frames with the columns `line`, the number from 1, and `text`, without the line end.
 
-    Blank lines are left out, and lines after `last` are not read. Lines that are not of the encoding are malformed.
+    Blank lines are left out, and lines after `last` are not read. Lines that are not of the encoding are malformed, and
+    so are lines with a NUL character, or with a byte order mark that is not at their beginning.
     """
     import polars as pl
 
@@ -80,7 +81,12 @@ def read_lines(
                 frame = frame.filter(pl.col("line") <= last)
             bad_lines.add(path, frame.filter(pl.col("text").is_null())["line"].to_list(), f"not {encoding}")
             text = pl.col("text").str.strip_chars_end("\r").str.strip_prefix("\ufeff")
-            yield frame.with_columns(text).filter(pl.col("text").str.strip_chars() != "")
+            frame = frame.with_columns(text).filter(pl.col("text").str.strip_chars() != "")
+            odd = frame["text"].str.contains("[\\x00\\x{feff}]")
+            if odd.any():
+                bad_lines.add(path, frame.filter(odd)["line"].to_list(), "a NUL character or byte order mark in it")
+                frame = frame.filter(~odd)
+            yield frame
 
 
 def parse_lines(

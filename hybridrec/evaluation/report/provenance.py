@@ -64,6 +64,8 @@ class FitReport(Section):
     seconds: float
     cached: bool
     """True if the fit was read from the store instead of being computed."""
+    doubled: bool = False
+    """True if another process stored the same fit while this run computed it."""
     repeat: int = 1
     """Number of the training (repeat) that the fit belongs to, from 1."""
     progress: FitProgressReport | None = None

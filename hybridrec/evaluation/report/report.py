@@ -17,7 +17,7 @@ PROVENANCE: Mapping[str, Any] = {
     "config_hash": True,  # the config says on how many workers, too
     "seconds": True,
     "environment": True,
-    "fits": {"__all__": {"seconds", "cached", "progress"}},
+    "fits": {"__all__": {"seconds", "cached", "doubled", "progress"}},
 }
 """The keys of a report that tell how a run was carried out, not what it found, as pydantic's `exclude` takes them."""
 

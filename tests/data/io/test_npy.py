@@ -44,3 +44,12 @@ def test_objects_are_not_unpickled(save_npy):
 def test_a_missing_file(tmp_path):
     with pytest.raises(DataError, match=r"gone\.npy cannot be read"):
         NpyRows.of(tmp_path / "gone.npy")
+
+
+def test_headers_that_are_cut_or_never_closed_are_refused(save_npy):
+    path = save_npy(spectrograms())
+    content = path.read_bytes()
+    for damaged in (content[:8], content[:60], content.replace(b"(200,", b"((00,")):
+        path.write_bytes(damaged)
+        with pytest.raises(DataError, match=r"x\.npy cannot be read as \.npy"):
+            NpyRows.of(path)

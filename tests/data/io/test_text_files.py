@@ -65,3 +65,12 @@ def test_numbered_texts_come_back():
     texts = numbering.texts(pl.concat(codes))
     assert texts.cast(pl.String).to_list() == ["b", "a", "b", "c", "a"]
     assert (len(numbering), texts.dtype) == (3, pl.Enum(["b", "a", "c"]))
+
+
+@pytest.mark.usefixtures("chunk")
+def test_lines_with_a_nul_or_a_byte_order_mark_inside_are_malformed(tmp_path):
+    path = tmp_path / "ratings.dat"
+    path.write_bytes(b"\xef\xbb\xbf1::2::x\n3::4::\0\n5::6::\xef\xbb\xbf\n7::8\n")
+    bad_lines = BadLines(strict=False)
+    assert parsed(path, bad_lines)["line"].to_list() == [1, 4]
+    assert bad_lines.notes()[0].endswith("lines 2 and 3: a NUL character or byte order mark in it")

@@ -1,0 +1,54 @@
+"""Settings: three sources of one model, and messages that name the source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hybridrec import ConfigError
+from hybridrec_server.settings import merged
+
+
+def test_the_command_line_comes_before_the_environment_before_the_file(tmp_path):
+    file = tmp_path / "serve.yaml"
+    file.write_text(
+        "bundle: a.hybridrec\nport: 1\nworkers: 2\ndeadline: 3\nevents: {rate: positive}\nplugins: [p.py]\n"
+    )
+    environment = {"HYBRIDREC_SERVE_PORT": "4", "HYBRIDREC_SERVE_WORKERS": "5", "OTHER": "6"}
+    environment["HYBRIDREC_SERVE_ALLOWED_HOSTS"] = "a.example, b.example"
+    settings = merged({"port": "7", "deadline": None}, environment, file)
+    assert (settings.port, settings.workers, settings.deadline) == (7, 5, 3)
+    assert settings.bundle == tmp_path / "a.hybridrec"
+    assert settings.plugins == (tmp_path / "p.py",)
+    assert settings.allowed_hosts == ("a.example", "b.example")
+    assert settings.events["rate"] == settings.events["play"] == "positive"
+    assert merged({"bundle": Path("b")}, {}).port == 8080
+
+
+@pytest.mark.parametrize(
+    ("command_line", "environment", "text", "message"),
+    [
+        ({"port": "x"}, {}, "", "--port: .*valid integer"),
+        ({"port": "99999"}, {}, "", "--port: "),
+        ({}, {"HYBRIDREC_SERVE_STATE_EVENTS": "0"}, "", "HYBRIDREC_SERVE_STATE_EVENTS: "),
+        ({}, {}, "window: 3", "serve.yaml: window: "),
+        ({}, {}, "worker: 3", "serve.yaml: worker: unknown setting: did you mean 'workers'"),
+        ({}, {}, "events: {play: good}", "serve.yaml: events.play: "),
+        ({}, {}, "port: 1\nport: 2", "serve.yaml:2: 'port' stands twice"),
+        ({}, {}, "port: [", "serve.yaml:"),
+        ({}, {}, "- port", "serve.yaml: right is"),
+    ],
+)
+def test_a_wrong_value_is_named_with_its_source(tmp_path, command_line, environment, text, message):
+    file = tmp_path / "serve.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        merged({"bundle": Path("b"), **command_line}, environment, file)
+
+
+def test_a_missing_bundle_or_file_is_named(tmp_path):
+    with pytest.raises(ConfigError, match="name a RUN or bundle"):
+        merged({}, {})
+    with pytest.raises(ConfigError, match=r"nix\.yaml: No such file"):
+        merged({}, {}, tmp_path / "nix.yaml")

@@ -1,0 +1,80 @@
+"""The harness itself: samples and the corpus of past failures survive, and broken promises are seen."""
+
+from __future__ import annotations
+
+import importlib
+import random
+import re
+
+import pytest
+
+from tests.torture import tables
+from tests.torture.mutate import mutated_bytes
+from tests.torture.outcome import Hang, Loss, Outcome, limited
+from tests.torture.parts import PARTS
+
+QUICK = {"configs": 25, "config-sizes": 1, "data": 60}
+"""Attempts of each part that takes no long; the short form tries more."""
+
+
+@pytest.mark.parametrize("name", QUICK)
+def test_a_sample_survives(name, tmp_path):
+    outcome = PARTS[name].torture(QUICK[name], 11, tmp_path)
+    assert outcome.losses == []
+    assert outcome.tried >= QUICK[name]
+
+
+BREAKS = [
+    (name, label)
+    for name, attacked in PARTS.items()
+    for label in importlib.import_module(f"tests.torture.{attacked.module}").BREAKS
+]
+
+
+@pytest.mark.parametrize(("name", "promise"), BREAKS)
+def test_a_broken_promise_is_seen(name, promise, tmp_path, monkeypatch):
+    module = importlib.import_module(f"tests.torture.{PARTS[name].module}")
+    tries = module.BREAKS[promise](monkeypatch)
+    assert PARTS[name].torture(tries, 11, tmp_path).losses, "the part does not notice"
+
+
+def test_an_attempt_is_accepted_refused_or_lost():
+    outcome = Outcome()
+    outcome.attempt("fine", lambda: 1)
+    outcome.attempt("refused", lambda: (_ for _ in ()).throw(KeyError("x")), allowed=(KeyError,))
+    outcome.attempt("lost", lambda: (_ for _ in ()).throw(Loss("a row")))
+    outcome.attempt("long", lambda: (_ for _ in ()).throw(KeyError("x" * 30_000)), allowed=(KeyError,))
+    assert (outcome.tried, outcome.survived) == (4, 2)
+    assert dict(outcome.counts) == {"accepted": 1, "refused": 2}
+    assert outcome.losses[0].startswith("lost: Loss at torture/test_torture.py:")
+    assert outcome.losses[1] == "long: a message of 30,002 characters"
+
+
+def spin():
+    """Use the processor for ever, and catch what a program catches."""
+    while True:
+        try:
+            sum(range(1000))
+        except Exception:
+            continue
+
+
+def test_a_hang_is_ended_by_the_cpu_time_it_takes():
+    with pytest.raises(Hang), limited(0.05):
+        spin()
+
+
+def test_a_seed_gives_the_same_mutants():
+    first, second = (mutated_bytes(b"a,b\nc,d\n" * 9, random.Random("x")) for _ in range(2))
+    assert first == second != mutated_bytes(b"a,b\nc,d\n" * 9, random.Random("y"))
+
+
+def test_the_page_shows_the_figures_that_were_measured():
+    page = tables.PAGE.read_text(encoding="utf-8")
+    assert page == tables.filled(page, tables.figures()), "python -m tests.torture --write writes them"
+    assert set(re.findall(r"python -m tests\.torture (\w[\w-]+)", page)) <= set(PARTS)
+
+
+def test_no_figure_of_the_page_is_a_loss():
+    lost = {name: figure for name, figure in tables.figures().items() if figure["survived"] < figure["tried"]}
+    assert lost == {}
