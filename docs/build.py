@@ -44,7 +44,7 @@ SECTIONS = {
         "melon-w2v.md",
     ),
     "Serve": ("serving.md",),
-    "Extend": ("plugins.md", "plugins/tutorial.md", "executors.md"),
+    "Extend": ("plugins.md", "plugins/tutorial.md", "executors.md", "scaling.md"),
     "How to, in a plugin": (
         "plugins/arrays.md",
         "plugins/model.md",

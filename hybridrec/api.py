@@ -17,14 +17,18 @@ from hybridrec.engine.doubts import Doubts
 from hybridrec.engine.estimates import FitSeconds
 from hybridrec.engine.evaluate import check_metrics
 from hybridrec.engine.executor import Executor
+from hybridrec.engine.fit_plan import FitEntry
 from hybridrec.engine.folds import folds_of
+from hybridrec.engine.leases import BEAT, FolderLeases, Leases, LeasingExecutor
 from hybridrec.engine.results import RunResult
 from hybridrec.engine.runner import ExperimentRunner, NullProgress, Progress, read_with_notes
+from hybridrec.engine.shares import Share, ShareReport, ShareWorker, number_in
 from hybridrec.engine.store import Store
 from hybridrec.engine.timers import Stopwatch
 from hybridrec.errors import WriteError
 from hybridrec.evaluation.report import DataReport
 from hybridrec.evaluation.samples import Sample
+from hybridrec.inference.threads import one_thread_per_library
 from hybridrec.observers.base import RunFinished, RunStarted
 from hybridrec.observers.dispatch import Observers
 from hybridrec.paths import sweep
@@ -277,3 +281,97 @@ def plan(
     ]
     notes = (*experiment.notes, *reader_notes, *filter_notes)
     return FitPlan(DataReport.of(dataset), folds, queries, stacking_queries, jobs, notes, doubts.told())
+
+
+@dataclass(frozen=True, slots=True)
+class SharedPlan:
+    """The single fits of an experiment that workers share by the store.
+
+    shares: number of the share of each fit, from 1, by its place
+    """
+
+    fits: tuple[FitEntry, ...]
+    shares: Mapping[str, int]
+
+
+def plan_fits(
+    config: Path | str | Mapping[str, Any] | Experiment,
+    assignments: Sequence[str] = (),
+    *,
+    shares: int = 1,
+    data: Mapping[str, object] | None = None,
+    store: Path | str | None = None,
+    block: Collection[str] = (),
+    plugins: Sequence[type[Plugin] | Path | str] = (),
+) -> SharedPlan:
+    """List the single fits of an experiment, and store the plan on which the workers of `fit` agree; nothing is fitted.
+
+    A stored plan stays, unless workers like this process would be refused by it, or had other data. `run` explains the
+    arguments, and raises the same errors.
+    """
+    worker, _ = _share_worker(config, assignments, data, store, block, plugins, NullProgress(), BEAT)
+    plan, entries = worker.plan()
+    numbers = worker.renew(plan, _named(config)).shares(shares)
+    return SharedPlan(tuple(entries), {entry.place: number_in(entry.place, numbers, shares) for entry in entries})
+
+
+def fit(
+    config: Path | str | Mapping[str, Any] | Experiment,
+    assignments: Sequence[str] = (),
+    *,
+    share: str = "1/1",
+    wait: bool = False,
+    steal: bool = False,
+    beat: float = BEAT,
+    data: Mapping[str, object] | None = None,
+    store: Path | str | None = None,
+    progress: Progress | None = None,
+    block: Collection[str] = (),
+    plugins: Sequence[type[Plugin] | Path | str] = (),
+) -> ShareReport:
+    """Fit the components of a share of an experiment as far as the store lacks them, and report what is left.
+
+    `run` then finds the fits in the store.
+
+    share: number of the share, and of all shares; shares are alike in estimated seconds. By default all fits
+    wait: True to wait for fits of other workers until the share is done; else fits that wait for others are left
+    steal: True to do fits of other shares as well, if nobody is at them, after those of the own share
+    beat: seconds between two signs of life; after three that fail to come, others take the fit over
+
+    `run` explains the other arguments. Raises PluginError or DataError if fits here would differ from those of the
+    other workers.
+    """
+    parsed = Share.parse(share)
+    worker, executor = _share_worker(config, assignments, data, store, block, plugins, progress or NullProgress(), beat)
+    writable(worker.store.folder)
+    try:
+        with one_thread_per_library():
+            return worker.do(parsed, executor, _named(config), wait=wait, steal=steal)
+    finally:
+        executor.leases.close()
+
+
+def _share_worker(
+    config: Path | str | Mapping[str, Any] | Experiment,
+    assignments: Sequence[str],
+    data: Mapping[str, object] | None,
+    store: Path | str | None,
+    block: Collection[str],
+    plugins: Sequence[type[Plugin] | Path | str],
+    progress: Progress,
+    beat: float,
+) -> tuple[ShareWorker, LeasingExecutor]:
+    """Return a worker on the shares of an experiment, with the executor that does its fits."""
+    registry = registry_for(config, assignments, block=block, plugins=plugins)
+    experiment = load_experiment(config, registry, tuple(assignments), data)
+    place = Store(Path(store)) if store is not None else Store.default()
+    place = Store(place.folder.absolute())
+    workers = experiment.config.workers or os.cpu_count() or 1
+    executor = LeasingExecutor(workers, Leases(FolderLeases(place.folder), beat))
+    work = ExperimentRunner(experiment, registry, place, progress, executor)
+    return ShareWorker(work, read_with_notes(experiment, place)[0]), executor
+
+
+def _named(config: Path | str | Mapping[str, Any] | Experiment) -> str:
+    """Return the name of a config for a command in a message."""
+    return str(config) if isinstance(config, (str, Path)) else "EXPERIMENT.yaml"

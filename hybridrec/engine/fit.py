@@ -22,7 +22,7 @@ from hybridrec.engine.estimates import TOOK, took
 from hybridrec.engine.keys import digest, fit_key
 from hybridrec.engine.progress import ProgressPoint, ProgressSeries
 from hybridrec.engine.seeds import label_rng
-from hybridrec.engine.store import Store
+from hybridrec.engine.store import REPRODUCIBLE, Store
 from hybridrec.errors import PluginError, StoreError
 from hybridrec.inference.threads import one_thread_per_library
 from hybridrec.plugin import Plugin
@@ -332,6 +332,8 @@ class Fitted:
             self.context.began(self.job)
         with self._lock, one_thread_per_library():
             self._component, outcome = self._trained()
+            if outcome.doubled:  # what was stored first is used by all
+                self._component = None
         self.outcome = replace(outcome, seconds=time.perf_counter() - started)
         return self.outcome
 
@@ -342,7 +344,7 @@ class Fitted:
             component, outcome = self._trained()
             if outcome.token:
                 self.outcome = outcome
-            return component
+            return self._restored() if outcome.doubled else component
         with _noting(self.spec, self.job, "restoring"):
             component = self._new()
             return check_self(component, "restore", component.restore(state))
@@ -378,6 +380,7 @@ class Fitted:
         if spec.kept:
             about = {"component": spec.cls.name, "version": spec.cls.version, "label": spec.label, "fold": job.fold}
             told: dict[str, Any] = {TOOK: took(spec, training_part, seconds)}
+            told |= {} if component.reproducible and spec.device == CPU else {REPRODUCIBLE: False}
             told |= {PROGRESS: [[point.step, point.of, dict(point.numbers)] for point in points]} if points else {}
             self.context.store.put(outcome.address, state, {**about, RANDOM: drew, NOTES: notes, **told})
             outcome = replace(outcome, doubled=outcome.address in self.context.store.doubled)

@@ -57,14 +57,12 @@ def fit_key(
     """
     decisive: dict[str, object] = {
         "component": spec.cls.name,
-        "version": spec.cls.version,
         "options": _options(spec.options),
         "data": fingerprint,
         "label": spec.label,
         "seed": seed,
         "threads": 1,
-        "source": _source(spec.cls, spec.digests),
-        "libraries": library_versions(spec.requires),
+        **made_by(spec),
     }
     if uses is not None:
         decisive["uses"] = uses
@@ -75,6 +73,15 @@ def fit_key(
     if repeat > 1:
         decisive["repeat"] = repeat
     return json_digest(decisive)
+
+
+def made_by(spec: ComponentSpec) -> dict[str, object]:
+    """Return the version of a component, the digest of its source, and the versions of its libraries."""
+    return {
+        "version": spec.cls.version,
+        "source": _source(spec.cls, spec.digests),
+        "libraries": library_versions(spec.requires),
+    }
 
 
 def prepared_key(spec: ComponentSpec, component: Component, catalogue: str) -> str:

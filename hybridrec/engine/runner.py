@@ -229,15 +229,19 @@ class ExperimentRunner:
                 return
             yield fold
 
+    @property
+    def refit_trainer(self) -> FoldTrainer:
+        """The trainer on the whole data, which trains the blends alone."""
+        blends = {name: pipeline for name, pipeline in self.experiment.pipelines.items() if not pipeline.single}
+        return replace(self.trainers[0], experiment=replace(self.experiment, pipelines=blends, curves=()))
+
     def refit(self, data: Dataset, default: str) -> ServableRun:
         """Train the pipelines on the whole data and return them for serving.
 
         `default` names the pipeline that serves requests that name none.
         """
-        blends = {name: pipeline for name, pipeline in self.experiment.pipelines.items() if not pipeline.single}
-        trainer = replace(self.trainers[0], experiment=replace(self.experiment, pipelines=blends, curves=()))
         everything = full_fold(data)
-        trained_fold = self.prepare(everything, trainer, stage="refit")
+        trained_fold = self.prepare(everything, self.refit_trainer, stage="refit")
         self.results.refitted(trained_fold)
         self.results.show(everything, trained_fold)
         components = {fit.spec.label: fit.component for fit in trained_fold.fits if fit.job.level == "full"}

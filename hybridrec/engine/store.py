@@ -23,11 +23,15 @@ from typing import Any
 from hybridrec.errors import StoreError
 from hybridrec.inference.array_file import manifest_of, read_artifact, write_artifact
 from hybridrec.paths import check_key, partial_path, remove, sweep, writing
-from hybridrec.types import State
+from hybridrec.types import DAY, State
 
 _KEPT = "what was stored before is kept, and the same command goes on from there"
 DAMAGED = {"damaged": True}
 """The metadata that `artifacts` gives for a damaged artifact."""
+LEASES = "leases"
+"""Name of the folder, in that of a store, of the leases of workers."""
+REPRODUCIBLE = "reproducible"
+"""Key in the metadata of an artifact; its value is false if making it once more may give other arrays."""
 BY = "by"
 """Key in the metadata of an artifact; its value names the process that stored it."""
 
@@ -115,7 +119,8 @@ class Store:
         """Store named arrays under a key; `about` is metadata that can be written as JSON.
 
         If the store has them already, the copy that was first stays, with its metadata, and `doubled` records the key.
-        Raises StoreError if the store has other arrays under this key, and WriteError if the disk does not take them.
+        Raises StoreError if the store has other arrays under this key, unless the metadata say that they are not
+        `REPRODUCIBLE`, and WriteError if the disk does not take them.
         """
         final = self._use(key)
         partial = partial_path(final)
@@ -162,8 +167,13 @@ class Store:
         return sorted(artifacts, key=lambda artifact: artifact.used)
 
     def sweep(self) -> None:
-        """Remove the temporary files of processes that have ended."""
-        sweep(self.folder, "??/.*")
+        """Remove the temporary files of processes that have ended, and leases that were not renewed for a day."""
+        for pattern in ("??/.*", f"{LEASES}/.*"):
+            sweep(self.folder, pattern)
+        for lease in (self.folder / LEASES).glob("[!.]*"):
+            with suppress(OSError):
+                if time.time() - lease.stat().st_mtime > DAY:
+                    lease.unlink()
 
     def collect(self, keep_bytes: int, older_than: float, spare: Collection[str] = ()) -> list[Artifact]:
         """Remove old artifacts, and return those that were removed.
@@ -238,18 +248,20 @@ def this_process() -> str:
 
 
 def refuse_difference(place: str, stored: Mapping[str, Any], made: Mapping[str, Any]) -> None:
-    """Raise StoreError if two artifacts of one key, given by their manifests, have different arrays.
+    """Raise StoreError if two artifacts of one key, given by their manifests, differ though they are reproducible.
 
     place: the path or address of the artifact that is stored
     """
-    if (stored["arrays"], stored["checksum"]) == (made["arrays"], made["checksum"]):
-        return
     about = made["about"]
+    same = (stored["arrays"], stored["checksum"]) == (made["arrays"], made["checksum"])
+    if same or about.get(REPRODUCIBLE) is False:
+        return
     doing = " ".join(f"{name} {about[name]}" for name in ("component", "label", "fold") if name in about)
     raise StoreError(
         f"{place}: {stored['about'].get(BY, 'an earlier process')} stored other arrays under this key than "
-        f"{about[BY]} made{doing and f' for {doing}'}, from the same data, options, code and libraries: a plugin that "
-        "is not reproducible, or machines that compute differently. The arrays that were stored first are kept"
+        f"{about[BY]} made{doing and f' for {doing}'}, from the same data, options, code and libraries: a plugin is "
+        "not reproducible and does not say so (`reproducible = False`), or the machines compute differently. What was "
+        "stored first is kept"
     )
 
 

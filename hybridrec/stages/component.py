@@ -43,6 +43,9 @@ class Component(Plugin):
         `validates` is true; otherwise it is None
     threads: the number of threads that `fit` may use if its result does not depend on it; the engine raises it when
         cores are idle
+    reproducible: false if two fits with the same data, options and seed may differ, as those of threads that train
+        without waiting for each other do. Of two such fits that end at the same time, all runs use the one that was
+        stored first. On another device than the CPU every fit counts as such
     validates: true if `fit` needs `validation` for choices of its own
     prepares: the names of the options on which the result of `prepare` depends; None, as for most, if it prepares
         nothing
@@ -56,8 +59,8 @@ class Component(Plugin):
     requires: import names of optional libraries that it needs, checked before any fit
     install_hint: the remedy if one of them is missing, for example "pip install 'hybridrec[implicit]'"
 
-    `targets`, `needs`, `folds_in`, `refreshes`, `validates` and `prepares` may be set per instance if they depend on
-    the configuration.
+    `targets`, `needs`, `folds_in`, `refreshes`, `reproducible`, `validates` and `prepares` may be set per instance if
+    they depend on the configuration.
     """
 
     targets: tuple[Target, ...] = (ITEMS,)
@@ -69,6 +72,7 @@ class Component(Plugin):
     prepares: tuple[str, ...] | None = None
     _from_catalogue: State | None = None
     threads: int = 1
+    reproducible: bool = True
     uses_device: ClassVar[bool] = False
     device: str = CPU
     ended_by_clock: bool = False

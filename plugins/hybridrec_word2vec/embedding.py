@@ -109,6 +109,7 @@ class Word2Vec(SpaceModel):
     def __init__(self, config: Options | None = None) -> None:
         super().__init__(config)
         fields = self.config.fields or (EVERY_KIND, "title")
+        self.reproducible = self.config.workers == 1
         self.needs = frozenset(ITEMS if field == "features" else field for field in fields)
         self.targets = tuple(field for field in fields if field not in ("user", "title", "features"))
 

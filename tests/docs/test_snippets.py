@@ -34,6 +34,7 @@ from tests.docs.markdown import PAGES, Block, blocks, marked, python, title, wor
 OWN = {
     "docs/re-ranking.md": {"yaml base", "yaml chain", "yaml tradeoffs"},
     "docs/other-systems.md": {"bash recipes", "python recipes"},
+    "docs/scaling.md": {"yaml job.yaml", "yaml ci.yaml"},
     "README.md": {"python", "toml"},
 }
 """What the test of a single page takes care of, beside this one."""

@@ -168,3 +168,45 @@ def test_a_component_that_writes_to_the_data_is_named_and_spoils_no_stored_fit(e
     monkeypatch.setattr(echo, "fit", honest)
     again = hybridrec.run(config).report
     assert plain(again)["pipelines"] == plain(clean)["pipelines"]
+
+
+@pytest.fixture
+def overtaken(experiment, monkeypatch):
+    """Runs the small experiment while another run of it ends first: `overtaken(shift, reproducible)` gives both runs.
+
+    The fit of the first run that ends later learns numbers that are larger by `shift`.
+    """
+    from toyland import Echo
+
+    def run(shift, reproducible):
+        path = experiment(("workers: 2", "workers: 1"))
+        fit, others = Echo.fit, []
+
+        def fit_while_another_does(self, data, rng):
+            fitted = fit(self, data, rng)
+            self.reproducible = reproducible
+            if not others:
+                others.append(None)
+                others[0] = hybridrec.run(path, runs="other-runs")
+                self.numbers = {name: numbers + np.float32(shift) for name, numbers in self.numbers.items()}
+            return fitted
+
+        monkeypatch.setattr(Echo, "fit", fit_while_another_does)
+        return hybridrec.run(path), others[0]
+
+    return run
+
+
+@pytest.mark.parametrize(("shift", "reproducible"), [(0, True), (1, False)])
+def test_of_two_fits_at_the_same_time_all_runs_use_the_first(overtaken, shift, reproducible):
+    late, early = overtaken(shift, reproducible)
+    assert [fit.label for fit in late.report.fits if fit.doubled] == ["noise"]
+    assert not any(fit.doubled for fit in early.report.fits)
+    assert late.report.comparable() == early.report.comparable()
+
+
+def test_fits_at_the_same_time_that_differ_without_saying_that_they_may_are_an_error(overtaken):
+    with pytest.raises(
+        StoreError, match=r"stored other arrays .* made for component echo label noise.*not reproducible"
+    ):
+        overtaken(1, True)

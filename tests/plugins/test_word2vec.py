@@ -46,6 +46,11 @@ class TestWord2Vec(ComponentContract):
     learns_the_checkerboard = ("items", "tags", "title")
 
 
+@pytest.mark.parametrize(("workers", "reproducible"), [(1, True), (2, False)])
+def test_with_several_threads_it_says_that_fits_differ(workers, reproducible):
+    assert Word2Vec(Word2Vec.Config(workers=workers)).reproducible == reproducible
+
+
 FIELDS = ("user", "items", "tags", "title")
 
 

@@ -1,0 +1,250 @@
+"""Leases: signs that a worker is at a fit, by which other workers of the same store leave the fit alone.
+
+They save work, and nothing depends on them: a fit that two workers make is stored once (see `Store.put`). A lease is a
+small file with a nonce. Its holder renews it once a beat. It is taken over if three beats were missed; its age is
+measured by the clock of the store, so that clocks of machines may differ.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from hybridrec.engine.executor import ThreadExecutor, dispatch_jobs
+from hybridrec.engine.fit import FitContext, FitJob, FitOutcome, run_fit_job
+from hybridrec.engine.store import LEASES, this_process
+from hybridrec.paths import check_key, partial_path, remove
+
+BEAT = 10.0
+"""Seconds between two signs of life of a worker."""
+MISSED = 3
+"""A lease is taken over when it is older than this number of beats."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseState:
+    """A lease as another worker reads it.
+
+    text: its content
+    age: seconds since its holder renewed it, by the clock of the store
+    version: a token by which `LeaseFiles.take` recognises that the lease has not changed since
+    """
+
+    text: str
+    age: float
+    version: str
+
+
+class LeaseFiles(Protocol):
+    """The files of leases in a store, one for each key; the operations are atomic, or as good as that."""
+
+    def create(self, key: str, text: str) -> str | None:
+        """Create a lease and return its version; None if there is one."""
+        ...
+
+    def read(self, key: str) -> LeaseState | None:
+        """Return a lease; None if there is none."""
+        ...
+
+    def renew(self, key: str, text: str, version: str) -> str | None:
+        """Set the age of a lease to 0 and return its new version; None if somebody else has taken it."""
+        ...
+
+    def take(self, key: str, text: str, version: str) -> str | None:
+        """Replace a lease that still has this version, and return the new version; None if it has changed."""
+        ...
+
+    def remove(self, key: str, version: str) -> None:
+        """Remove a lease, unless somebody else has taken it."""
+        ...
+
+
+class FolderLeases:
+    """The leases in a folder, which may be on a shared disk."""
+
+    def __init__(self, folder: Path) -> None:
+        """Use the leases of the store in this folder."""
+        self.folder = folder / LEASES
+
+    def _path(self, key: str) -> Path:
+        return self.folder / check_key(key)
+
+    def create(self, key: str, text: str) -> str | None:
+        """Create a lease and return its version, its text; None if there is one."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with self._path(key).open("x", encoding="utf-8") as file:
+                file.write(text)
+        except FileExistsError:
+            return None
+        return text
+
+    def read(self, key: str) -> LeaseState | None:
+        """Return a lease; None if there is none."""
+        probe = partial_path(self._path(key))
+        try:
+            text, renewed = self._path(key).read_text(encoding="utf-8"), self._path(key).stat().st_mtime
+            probe.touch(exist_ok=False)  # the system of files gives it the time: no clock of this machine is asked
+            return LeaseState(text, abs(probe.stat().st_mtime - renewed), text)
+        except FileNotFoundError:
+            return None
+        finally:
+            remove(probe)
+
+    def renew(self, key: str, text: str, version: str) -> str | None:
+        """Set the age of a lease to 0 and return its version; None if somebody else has taken it."""
+        try:
+            if self._path(key).read_text(encoding="utf-8") == version:
+                os.utime(self._path(key))
+                return version
+        except FileNotFoundError:
+            pass
+        return None
+
+    def take(self, key: str, text: str, version: str) -> str | None:
+        """Replace a lease that still has this version, and return the new version; None if it has changed.
+
+        Of several workers that take it at once, the renaming succeeds for one.
+        """
+        taken = partial_path(self._path(key))
+        try:
+            self._path(key).rename(taken)
+            if taken.read_text(encoding="utf-8") == version:
+                return self.create(key, text)
+            taken.rename(self._path(key))  # that of a worker who was faster
+        except FileNotFoundError:
+            pass
+        finally:
+            remove(taken)
+        return None
+
+    def remove(self, key: str, version: str) -> None:
+        """Remove a lease, unless somebody else has taken it."""
+        with suppress(OSError):
+            if self._path(key).read_text(encoding="utf-8") == version:
+                self._path(key).unlink()
+
+
+class Leases:
+    """The leases that this process holds, with a thread that renews them."""
+
+    def __init__(self, files: LeaseFiles, beat: float = BEAT) -> None:
+        """Hold leases among `files`, and renew them every `beat` seconds."""
+        self.files = files
+        self.beat = beat
+        self._held: dict[str, tuple[str, str]] = {}  # key -> (text, version)
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def acquire(self, key: str) -> bool:
+        """Take the lease of a key; return False if another worker holds it and has renewed it lately."""
+        text = json.dumps({"by": this_process(), "beat": self.beat, "nonce": secrets.token_hex(8)})
+        version = self.files.create(key, text)
+        if version is None and (state := self.files.read(key)) is not None and self._abandoned(state):
+            version = self.files.take(key, text, state.version)
+        if version is None:
+            return False
+        with self._lock:
+            self._held[key] = text, version
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._renew, daemon=True, name="hybridrec leases")
+                self._thread.start()
+        return True
+
+    def release(self, key: str) -> None:
+        """Give the lease of a key back, if this process still holds it."""
+        with self._lock:
+            held = self._held.pop(key, None)
+        if held is not None:
+            self.files.remove(key, held[1])
+
+    def holder(self, key: str) -> str | None:
+        """Return the name of the worker that holds the lease of a key; None if nobody does, or if it is abandoned."""
+        state = self.files.read(key)
+        return None if state is None or self._abandoned(state) else str(_content(state.text).get("by", "a worker"))
+
+    def close(self) -> None:
+        """Give all leases back and end the thread."""
+        self._ended.set()
+        for key in list(self._held):
+            self.release(key)
+
+    @contextmanager
+    def held(self, key: str) -> Iterator[bool]:
+        """Hold the lease of a key during the `with` block; yields False if another worker holds it."""
+        acquired = self.acquire(key)
+        try:
+            yield acquired
+        finally:
+            if acquired:
+                self.release(key)
+
+    def _abandoned(self, state: LeaseState) -> bool:
+        beat = _content(state.text).get("beat")
+        return state.age > MISSED * (float(beat) if isinstance(beat, (int, float)) else self.beat)
+
+    def _renew(self) -> None:
+        while not self._ended.wait(self.beat):
+            with self._lock:
+                held = dict(self._held)
+            for key, (text, version) in held.items():
+                renewed = None
+                try:
+                    renewed = self.files.renew(key, text, version)
+                except Exception:  # of the disk or the network: the next beat may reach it
+                    continue
+                with self._lock:
+                    if self._held.get(key) != (text, version):
+                        continue
+                    if renewed is None:
+                        del self._held[key]
+                    else:
+                        self._held[key] = text, renewed
+
+
+class LeasingExecutor(ThreadExecutor):
+    """An executor of threads that leaves out the fits that other workers of the store are at."""
+
+    def __init__(self, workers: int, leases: Leases) -> None:
+        """Use as many threads as `workers`."""
+        super().__init__(workers)
+        self.leases = leases
+        self.held: set[str] = set()
+        """Keys of the jobs that were left out: other workers are at them, or at the fits that they use."""
+
+    def submit(self, jobs: Sequence[FitJob], context: FitContext) -> Iterator[FitOutcome]:
+        """Run the jobs and yield the outcomes as they end, without those of jobs that were left out."""
+        threads = self.threads
+        outcomes: Iterator[FitOutcome]
+        if len(jobs) == 1 or threads is None:
+            outcomes = (self._run(job, context) for job in sorted(jobs, key=lambda job: job.depth))
+        else:
+            outcomes = dispatch_jobs(jobs, lambda job: threads.submit(self._run, job, context))
+        return (outcome for outcome in outcomes if outcome.key not in self.held)
+
+    def _run(self, job: FitJob, context: FitContext) -> FitOutcome:
+        used = job.base_model
+        if used is None or used.key not in self.held:
+            with self.leases.held(job.key) as acquired:
+                if acquired:
+                    self.held.discard(job.key)
+                    return run_fit_job(job, context)
+        self.held.add(job.key)
+        return FitOutcome(job.key, 0.0, (), cached=True)
+
+
+def _content(text: str) -> dict[str, object]:
+    """Return the content of a lease; empty if it is being written, or is not one of ours."""
+    with suppress(ValueError):
+        content = json.loads(text)
+        if isinstance(content, dict):
+            return content
+    return {}

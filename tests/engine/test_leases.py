@@ -1,0 +1,157 @@
+"""Leases: one holder at a time, taken over when its signs of life fail to come, by the clock of the store alone."""
+
+import json
+import os
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+
+from hybridrec import FitJob, FitOutcome
+from hybridrec.engine.leases import FolderLeases, Leases, LeasingExecutor
+from hybridrec.engine.store import Store
+
+AA, BB = "aa" * 16, "bb" * 16
+JOB = FitJob("echo", "{}", "echo", "data", "test", "full", 3, 1, 1, 0, AA)
+
+
+@pytest.fixture
+def worker(tmp_path):
+    """Makes workers whose beats are too far apart to come in a test."""
+    made = []
+
+    def make(beat=1000.0):
+        made.append(Leases(FolderLeases(tmp_path), beat))
+        return made[-1]
+
+    yield make
+    for leases in made:
+        leases.close()
+
+
+def grow_old(tmp_path, seconds):
+    path = tmp_path / "leases" / AA
+    os.utime(path, (path.stat().st_mtime - seconds,) * 2)
+
+
+def test_one_holds_a_lease_and_the_next_gets_it_back(worker, tmp_path):
+    first, second = worker(), worker()
+    with first.held(AA) as held:
+        assert held
+        assert not second.acquire(AA)
+        assert second.acquire(BB)
+        assert f"process {os.getpid()}" in second.holder(AA)
+    assert second.holder(AA) is None
+    assert second.acquire(AA)
+
+
+def test_three_missed_beats_and_no_less_are_an_end(worker, tmp_path):
+    first, second, third = worker(), worker(1.0), worker()
+    assert first.acquire(AA)
+    grow_old(tmp_path, 2900)
+    assert not second.acquire(AA), "the beat is that of the holder"
+    grow_old(tmp_path, 200)
+    assert second.holder(AA) is None
+    assert third.acquire(AA)
+    first.release(AA)
+    assert not second.acquire(AA), "the lease was no longer that of the first"
+
+
+def test_a_holder_that_was_overtaken_renews_nothing(worker, tmp_path):
+    first, second = worker(0.05), worker()
+    files = first.files
+    assert first.acquire(AA)
+    old = files.read(AA)
+    grow_old(tmp_path, 100)
+    assert files.take(AA, "another", old.version) == "another"
+    assert files.renew(AA, old.text, old.version) is None
+    grow_old(tmp_path, 100)
+    time.sleep(0.3)
+    assert files.read(AA).age > 90
+    assert not second.acquire(AA) or second.holder(AA)
+
+
+def test_a_beat_keeps_a_lease_young(worker, tmp_path):
+    first = worker(0.05)
+    assert first.acquire(AA)
+    grow_old(tmp_path, 100)
+    deadline = time.monotonic() + 10
+    while first.files.read(AA).age > 50 and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert first.files.read(AA).age < 50
+
+
+def test_no_clock_of_a_machine_is_asked(worker, tmp_path, monkeypatch):
+    first, second = worker(), worker()
+    assert first.acquire(AA)
+    for hours in (-1, 1):
+        wrong = time.time() + 3600 * hours
+        monkeypatch.setattr(time, "time", lambda wrong=wrong: wrong)
+        assert not second.acquire(AA)
+        assert second.files.read(AA).age < 100
+
+
+def test_of_many_that_take_a_dead_lease_one_has_it(worker, tmp_path):
+    for _ in range(20):
+        dead = worker()
+        assert dead.acquire(AA)
+        grow_old(tmp_path, 5000)
+        workers = [worker() for _ in range(8)]
+        start = threading.Barrier(len(workers))
+        held = []
+
+        def take(leases, start=start, held=held):
+            start.wait()
+            if leases.acquire(AA):
+                held.append(leases)
+
+        threads = [threading.Thread(target=take, args=(leases,)) for leases in workers]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(held) <= 1
+        for leases in held:
+            leases.release(AA)
+        for path in (tmp_path / "leases").iterdir():
+            path.unlink()
+
+
+def test_a_lease_that_is_being_written_is_held(worker, tmp_path):
+    (tmp_path / "leases").mkdir()
+    (tmp_path / "leases" / AA).write_text("")
+    assert not worker().acquire(AA)
+    assert worker().holder(AA) == "a worker"
+    grow_old(tmp_path, 5000)
+    assert worker().acquire(AA)
+
+
+def test_the_store_sweeps_leases_that_nobody_renewed_for_a_day(worker, tmp_path):
+    first = worker()
+    assert first.acquire(AA)
+    assert first.acquire(BB)
+    grow_old(tmp_path, 90_000)
+    Store(tmp_path).sweep()
+    assert [path.name for path in (tmp_path / "leases").iterdir()] == [BB]
+    assert json.loads((tmp_path / "leases" / BB).read_text())["beat"] == 1000.0
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_jobs_of_others_and_what_uses_them_are_left_out(worker, monkeypatch, workers):
+    ran = []
+
+    def run(job, context):
+        ran.append(job.key)
+        return FitOutcome(job.key, 0.0, (), cached=False)
+
+    monkeypatch.setattr("hybridrec.engine.leases.run_fit_job", run)
+    other, mine = worker(), worker()
+    assert other.acquire(AA)
+    jobs = [JOB, replace(JOB, key=BB, base_model=JOB), replace(JOB, key="cc" * 16)]
+    executor = LeasingExecutor(workers, mine)
+    assert [outcome.key for outcome in executor.submit(jobs, None)] == ["cc" * 16] == ran
+    assert executor.held == {AA, BB}
+    other.release(AA)
+    assert [outcome.key for outcome in executor.submit(jobs[:2], None)] == [AA, BB]
+    assert executor.held == set()
