@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -45,6 +46,37 @@ def encode(queries: Sequence[Query], dataset: Dataset) -> QueryBatch:
         context=_columns([query.context for query in queries], dataset.interactions.context, "context"),
         derived=dataset.through_items,
     )
+
+
+def with_recent(batch: QueryBatch, queries: Sequence[Query], dataset: Dataset) -> QueryBatch:
+    """Return encoded queries with the known items of `Query.recent` after those of their histories.
+
+    Entities through items follow the longer history. Raises DataError for another number of times than of items.
+    """
+    if any(query.recent_times is not None for query in queries):
+        times = np.concatenate([_recent_times(place, query) for place, query in enumerate(queries)])
+    else:
+        times = None
+    recent = _encode_rows([query.recent for query in queries], dataset.items.vocabulary, times)
+    history = batch.history.extended(recent)
+    entities = dict(batch.entities)
+    for kind in dataset.through_items:
+        more = dataset.through(history, kind) - dataset.through(batch.history, kind)
+        entities[kind] = (entities[kind] + more).tocsr()
+        entities[kind].eliminate_zeros()
+    return replace(batch, history=history, entities=entities)
+
+
+def _recent_times(place: int, query: Query) -> Doubles:
+    """Return the time of each recent item of a query, NaN if the query states none."""
+    if query.recent_times is None:
+        return np.full(len(query.recent), np.nan)
+    if len(query.recent_times) != len(query.recent):
+        raise DataError(
+            f"query {place}: recent_times has {len(query.recent_times)} values for {len(query.recent)} items; give one "
+            "for each"
+        )
+    return np.asarray(query.recent_times, np.float64)
 
 
 def _stated(queries: Sequence[Query], dataset: Dataset) -> dict[EntityKind, Sparse]:

@@ -54,6 +54,11 @@ class Query:
     context: Mapping[str, FeatureValue] = field(default_factory=dict)
     id: str | None = None
     """Name of the request, by default a fresh one. A pipeline with a policy draws the same slate for the same name."""
+    recent: Sequence[str] = ()
+    """Items that were added to the history since: they follow the items that are stated, or those of the user in the
+    data."""
+    recent_times: Sequence[float] | None = None
+    """A time for each of `recent`, seconds since 1970."""
 
     def __post_init__(self) -> None:
         """Turn all ids into text.
@@ -63,7 +68,7 @@ class Query:
         """
         if self.user is not None:
             object.__setattr__(self, "user", _id(self.user, "user"))
-        for name in ("items", "tags", "disliked"):
+        for name in ("items", "tags", "disliked", "recent"):
             object.__setattr__(self, name, _ids(getattr(self, name), name))
         entities = {kind: _ids(ids, f"entities['{kind}']") for kind, ids in self.entities.items()}
         object.__setattr__(self, "entities", entities)

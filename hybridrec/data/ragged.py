@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix
 from hybridrec.data.features import Features
 from hybridrec.data.frozen import freeze
 from hybridrec.data.sparse import make_csr
-from hybridrec.types import Bools, Doubles, Floats, Ints, Longs, Sparse
+from hybridrec.types import PADDING, Bools, Doubles, Floats, Ints, Longs, Sparse
 
 BLOCK = 1 << 17
 """The number of ids in a block of rows: 8-byte keys of them take one megabyte."""
@@ -124,6 +124,27 @@ class Ragged:
             targets=joined([ragged.targets for ragged in parts]),
         )
 
+    def extended(self, more: Ragged) -> Ragged:
+        """Return the rows with the ids of the same row of `more` after them.
+
+        A time that only one of both has is NaN in the other, a missing weight 1, and a missing column of the request
+        unknown; the other columns are dropped.
+        """
+        order, offsets = grouped(np.concatenate([self.rows, more.rows]), len(self))
+        timed = self.times is not None or more.times is not None
+        weighted = self.weights is not None or more.weights is not None
+        context = self.context
+        if context is not None:
+            context = Features.stack([context, context.take(np.full(len(more.ids), PADDING))])
+        return Ragged(
+            np.concatenate([self.ids, more.ids])[order],
+            offsets,
+            self.width,
+            times=_joined(self.times, more.times, len(self.ids), len(more.ids), np.nan)[order] if timed else None,
+            weights=_joined(self.weights, more.weights, len(self.ids), len(more.ids), 1)[order] if weighted else None,
+            context=None if context is None else context.take(order),
+        )
+
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
@@ -206,6 +227,20 @@ class Ragged:
             gains=None if self.gains is None else self.gains[positions],
             targets=None if self.targets is None else self.targets[positions],
         )
+
+
+def _joined(
+    first: NDArray[Any] | None, second: NDArray[Any] | None, sizes: int, others: int, default: float
+) -> NDArray[Any]:
+    """Concatenate two columns of these lengths; one that is None has the default everywhere, in the other's type."""
+    present = second if first is None else first
+    dtype = np.float64 if present is None else present.dtype
+    return np.concatenate(
+        [
+            np.full(sizes, default, dtype) if first is None else first,
+            np.full(others, default, dtype) if second is None else second,
+        ]
+    )
 
 
 def offsets_of(lengths: NDArray[np.integer]) -> Longs:

@@ -14,7 +14,7 @@ from uuid import uuid4
 import numpy as np
 from threadpoolctl import ThreadpoolController, threadpool_limits
 
-from hybridrec.data.encoding import TAGS, encode
+from hybridrec.data.encoding import TAGS, encode, with_recent
 from hybridrec.data.queries import Query, QueryBatch
 from hybridrec.data.ragged import Ragged
 from hybridrec.data.segments.base import segments_of
@@ -176,7 +176,10 @@ class Recommender:
         stated = encode(queries, self.data)
         stated = replace(stated, ids=tuple(uuid4().hex if query.id is None else query.id for query in queries))
         bare = [not (query.items or query.tags or query.text or any(query.entities.values())) for query in queries]
-        return self.complete(stated, np.array(bare, bool))
+        batch = self._with_profiles(stated, np.array(bare, bool))
+        if any(query.recent for query in queries):
+            batch = with_recent(batch, queries, self.data)
+        return self._with_segments(batch)
 
     def complete(self, stated: QueryBatch, bare: Bools) -> QueryBatch:
         """Return encoded queries with the profiles of their users, where needed, and with their segments.
@@ -187,7 +190,9 @@ class Recommender:
         bare: bool [Q], True for queries that state no items, entities or text. If the data has their user, they get
             the history, entities and text of that user
         """
-        batch = self._with_profiles(stated, bare)
+        return self._with_segments(self._with_profiles(stated, bare))
+
+    def _with_segments(self, batch: QueryBatch) -> QueryBatch:
         if isinstance(self._segmenter, KnownFields):  # what queries know they need not carry
             return batch
         return replace(batch, segment=segments_of(self._segmenter, batch, self.data))
@@ -219,7 +224,13 @@ class Recommender:
         """Raise DataError for the first id in the queries that the data does not have; pass over unknown kinds."""
         entities = self.data.entities
         for place, query in enumerate(queries):
-            stated = ((ITEMS, query.items), (ITEMS, query.disliked), (TAGS, query.tags), *query.entities.items())
+            stated = (
+                (ITEMS, query.items),
+                (ITEMS, query.recent),
+                (ITEMS, query.disliked),
+                (TAGS, query.tags),
+                *query.entities.items(),
+            )
             for kind, ids in stated:
                 if kind not in entities or not ids:
                     continue

@@ -22,6 +22,8 @@ MAX_COLUMNS = 256
 """Number of kinds, features or context columns that a request may name."""
 MAX_FILTERS = 32
 """Number of filters of a request."""
+MAX_CURSOR = 65_536
+"""Number of characters of the longest cursor."""
 
 _WHOLE = 2**63
 
@@ -117,7 +119,7 @@ class RecommendRequest(Body):
     )
     pinned: Ids = Field([], max_length=MAX_N, description="Ids that take the first places, in this order.")
     blocked: Ids = Field([], description="Ids that are not recommended.")
-    cursor: Annotated[str, Field(max_length=65_536)] | None = Field(
+    cursor: Annotated[str, Field(max_length=MAX_CURSOR)] | None = Field(
         None, description="The value of `next` in the answer before: asks for the next page, without repeats."
     )
     explain: bool = Field(False, description="True for sources and contributions of each place.")

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -111,3 +112,20 @@ def test_stack_keeps_what_all_parts_have():
     both = Ragged.stack([ROWS, Ragged.empty(2, 5), ROWS])
     assert both.lengths.tolist() == [3, 0, 1, 0, 0, 3, 0, 1]
     assert both.offsets.dtype == np.int64
+
+
+def test_rows_are_extended_by_the_ids_of_the_same_row():
+    first = Ragged.from_rows([[3, 1], [], [2]], 5)
+    more = Ragged.from_rows([[4], [0, 3], []], 5)
+    assert [row.tolist() for row in rows_of(first.extended(more))] == [[3, 1, 4], [0, 3], [2]]
+    timed = replace(more, times=np.array([7.0, 8.0, 9.0]))
+    longer = first.extended(timed)
+    np.testing.assert_array_equal(longer.times, [np.nan, np.nan, 7, 8, 9, np.nan])
+    weighted = replace(first, weights=np.array([2, 3, 4], np.float32)).extended(timed)
+    np.testing.assert_array_equal(weighted.weights, np.array([2, 3, 1, 1, 1, 4], np.float32))
+    assert first.extended(more).times is None
+    assert first.extended(more).weights is None
+
+
+def rows_of(ragged):
+    return [ragged.ids[start:end] for start, end in pairwise(ragged.offsets)]

@@ -50,6 +50,36 @@ def test_the_digest_is_that_of_the_bundle(recommender, experiment):
     assert same.digest == recommender.digest
 
 
+def test_recent_items_follow_the_history_of_the_user_or_of_the_query(recommender):
+    user = recommender.data.users.vocabulary.packed[0]
+    items = recommender.data.items.vocabulary
+    alone = recommender.encode([Query(user=user)])
+    own = items.texts(alone.history.ids)
+    batch = recommender.encode(
+        [
+            Query(user=user, recent=["item 09"]),
+            Query(user="nobody knows", recent=["item 09"]),
+            Query(items=["item 03"], recent=["item 09"], recent_times=[5.0]),
+            Query(user=user),
+        ]
+    )
+    rows = [items.texts(batch.history.take(slice(row, row + 1)).ids) for row in range(4)]
+    assert rows == [[*own, "item 09"], ["item 09"], ["item 03", "item 09"], own]
+    assert batch.text[0] == alone.text[0]
+
+
+def test_recent_items_are_as_good_as_stated_ones(recommender):
+    recent = recommender.recommend(Query(user="nobody knows", recent=["item 02", "item 04"]))
+    stated = recommender.recommend(Query(user="nobody knows", items=["item 02", "item 04"]))
+    assert recent.ids.tolist() == stated.ids.tolist()
+    np.testing.assert_array_equal(recent.scores, stated.scores)
+
+
+def test_recent_times_are_as_many_as_items(recommender):
+    with pytest.raises(DataError, match="recent_times has 1 values for 2 items"):
+        recommender.encode([Query(recent=["item 02", "item 04"], recent_times=[1.0])])
+
+
 LATER = ("compare:", "  last: {generators: [{from: pop, k: 20}], fallback: [tag-fallback, popularity]}\ncompare:")
 """One more pipeline, the control again, as the last one."""
 
