@@ -201,6 +201,7 @@ class Candidates(Response):
         description="Label -> a value for each candidate, as the blend sums them; null for no opinion."
     )
     weights: dict[str, float] = Field(description="Label -> weight in the blend; empty if the blend is not a sum.")
+    sources: list[list[str]] = Field([], description="For each candidate the labels of what proposed it.")
 
 
 class ExplainedAnswer(Answer):

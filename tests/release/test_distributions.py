@@ -107,6 +107,8 @@ def test_the_wheel_holds_the_packages_and_nothing_else(built: tuple[Path, Path])
     configs = {f"hybridrec/configs/{path.relative_to(ROOT / 'configs')}" for path in (ROOT / "configs").rglob("*.yaml")}
     assert configs <= set(names)
     assert {"hybridrec/py.typed", "hybridrec/__init__.pyi"} <= set(names)
+    playground = (ROOT / "plugins" / "hybridrec_server" / "playground").iterdir()
+    assert {f"hybridrec_server/playground/{path.name}" for path in playground} <= set(names)
     suffixes = {".py", ".pyi", ".typed", ".parquet", ".txt", ".md", ".html", ".css", ".js", ".tmpl", ".yaml"}
     assert [name for name in names if Path(name).suffix not in suffixes] == []
 
