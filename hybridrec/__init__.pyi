@@ -26,6 +26,7 @@ from .data.queries import Query as Query
 from .data.queries import QueryBatch as QueryBatch
 from .data.ragged import Ragged as Ragged
 from .data.readers.base import Reader as Reader
+from .data.readers.table import Interactions as Interactions
 from .data.readers.table import TableOptions as TableOptions
 from .data.readers.table import TableReader as TableReader
 from .data.segments.base import Segmenter as Segmenter

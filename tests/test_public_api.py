@@ -67,6 +67,7 @@ NAMES = [
     "HybridrecError",
     "ITEMS",
     "InputPath",
+    "Interactions",
     "Interleaved",
     "Ints",
     "ItemVectors",

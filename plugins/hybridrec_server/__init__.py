@@ -1,4 +1,4 @@
-"""The HTTP server of a bundle."""
+"""The HTTP server of a bundle, and what is learned from its log."""
 
 from __future__ import annotations
 
@@ -9,8 +9,20 @@ from hybridrec import hookimpl
 if TYPE_CHECKING:
     from click import Command
 
+    from hybridrec import Reader
+
 
 @hookimpl
 def hybridrec_commands() -> list[Command]:
-    """No commands yet."""
-    return []
+    """`events` forgets a person, rotates a log, and shows what is in it."""
+    from hybridrec_server.events_command import events
+
+    return [events]
+
+
+@hookimpl
+def hybridrec_readers() -> list[type[Reader]]:
+    """`events`, a reader of the log of a server."""
+    from hybridrec_server.journal.reader import EventsReader
+
+    return [EventsReader]

@@ -102,14 +102,9 @@ class TableReader(Reader):
         users, items = described.get(USERS), described.get(ITEMS)
         assigned = {kind: self._open(source, frames) for kind, source in config.assignments.items()}
         shown = config.impressions
+        files = self.sources()
         tables = Tables(
-            interactions=_events(
-                config,
-                [
-                    _interactions(self._open(file, frames))
-                    for file in (config.interactions, *(file.of_kind(kind) for kind, file in config.events.items()))
-                ],
-            ),
+            interactions=_events(config, files, [_interactions(self._open(file, frames)) for file in files]),
             entities={kind: _entities(file) for kind, file in described.items()},
             user_has=self._has("user", users, config.user_has, frames),
             item_has=self._has("item", items, config.item_has, frames),
@@ -134,6 +129,14 @@ class TableReader(Reader):
         its own tables to the frames.
         """
         return self.frames
+
+    def sources(self) -> list[Interactions]:
+        """Return the options of the tables of interactions, the main one first: by default `interactions` and `events`.
+
+        A reader that adds interactions of its own returns their options, too; all of them have the same roles.
+        """
+        config = self.config
+        return [config.interactions, *(file.of_kind(kind) for kind, file in config.events.items())]
 
     def files(self) -> Iterator[Options]:
         """Yield the options of every table in the config, also of joined tables: `path` and the roles of columns."""
@@ -236,7 +239,7 @@ def _interactions(file: ColumnTable[Interactions]) -> pl.DataFrame:
     return frame.with_columns(kind=pl.lit(options.event_kind)) if options.event_kind is not None else frame
 
 
-def _events(config: TableOptions, frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
+def _events(config: TableOptions, sources: Sequence[Interactions], frames: Sequence[pl.DataFrame]) -> pl.DataFrame:
     """Return the interactions of all files in one frame, with weights multiplied by the factors of their kinds.
 
     It has a column `target` if some kinds are not asked for. Rows of weight 0 are left out, unless they are dislikes.
@@ -244,8 +247,8 @@ def _events(config: TableOptions, frames: Sequence[pl.DataFrame]) -> pl.DataFram
     """
     import polars as pl
 
-    names = [Path(file.path).name for file in (config.interactions, *config.events.values())]
-    if config.events and config.interactions.event is None and config.interactions.event_kind is None:
+    names = [Path(file.path).name for file in sources]
+    if len(sources) > 1 and config.interactions.event is None and config.interactions.event_kind is None:
         raise DataError(
             f"{names[0]}: with `events` its rows need a kind, too: name their column with `event`, or set `event_kind`"
         )

@@ -13,7 +13,7 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from hybridrec import ConfigError
+from hybridrec import ConfigError, Secret
 from hybridrec_server.state.base import Busy, Database, Event, StateLimits, Synchronous, Written
 from hybridrec_server.state.postgres import PostgresDatabase
 from hybridrec_server.state.sqlite import SqliteDatabase
@@ -217,6 +217,19 @@ def open_state(
         raise ConfigError("state: right is postgresql://user:password@host/name, or the path of a file of SQLite")
     path = Path(address.removeprefix("sqlite:///"))
     return DatabaseStateStore(lambda: SqliteDatabase(path, synchronous, bounds), window=window)
+
+
+def state_address(state: str, folder: Path) -> str | None:
+    """Return the address of a state as settings name it; None for `none`.
+
+    state: `sqlite` (a file in `folder`), an address, the path of a file, or `env:NAME` or `file:PATH` that holds one
+    Raises ConfigError if the environment or the file does not hold one.
+    """
+    if state == "none":
+        return None
+    if state == "sqlite":
+        return str(folder / "state.db")
+    return Secret(state).reveal() if state.startswith(("env:", "file:")) else state
 
 
 def _outcome(call: Callable[[], Any]) -> tuple[Any, Exception | None]:

@@ -1,0 +1,156 @@
+"""`hybridrec events`: show the log of a server, rotate it into Parquet, and forget a person."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from hybridrec import DataError, print_table
+from hybridrec_server.event_log import Forgotten, request_to_forget
+from hybridrec_server.journal.folder import LogFolder
+from hybridrec_server.journal.frames import KINDS, Damage, scan
+from hybridrec_server.journal.rotation import rotate
+from hybridrec_server.journal.tables import read_table
+from hybridrec_server.state.store import open_state, state_address
+
+ALL = 1 << 62
+"""Number above those of all files of a journal."""
+_FOLDER = click.option(
+    "--folder",
+    default=".hybridrec/serve",
+    show_default=True,
+    envvar="HYBRIDREC_SERVE_FOLDER",
+    type=click.Path(path_type=Path),
+    help="Folder of the server.",
+)
+
+
+@click.group()
+def events() -> None:
+    """Show, rotate and clean the log of a server: what was served, and what people did."""
+
+
+@events.command()
+@_FOLDER
+def show(folder: Path) -> None:
+    """Count what is in the log, by kind of events and by pipeline."""
+    log = _log_of(folder)
+    happened, served = (read_table(log, kind) for kind in ("events", "exposures"))
+    rows = [
+        [kind, f"{len(group):,}", f"{group['unit'].n_unique():,}", *_span(group["received"])]
+        for (kind,), group in sorted(happened.group_by("kind"))
+    ]
+    print_table(f"Events: {len(happened):,}", ["kind", "events", "persons", "first", "last"], rows)
+    rows = [
+        [
+            pipeline,
+            f"{group['request'].n_unique():,}",
+            f"{len(group):,}",
+            f"{group['unit'].n_unique():,}",
+            *_span(group["received"]),
+        ]
+        for (pipeline,), group in sorted(served.group_by("pipeline"))
+    ]
+    print_table(f"Exposures: {len(served):,}", ["pipeline", "answers", "places", "persons", "first", "last"], rows)
+    rows = []
+    for _, path in log.segments():
+        damage = Damage()
+        records = sum(1 for _ in scan(path, damage))
+        rows.append([path.name, f"{path.stat().st_size:,}", f"{records:,} records", str(damage.damaged + damage.torn)])
+    for kind in KINDS:
+        rows += [[f"{kind}/{path.name}", f"{path.stat().st_size:,}", "", "0"] for path in log.parts(kind)]
+    print_table("Files", ["file", "bytes", "not yet rotated", "damaged bytes"], rows)
+
+
+@events.command("rotate")
+@_FOLDER
+@click.option("--days", type=click.FloatRange(min=0), help="Also delete Parquet files whose newest row is older.")
+def rotate_command(folder: Path, days: float | None) -> None:
+    """Turn the journal into Parquet files now; a running server does so by itself, every hour or 64 MB."""
+    log = _log_of(folder)
+    with log.locked("append", wait=False) as alone:
+        # The last file of a running server is being written: it stays.
+        below = ALL if alone else max((number for number, _ in log.segments()), default=0)
+        done = rotate(log, below, days=days)
+    click.echo(f"{done.files} files of the journal became Parquet, {done.expired} Parquet files were deleted")
+    if done.damaged:
+        click.echo(f"{done.damaged:,} bytes of the journal were damaged and are lost")
+
+
+@events.command()
+@click.argument("person")
+@_FOLDER
+@click.option(
+    "--state",
+    default="sqlite",
+    show_default=True,
+    envvar="HYBRIDREC_SERVE_STATE",
+    help="Store of events, as for `hybridrec serve`.",
+)
+@click.option(
+    "--wait", default=300.0, show_default=True, help="Seconds to wait for a running server, which does the work then."
+)
+def forget(person: str, folder: Path, state: str, wait: float) -> None:
+    """Delete all that state and log have of a PERSON, the `user` of requests.
+
+    Models that learned from it keep what they learned until they are fitted again.
+    """
+    log = _log_of(folder)
+    with log.locked("append", wait=False) as alone:
+        done = _forget(log, person, folder, state) if alone else None
+    if done is None:
+        done = _ask_server(log, person, wait)
+    click.echo(
+        f"forgotten: {done.state:,} events in the state; "
+        f"{done.events:,} events and {done.exposures:,} exposures in the log"
+    )
+
+
+def _forget(log: LogFolder, person: str, folder: Path, state: str) -> Forgotten:
+    """Delete a person from state and log, while no server runs."""
+
+    async def from_state(address: str) -> int:
+        store = open_state(address)
+        await store.start()
+        try:
+            return await store.forget(person)
+        finally:
+            await store.stop()
+
+    address = state_address(state, folder)
+    number = 0 if address is None else asyncio.run(from_state(address))
+    done = rotate(log, ALL, forget=person)
+    return Forgotten(number, done.exposures, done.events)
+
+
+def _ask_server(log: LogFolder, person: str, wait: float) -> Forgotten:
+    """Ask the server that appends to a log to forget a person."""
+    answer = request_to_forget(log, person)
+    until = time.monotonic() + wait
+    while not answer.exists() or answer.with_suffix(".json").exists():
+        if time.monotonic() > until:
+            raise DataError(
+                f"{log.path}: the server has not answered in {wait:g} s; it will carry the request out later"
+            )
+        time.sleep(0.1)
+    done = json.loads(answer.read_bytes())
+    answer.unlink()
+    return Forgotten(**done)
+
+
+def _log_of(folder: Path) -> LogFolder:
+    """Return the log of a server's folder, or the log that the folder is; raises ConfigError if there is none."""
+    log = LogFolder(folder if (folder / "log.json").exists() else folder / "log")
+    log.check()
+    return log
+
+
+def _span(times: Any) -> list[str]:
+    """Return the first and the last of some times, for people."""
+    return [datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%d %H:%M") for value in (times.min(), times.max())]
