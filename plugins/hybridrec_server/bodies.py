@@ -62,25 +62,34 @@ def parse(body: bytes) -> dict[str, Any]:
     is wrong: bytes that are not UTF-8, NaN and Infinity, a number of thousands of digits, deep nesting.
     """
     try:
-        value = _DECODER.decode(body.decode("utf-8"))
-    except _RepeatedError:
-        path = _path_of_repeated(_MARKING.decode(body.decode("utf-8")))
-        raise invalid([(shortened(path), "the key stands twice in its object")]) from None
+        text = body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Problem("malformed", f"the body is not UTF-8: byte {error.start}") from None
+    try:
+        value = _decoded(text, _DECODER)
+    except _RepeatedError:
+        path = _path_of_repeated(_decoded(text, _MARKING))
+        raise invalid([(shortened(path), "the key stands twice in its object")]) from None
+    if not isinstance(value, dict):
+        raise Problem("malformed", "the body is not a JSON object")
+    return value
+
+
+def _decoded(text: str, decoder: json.JSONDecoder) -> Any:
+    """Decode JSON; raise Problem for anything else, and what the hooks of the decoder raise."""
+    try:
+        return decoder.decode(text)
     except json.JSONDecodeError as error:
-        raise Problem(
-            "malformed", f"the body is not JSON: {error.msg}, line {error.lineno}, column {error.colno}"
-        ) from None
+        place = f"line {error.lineno}, column {error.colno}"
+        raise Problem("malformed", f"the body is not JSON: {error.msg}, {place}") from None
     except RecursionError:
         raise Problem("malformed", "the body is nested too deeply") from None
     except _ConstantError as error:
         raise Problem("malformed", f"the body is not JSON: {error} is not a number of JSON") from None
+    except _RepeatedError:
+        raise
     except ValueError:  # int() refuses thousands of digits, since that would take long
         raise Problem("malformed", "the body has a number of too many digits") from None
-    if not isinstance(value, dict):
-        raise Problem("malformed", "the body is not a JSON object")
-    return value
 
 
 class _RepeatedError(ValueError):

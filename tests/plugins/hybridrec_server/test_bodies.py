@@ -72,6 +72,7 @@ def test_a_body_is_an_object():
         (b"", "line 1, column 1"),
         (b'{\n "a": 1,}', "line 2"),
         (b"{} {}", "Extra data"),
+        (b'{"a": {"b": 1, "b": 2}, ', "line 1, column 25"),
         (b"\xff", "not UTF-8: byte 0"),
         (b"\xef\xbb\xbf{}", "line 1, column 1"),
         ('{"a": 1}'.encode("utf-16"), "not UTF-8"),
