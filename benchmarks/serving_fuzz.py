@@ -63,7 +63,7 @@ class Fuzz:
             yield path, body
 
     def mistakes(self, path: str, response: httpx.Response) -> list[str]:
-        """Return what is wrong with an answer, empty for one that follows the document."""
+        """Check an answer; return its mistakes, empty for one that follows the document."""
         declared = self._document["paths"][path]["post"]["responses"]
         status, media_type = str(response.status_code), response.headers["content-type"].partition(";")[0]
         wrong = [f"shows {leak}" for leak in set(LEAKS.findall(response.text))]
@@ -187,7 +187,7 @@ def served(run: Path, *options: str) -> Iterator[str]:
 
 
 def run_schemathesis(address: str, examples: int, phases: str, *, seed: int = SEED) -> tuple[int, int, str]:
-    """Let Schemathesis ask a server; return its exit status, the number of requests, and what it printed."""
+    """Run Schemathesis on a server; return its exit status, the number of requests, and the text that it printed."""
     program = "from schemathesis.cli import schemathesis; schemathesis()"
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "schemathesis.toml").write_text(CONFIG, encoding="utf-8")

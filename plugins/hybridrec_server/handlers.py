@@ -14,9 +14,9 @@ from pydantic import BaseModel, ValidationError
 
 from hybridrec_server import bodies
 from hybridrec_server.exchange import Exchange, Reply
-from hybridrec_server.journal.base import Journal, ServedRecord
+from hybridrec_server.journal.base import ServedRecord
 from hybridrec_server.problems import Problem, invalid, of_validation
-from hybridrec_server.protocols import Dispatcher, Metrics, RequestProblem, ServedAnswer
+from hybridrec_server.protocols import Dispatcher, KeptEvents, Metrics, RequestProblem, ServedAnswer
 from hybridrec_server.schemas import (
     EventsRequest,
     EventsWritten,
@@ -31,7 +31,7 @@ from hybridrec_server.schemas import (
     SimilarRequest,
 )
 from hybridrec_server.security import Keyring
-from hybridrec_server.state.base import Event, StateStore
+from hybridrec_server.state.base import Event
 
 if TYPE_CHECKING:
     from hybridrec_server.log import Log
@@ -60,13 +60,11 @@ class Handlers:
         metrics: Metrics,
         log: Log,
         keys: Keyring,
-        state: StateStore | None = None,
-        journal: Journal | None = None,
+        events: KeptEvents | None = None,
     ) -> None:
         """Take the parts.
 
-        state: the store of events; without one events are refused
-        journal: the log of answers and events; without one nothing is kept
+        events: the log of events and answers; without one events are refused, and no answers are kept
         """
         self.draining = False
         self._settings = settings
@@ -74,8 +72,7 @@ class Handlers:
         self._metrics = metrics
         self._log = log
         self._keys = keys
-        self._state = state
-        self._journal = journal
+        self._events = events
 
     async def _body(self, exchange: Exchange) -> dict[str, Any]:
         body = await bodies.read_body(exchange.headers, exchange.receive, self._settings.body, BODY_SECONDS)
@@ -112,8 +109,8 @@ class Handlers:
         exchange.values["degraded"] = sum(answer.degraded for answer in answers) or None
         if self._settings.log_persons:
             exchange.values["users"] = [request.user for request in requests if request.user is not None]
-        if self._journal is not None:
-            self._journal.append_answers(
+        if self._events is not None:
+            self._events.append_answers(
                 [
                     ServedRecord(answer.body, request.user, request.time or exchange.received, exchange.received)
                     for request, answer in zip(requests, answers, strict=True)
@@ -147,7 +144,7 @@ class Handlers:
 
     async def events(self, exchange: Exchange) -> Reply:
         """Commit events; answer how many are new."""
-        if self._state is None:
+        if self._events is None:
             raise Problem("not-found", "this server keeps no events: it was started with `state: none`")
         request = _validated(EventsRequest, await self._body(exchange))
         self._check_events(request, exchange.received)
@@ -166,12 +163,13 @@ class Handlers:
             )
             for event in request.events
         ]
-        written = await self._state.write(events)
-        new = [event for event, is_new in zip(events, written.new, strict=True) if is_new]
-        if self._journal is not None and new:
-            self._journal.append_events(new)
+        try:
+            written = await self._events.write(events)
+        except ValueError as error:
+            raise RequestProblem("events", str(error)) from None
         committed = time.time()
-        self._metrics.count_events(written.accepted, written.repeated, [committed - event.time for event in new])
+        lags = [committed - event.time for event, is_new in zip(events, written.new, strict=True) if is_new]
+        self._metrics.count_events(written.accepted, written.repeated, lags)
         exchange.values["events"] = len(events)
         return _reply(EventsWritten(accepted=written.accepted, repeated=written.repeated))
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from hybridrec_server.journal.base import ServedRecord
 from hybridrec_server.schemas import Ready, RecommendRequest, Reloaded
+from hybridrec_server.state.base import Event, Written
 
 Method = Literal["explain", "similar", "search", "item", "pipelines"]
 """The questions beside `recommend` that a worker answers."""
@@ -91,6 +93,22 @@ class Dispatcher(Protocol):
 
     def status(self) -> Ready:
         """Return the state of the queue and of each worker."""
+
+
+class KeptEvents(Protocol):
+    """The log of events and answers, as the HTTP side sees it: `event_log.EventLog`."""
+
+    async def start(self) -> None:
+        """Open it; raises HybridrecError if that cannot be."""
+
+    async def stop(self) -> None:
+        """Write what was accepted, and close it."""
+
+    async def write(self, events: Sequence[Event]) -> Written:
+        """Write events; return once they are durable. Raises Busy, and ValueError for one that cannot be stored."""
+
+    def append_answers(self, records: Sequence[ServedRecord]) -> None:
+        """Take answers that are about to be sent; never waits. Raises JournalFull if that is to refuse them."""
 
 
 class Metrics(Protocol):

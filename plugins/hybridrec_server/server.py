@@ -24,11 +24,9 @@ from hybridrec_server.log import Log, LogHandler
 from hybridrec_server.protocols import Overloaded, RequestProblem
 
 if TYPE_CHECKING:
-    from hybridrec_server.journal.base import Journal
-    from hybridrec_server.protocols import Dispatcher, Metrics
+    from hybridrec_server.protocols import Dispatcher, KeptEvents, Metrics
     from hybridrec_server.schemas import Reloaded
     from hybridrec_server.settings import ServerSettings
-    from hybridrec_server.state.base import StateStore
 
 MAX_HEADERS = 32_768
 """Bytes of the longest address and headers of a request."""
@@ -37,16 +35,17 @@ HEADER_SECONDS = 10.0
 LINK_SECONDS = 2.0
 """Seconds between two looks at the symbolic links that lead to the bundle."""
 BACKLOG = 2_048
+LOGGERS = ("asyncio", "hybridrec_server", "uvicorn")
+"""Loggers of Python whose warnings become log lines of the server."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """The parts that a server asks; without `state` events are refused, without `journal` nothing is kept."""
+    """The parts that a server asks; without `events` none are taken, and no answers are kept."""
 
     dispatcher: Dispatcher
     metrics: Metrics
-    state: StateStore | None = None
-    journal: Journal | None = None
+    events: KeptEvents | None = None
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -122,9 +121,7 @@ class Server:
         self._log = log
         self._environment = environment
         self._keys = security.keyring(settings, environment)
-        self._handlers = Handlers(
-            settings, parts.dispatcher, parts.metrics, log, self._keys, parts.state, parts.journal
-        )
+        self._handlers = Handlers(settings, parts.dispatcher, parts.metrics, log, self._keys, parts.events)
         app = ServerApp(self._handlers, settings, parts.metrics, log, self._keys)
         self._config = uvicorn.Config(
             app,
@@ -150,22 +147,21 @@ class Server:
         """
         with _listen(self._settings.host, self._settings.port) as listener:
             handler = LogHandler(self._log)
-            logging.getLogger("uvicorn").addHandler(handler)
-            logging.getLogger("asyncio").addHandler(handler)
+            for name in LOGGERS:
+                logging.getLogger(name).addHandler(handler)
             try:
                 with asyncio.Runner(loop_factory=self._config.get_loop_factory()) as runner:
                     runner.run(self._serve(listener, listening))
             finally:
-                logging.getLogger("uvicorn").removeHandler(handler)
-                logging.getLogger("asyncio").removeHandler(handler)
+                for name in LOGGERS:
+                    logging.getLogger(name).removeHandler(handler)
 
     async def _serve(self, listener: socket.socket, listening: Callable[[str], None]) -> None:
         parts = self._parts
         async with AsyncExitStack() as started:
-            for kept in (parts.state, parts.journal):
-                if kept is not None:
-                    await kept.start()
-                    started.push_async_callback(kept.stop)
+            if parts.events is not None:
+                await parts.events.start()
+                started.push_async_callback(parts.events.stop)
             started.push_async_callback(parts.dispatcher.stop, self._settings.drain)
             await parts.dispatcher.start()
 

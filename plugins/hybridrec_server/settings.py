@@ -63,16 +63,16 @@ class ServerSettings(BaseModel):
     state: str = Field(
         "sqlite",
         description="Store of events: `sqlite` (in the folder), a postgresql:// address, env:NAME or file:PATH that "
-        "holds one, or `none`.",
+        "holds one, or `none`: no events are taken, and nothing is kept.",
     )
     state_sync: Literal["full", "normal"] = Field(
         "full", description="`normal` is faster; a power cut may then lose the events of the last moments (SQLite)."
     )
     state_events: int = Field(200, ge=1, le=100_000, description="Number of recent events kept for each person.")
-    state_days: float = Field(30.0, gt=0, description="Days for which the events of a person are kept for requests.")
+    state_days: float = Field(90.0, gt=0, description="Days for which the events of a person are kept for requests.")
     journal: bool = Field(True, description="Write answers and events to the journal in the folder.")
-    journal_full: Literal["lose", "refuse"] = Field(
-        "lose", description="On a full disk: serve on and count what is lost, or answer 503."
+    journal_full: Literal["count", "refuse"] = Field(
+        "count", description="On a full disk: serve on and count what is lost, or answer 503."
     )
     journal_days: float | None = Field(
         None, gt=0, description="Days for which the journal is kept; forever if missing."

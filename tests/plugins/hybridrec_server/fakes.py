@@ -1,4 +1,4 @@
-"""A dispatcher, a state store and a journal in memory, and a server of them in this process."""
+"""A dispatcher and a log of events in memory, and a server of them in this process."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import orjson
 
 from hybridrec_server.app import ServerApp
 from hybridrec_server.handlers import Handlers
+from hybridrec_server.journal.base import ServedRecord
 from hybridrec_server.log import Log
 from hybridrec_server.protocols import NotFound, NullMetrics, RequestProblem, ServedAnswer
 from hybridrec_server.schemas import Check, Ready, RecommendRequest, Reloaded, WorkerStatus
@@ -109,21 +110,19 @@ OTHERS: dict[str, Any] = {
 
 
 @dataclass
-class FakeState:
-    """A state store in memory."""
+class FakeEvents:
+    """A log of events and answers in memory."""
 
     events: dict[str, Event] = field(default_factory=dict)
+    answers: list[ServedRecord] = field(default_factory=list)
     error: Exception | None = None
     steps: list[str] = field(default_factory=list)
 
     async def start(self) -> None:
-        self.steps.append("start state")
+        self.steps.append("start events")
 
     async def stop(self) -> None:
-        self.steps.append("stop state")
-
-    async def read(self, units: Sequence[str]) -> dict[str, list[Event]]:
-        return {unit: [event for event in self.events.values() if event.unit == unit] for unit in units}
+        self.steps.append("stop events")
 
     async def write(self, events: Sequence[Event]) -> Written:
         if self.error is not None:
@@ -132,44 +131,23 @@ class FakeState:
         self.events |= {event.id: event for event, is_new in zip(events, new, strict=True) if is_new}
         return Written(new)
 
-    async def forget(self, unit: str) -> int:
-        return 0
-
-
-@dataclass
-class FakeJournal:
-    """A journal in memory."""
-
-    answers: list[Any] = field(default_factory=list)
-    events: list[Event] = field(default_factory=list)
-    error: Exception | None = None
-
-    async def start(self) -> None: ...
-
-    async def stop(self) -> None: ...
-
-    def append_answers(self, records: Sequence[Any]) -> None:
+    def append_answers(self, records: Sequence[ServedRecord]) -> None:
         if self.error is not None:
             raise self.error
         self.answers += records
-
-    def append_events(self, events: Sequence[Event]) -> None:
-        self.events += events
 
 
 class FakeServer:
     """The application of a server, with fake parts; `ask` sends a request to it without a socket."""
 
-    def __init__(self, environment: Mapping[str, str] | None = None, state: bool = True, **settings: Any) -> None:
+    def __init__(self, environment: Mapping[str, str] | None = None, events_kept: bool = True, **settings: Any) -> None:
         self.settings = ServerSettings(bundle=Path("toy.hybridrec"), **settings)
-        self.dispatcher, self.metrics, self.journal = FakeDispatcher(), NullMetrics(), FakeJournal()
-        self.state = FakeState() if state else None
+        self.dispatcher, self.metrics = FakeDispatcher(), NullMetrics()
+        self.events = FakeEvents() if events_kept else None
         self.stream = io.StringIO()
         self.log = Log("json", self.stream)
         self.keys: Keyring = keyring(self.settings, environment or {})
-        self.handlers = Handlers(
-            self.settings, self.dispatcher, self.metrics, self.log, self.keys, self.state, self.journal
-        )
+        self.handlers = Handlers(self.settings, self.dispatcher, self.metrics, self.log, self.keys, self.events)
         self.app = ServerApp(self.handlers, self.settings, self.metrics, self.log, self.keys)
 
     def ask(self, method: str, path: str, body: Any = None, headers: Any = (), **options: Any) -> httpx.Response:

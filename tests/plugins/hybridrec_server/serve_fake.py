@@ -12,17 +12,17 @@ from hybridrec_server.log import Log
 from hybridrec_server.protocols import NullMetrics
 from hybridrec_server.server import Parts, Server
 from hybridrec_server.settings import ServerSettings
-from tests.plugins.hybridrec_server.fakes import FakeDispatcher, FakeJournal, FakeState
+from tests.plugins.hybridrec_server.fakes import FakeDispatcher, FakeEvents
 
 
 def main(bundle: str, port: str, delay: str, drain: str) -> None:
     settings = ServerSettings(bundle=Path(bundle), port=int(port), drain=float(drain))
-    dispatcher, state = FakeDispatcher(delay=float(delay)), FakeState()
+    dispatcher, events = FakeDispatcher(delay=float(delay)), FakeEvents()
     log = Log("json")
-    server = Server(settings, Parts(dispatcher, NullMetrics(), state, FakeJournal()), log, os.environ)
+    server = Server(settings, Parts(dispatcher, NullMetrics(), events), log, os.environ)
     server.run(lambda address: print(address, flush=True))
     log.close()
-    print(*state.steps, *dispatcher.steps, flush=True)
+    print(*events.steps, *dispatcher.steps, flush=True)
 
 
 main(*sys.argv[1:])

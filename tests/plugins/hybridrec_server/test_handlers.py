@@ -48,7 +48,7 @@ def test_several_requests_are_answered_in_their_order():
     )
     answers = response.json()["answers"]
     assert [(answer["request"], len(answer["items"])) for answer in answers] == [("r3", 3), ("r1", 1), ("r2", 2)]
-    assert [record.answer for record in server.journal.answers] == [orjson.dumps(answer) for answer in answers]
+    assert [record.answer for record in server.events.answers] == [orjson.dumps(answer) for answer in answers]
 
 
 def test_several_requests_wait_together():
@@ -65,7 +65,7 @@ def test_a_mistake_in_one_of_several_has_its_place():
     assert paths(server.ask("POST", "/v1/recommend", {"queries": [{}, {"pipeline": "nix"}]})) == ["queries[1].pipeline"]
     assert paths(server.ask("POST", "/v1/recommend", {"queries": [{"id": "a"}, {}, {"id": "a"}]})) == ["queries[2].id"]
     assert paths(server.ask("POST", "/v1/recommend", {"queries": [{}], "n": 3})) == ["n"]
-    assert server.journal.answers == []
+    assert server.events.answers == []
     server.dispatcher.error = RequestProblem("", "all of it")
     assert paths(server.ask("POST", "/v1/recommend", {"queries": [{}]})) == ["queries[0]"]
 
@@ -79,18 +79,18 @@ def test_an_unknown_pipeline_is_a_mistake_with_the_known_ones():
 def test_answers_are_journalled_with_their_person():
     server = FakeServer()
     body = server.ask("POST", "/v1/recommend", {"user": "u", "time": 5}).content
-    (record,) = server.journal.answers
+    (record,) = server.events.answers
     assert (record.answer, record.unit, record.time) == (body, "u", 5)
     assert abs(record.received - time.time()) < 60
     server.ask("POST", "/v1/explain", {"user": "u"})
-    assert len(server.journal.answers) == 1, "nobody was shown what a page of reasons lists"
+    assert len(server.events.answers) == 1, "nobody was shown what a page of reasons lists"
 
 
 @pytest.mark.parametrize("error", [Overloaded("the queue is full", 3), JournalFull()])
 def test_a_server_with_too_much_to_do_says_when_to_come_again(error):
     server = FakeServer()
     if isinstance(error, JournalFull):
-        server.journal.error = error
+        server.events.error = error
     else:
         server.dispatcher.error = error
     response = server.ask("POST", "/v1/recommend", {})
@@ -162,11 +162,10 @@ def test_events_are_answered_after_they_are_written_and_count_once():
     server = FakeServer()
     body = {"events": [EVENT, {**EVENT, "id": None, "time": 5, "value": 2, "request": "r"}]}
     assert server.ask("POST", "/v1/events", body).json() == {"accepted": 2, "repeated": 0}
-    first, second = server.state.events.values()
+    first, second = server.events.events.values()
     assert (first.id, first.unit, first.item, first.kind, first.time) == ("e1", "7", "a", "like", first.received)
     assert (len(second.id), second.time, second.value, second.request) == (32, 5, 2, "r")
     assert server.ask("POST", "/v1/events", {"events": [EVENT]}).json() == {"accepted": 0, "repeated": 1}
-    assert server.journal.events == [first, second]
 
 
 def test_events_of_an_unknown_kind_or_of_the_future_are_mistakes():
@@ -175,7 +174,7 @@ def test_events_of_an_unknown_kind_or_of_the_future_are_mistakes():
     response = server.ask("POST", "/v1/events", body)
     assert paths(response) == ["events[1].kind", "events[2].time"]
     assert "like" in response.json()["errors"][0]["message"]
-    assert server.state.events == {}
+    assert server.events.events == {}
     assert (
         FakeServer(events={"lick": "positive"})
         .ask("POST", "/v1/events", {"events": [{**EVENT, "kind": "lick"}]})
@@ -185,11 +184,19 @@ def test_events_of_an_unknown_kind_or_of_the_future_are_mistakes():
 
 def test_a_busy_database_is_a_503_and_no_database_a_404():
     server = FakeServer()
-    server.state.error = Busy("the database is locked", 2)
+    server.events.error = Busy("the database is locked", 2)
     response = server.ask("POST", "/v1/events", {"events": [EVENT]})
     assert (response.status_code, response.headers["retry-after"]) == (503, "2")
-    assert server.journal.events == []
-    assert FakeServer(state=False).ask("POST", "/v1/events", {"events": [EVENT]}).status_code == 404
+    assert server.events.events == {}
+    assert FakeServer(events_kept=False).ask("POST", "/v1/events", {"events": [EVENT]}).status_code == 404
+
+
+def test_an_event_that_cannot_be_stored_is_a_mistake():
+    server = FakeServer()
+    server.events.error = ValueError("the ids of a person and an event have at most 2,000 bytes")
+    response = server.ask("POST", "/v1/events", {"events": [EVENT]})
+    assert paths(response) == ["events"]
+    assert "2,000 bytes" in response.text
 
 
 def test_health_says_who_serves_and_turns_when_the_server_drains():

@@ -65,7 +65,7 @@ def test_a_server_answers_and_ends_in_order_at_sigterm():
         assert response.json()["items"]
         assert "server" not in response.headers
         status, last, lines = server.end()
-    assert (status, last) == (0, "start state stop state start stop")
+    assert (status, last) == (0, "start events stop events start stop")
     assert [line["event"] for line in lines] == ["request", "draining"]
 
 
