@@ -14,10 +14,11 @@ if TYPE_CHECKING:
 
 @hookimpl
 def hybridrec_commands() -> list[Command]:
-    """`events` forgets a person, rotates a log, and shows what is in it."""
+    """`serve` answers requests over HTTP, `api-key` makes a key for it, `events` shows and cleans its log."""
+    from hybridrec_server.command import api_key, serve
     from hybridrec_server.events_command import events
 
-    return [events]
+    return [serve, api_key, events]
 
 
 @hookimpl

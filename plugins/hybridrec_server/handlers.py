@@ -202,17 +202,23 @@ class Handlers:
         """Swap to another bundle, or say why not."""
         request = _validated(ReloadRequest, await self._body(exchange))
         path = None if request.bundle is None else Path(request.bundle)
-        return self._swapped(await self._dispatcher.reload(path, request.dry_run), request.dry_run)
+        return self._swapped(await self._dispatcher.reload(path, request.dry_run))
 
     async def rollback(self, exchange: Exchange) -> Reply:
         """Swap back to the bundle before."""
         _validated(RollbackRequest, await self._body(exchange))
-        return self._swapped(await self._dispatcher.rollback(), dry_run=False)
+        return self._swapped(await self._dispatcher.rollback())
 
-    def _swapped(self, outcome: Reloaded, dry_run: bool) -> Reply:
-        refused = not all(check.passed for check in outcome.checks)
-        self._log.info("reload", swapped=outcome.swapped, bundle=outcome.bundle, before=outcome.before, dry_run=dry_run)
-        return _reply(outcome, 409 if refused else 200)
+    def _swapped(self, outcome: Reloaded) -> Reply:
+        log_outcome(self._log, outcome)
+        return _reply(outcome, 200 if all(check.passed for check in outcome.checks) else 409)
+
+
+def log_outcome(log: Log, outcome: Reloaded) -> None:
+    """Log the outcome of a reload or roll-back, with the checks that refused the bundle."""
+    failed = [f"{check.name}: {check.message}" for check in outcome.checks if not check.passed]
+    tell = log.warning if failed else log.info
+    tell("reload", swapped=outcome.swapped, bundle=outcome.bundle, before=outcome.before, failed=failed or None)
 
 
 def _reply(model: BaseModel, status: int = 200) -> Reply:

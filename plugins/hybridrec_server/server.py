@@ -19,7 +19,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from hybridrec import ConfigError, HybridrecError
 from hybridrec_server import security
 from hybridrec_server.app import ServerApp
-from hybridrec_server.handlers import Handlers
+from hybridrec_server.handlers import Handlers, log_outcome
 from hybridrec_server.log import Log, LogHandler
 from hybridrec_server.protocols import Overloaded, RequestProblem
 
@@ -145,7 +145,7 @@ class Server:
 
         Raises ConfigError for an address that cannot be listened on, and what the parts raise when they start.
         """
-        with _listen(self._settings.host, self._settings.port) as listener:
+        with _bind(self._settings.host, self._settings.port) as listener:
             handler = LogHandler(self._log)
             for name in LOGGERS:
                 logging.getLogger(name).addHandler(handler)
@@ -224,9 +224,7 @@ class Server:
         except (HybridrecError, Overloaded, RequestProblem) as error:
             self._log.warning("reload_refused", message=str(error))
             return
-        failed = [f"{check.name}: {check.message}" for check in outcome.checks if not check.passed]
-        tell = self._log.warning if failed else self._log.info
-        tell("reload", swapped=outcome.swapped, bundle=outcome.bundle, before=outcome.before, failed=failed or None)
+        log_outcome(self._log, outcome)
 
     async def _watch_links(self) -> None:
         """Watch the bundle: swap when a symbolic link on the way to the bundle leads elsewhere."""
@@ -246,14 +244,18 @@ def _target(bundle: Path) -> Path | None:
 
 
 @contextmanager
-def _listen(host: str, port: int) -> Iterator[socket.socket]:
-    """Listen on an address; raises ConfigError if that cannot be."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        listener = socket.create_server((host.strip("[]"), port), family=family, backlog=BACKLOG)
-    except OSError as error:
-        raise ConfigError(f"--host {host} --port {port}: {error.strerror or error}") from None
-    with listener:
+def _bind(host: str, port: int) -> Iterator[socket.socket]:
+    """Take an address, on which nobody listens yet; raises ConfigError if that cannot be.
+
+    Until the server is ready, clients are refused at once in the place of waiting.
+    """
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listener:
+        if os.name == "posix":  # elsewhere the option would let two servers share the address
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host.strip("[]"), port))
+        except OSError as error:
+            raise ConfigError(f"--host {host} --port {port}: {error.strerror or error}") from None
         yield listener
 
 

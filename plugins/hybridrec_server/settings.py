@@ -57,7 +57,8 @@ class ServerSettings(BaseModel):
         description="Requests a second that a key may send, if its own line says nothing; no limit if missing.",
     )
     allowed_hosts: tuple[str, ...] = Field(
-        (), description="Names that the header Host may have, between commas; on loopback without keys its own names."
+        (),
+        description="A name that the header Host may have (may be given again); on loopback its own names.",
     )
     folder: Path = Field(Path(".hybridrec/serve"), description="Folder of the events of persons, and of the journal.")
     state: str = Field(
@@ -84,8 +85,10 @@ class ServerSettings(BaseModel):
         None, description="Form of the log lines on standard error; `text` on a terminal, else `json`."
     )
     log_persons: bool = Field(False, description="Log the ids of users and the addresses of clients.")
-    plugins: tuple[Path, ...] = Field((), description="Files of plugins without packaging that the bundle needs.")
-    block: tuple[str, ...] = Field((), description="Plugins that are not loaded.")
+    plugins: tuple[Path, ...] = Field(
+        (), description="A file of plugins without packaging that the bundle needs (may be given again)."
+    )
+    block: tuple[str, ...] = Field((), description="A plugin that is not loaded (may be given again).")
 
     @property
     def loopback(self) -> bool:
