@@ -27,7 +27,7 @@ FORMAT = 1
 _ALIGNED = 64
 _LONGEST = 1 << 26
 """The longest manifest that is read, in bytes, since a file from elsewhere may have no end of line."""
-_MALFORMED = (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, MemoryError)
+MALFORMED = (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, MemoryError)
 """Errors that may be raised on reading a manifest that this module has not written."""
 _MAPPED = 1 << 20
 """Files of at least this many bytes are mapped into memory; for smaller ones a mapping costs more than reading."""
@@ -81,7 +81,7 @@ def read_artifact(path: Path, key: str | None = None) -> State:
         if zlib.crc32(data.data) != content["checksum"]:
             raise StoreError(f"{path}: damaged (the checksum differs)")
         return {name: _array(data[entry["start"] :], entry) for name, entry in content["arrays"].items()}
-    except _MALFORMED as error:  # arrays of objects, for example, which are made of no bytes
+    except MALFORMED as error:  # arrays of objects, for example, which are made of no bytes
         raise StoreError(f"{path}: damaged ({_reason(error)})") from None
 
 
@@ -113,7 +113,7 @@ def _checked(path: Path, line: bytes, key: str | None = None) -> dict[str, Any]:
             raise StoreError(f"{path}: the manifest cannot be read (`about` or `arrays` has another type)")
         if key not in (None, content["key"]):
             raise StoreError(f"{path}: written under the key {printable(str(content['key']))}, not under this one")
-    except _MALFORMED as error:
+    except MALFORMED as error:
         raise StoreError(f"{path}: the manifest cannot be read ({_reason(error)})") from None
     return cast(dict[str, Any], content)
 

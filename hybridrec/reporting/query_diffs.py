@@ -101,13 +101,15 @@ class Differences:
         self.segmenter = run.report.segmenters[0]
         self.measured = {name: rows for (name,), rows in run.per_query().partition_by("pipeline", as_dict=True).items()}
         self.queries = run.queries()
-        self.names: Mapping[str, str] = dict(run.names().iter_rows())
+        self.names: Mapping[str, str] = dict(run.names().select("id", "name").iter_rows())
 
     def of(self, row: Comparison) -> Difference | None:
         """Build the difference of a comparison; None if no query has the metric defined in both arms."""
         import polars as pl
 
         control, variant = self.measured[row.control], self.measured[row.variant]
+        if row.metric not in control.columns:
+            return None
         gains = (variant[row.metric] - control[row.metric]).cast(pl.Float64).to_numpy()
         if row.metric in self.lower_is_better:
             gains = -gains

@@ -18,14 +18,15 @@ from typing import TYPE_CHECKING, Any, cast
 from pydantic import BaseModel, ValidationError
 
 from hybridrec import __version__
+from hybridrec.data.consistency import check_consistency
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.fingerprint import json_digest
 from hybridrec.data.segments.base import Segmenter
 from hybridrec.data.segments.known_fields import KnownFields
 from hybridrec.errors import ConfigError, DataError, PluginError, StoreError, WriteError
-from hybridrec.inference.array_file import manifest_of, read_artifact, write_artifact
+from hybridrec.inference.array_file import MALFORMED, manifest_of, read_artifact, write_artifact
 from hybridrec.inference.servable import PluginSource, ServableRun, without_users
-from hybridrec.paths import KindName, sync, writing
+from hybridrec.paths import KindName, printable, sync, writing
 from hybridrec.plugin import Plugin
 from hybridrec.registry.discovery import Registry
 from hybridrec.registry.hookspecs import PROJECT
@@ -188,14 +189,21 @@ def read_bundle(
         _check_plugins(path, sources, registry)
     _check_loose_plugins(path, sources, registry)
     reader = _Reader(path, state, sources, registry)
-    data = Dataset.restore(reader.below("data"), mapped=True)
-    components = reader.components(description.components)
+    try:
+        data = Dataset.restore(reader.below("data"), mapped=True)
+        check_consistency(data)
+        components = reader.components(description.components)
+        pipelines = {
+            name: reader.pipeline(name, entry, components, data) for name, entry in description.pipelines.items()
+        }
+    except MALFORMED as error:
+        if getattr(error, "__notes__", None):  # raised by a plugin, which the notes name
+            raise
+        raise StoreError(f"{path} cannot be read: {type(error).__name__}: {printable(str(error))}") from None
     return ServableRun(
         name=description.name,
         targets=description.targets,
-        pipelines={
-            name: reader.pipeline(name, entry, components, data) for name, entry in description.pipelines.items()
-        },
+        pipelines=pipelines,
         default=description.default,
         components=components,
         uses={label: entry.uses for label, entry in description.components.items() if entry.uses is not None},

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ValidationError
 
+from hybridrec.data.fingerprint import json_digest
 from hybridrec.errors import DataError, StoreError
 from hybridrec.paths import inside, partial_path, remove, subfolder, sync, write_whole, writing
 
@@ -35,6 +36,13 @@ class _Manifest(BaseModel, extra="forbid"):
     files: dict[str, _Entry]
     replacing: dict[str, _Entry] = {}
     """By name, the entry of the new version of a file that is about to be replaced."""
+    checksum: str = ""
+    """The digest of all entries, so that damage to the manifest is not blamed on another file; older ones lack it."""
+
+    @property
+    def digest(self) -> str:
+        """The digest of all entries."""
+        return json_digest(self.model_dump(include={"files", "replacing"}))
 
 
 def write_manifest(folder: Path) -> None:
@@ -135,11 +143,14 @@ def _read(folder: Path) -> _Manifest:
         raise StoreError(f"{path} cannot be read: {' '.join(mistake['msg'].split())}") from None
     if manifest.format != FORMAT:
         raise StoreError(f"{path}: written in format {manifest.format}, this version of hybridrec reads {FORMAT}")
+    if manifest.checksum not in ("", manifest.digest):
+        raise StoreError(f"{path}: damaged (the checksum differs)")
     return manifest
 
 
 def _write(folder: Path, files: dict[str, _Entry], replacing: dict[str, _Entry] | None = None) -> None:
     manifest = _Manifest(format=FORMAT, files=files, replacing=replacing or {})
+    manifest.checksum = manifest.digest
     write_whole(folder / MANIFEST, manifest.model_dump_json(indent=1, exclude_defaults=True))
 
 

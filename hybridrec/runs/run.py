@@ -20,6 +20,7 @@ from hybridrec.evaluation.samples import Sample
 from hybridrec.evaluation.summary import html
 from hybridrec.paths import Key, inside, printable
 from hybridrec.runs.bundle import copy_bundle
+from hybridrec.runs.frame_checks import NAMES_COLUMNS, check_columns, check_per_query, check_queries, check_slates
 from hybridrec.runs.manifest import MANIFEST, checked_file, not_a_run, replace_file
 from hybridrec.stages.figures import Figure
 from hybridrec.types import ITEMS, Target
@@ -130,7 +131,7 @@ class Run:
         Its columns are `pipeline`, `query`, `unit`, `weight`, `segment`, `served_by` and one for each metric. The
         column `segment` has the segments of the first segmenter; each further segmenter has a column `segment/NAME`.
         """
-        return self._frame(PER_QUERY)
+        return check_per_query(self.folder / PER_QUERY, self._frame(PER_QUERY), self.report, MORE_SEGMENTS)
 
     def sample(self) -> Sample:
         """Return the sample of the run for the statistics: units, weights and segments of its queries."""
@@ -154,7 +155,7 @@ class Run:
         Its columns are `fold`, `unit`, the visible `items`, entities of other kinds (`tags`, ...), `text` and
         `time` (seconds since 1970), and the hidden ids of each target (`relevant_items`, ...).
         """
-        return self._frame(QUERIES)
+        return check_queries(self.folder / QUERIES, self._frame(QUERIES), self.report, RELEVANT)
 
     def held_out(self, unit: str) -> list[HeldOutQuery]:
         """Return the test queries of the user `unit`, in the order of the run.
@@ -188,14 +189,15 @@ class Run:
 
     def names(self) -> pl.DataFrame:
         """Return a frame with one row per item: `id` and `name`."""
-        return self._frame(NAMES)
+        return check_columns(self.folder / NAMES, self._frame(NAMES), NAMES_COLUMNS)
 
     def slates(self, pipeline: str, target: Target = "items") -> pl.DataFrame:
         """Return a frame of a pipeline's slates, with one row per recommended id.
 
         Its columns are `query`, `rank` (from 1), `id`, `score` and `served_by`.
         """
-        return self._frame(f"{SLATES}/{pipeline}.{target}.parquet")
+        file = f"{SLATES}/{pipeline}.{target}.parquet"
+        return check_slates(self.folder / file, self._frame(file), self.report)
 
     def add_map(self, label: str, frame: pl.DataFrame, legend: MapLegend, figures: Sequence[Figure] = ()) -> Path:
         """Write a map of items into the folder of the run, for its page, and return the path.

@@ -50,6 +50,7 @@ def test_a_file_that_nobody_wrote_is_not_read(run):
 def test_a_name_that_leads_elsewhere_is_refused_for_reading_and_writing(run, name):
     content = json.loads((run / MANIFEST).read_text())
     content["files"][name] = {"bytes": 1, "blake2b": ""}
+    del content["checksum"]  # whoever writes such a name could write the checksum, too
     (run / MANIFEST).write_text(json.dumps(content))
     with pytest.raises(StoreError, match="cannot be the name of a file"):
         checked_file(run, name)
@@ -125,4 +126,12 @@ def test_a_run_without_a_manifest_is_told_from_what_is_no_run(run, tmp_path_fact
 def test_a_manifest_that_is_something_else_is_refused(run, content, message):
     (run / MANIFEST).write_text(content)
     with pytest.raises(StoreError, match=f"manifest.json.*{message}"):
+        checked_file(run, "report.json")
+
+
+def test_a_damaged_manifest_is_not_blamed_on_the_files_that_it_lists(run):
+    content = json.loads((run / MANIFEST).read_text())
+    content["files"]["report.json"]["blake2b"] = "0" * 32
+    (run / MANIFEST).write_text(json.dumps(content))
+    with pytest.raises(StoreError, match=r"manifest\.json: damaged \(the checksum differs\)"):
         checked_file(run, "report.json")

@@ -44,4 +44,16 @@ PARTS: dict[str, Part] = {
         1_000,
         25_000,
     ),
+    "damage": Part(
+        "damage",
+        "Damage by chance to any file of a run, bundle or store is found and named, and nothing wrong is answered.",
+        1_000,
+        10_000,
+    ),
+    "crafted": Part(
+        "crafted",
+        "A run or bundle made by hand, with sound checksums, is read or refused, and writes nothing elsewhere.",
+        100,
+        2_000,
+    ),
 }

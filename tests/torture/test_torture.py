@@ -13,7 +13,7 @@ from tests.torture.mutate import mutated_bytes
 from tests.torture.outcome import Hang, Loss, Outcome, limited
 from tests.torture.parts import PARTS
 
-QUICK = {"configs": 25, "config-sizes": 1, "data": 60}
+QUICK = {"configs": 9, "config-sizes": 1, "data": 60, "damage": 30, "crafted": 2}
 """Attempts of each part that takes no long; the short form tries more."""
 
 
@@ -31,6 +31,7 @@ BREAKS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "promise"), BREAKS)
 def test_a_broken_promise_is_seen(name, promise, tmp_path, monkeypatch):
     module = importlib.import_module(f"tests.torture.{PARTS[name].module}")
