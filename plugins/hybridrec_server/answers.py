@@ -172,7 +172,7 @@ class Answerer:
 
     def search(self, q: str, kind: str, n: int) -> bytes:
         """Return the JSON of `schemas.Hits`: the entities of a kind whose title or id has what was typed."""
-        self._check_kind(kind)
+        self._check_kind(kind, users=self.recommender.knows_users)
         if kind not in self._searches:
             self._searches[kind] = TypeAhead(self.recommender.data.entities[kind], self._popularity(kind))
         hits = [hit | {"kind": kind} for hit in self._searches[kind].hits(q, n)]
@@ -446,13 +446,14 @@ class Answerer:
             if len(best)
             else {},
             "weights": weights,
+            "sources": reasons.sources(codes),
         }
 
-    def _check_kind(self, kind: str) -> None:
-        entities = self.recommender.data.entities
-        if kind not in entities or kind == USERS:
-            kinds = ", ".join(other for other in entities if other != USERS)
-            raise RequestProblem("kind", f"unknown kind '{kind}'; the kinds are {kinds}")
+    def _check_kind(self, kind: str, *, users: bool = False) -> None:
+        """Raise RequestProblem for a kind that the data does not have, and for users, unless they may be asked for."""
+        kinds = [other for other in self.recommender.data.entities if other != USERS or users]
+        if kind not in kinds:
+            raise RequestProblem("kind", f"unknown kind '{kind}'; the kinds are {', '.join(kinds)}")
 
     def _popularity(self, kind: str) -> Doubles:
         """Return the number of training users who have each entity of a kind: float64[N], 0 if it is not known."""
@@ -462,6 +463,8 @@ class Answerer:
             counts: Any
             if kind == ITEMS:
                 counts = np.bincount(data.interactions.ids, minlength=size)
+            elif kind == USERS:
+                counts = data.interactions.lengths
             elif kind in data.targets:
                 counts = np.bincount(data.user_matrix(kind).indices, minlength=size)
             else:
@@ -529,6 +532,7 @@ class _Reasons:
     def __init__(self, pipeline: Any, query: QueryBatch, pool: Pool) -> None:
         self._pool = pool
         self._query = query
+        self._columns = {code: place for place, code in enumerate(pool.ids[0].tolist()) if code != PADDING}
         self._chain = pipeline.rerankers.get(pool.target, ())
 
     def tell(self, places: Sequence[dict[str, Any]], codes: Ints) -> None:
@@ -539,29 +543,40 @@ class _Reasons:
                 summands = reranker.contributions(self._query, self._pool) or summands
             except Exception:
                 continue
-        column = {code: place for place, code in enumerate(self._pool.ids[0].tolist()) if code != PADDING}
+        for entry, code, sources in zip(places, codes.tolist(), self.sources(codes), strict=True):
+            place = self._columns.get(code)
+            entry["sources"] = sources
+            entry["contributions"] = (
+                []
+                if place is None
+                else [{"label": label, "value": values[0, place]} for label, values in summands.items()]
+            )
+
+    def sources(self, codes: Ints) -> list[list[str]]:
+        """Return for each code the labels of the generators that proposed it."""
         proposed = {label: self._pool.proposed_by(label)[0] for label in self._pool.generators}
-        for entry, code in zip(places, codes.tolist(), strict=True):
-            place = column.get(code)
-            if place is None:
-                entry["sources"], entry["contributions"] = [], []
-                continue
-            entry["sources"] = [label for label, flags in proposed.items() if flags[place]]
-            entry["contributions"] = [{"label": label, "value": values[0, place]} for label, values in summands.items()]
+        places = map(self._columns.get, codes.tolist())
+        return [
+            [] if place is None else [label for label, flags in proposed.items() if flags[place]] for place in places
+        ]
 
     def blend(self) -> tuple[dict[str, Any], dict[str, float]]:
-        """Return the columns that the last weighted sum adds, by label, and their weights.
+        """Return the columns that the last sum of the chain adds, by label, and their weights.
 
-        Without a weighted sum they are the scores of the models, and there are no weights.
+        A sum without weights of its own adds its contributions, each with the weight 1. Without a sum they are the
+        scores of the models, and there are no weights.
         """
         for reranker in reversed(self._chain):
             try:
                 weighing = reranker.weighing(self._query, self._pool)
+                summands = {} if weighing is not None else reranker.contributions(self._query, self._pool)
             except Exception:
                 continue
             if weighing is not None:
                 weights, columns = weighing
                 return columns, {label: float(w[0]) for label, w in zip(columns, weights, strict=True)}
+            if summands:
+                return summands, dict.fromkeys(summands, 1.0)
         return dict(self._pool.columns), {}
 
 
