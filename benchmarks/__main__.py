@@ -17,6 +17,8 @@ from benchmarks import (
     latency,
     pipeline,
     published_sizes,
+    serving,
+    serving_memory,
     sharing,
     startup,
 )
@@ -39,6 +41,8 @@ BENCHMARKS: dict[str, Callable[[bool], list[Work]]] = {
     "large": large.large,
     "approximate": approximate.approximate,
     "exclusion": exclusion.exclusion,
+    "serving": serving.serving,
+    "serving-memory": serving_memory.serving_memory,
     "startup": startup.startup,
     "published-sizes": published_sizes.published_sizes,
 }

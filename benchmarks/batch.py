@@ -65,7 +65,7 @@ def _measure(size: Size, models: Mapping[str, Mapping[str, Any]]) -> Work:
     data = assemble(Tables(pl.read_parquet(pairs, columns=["user", "item"])))
     with tempfile.TemporaryDirectory() as folder:
         bundle = Path(folder) / "batch.hybridrec"
-        _write(bundle, data, models)
+        write_models(bundle, data, models)
         answer, recommender = BatchRecommender(bundle, n=PLACES), load(bundle)
         people = [Query(user=user) for user in data.users.vocabulary.ids]
         output = Path(folder) / "out"
@@ -129,7 +129,7 @@ def _alike(some: Floats, others: Floats) -> Any:
     return np.isclose(some, others, rtol=ALIKE, atol=ALIKE, equal_nan=True)
 
 
-def _write(path: Path, data: Dataset, models: Mapping[str, Mapping[str, Any]]) -> None:
+def write_models(path: Path, data: Dataset, models: Mapping[str, Mapping[str, Any]]) -> None:
     """Write a bundle of one pipeline with these models as generators, blended by equal weights if they are several."""
     registry, rng = Registry(), np.random.default_rng(0)
     components: dict[str, Component] = {}
