@@ -10,6 +10,7 @@ from pathlib import Path
 from benchmarks import (
     approximate,
     batch,
+    events,
     exclusion,
     growth,
     kernels,
@@ -38,6 +39,7 @@ BENCHMARKS: dict[str, Callable[[bool], list[Work]]] = {
     "blends": growth.blends,
     "sharing": sharing.sharing,
     "batch": batch.batch,
+    "events": events.events,
     "large": large.large,
     "approximate": approximate.approximate,
     "exclusion": exclusion.exclusion,
