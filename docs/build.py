@@ -43,7 +43,7 @@ SECTIONS = {
         "auto-tagging.md",
         "melon-w2v.md",
     ),
-    "Serve": ("serving.md",),
+    "Serve": ("serving.md", "playground.md"),
     "Extend": ("plugins.md", "plugins/tutorial.md", "executors.md", "scaling.md"),
     "How to, in a plugin": (
         "plugins/arrays.md",
@@ -133,7 +133,7 @@ def build(site: Path) -> None:
             target = folder / "docs" / name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_text(re.sub(r"^```(\w+) [\w.-]+$", r"```\1", text, flags=re.M), encoding="utf-8")
-        for asset in (*DOCS.glob("*.svg"), *DOCS.glob("*.schema.json")):
+        for asset in (*DOCS.glob("*.svg"), *DOCS.glob("*.png"), *DOCS.glob("*.schema.json")):
             shutil.copy(asset, folder / "docs")
         (folder / "zensical.toml").write_text(config(navigation(texts)), encoding="utf-8")
         command = [sys.executable, "-m", "zensical", "build", "--strict", "--clean"]

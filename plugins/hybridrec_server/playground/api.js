@@ -61,7 +61,9 @@ async function answer(path, options) {
   throw new Problem({ title, detail, status: response.status, errors: body?.errors || [], trace: body?.trace }, seconds);
 }
 
-function sentence(text) {
+/** Return a text as a sentence, with a capital letter and a full stop. */
+export function sentence(text) {
   const trimmed = text.trim();
-  return /[.!?]$/.test(trimmed) ? trimmed : `${trimmed}.`;
+  const begun = trimmed.charAt(0).toUpperCase() + trimmed.slice(1);
+  return /[.!?]$/.test(begun) ? begun : `${begun}.`;
 }

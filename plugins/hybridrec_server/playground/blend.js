@@ -13,8 +13,8 @@ export function sums(candidates, weights) {
 }
 
 /** Return the summands of a place as the server gave them; the score of a single model is its own only summand. */
-function summands({ contributions, score }, { columns }) {
-  const labels = Object.keys(columns);
+function summands({ contributions, score, sources }, { columns }) {
+  const labels = Object.keys(columns).length ? Object.keys(columns) : (sources ?? []);
   const alone = !contributions?.length && labels.length === 1 && score !== null;
   return alone ? [{ label: labels[0], value: score }] : (contributions ?? []).filter(({ value }) => value !== 0);
 }

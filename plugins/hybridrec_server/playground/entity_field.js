@@ -8,7 +8,7 @@ let count = 0;
 export class EntityField {
   /** `change` is called with the ids whenever they change; `name` is the key of the request, for its mistakes. */
   constructor({ label, kind, name, hint, change, single = false, aside = null }) {
-    Object.assign(this, { label, kind, change, single });
+    Object.assign(this, { label, kind, hint, change, single });
     this.chosen = [];
     this.titles = new Map();
     this.hits = [];
@@ -44,13 +44,12 @@ export class EntityField {
 
   async name(id) {
     this.titles.set(id, id);
-    if (this.kind === "users") return;
     try {
-      const item = await get(`v1/items/${encodeURIComponent(id)}`, this.kind === "items" ? {} : { kind: this.kind });
-      this.titles.set(id, item.title);
+      const { hits } = await get("v1/search", { q: id.slice(0, 200), kind: this.kind, n: 50 });
+      this.titles.set(id, hits.find((hit) => hit.id === id)?.title ?? id);
       this.draw();
     } catch {
-      // An unknown id keeps its own name; the answer warns of it.
+      // An id keeps its own name; the answer warns of one that is not known.
     }
   }
 
@@ -66,7 +65,7 @@ export class EntityField {
     this.pending?.abort();
     this.pending = new AbortController();
     try {
-      const { hits } = await get("v1/search", { q: text, kind: this.kind, n: 10 }, this.pending.signal);
+      const { hits } = await get("v1/search", { q: text.slice(0, 200), kind: this.kind, n: 10 }, this.pending.signal);
       this.hits = hits.filter(({ id }) => !this.chosen.includes(id)).map(({ id, title }) => ({ id, title }));
     } catch (error) {
       if (error.name === "AbortError") return;
@@ -152,6 +151,7 @@ export class EntityField {
 
   draw() {
     this.chips.hidden = this.chosen.length === 0;
+    this.input.placeholder = this.chosen.length ? "" : this.hint;
     this.chips.replaceChildren(...this.chosen.map((id) => {
       const title = this.titles.get(id) ?? id;
       return element("li", {},

@@ -20,7 +20,7 @@ let fields;
 let pending;
 /** For each side: the last answer, its slate, ids that came with the last act, and what that act changed. */
 let columns;
-/** id -> kind of what the person of this state did on this page. */
+/** id -> kind and title of what the person of this state did on this page. */
 let acts = new Map();
 /** What to say of the next answers: "your like of ..." */
 let because = null;
@@ -196,11 +196,27 @@ function draw() {
   });
   drawSwitch();
   drawCode();
+  drawActs();
+  announce();
+}
+
+/** Tell people who listen what changed, once it does not change any more. */
+const announce = delayed(600, () => {
+  if (!columns.every(({ answer }) => answer)) return;
   const [left, right] = columns.map(({ slate }) => slate);
-  if (columns.every(({ answer }) => answer)) {
-    const only = [...differences(left, right).values()].filter((by) => by === null).length;
-    at("said").textContent = `${state.pipelines[0]}: ${left.length} places, ${only} of them not in ${named(1)}. ${columns.map(({ since }) => since).filter(Boolean).join(" ")}`;
-  }
+  const only = [...differences(left, right).values()].filter((by) => by === null).length;
+  const since = columns.map((column) => column.since).filter(Boolean).join(" ");
+  at("said").textContent = `${state.pipelines[0]}: ${left.length} places, ${only} of them not in ${named(1)}. ${since}`;
+});
+
+/** Say what the person did on this page; liked items leave the slates. */
+function drawActs() {
+  const said = ["like", "dislike"].map((kind) => {
+    const titles = [...acts.values()].filter((done) => done.kind === kind).map(({ title }) => title);
+    return titles.length && `${kind}d ${titles.join(" · ")}`;
+  }).filter(Boolean);
+  at("acts").hidden = said.length === 0;
+  at("acts").textContent = `On this page the person ${said.join(", and ")}.`;
 }
 
 /** The name of a side, where both show the same pipeline, too. */
@@ -249,7 +265,7 @@ async function more(index) {
 /** Tell the server what the person did, and ask again. */
 async function act(index, place, kind) {
   const { answer } = columns[index];
-  if (acts.get(place.id) === kind) return;
+  if (acts.get(place.id)?.kind === kind) return;
   if (!state.user) {
     state.user = visit();
     fields.get("user").show([state.user]);
@@ -261,7 +277,7 @@ async function act(index, place, kind) {
     complain([error]);
     return;
   }
-  acts.set(place.id, kind);
+  acts.set(place.id, { kind, title: place.title });
   because = `your ${kind} of ${place.title}`;
   toast(kind === "like" ? `You like ${place.title}` : `You dislike ${place.title}`);
   refresh();

@@ -1,5 +1,6 @@
 // One pipeline: its name, its weights as sliders, and its slate with a bar for each place.
 
+import { sentence } from "./api.js";
 import { element, icon, short, unseen } from "./dom.js";
 
 const HEART = "M8 14 2.6 8.6a3.4 3.4 0 0 1 4.8-4.8l.6.6.6-.6a3.4 3.4 0 0 1 4.8 4.8Z";
@@ -47,7 +48,7 @@ export class SlateView {
 
   /**
    * Draw a slate. `marks`: id -> places above the other slate, or null; `other`: the name of that one; `fresh`: ids
-   * that came with the last act; `acts`: id -> kind of what the person did; `extent` of all bars; `weights`: those
+   * that came with the last act; `acts`: id -> what the person did; `extent` of all bars; `weights`: those
    * that were moved, or null.
    */
   show({ pipeline, answer, slate, weights, marks, other, fresh, acts, extent, since, more }) {
@@ -75,7 +76,9 @@ export class SlateView {
     const said = [];
     if (answer?.degraded) said.push(element("p", { class: "note", text: "This is not the pipeline's own answer: that one was late or failed." }));
     if (details?.left_out.length) said.push(element("p", { class: "note", text: `Left out for now, since it failed or hung: ${details.left_out.join(", ")}.` }));
-    for (const { message } of answer?.warnings ?? []) said.push(element("p", { class: "note", text: message }));
+    for (const { code, message } of answer?.warnings ?? []) {
+      said.push(element("p", { class: code === "unknown_user" ? "muted" : "note", text: sentence(message) }));
+    }
     if (weights && details?.rerankers.length > 1) {
       said.push(element("p", { class: "note", text: `Ranked by the sum alone, without ${details.rerankers.slice(1).join(", ")}.` }));
     }
@@ -110,7 +113,7 @@ export class SlateView {
     const output = element("output", {});
     const input = element("input", { type: "range", "aria-label": `Weight of ${label}`, oninput: () => {
       output.textContent = short(input.valueAsNumber);
-      this.calls.weigh(Object.fromEntries([...this.ranges].map(([name, each]) => [name, each.input.valueAsNumber])));
+      this.calls.weigh(Object.fromEntries([...this.ranges].map(([name, each]) => [name, Number(each.input.valueAsNumber.toPrecision(4))])));
     } });
     this.ranges.set(label, { input, output });
     return element("label", { class: `range ${this.colour(label)}` }, element("span", { class: "key", text: label }), input, output);
@@ -122,6 +125,7 @@ export class SlateView {
     input.max = most;
     input.step = "any";
     if (input.valueAsNumber !== weight) input.value = weight;
+    input.style.setProperty("--at", (weight - input.min) / (most - input.min));
     input.setAttribute("aria-valuetext", short(weight));
     output.textContent = short(weight);
   }
@@ -133,10 +137,11 @@ export class SlateView {
     const title = element("button", {
       type: "button", class: "title", dataset: { act: "open" }, tabindex: -1, "aria-expanded": String(opened), "aria-controls": details.id,
       onclick: () => this.toggle(place, title, details),
+      title: place.title,
     }, element("bdi", { text: place.title }), fresh.has(place.id) && unseen(", new"));
     const acting = (kind, path, label) => element("button", {
       type: "button", class: `act ${kind}`, dataset: { act: kind }, tabindex: -1, title: label, "aria-label": `${label} ${place.title}`,
-      "aria-pressed": String(acts.get(place.id) === kind), onclick: () => this.calls.act(place, kind),
+      "aria-pressed": String(acts.get(place.id)?.kind === kind), onclick: () => this.calls.act(place, kind),
     }, icon(path));
     if (opened) this.fill(place, details);
     return element("li", { dataset: { id: place.id }, class: fresh.has(place.id) ? "fresh" : null },
@@ -201,20 +206,18 @@ export class SlateView {
     const { candidates } = answer;
     const index = candidates.ids.indexOf(place.id);
     const weigh = { ...candidates.weights, ...weights };
-    const rows = place.contributions.map(({ label, value }) => {
-      const column = index < 0 ? undefined : candidates.columns[label]?.[index];
-      return element("tr", {},
-        element("th", { scope: "row" }, element("span", { class: `key ${this.colour(label)}`, text: label })),
-        element("td", { class: "number", text: label in weigh ? short(weigh[label]) : "" }),
-        element("td", { class: "number", text: column === undefined || column === null ? "" : short(column) }),
-        element("td", { class: "number", text: short(value) }));
-    });
+    const weighed = place.contributions.some(({ label }) => label in weigh);
+    const number = (value) => element("td", { class: "number", text: value === undefined || value === null ? "" : short(value) });
+    const rows = place.contributions.map(({ label, value }) => element("tr", {},
+      element("th", { scope: "row" }, element("span", { class: `key ${this.colour(label)}`, text: label })),
+      ...(weighed ? [number(weigh[label]), number(candidates.columns[label]?.[index])] : []), number(value)));
+    const heads = weighed ? ["model", "weight", "opinion", "summand"] : ["model", "summand"];
     const table = rows.length > 0 && element("table", {},
-      element("thead", {}, element("tr", {}, ...["model", "weight", "opinion", "summand"].map((text, column) =>
+      element("thead", {}, element("tr", {}, ...heads.map((text, column) =>
         element("th", { scope: "col", class: column ? "number" : null, text })))),
       element("tbody", {}, ...rows),
-      element("tfoot", {}, element("tr", {}, element("th", { scope: "row", colspan: 3, text: "sum" }),
-        element("td", { class: "number", text: short(place.contributions.reduce((sum, { value }) => sum + value, 0)) }))));
+      rows.length > 1 && element("tfoot", {}, element("tr", {}, element("th", { scope: "row", colspan: heads.length - 1, text: "sum" }),
+        number(place.contributions.reduce((sum, { value }) => sum + value, 0)))));
     const facts = element("dl", {});
     details.replaceChildren(...[table, facts, element("button", { type: "button", text: "Add to what is known", onclick: () => this.calls.use(place) })].filter(Boolean));
     const item = await this.calls.inspect(place.id);

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -41,6 +41,7 @@ COLUMNS = [
     {"name": "written", "type": "time", "smallest": 0.0, "largest": 400_000_000.0},
     {"name": "cover", "type": "flag"},
 ]
+FOLDER = "/folder/of/a/proxy"
 KEY = "open sesame"
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 PLAYGROUND = Path(hybridrec_server.__file__).parent / "playground"
@@ -114,7 +115,8 @@ class FakeBundle:
                 ],
                 "next": str(start + n) if start + n < len(kept) else None,
                 "warnings": [
-                    {"code": "unknown_id", "path": "items", "message": f"{song} is not known"} for song in unknown
+                    {"code": "unknown_id", "path": "items", "message": f"the data does not have {song}"}
+                    for song in unknown
                 ],
                 "candidates": {
                     "ids": [SONGS[kept[place]] for place in order], "titles": [SONGS[kept[place]] for place in order],
@@ -178,7 +180,7 @@ def served(bundle: FakeBundle) -> Iterator[str]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            address = urlsplit(self.path)
+            address = urlsplit(self.path.removeprefix(FOLDER))
             file = PLAYGROUND / (address.path.removeprefix("/") or "index.html")
             if file.is_file():
                 self.send(200, MEDIA_TYPES[file.suffix], file.read_bytes())
@@ -189,7 +191,7 @@ def served(bundle: FakeBundle) -> Iterator[str]:
             self.reply("POST")
 
         def reply(self, method: str) -> None:
-            address = urlsplit(self.path)
+            address = urlsplit(self.path.removeprefix(FOLDER))
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             query = {name: values[0] for name, values in parse_qs(address.query).items()}
             bundle.asked.append((address.path, body.decode() or query))
@@ -214,8 +216,9 @@ def served(bundle: FakeBundle) -> Iterator[str]:
             self.send_header("Content-Security-Policy", POLICY)
             if status == 503:
                 self.send_header("Retry-After", "2")
-            self.end_headers()
-            self.wfile.write(body)
+            with suppress(ConnectionError):  # the page has given the request up
+                self.end_headers()
+                self.wfile.write(body)
 
         def log_message(self, *values: object) -> None:
             """Say nothing."""
