@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from hybridrec_server.problems import Problem, invalid, joined, shortened
 
 if TYPE_CHECKING:
     from starlette.types import Receive
+
+READ_ON, READ_ON_SECONDS = 8, 1.0
+"""The bytes of a body beyond the limit that are read and thrown away, in limits, and the seconds for it."""
 
 
 class ClientGone(Exception):  # noqa: N818
@@ -33,7 +37,7 @@ async def read_body(headers: Mapping[bytes, bytes], receive: Receive, limit: int
         raise Problem("media-type", "the header Content-Encoding is not understood; send the body as it is")
     length = headers.get(b"content-length", b"")
     if length.isdigit() and (len(length) > 18 or int(length) > limit):
-        raise _too_large(limit)
+        raise await _too_large(receive, limit)
     blocks, size, more = [], 0, True
     try:
         async with asyncio.timeout(seconds):
@@ -44,14 +48,22 @@ async def read_body(headers: Mapping[bytes, bytes], receive: Receive, limit: int
                 blocks.append(block := message.get("body", b""))
                 size, more = size + len(block), message.get("more_body", False)
                 if size > limit:
-                    raise _too_large(limit)
+                    raise await _too_large(receive, limit)
     except TimeoutError:
         raise Problem("body-timeout", f"the body did not come within {seconds:g} seconds") from None
     return b"".join(blocks)
 
 
-def _too_large(limit: int) -> Problem:
-    # The rest of the body is not read: the connection cannot be used again.
+async def _too_large(receive: Receive, limit: int) -> Problem:
+    """Return the problem of a body that is too large; read on for a moment before.
+
+    A client that still sends when the connection is closed would not see the answer.
+    """
+    left = READ_ON * limit
+    with suppress(TimeoutError):
+        async with asyncio.timeout(READ_ON_SECONDS):
+            while left > 0 and (message := await receive()).get("more_body", False):
+                left -= len(message.get("body", b""))
     return Problem("too-large", f"the body has more than {limit:,} bytes", headers={"connection": "close"})
 
 

@@ -136,6 +136,7 @@ class Server:
             backlog=BACKLOG,
             timeout_graceful_shutdown=max(1, round(settings.drain)),
         )
+        self._http: uvicorn.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     def run(self, listening: Callable[[str], None]) -> None:
@@ -152,6 +153,9 @@ class Server:
             try:
                 with asyncio.Runner(loop_factory=self._config.get_loop_factory()) as runner:
                     runner.run(self._serve(listener, listening))
+            except asyncio.CancelledError:
+                if not self._handlers.draining:
+                    raise  # nobody sent a signal
             finally:
                 for name in LOGGERS:
                     logging.getLogger(name).removeHandler(handler)
@@ -159,6 +163,7 @@ class Server:
     async def _serve(self, listener: socket.socket, listening: Callable[[str], None]) -> None:
         parts = self._parts
         async with AsyncExitStack() as started:
+            started.enter_context(self._signals())
             if parts.events is not None:
                 await parts.events.start()
                 started.push_async_callback(parts.events.stop)
@@ -169,32 +174,36 @@ class Server:
                 listening(_address(listener))
                 notify("READY=1")
 
-            server = _UvicornServer(self._config, announce)
-            with self._signals(server):
-                watch = asyncio.create_task(self._watch_links())
-                try:
-                    await server.serve(sockets=[listener])
-                finally:
-                    watch.cancel()
+            self._http = _UvicornServer(self._config, announce)
+            watch = asyncio.create_task(self._watch_links())
+            started.callback(watch.cancel)
+            await self._http.serve(sockets=[listener])
 
     @contextmanager
-    def _signals(self, server: uvicorn.Server) -> Iterator[None]:
-        """Drain at SIGTERM and SIGINT, end at a second one at once, and reload at SIGHUP."""
-        loop = asyncio.get_running_loop()
+    def _signals(self) -> Iterator[None]:
+        """Drain at SIGTERM and SIGINT, end at a second one at once, and reload at SIGHUP.
+
+        A server that still starts gives up. As the first process of a container it would otherwise not see SIGTERM.
+        """
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
 
         def end(name: str) -> None:
-            if server.should_exit:
-                server.force_exit = True
-                return
-            self._log.info("draining", signal=name)
-            notify("STOPPING=1")
-            self._handlers.draining = True
-            server.should_exit = True
+            again, self._handlers.draining = self._handlers.draining, True
+            if not again:
+                self._log.info("draining", signal=name)
+                notify("STOPPING=1")
+            if self._http is None:
+                if task is not None:
+                    task.cancel()
+            elif again:
+                self._http.force_exit = True
+            else:
+                self._http.should_exit = True
 
         actions: dict[str, Callable[[], None]] = {
             "SIGTERM": lambda: end("SIGTERM"),
             "SIGINT": lambda: end("SIGINT"),
-            "SIGHUP": self._start_reload,
+            "SIGHUP": lambda: None if self._http is None else self._start_reload(),
         }
         caught = []
         for name, action in actions.items():

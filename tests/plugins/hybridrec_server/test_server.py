@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -11,7 +12,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import httpx
@@ -24,7 +25,7 @@ from hybridrec_server.protocols import NullMetrics
 from hybridrec_server.security import KEYS_VARIABLE, made
 from hybridrec_server.server import Parts, Server, notify
 from hybridrec_server.settings import ServerSettings
-from tests.plugins.hybridrec_server.fakes import FakeDispatcher
+from tests.plugins.hybridrec_server.fakes import FakeDispatcher, FakeEvents
 
 SCRIPT = Path(__file__).with_name("serve_fake.py")
 POST = b"POST /v1/recommend HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
@@ -118,6 +119,20 @@ def test_sighup_reloads_the_bundle_and_the_keys(tmp_path):
     assert [line["swapped"] for line in lines if line["event"] == "reload"] == [True]
 
 
+def test_a_server_that_still_starts_gives_up_at_sigterm():
+    class Slow(FakeDispatcher):
+        async def start(self):
+            os.kill(os.getpid(), signal.SIGTERM)
+            await asyncio.sleep(30)
+
+    dispatcher, events = Slow(), FakeEvents()
+    settings = ServerSettings(bundle=Path("toy.hybridrec"), port=0)
+    started = time.perf_counter()
+    Server(settings, Parts(dispatcher, NullMetrics(), events), Log("off"), {}).run(print)
+    assert time.perf_counter() - started < 10
+    assert (events.steps, dispatcher.steps) == (["start events", "stop events"], ["stop"])
+
+
 @pytest.mark.slow
 def test_a_symbolic_link_that_leads_elsewhere_reloads(tmp_path):
     link = tmp_path / "current.hybridrec"
@@ -183,7 +198,7 @@ def test_slow_headers_are_cut_off(monkeypatch):
 def in_thread(monkeypatch, seconds: float) -> Iterator[int]:
     """Run a server in a thread of this process, with a bound of time for headers; give its port."""
     monkeypatch.setattr(module, "HEADER_SECONDS", seconds)
-    monkeypatch.setattr(module.Server, "_signals", no_signals := SignalsOff())
+    monkeypatch.setattr(module.Server, "_signals", lambda _: nullcontext())  # only the main thread has signals
     parts = Parts(FakeDispatcher(), NullMetrics())
     server = Server(ServerSettings(bundle=Path("toy.hybridrec"), port=0), parts, Log("off"), {})
     ports: list[int] = []
@@ -194,17 +209,8 @@ def in_thread(monkeypatch, seconds: float) -> Iterator[int]:
     while not ports:
         time.sleep(0.01)
     yield ports[0]
-    no_signals.server.should_exit = True
+    server._http.should_exit = True
     thread.join()
-
-
-class SignalsOff:
-    """A stand-in for the handlers of signals, which only the main thread may set; keeps the server."""
-
-    @contextmanager
-    def __call__(self, server):
-        self.server = server
-        yield
 
 
 def test_an_address_that_is_taken_is_a_message():
