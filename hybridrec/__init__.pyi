@@ -55,6 +55,7 @@ from .engine.fit import FitContext as FitContext
 from .engine.fit import FitJob as FitJob
 from .engine.fit import FitOutcome as FitOutcome
 from .engine.fit import run_fit_job as run_fit_job
+from .engine.object_store import open_store as open_store
 from .engine.progress import ProgressPoint as ProgressPoint
 from .engine.runner import Progress as Progress
 from .engine.seeds import label_rng as label_rng
@@ -65,6 +66,7 @@ from .errors import DataError as DataError
 from .errors import HybridrecError as HybridrecError
 from .errors import MemoryBudgetError as MemoryBudgetError
 from .errors import MissingDependencyError as MissingDependencyError
+from .errors import ObjectStorageError as ObjectStorageError
 from .errors import PluginError as PluginError
 from .errors import StoreError as StoreError
 from .errors import WriteError as WriteError

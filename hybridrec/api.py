@@ -19,7 +19,8 @@ from hybridrec.engine.evaluate import check_metrics
 from hybridrec.engine.executor import Executor
 from hybridrec.engine.fit_plan import FitEntry
 from hybridrec.engine.folds import folds_of
-from hybridrec.engine.leases import BEAT, FolderLeases, Leases, LeasingExecutor
+from hybridrec.engine.leases import BEAT, Leases, LeasingExecutor, lease_files
+from hybridrec.engine.object_store import open_store
 from hybridrec.engine.results import RunResult
 from hybridrec.engine.runner import ExperimentRunner, NullProgress, Progress, read_with_notes
 from hybridrec.engine.shares import Share, ShareReport, ShareWorker, number_in
@@ -59,7 +60,8 @@ def run(
     assignments: texts `key.path=value` that override the config, as for `--set`
     data: Polars, pandas or Arrow frames that replace files, by the names of the tables in the config's section `data`.
         The config maps their columns as it maps columns of files, and leaves out `path`
-    store: folder of the store, by default `$HYBRIDREC_STORE`, or `.hybridrec/store` below the working directory
+    store: folder of the store, or its address (`s3://bucket/folder`); by default `$HYBRIDREC_STORE`, or
+        `.hybridrec/store` below the working directory
     progress: a listener to the progress of the run, by default none
     validation: True to measure on queries from inside the training parts; no test query is used
     block: names of plugins that are not loaded
@@ -75,7 +77,7 @@ def run(
         experiment = opened.check(registry)
     moved = _returned(home)
     experiment = _noted(experiment, validation=validation)
-    place = _swept(Path(runs), Store(Path(store)) if store is not None else Store.default())
+    place = _swept(Path(runs), open_store(store))
     work = ExperimentRunner(experiment, registry, place, progress or NullProgress(), executor, watch=watch)
     observers = work.observers
     observers.tell(RunStarted, name=experiment.config.name, config=experiment.resolved)
@@ -109,7 +111,7 @@ def _swept(runs: Path, store: Store) -> Store:
     """
     for folder in (runs, store.folder):
         writable(folder)
-    store = Store(store.folder.absolute())
+    store = store.absolute()
     sweep(runs)
     store.sweep()
     return store
@@ -238,7 +240,7 @@ def plan(
     """
     registry = registry_for(config, assignments, block=block, plugins=plugins)
     experiment = load_experiment(config, registry, tuple(assignments), data)
-    place = Store(Path(store)) if store is not None else Store.default()
+    place = open_store(store)
     work = ExperimentRunner(experiment, registry, place, NullProgress())
     dataset, reader_notes = read_with_notes(experiment, place)
     fits: Counter[tuple[str, str]] = Counter()
@@ -364,10 +366,9 @@ def _share_worker(
     """Return a worker on the shares of an experiment, with the executor that does its fits."""
     registry = registry_for(config, assignments, block=block, plugins=plugins)
     experiment = load_experiment(config, registry, tuple(assignments), data)
-    place = Store(Path(store)) if store is not None else Store.default()
-    place = Store(place.folder.absolute())
+    place = open_store(store).absolute()
     workers = experiment.config.workers or os.cpu_count() or 1
-    executor = LeasingExecutor(workers, Leases(FolderLeases(place.folder), beat))
+    executor = LeasingExecutor(workers, Leases(lease_files(place), beat))
     work = ExperimentRunner(experiment, registry, place, progress, executor)
     return ShareWorker(work, read_with_notes(experiment, place)[0]), executor
 

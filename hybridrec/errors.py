@@ -34,6 +34,12 @@ class StoreError(HybridrecError):
     exit_status = 4
 
 
+class ObjectStorageError(HybridrecError):
+    """The error for object storage that cannot be reached, or that refuses a request."""
+
+    exit_status = 4
+
+
 class WriteError(HybridrecError):
     """The error for a file or folder that cannot be written: because the disk is full or read-only, for example.
 

@@ -9,6 +9,17 @@ from typing import Any, TypedDict
 
 import click
 
+
+class _StorePlace(click.Path):
+    """The path of a folder, or an address, whose slashes a path would not keep."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if isinstance(value, str) and "://" in value else super().convert(value, param, ctx)
+
+
 CONFIG = click.argument("config", type=click.Path(path_type=Path))
 SET = click.option(
     "--set",
@@ -20,11 +31,11 @@ SET = click.option(
 STORE = click.option(
     "--store",
     "store_folder",
-    type=click.Path(path_type=Path),
+    type=_StorePlace(),
     envvar="HYBRIDREC_STORE",
     default=Path(".hybridrec/store"),
     show_default=True,
-    help="Folder of the store of fitted components.",
+    help="Folder of the store of fitted components, or its address (s3://BUCKET/FOLDER).",
 )
 BLOCK = click.option(
     "--block", multiple=True, metavar="PLUGIN", help="Do not load this plugin (its name or that of its distribution)."
@@ -60,7 +71,7 @@ RUN_OR_BUNDLE = click.argument("run_or_bundle", metavar="RUN", type=click.Path(p
 class ExperimentOptions(TypedDict):
     """Options of commands that carry out an experiment, named like the arguments of the functions `run` and `tune`."""
 
-    store: Path
+    store: Path | str
     runs: Path
     block: tuple[str, ...]
     plugins: tuple[Path, ...]
@@ -77,7 +88,7 @@ def experiment_options(command: Callable[..., None]) -> Callable[..., None]:
     def collected(
         config: Path,
         assignments: tuple[str, ...],
-        store_folder: Path,
+        store_folder: Path | str,
         runs: Path,
         block: tuple[str, ...],
         plugins: tuple[Path, ...],

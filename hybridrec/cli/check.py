@@ -17,7 +17,11 @@ from hybridrec.cli._options import BLOCK, CONFIG, PLUGIN, SET, STORE
 @BLOCK
 @PLUGIN
 def check(
-    config: Path, assignments: tuple[str, ...], store_folder: Path, block: tuple[str, ...], plugins: tuple[Path, ...]
+    config: Path,
+    assignments: tuple[str, ...],
+    store_folder: Path | str,
+    block: tuple[str, ...],
+    plugins: tuple[Path, ...],
 ) -> None:
     """Check a config, read its data, and print the fits that a run would do; nothing is fitted."""
     from hybridrec.api import plan

@@ -34,7 +34,7 @@ from hybridrec.cli._options import BLOCK, CONFIG, PLUGIN, SET, STORE
 def fit(
     config: Path,
     assignments: tuple[str, ...],
-    store_folder: Path,
+    store_folder: Path | str,
     block: tuple[str, ...],
     plugins: tuple[Path, ...],
     share: str,

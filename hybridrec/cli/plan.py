@@ -21,7 +21,7 @@ from hybridrec.cli._options import BLOCK, CONFIG, PLUGIN, SET, STORE
 def plan(
     config: Path,
     assignments: tuple[str, ...],
-    store_folder: Path,
+    store_folder: Path | str,
     block: tuple[str, ...],
     plugins: tuple[Path, ...],
     shares: int,

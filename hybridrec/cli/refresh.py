@@ -18,7 +18,7 @@ from hybridrec.cli._options import BLOCK, PLUGIN, SET, STORE
 def refresh(
     run: Path,
     assignments: tuple[str, ...],
-    store_folder: Path,
+    store_folder: Path | str,
     block: tuple[str, ...],
     plugins: tuple[Path, ...],
 ) -> None:

@@ -16,14 +16,14 @@ def store() -> None:
 
 @store.command()
 @STORE
-def size(store_folder: Path) -> None:
+def size(store_folder: Path | str) -> None:
     """Print the content of the store and its size."""
     from collections import Counter
 
     from hybridrec.cli._console import print_table
-    from hybridrec.engine.store import Store
+    from hybridrec.engine.object_store import open_store
 
-    artifacts = Store(store_folder).artifacts()
+    artifacts = open_store(store_folder).artifacts()
     counts: Counter[str] = Counter()
     sizes: Counter[str] = Counter()
     for artifact in artifacts:
@@ -42,10 +42,10 @@ def size(store_folder: Path) -> None:
     "--older-than", type=click.FloatRange(min=0), metavar="DAYS", help="Remove artifacts that were unused for so long."
 )
 @click.option("--all", "everything", is_flag=True, help="Remove everything; runs made with `refit: all` stop serving.")
-def gc(store_folder: Path, keep: str | None, older_than: float | None, everything: bool) -> None:
+def gc(store_folder: Path | str, keep: str | None, older_than: float | None, everything: bool) -> None:
     """Remove artifacts that were not used for --older-than days, and the least recently used beyond the size --keep."""
     from hybridrec.config.models import parse_size
-    from hybridrec.engine.store import Store
+    from hybridrec.engine.object_store import open_store
     from hybridrec.errors import ConfigError
     from hybridrec.types import DAY
 
@@ -56,5 +56,5 @@ def gc(store_folder: Path, keep: str | None, older_than: float | None, everythin
     except ValueError as error:
         raise ConfigError(f"--keep: {error}") from None
     age = float("inf") if older_than is None else older_than * DAY
-    removed = Store(store_folder).collect(0 if everything else limit, age)
+    removed = open_store(store_folder).collect(0 if everything else limit, age)
     print(f"removed {len(removed)} artifacts, {sum(artifact.bytes for artifact in removed) / 1e6:.1f} MB")

@@ -231,7 +231,7 @@ class FitContext:
             return Dataset.restore(state)
         raise StoreError(
             f"the training part of components.{job.label} in fold {job.fold} ({job.level}) is not in the store "
-            f"{self.store.folder.resolve()}: an executor whose workers read it there sets `needs_parts`"
+            f"{self.store.place}: an executor whose workers read it there sets `needs_parts`"
         )
 
 

@@ -15,11 +15,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from hybridrec.engine.executor import ThreadExecutor, dispatch_jobs
 from hybridrec.engine.fit import FitContext, FitJob, FitOutcome, run_fit_job
-from hybridrec.engine.store import LEASES, this_process
+from hybridrec.engine.object_store import ObjectStore
+from hybridrec.engine.store import LEASES, Store, this_process
+from hybridrec.errors import HybridrecError
 from hybridrec.paths import check_key, partial_path, remove
 
 BEAT = 10.0
@@ -132,6 +134,99 @@ class FolderLeases:
                 self._path(key).unlink()
 
 
+class ObjectLeases:
+    """The leases in object storage; their versions are those of the objects."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        """Use the leases of this store."""
+        self.store = store
+
+    def _name(self, key: str) -> str:
+        return f"{LEASES}/{check_key(key)}"
+
+    def _put(self, key: str, text: str, mode: Any) -> str | None:
+        """Put a lease under a condition; return its version, or None if the condition does not hold.
+
+        Each put has a content of its own, since the version of an object may be a digest of it.
+        """
+        import obstore
+        from obstore.exceptions import AlreadyExistsError, PreconditionError
+
+        content = f"{text}\n{secrets.token_hex(8)}"
+        try:
+            with self.store.asking():
+                return _version(obstore.put(self.store.remote, self._name(key), content.encode(), mode=mode))
+        except (AlreadyExistsError, PreconditionError, FileNotFoundError):
+            stored = self._get(key)
+            return stored.version if stored is not None and stored.content == content else None  # an answer was lost
+
+    def _get(self, key: str) -> _LeaseObject | None:
+        import obstore
+
+        try:
+            with self.store.asking():
+                response = obstore.get(self.store.remote, self._name(key))
+                content = bytes(response.bytes()).decode(errors="replace")
+        except FileNotFoundError:
+            return None
+        return _LeaseObject(content, response.meta["last_modified"].timestamp(), _version(response.meta))
+
+    def create(self, key: str, text: str) -> str | None:
+        """Create a lease and return its version; None if there is one."""
+        return self._put(key, text, "create")
+
+    def read(self, key: str) -> LeaseState | None:
+        """Return a lease; None if there is none."""
+        import obstore
+
+        lease = self._get(key)
+        if lease is None:
+            return None
+        probe = f"{LEASES}/clock-{secrets.token_hex(8)}"
+        with self.store.asking():  # the storage gives it the time: no clock of this machine is asked
+            obstore.put(self.store.remote, probe, b"")
+            now = obstore.head(self.store.remote, probe)["last_modified"].timestamp()
+            with suppress(FileNotFoundError):
+                obstore.delete(self.store.remote, probe)
+        return LeaseState(lease.content.partition("\n")[0], abs(now - lease.renewed), lease.version)
+
+    def renew(self, key: str, text: str, version: str) -> str | None:
+        """Set the age of a lease to 0 and return its new version; None if somebody else has taken it."""
+        return self._put(key, text, json.loads(version))
+
+    def take(self, key: str, text: str, version: str) -> str | None:
+        """Replace a lease that still has this version, and return the new version; None if it has changed."""
+        return self._put(key, text, json.loads(version))
+
+    def remove(self, key: str, version: str) -> None:
+        """Remove a lease, unless somebody else has taken it."""
+        import obstore
+
+        lease = self._get(key)
+        if lease is not None and lease.version == version:
+            with self.store.asking(), suppress(FileNotFoundError):
+                obstore.delete(self.store.remote, self._name(key))
+
+
+@dataclass(frozen=True, slots=True)
+class _LeaseObject:
+    """The object of a lease: its content, the time when it was put, by the clock of the storage, and its version."""
+
+    content: str
+    renewed: float
+    version: str
+
+
+def _version(meta: Any) -> str:
+    """Return the tag of an object, and its version in storage that has versions, as text."""
+    return json.dumps({name: meta[name] for name in ("e_tag", "version") if meta.get(name) is not None})
+
+
+def lease_files(store: Store) -> LeaseFiles:
+    """Return the files of the leases in a store."""
+    return ObjectLeases(store) if isinstance(store, ObjectStore) else FolderLeases(store.folder)
+
+
 class Leases:
     """The leases that this process holds, with a thread that renews them."""
 
@@ -164,7 +259,8 @@ class Leases:
         with self._lock:
             held = self._held.pop(key, None)
         if held is not None:
-            self.files.remove(key, held[1])
+            with suppress(HybridrecError, OSError):  # it ends by itself
+                self.files.remove(key, held[1])
 
     def holder(self, key: str) -> str | None:
         """Return the name of the worker that holds the lease of a key; None if nobody does, or if it is abandoned."""

@@ -65,8 +65,23 @@ class Store:
 
     @classmethod
     def default(cls) -> Store:
-        """Return the store of the user: `$HYBRIDREC_STORE`, or `.hybridrec/store` below the working folder."""
-        return cls(Path(os.environ.get("HYBRIDREC_STORE", ".hybridrec/store")))
+        """Return the store of the user: `$HYBRIDREC_STORE`, or `.hybridrec/store` below the working folder.
+
+        Raises StoreError if that is an address in object storage, which `open_store` opens.
+        """
+        place = os.environ.get("HYBRIDREC_STORE") or ".hybridrec/store"
+        if "://" in place:
+            raise StoreError(f"{place} is an address, not a folder: `open_store(None)` opens it")
+        return cls(Path(place))
+
+    @property
+    def place(self) -> str:
+        """The absolute path or the address of the store, for messages."""
+        return str(self.folder.resolve())
+
+    def absolute(self) -> Store:
+        """Return the same store by its absolute path, for plugins that change the working folder."""
+        return Store(self.folder.absolute())
 
     def _path(self, key: str) -> Path:
         """Return the path of an artifact; raises StoreError for an invalid key, such as one with a path in it."""
@@ -127,21 +142,33 @@ class Store:
         try:
             with writing(self.folder, _KEPT):
                 final.parent.mkdir(parents=True, exist_ok=True)
-                manifest = write_artifact(partial, key, state, {**(about or {}), BY: this_process()})
-                while not _publish(partial, final):
-                    try:
-                        stored = manifest_of(final)
-                    except FileNotFoundError:  # removed meanwhile
-                        continue
-                    except StoreError:  # damaged, or nothing that a store writes
-                        if not self.drop(key):
-                            raise
-                        continue
-                    refuse_difference(str(final), stored, manifest)
-                    self.doubled.add(key)
-                    break
+                made = write_artifact(partial, key, state, {**(about or {}), BY: this_process()})
+                stored = self._publish(partial, key)
+            if stored is not None:
+                _refuse_difference(self._address(key), stored, made)
+                self.doubled.add(key)
         finally:
             remove(partial)
+
+    def _address(self, key: str) -> str:
+        """Return the place of an artifact for messages."""
+        return str(self._path(key))
+
+    def _publish(self, partial: Path, key: str) -> dict[str, Any] | None:
+        """Give a complete file the name of a key, unless the store has an artifact of this name.
+
+        Returns the manifest of that artifact, or None if the file got the name. A damaged artifact makes room.
+        """
+        final = self._path(key)
+        while not _named(partial, final):
+            try:
+                return manifest_of(final)
+            except FileNotFoundError:  # removed meanwhile
+                continue
+            except StoreError:  # damaged, or nothing that a store writes
+                if not self.drop(key):
+                    raise
+        return None
 
     def drop(self, key: str) -> bool:
         """Remove the artifact under a key, damaged or not; return True if there is none afterwards (or was none)."""
@@ -247,7 +274,7 @@ def this_process() -> str:
     return f"{platform.node() or 'a machine without a name'}, process {os.getpid()}"
 
 
-def refuse_difference(place: str, stored: Mapping[str, Any], made: Mapping[str, Any]) -> None:
+def _refuse_difference(place: str, stored: Mapping[str, Any], made: Mapping[str, Any]) -> None:
     """Raise StoreError if two artifacts of one key, given by their manifests, differ though they are reproducible.
 
     place: the path or address of the artifact that is stored
@@ -265,7 +292,7 @@ def refuse_difference(place: str, stored: Mapping[str, Any], made: Mapping[str, 
     )
 
 
-def _publish(partial: Path, final: Path) -> bool:
+def _named(partial: Path, final: Path) -> bool:
     """Give a complete file its final name; return False, and change nothing, if a file has this name already."""
     try:
         final.hardlink_to(partial)

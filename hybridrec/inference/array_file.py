@@ -91,6 +91,14 @@ def manifest_of(path: Path) -> dict[str, Any]:
         return _checked(path, file.readline(_LONGEST))
 
 
+def parse_manifest(place: str, line: bytes, key: str) -> dict[str, Any]:
+    """Parse the first line of a file that is elsewhere, after verifying its checksum; `place` is named by errors.
+
+    Raises StoreError if the line is damaged, or that of another key.
+    """
+    return _checked(place, line, key)
+
+
 def _opened(path: Path) -> IO[bytes]:
     """Open a file; raises StoreError for a pipe or device, which may never end, and for a folder."""
     if not stat.S_ISREG(path.stat().st_mode):
@@ -98,7 +106,7 @@ def _opened(path: Path) -> IO[bytes]:
     return path.open("rb")
 
 
-def _checked(path: Path, line: bytes, key: str | None = None) -> dict[str, Any]:
+def _checked(path: Path | str, line: bytes, key: str | None = None) -> dict[str, Any]:
     """Parse a manifest and return its content; raises StoreError if its format, a checksum, type or key is wrong."""
     try:
         whole = json.loads(line)

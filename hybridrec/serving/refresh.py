@@ -20,10 +20,10 @@ from hybridrec.engine.environment import preferred
 from hybridrec.engine.executor import ThreadExecutor
 from hybridrec.engine.fitter import Fitter, TrainingPart
 from hybridrec.engine.folds import PartSplitter
+from hybridrec.engine.object_store import open_store
 from hybridrec.engine.pipelines import filter_notes, filters_of
 from hybridrec.engine.runner import read, servable_run
 from hybridrec.engine.seeds import label_rng
-from hybridrec.engine.store import Store
 from hybridrec.errors import ConfigError
 from hybridrec.inference.servable import ServableRun
 from hybridrec.plugin import Plugin
@@ -81,7 +81,7 @@ def refresh(
     before = read_bundle(bundle_of(run.folder), given, block=block)
     registry = given or _registry(run, block, plugins)
     experiment = load_experiment(run.file(CONFIG), registry, tuple(assignments), data)
-    place = Store.default() if store is None else Store(Path(store))
+    place = open_store(store)
     dataset = read(experiment, place)
     if dataset.fingerprint == before.trained_on:
         return []

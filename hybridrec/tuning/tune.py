@@ -17,6 +17,7 @@ from hybridrec.config.experiment import CheckedExperiment, Tuning
 from hybridrec.config.load import check, open_config, registry_for
 from hybridrec.config.models import Tune
 from hybridrec.config.search_space import Variants
+from hybridrec.engine.object_store import open_store
 from hybridrec.engine.runner import ExperimentRunner, NullProgress, read
 from hybridrec.engine.store import Store
 from hybridrec.errors import ConfigError
@@ -90,7 +91,7 @@ def tune(
     search = Sampler(experiment.tuning, section.search, experiment.config.seed)
     folder = begin(Path(runs), experiment) if resume_from is None else resume(Path(resume_from), experiment)
     variants = Variants(opened.document, registry, opened.folder, check)
-    place = Store(Path(store)) if store is not None else Store.default()
+    place = open_store(store)
     place.sweep()
     work = _Work(
         replace(experiment, validation=True),
