@@ -113,6 +113,7 @@ def _swept(runs: Path, store: Store) -> Store:
         writable(folder)
     store = store.absolute()
     sweep(runs)
+    sweep(runs, "*/.*")  # of killed refreshes
     store.sweep()
     return store
 

@@ -6,6 +6,7 @@ import faulthandler
 import importlib
 import io
 import os
+import signal
 import sys
 import threading
 import traceback
@@ -124,8 +125,18 @@ def _tell_who_works(ended: threading.Event) -> None:
             click.echo(f"still at work after {seconds / 60:.0f} min: {action}", err=True)
 
 
+def _end_as_ctrl_c_does() -> None:
+    """Make SIGTERM and SIGHUP end every command as Ctrl-C does, so that half-written files are removed."""
+    if threading.current_thread() is threading.main_thread():
+        for name in ("SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
+                signal.signal(number, signal.default_int_handler)
+
+
 def _main() -> None:
     """Run the command line, and turn errors into messages and exit statuses."""
+    _end_as_ctrl_c_does()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a locale may lack the letters of the data

@@ -38,8 +38,7 @@ def announcing_interrupts() -> Iterator[None]:
         click.echo("waiting for the fits that run, to keep them; Ctrl-C again leaves at once", err=True)
         raise KeyboardInterrupt
 
-    # Supervisors of processes send SIGTERM.
-    before = {number: signal.signal(number, interrupted) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, interrupted) for number in interrupts()}
     try:
         yield
     except KeyboardInterrupt:
@@ -50,6 +49,15 @@ def announcing_interrupts() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def interrupts() -> list[int]:
+    """Return the signals that end a command as Ctrl-C does: supervisors send SIGTERM, closed terminals SIGHUP.
+
+    Signals that the caller lets the command ignore are left out, as `nohup` does with SIGHUP.
+    """
+    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    return [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
 
 
 def visible(text: str, *, lines: bool = True) -> str:

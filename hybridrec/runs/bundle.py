@@ -8,11 +8,11 @@ loaded.
 
 from __future__ import annotations
 
+import glob
 import shutil
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, cast
 
 from pydantic import BaseModel, ValidationError
@@ -26,7 +26,7 @@ from hybridrec.data.segments.known_fields import KnownFields
 from hybridrec.errors import ConfigError, DataError, PluginError, StoreError, WriteError
 from hybridrec.inference.array_file import MALFORMED, manifest_of, read_artifact, write_artifact
 from hybridrec.inference.servable import PluginSource, ServableRun, without_users
-from hybridrec.paths import KindName, printable, sync, writing
+from hybridrec.paths import KindName, partial_path, printable, remove, sweep, sync, writing
 from hybridrec.plugin import Plugin
 from hybridrec.registry.discovery import Registry
 from hybridrec.registry.hookspecs import PROJECT
@@ -261,18 +261,23 @@ def copy_bundle(run_or_bundle: Run | Path | str, to: Path, *, users: bool = True
         raise DataError(f"{path} holds no users, so a copy cannot have them")
     if to.is_dir():
         raise WriteError(f"{to} is a folder; name a file for the bundle")
-    with writing(to), TemporaryDirectory(prefix=".", dir=to.parent) as folder:
-        partial = Path(folder, to.name)
-        if users or not description.users:
-            shutil.copyfile(path, partial)
-        else:
-            state = read_artifact(path)
-            data = without_users(Dataset.restore(_part(state, "data")))
-            kept = {name: array for name, array in state.items() if not name.startswith("data/")}
-            bare = description.model_copy(update={"users": False})
-            write_artifact(partial, _KEY, _below("data", data.state()) | kept, bare.model_dump(mode="json"))
-        sync(partial)
-        partial.replace(to)
+    sweep(to.parent, f".{glob.escape(to.name)}.*")
+    partial = partial_path(to)
+    try:
+        with writing(to):
+            if users or not description.users:
+                shutil.copyfile(path, partial)
+            else:
+                state = read_artifact(path)
+                data = without_users(Dataset.restore(_part(state, "data")))
+                kept = {name: array for name, array in state.items() if not name.startswith("data/")}
+                bare = description.model_copy(update={"users": False})
+                write_artifact(partial, _KEY, _below("data", data.state()) | kept, bare.model_dump(mode="json"))
+            sync(partial)
+            partial.replace(to)
+    except BaseException:
+        remove(partial)
+        raise
     return to
 
 

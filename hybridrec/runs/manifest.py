@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from hybridrec.data.fingerprint import json_digest
 from hybridrec.errors import DataError, StoreError
-from hybridrec.paths import inside, partial_path, remove, subfolder, sync, write_whole, writing
+from hybridrec.paths import inside, partial_path, remove, subfolder, sweep, sync, write_whole, writing
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -65,6 +65,7 @@ def replace_file(folder: Path, name: str, write: Callable[[Path], object]) -> Pa
         raise StoreError(f"{path} is not a file: remove it")
     with writing(path):
         path.parent.mkdir(exist_ok=True)
+    sweep(path.parent)
     partial = partial_path(path)
     try:
         with writing(path):

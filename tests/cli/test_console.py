@@ -26,7 +26,7 @@ from hybridrec.cli._console import (
 from tests.cli.processes import command, environment
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_ctrl_c_and_supervisors_lose_nothing(experiment, toyland, tmp_path, number):
     path = experiment(("use: echo", "use: echo, seconds: 2, log: fits.txt"))
     process = subprocess.Popen(
@@ -228,3 +228,12 @@ def test_a_plugin_that_prints_and_walks_away_changes_neither_output_nor_places(c
     notes = Run.open(report.parent).report.notes
     assert f"a plugin changed the working folder, which was set back to {tmp_path}" in notes
     assert (tmp_path / ".hybridrec" / "store").is_dir()
+
+
+def test_a_signal_that_the_caller_ignores_stays_ignored():
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with announcing_interrupts():
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)

@@ -7,6 +7,7 @@ import json
 import pytest
 
 from hybridrec import DataError, StoreError
+from hybridrec.paths import partial_path
 from hybridrec.runs import manifest
 from hybridrec.runs.manifest import MANIFEST, checked_file, has_file, replace_file, write_manifest
 
@@ -135,3 +136,10 @@ def test_a_damaged_manifest_is_not_blamed_on_the_files_that_it_lists(run):
     (run / MANIFEST).write_text(json.dumps(content))
     with pytest.raises(StoreError, match=r"manifest\.json: damaged \(the checksum differs\)"):
         checked_file(run, "report.json")
+
+
+def test_what_a_killed_writer_left_is_removed_by_the_next(run):
+    left = run / ".report.json.{}-4194305.01234567".format(partial_path(run).name.split(".")[-2].partition("-")[0])
+    left.write_text("half")
+    replace_file(run, "report.json", lambda path: path.write_text("new"))
+    assert not left.exists()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
@@ -18,8 +17,7 @@ from typing import Any
 
 import click
 
-from tests.torture.outcome import Outcome, peak_memory
-from tests.torture.parts import PARTS
+from tests.torture.parts import PARTS, carry_out
 from tests.torture.tables import write
 
 ALONE = {"OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1", "RUST_BACKTRACE": "0"}
@@ -68,16 +66,6 @@ def main(
 def chunks(tries: int) -> range:
     """Return the starts of the pieces into which attempts are cut."""
     return range(0, tries, CHUNK)
-
-
-def carry_out(name: str, seed: int, tries: int, keep: Path | None) -> tuple[str, Outcome, float, int]:
-    """Carry out attempts of a part in a process of its own: (name, outcome, CPU seconds, peak of memory in bytes)."""
-    with tempfile.TemporaryDirectory(prefix="torture-") as scratch:
-        folder = Path(scratch) if keep is None else keep / f"{name}-{seed}"
-        (folder / "failures").mkdir(parents=True, exist_ok=True)
-        outcome = PARTS[name].torture(tries, seed, folder)
-    spent = os.times()
-    return name, outcome, sum(spent[:4]), peak_memory()
 
 
 def _nothing(seed: int, tries: int) -> dict[str, Any]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import importlib
+import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from tests.torture.outcome import Outcome
+from tests.torture.outcome import Outcome, peak_memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,4 +58,28 @@ PARTS: dict[str, Part] = {
         100,
         2_000,
     ),
+    "kills": Part(
+        "kills",
+        "After kill -9, SIGTERM, SIGINT or SIGHUP at any moment of a run, a search, a refresh or a bundle nothing is "
+        "damaged, the next start gives the same result and leaves no stray file, and the exit status is 130.",
+        40,
+        500,
+    ),
+    "disks": Part(
+        "disks",
+        "A disk that is full, over quota, broken, read-only or slow at any call ends a command with a sentence and "
+        "status 4; what was whole stays whole, nothing half-written stays, and the retry succeeds.",
+        40,
+        1_000,
+    ),
 }
+
+
+def carry_out(name: str, seed: int, tries: int, keep: Path | None) -> tuple[str, Outcome, float, int]:
+    """Carry out attempts of a part in a process of its own: (name, outcome, CPU seconds, peak of memory in bytes)."""
+    with tempfile.TemporaryDirectory(prefix="torture-") as scratch:
+        folder = Path(scratch) if keep is None else keep / f"{name}-{seed}"
+        (folder / "failures").mkdir(parents=True, exist_ok=True)
+        outcome = PARTS[name].torture(tries, seed, folder)
+    spent = os.times()
+    return name, outcome, sum(spent[:4]), peak_memory()

@@ -32,6 +32,12 @@ BREAKS = [
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("name", ["kills", "disks"])
+def test_a_sample_of_what_needs_processes_survives(name, tmp_path):
+    assert PARTS[name].torture(10, 11, tmp_path).losses == []
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "promise"), BREAKS)
 def test_a_broken_promise_is_seen(name, promise, tmp_path, monkeypatch):
     module = importlib.import_module(f"tests.torture.{PARTS[name].module}")

@@ -1,0 +1,339 @@
+"""Kills at seeded moments of runs, searches, refreshes and bundles: nothing is damaged, and the next start goes on.
+
+Commands run in forks of one process that has imported everything and computed nothing: their start is not what is
+tested, and a fork costs no second of imports.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import pickle
+import random
+import shutil
+import signal
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import hybridrec
+from hybridrec import Run, Store, api
+from hybridrec.cli import COMMANDS, main
+from hybridrec.data.fingerprint import json_digest
+from hybridrec.engine import store
+from hybridrec.inference import array_file
+from hybridrec.paths import remove
+from hybridrec.registry.discovery import Registry
+from hybridrec.runs import manifest
+from tests.torture.outcome import Loss, Outcome
+from tests.torture.subject import answers_of, results, write_config, write_data
+
+SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+PATIENCE = 120.0
+"""Seconds after which a command that was told to end counts as one that hangs."""
+TUNE = {
+    "pipeline": "hybrid",
+    "metric": "ndcg@5",
+    "trials": 3,
+    "space": {"components.ease.l2": {"low": 1, "high": 50, "log": True}},
+}
+
+
+def torture(tries: int, seed: int, folder: Path) -> Outcome:
+    """Kill so many commands: of five, two are runs, and one each is a search, a refresh and a bundle."""
+    import_everything()
+    outcome = Outcome()
+    work = folder / "work"
+    expected = in_fork(_prepared, work)
+    lasting: dict[str, list[float]] = {}
+    for name in ("run", "search", "refresh", "bundle"):
+        lasting[name] = [_undisturbed(work, name)]
+    for number in range(tries):
+        rng = random.Random(f"kill {seed} {number}")
+        name = ("run", "search", "run", "refresh", "bundle")[number % 5]
+        number_of_signal = rng.choice(SIGNALS)
+        label = f"kill {seed} {number} ({name}, {signal.Signals(number_of_signal).name})"
+        outcome.attempt(label, partial(_killed, work, name, number_of_signal, rng, lasting, expected), allowed=())
+        outcome.counts[name] += 1
+        outcome.counts[signal.Signals(number_of_signal).name] += 1
+    return outcome
+
+
+def import_everything() -> None:
+    """Import what commands import, so that forks do not; nothing is computed, since threads do not survive a fork."""
+    from importlib import import_module
+
+    Registry()
+    for name in COMMANDS:
+        import_module(f"hybridrec.cli.{name.replace('-', '_')}")
+    for module in ("hybridrec.api", "hybridrec.tuning.tune", "hybridrec.serving.refresh", "hybridrec.reporting.page"):
+        import_module(module)
+    import_module("polars")
+    import_module("optuna")
+
+
+def in_fork(call: Callable[..., Any], *arguments: object) -> Any:
+    """Call a function in a fork and return its result; raises Loss with the error if it fails."""
+    read, write = os.pipe()
+    if (child := os.fork()) == 0:
+        os.close(read)
+        try:
+            answer: tuple[bool, Any] = (True, call(*arguments))
+        except BaseException as error:
+            answer = (False, f"{type(error).__name__}: {error}")
+        with os.fdopen(write, "wb") as pipe:
+            pipe.write(pickle.dumps(answer))
+        os._exit(0)
+    os.close(write)
+    with os.fdopen(read, "rb") as pipe:
+        content = pipe.read()
+    os.waitpid(child, 0)
+    fine, result = pickle.loads(content) if content else (False, "the fork died")
+    if not fine:
+        raise Loss(str(result))
+    return result
+
+
+def start(arguments: list[str], log: Path) -> int:
+    """Start the command line in a fork, and return its process id."""
+    if (child := os.fork()) == 0:
+        with log.open("wb") as file:
+            os.dup2(file.fileno(), 1)
+            os.dup2(file.fileno(), 2)
+        os._exit(command(arguments))
+    return child
+
+
+def command(arguments: list[str]) -> int:
+    """Carry out the command line in this process, and return its exit status."""
+    sys.argv = ["hybridrec", *arguments]
+    try:
+        main()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except KeyboardInterrupt:
+        return 130
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+        return 1
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    return 0
+
+
+def arguments_of(work: Path, name: str) -> list[str]:
+    """Return the words of a command on the folder of work."""
+    places = ["--store", str(work / "store"), "--runs", str(work / "runs"), "--quiet"]
+    return {
+        "run": ["run", str(work / "toy.yaml"), *places],
+        "search": ["tune", str(work / "tune" / "toy.yaml"), *places],
+        "refresh": ["refresh", str(work / "served"), "--store", str(work / "store")],
+        "bundle": ["bundle", str(work / "served"), "-o", str(work / "out" / "toy.hybridrec"), "--no-users"],
+    }[name]
+
+
+def _prepared(work: Path) -> dict[str, str]:
+    """Make the folder of work, and return the digests of what undisturbed commands give."""
+    (work / "tune").mkdir(parents=True)
+    (work / "out").mkdir()
+    for folder in (work, work / "tune"):
+        write_data(folder)
+        write_config(folder)
+    write_config(work / "tune", tune=TUNE)
+    run = hybridrec.run(work / "toy.yaml", store=work / "store", runs=work / "runs")
+    expected = {"run": results(run), "old": answers_of(run.folder)}
+    shutil.copytree(run.folder, work / "served-before")
+    config = work / "served-before" / "config.yaml"
+    shutil.copytree(run.folder, work / "served")
+    write_data(work / "tune", users=60, seed=6)  # a search has data of its own
+    assert command(arguments_of(work, "search")) == 0
+    expected["search"] = _searched(next((work / "runs").glob("toy-tune-*")))
+    (work / "plays.csv").rename(work / "plays-before.csv")
+    write_data(work, users=52)
+    (work / "plays.csv").rename(work / "plays-after.csv")
+    shutil.copy(work / "plays-after.csv", work / "plays.csv")
+    assert command(arguments_of(work, "refresh")) == 0
+    expected["new"] = answers_of(work / "served")
+    shutil.copy(work / "plays-before.csv", work / "plays.csv")
+    assert config.exists()
+    assert expected["old"] != expected["new"]
+    return expected
+
+
+def _searched(folder: Path) -> str:
+    """Return the digest of the trials of a search, without their seconds."""
+    with (folder / "trials.csv").open(encoding="utf-8", newline="") as file:
+        rows = [{key: value for key, value in row.items() if key != "seconds"} for row in csv.DictReader(file)]
+    return json_digest([rows, (folder / "best.yaml").read_text(encoding="utf-8")])
+
+
+def _ready(work: Path, name: str, rng: random.Random) -> None:
+    """Put the folder of work into a state before a command: what is in the store differs."""
+    shutil.rmtree(work / "runs", ignore_errors=True)
+    for file in (work / "out").iterdir():
+        remove(file)
+    kept = rng.choice((0.0, 0.0, 0.5, 1.0))
+    for path in (work / "store").glob("??/*"):
+        if rng.random() >= kept:
+            path.unlink()
+    if name == "refresh":
+        shutil.rmtree(work / "served")
+        shutil.copytree(work / "served-before", work / "served")
+    shutil.copy(work / f"plays-{'after' if name == 'refresh' else 'before'}.csv", work / "plays.csv")
+
+
+def _undisturbed(work: Path, name: str) -> float:
+    """Return the seconds of a command that is not killed."""
+    _ready(work, name, random.Random(0))
+    started = time.monotonic()
+    child = start(arguments_of(work, name), work / "log")
+    _, status = os.waitpid(child, 0)
+    if os.waitstatus_to_exitcode(status):
+        raise Loss(f"{name} ends with {status} undisturbed: {(work / 'log').read_text()[-300:]}")
+    return time.monotonic() - started
+
+
+def _killed(
+    work: Path,
+    name: str,
+    number: signal.Signals,
+    rng: random.Random,
+    lasting: dict[str, list[float]],
+    expected: dict[str, str],
+) -> None:
+    """Kill a command, and require all that is promised afterwards; raises Loss otherwise."""
+    _ready(work, name, rng)
+    before = everything(work)
+    started = time.monotonic()
+    child = start(arguments_of(work, name), work / "log")
+    moment = rng.random() * statistics.median(lasting[name][-5:]) * 1.05
+    while time.monotonic() - started < moment and not _ended(child):
+        time.sleep(0.002)
+    late = _ended(child)
+    if not late:
+        os.kill(child, number)
+    while not _ended(child):
+        if time.monotonic() - started > PATIENCE:
+            os.kill(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            raise Loss("it does not end")
+        time.sleep(0.005)
+    _, status = os.waitpid(child, 0)
+    code = os.waitstatus_to_exitcode(status)
+    if code == 0:
+        lasting[name].append(time.monotonic() - started)
+    at_once = code == -number and (number == signal.SIGKILL or everything(work) == before)
+    if code not in (0, 130) and not at_once:
+        raise Loss(f"it ends with {code}: {(work / 'log').read_text()[-200:]}")
+    if code == 130 and number == signal.SIGKILL:
+        raise Loss("it ends with 130 though it was killed")
+    in_fork(_checked, work, name, expected)
+
+
+def _ended(child: int) -> bool:
+    """Return True if a child has ended; it stays to be waited for."""
+    return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def everything(folder: Path) -> set[tuple[str, int]]:
+    """Return the names and sizes of all files."""
+    return {
+        (path.relative_to(folder).as_posix(), path.stat().st_size)
+        for path in folder.rglob("*")
+        if path.is_file() and path.name != "log"
+    }
+
+
+def _checked(work: Path, name: str, expected: dict[str, str]) -> None:
+    """Look at all that a killed command has left, start it again, and compare; raises Loss."""
+    kept = Store(work / "store")
+    for entry in kept.artifacts():
+        kept.get(entry.key)
+    for run in (work / "runs").glob("[!.]*"):
+        if "-tune-" not in run.name:
+            whole(run)
+    if name == "refresh" and answers_of(work / "served") not in (expected["old"], expected["new"]):
+        raise Loss("a refresh that was killed leaves a run that answers otherwise")
+    if name == "bundle" and (made := work / "out" / "toy.hybridrec").exists():
+        hybridrec.load(made)
+    arguments = arguments_of(work, name)
+    if (
+        name == "search"
+        and (begun := sorted((work / "runs").glob("toy-tune-*")))
+        and (begun[0] / "config.yaml").exists()
+    ):
+        arguments += ["--resume", str(begun[0])]
+    earlier = set((work / "runs").glob("*"))
+    with (work / "log").open("w") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    if code := command(arguments):
+        raise Loss(f"the next start ends with {code}: {(work / 'log').read_text()[-200:]}")
+    _compare(work, name, expected, earlier)
+    strays = [path for path in work.rglob(".*") if not path.name.startswith(".hybridrec")]
+    if strays:
+        raise Loss(f"{strays[0].relative_to(work)} outlives the next start")
+
+
+def _compare(work: Path, name: str, expected: dict[str, str], earlier: set[Path]) -> None:
+    """Raise Loss if what the next start gives is not what an undisturbed command gives."""
+    if name == "run":
+        (run,) = set((work / "runs").glob("[!.]*")) - earlier
+        whole(run)
+        same = results(Run.open(run)) == expected["run"]
+    elif name == "search":
+        same = (
+            _searched(max((work / "runs").glob("toy-tune-*"), key=lambda path: (path / "best.yaml").exists()))
+            == (expected["search"])
+        )
+    elif name == "refresh":
+        same = answers_of(work / "served") == expected["new"]
+    else:
+        hybridrec.load(work / "out" / "toy.hybridrec")
+        same = True
+    if not same:
+        raise Loss("the next start gives another result")
+
+
+def whole(run: Path) -> None:
+    """Read every file that the manifest of a run lists; raises StoreError if one is damaged."""
+    for name in json.loads((run / "manifest.json").read_text(encoding="utf-8"))["files"]:
+        manifest.checked_file(run, name)
+
+
+def _write_in_place(patch: pytest.MonkeyPatch) -> int:
+    def write(path: Path, *content: Any) -> None:
+        written(path, *content)
+        whole_file = path.read_bytes()
+        path.write_bytes(whole_file[: len(whole_file) // 2])
+        time.sleep(0.05)
+        path.write_bytes(whole_file)
+
+    written = array_file.write_artifact
+    patch.setattr(store, "write_artifact", write)
+    patch.setattr(store, "partial_path", lambda path: path)
+    patch.setattr(store, "_publish", lambda *_: None)
+    return 20
+
+
+def _sweep_nothing(patch: pytest.MonkeyPatch) -> int:
+    patch.setattr(api, "sweep", lambda *_: None)
+    patch.setattr(store, "sweep", lambda *_: None)
+    return 20
+
+
+BREAKS = {
+    "files are written under another name": _write_in_place,
+    "what a killed command left is removed": _sweep_nothing,
+}
+"""Promises, and what breaks them for a test of this part: it returns the number of attempts that have to notice."""
