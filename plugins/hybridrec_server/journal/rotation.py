@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from hybridrec import HybridrecError, replacing
 from hybridrec_server.journal.folder import LogFolder
 from hybridrec_server.journal.frames import KINDS, Damage, RecordKind
-from hybridrec_server.journal.tables import segment_tables
+from hybridrec_server.journal.tables import KEYS, schema, segment_tables
 
 if TYPE_CHECKING:
     import polars as pl
@@ -93,21 +93,21 @@ def _expire(folder: LogFolder, oldest: float) -> int:
 
 
 def _forget(folder: LogFolder, kind: RecordKind, unit: str) -> int:
-    """Rewrite the Parquet files that have rows of a unit without them; return the number of rows."""
+    """Rewrite the Parquet files that have rows of a unit without them; return the number of rows, repeats aside."""
     import polars as pl
 
-    number = 0
+    forgotten = [pl.DataFrame(schema=schema(kind)).select(KEYS[kind])]
     for path in folder.parts(kind):
-        theirs = pl.scan_parquet(path, glob=False).filter(pl.col("unit") == unit).select(pl.len()).collect().item()
-        if not theirs:
+        theirs = pl.scan_parquet(path, glob=False).filter(pl.col("unit") == unit).select(KEYS[kind]).collect()
+        if not len(theirs):
             continue
         others = pl.read_parquet(path, glob=False).filter(pl.col("unit").ne_missing(pl.lit(unit)))
         if len(others):
             _write(others, path)
         else:
             path.unlink()
-        number += theirs
-    return number
+        forgotten.append(theirs)
+    return pl.concat(forgotten).n_unique()
 
 
 def main() -> None:
