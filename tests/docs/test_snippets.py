@@ -35,6 +35,15 @@ OWN = {
     "docs/re-ranking.md": {"yaml base", "yaml chain", "yaml tradeoffs"},
     "docs/other-systems.md": {"bash recipes", "python recipes"},
     "docs/scaling.md": {"yaml job.yaml", "yaml ci.yaml"},
+    "docs/serving.md": {
+        "bash server",
+        "bash curl",
+        "json answer",
+        "python client",
+        "yaml serve.yaml",
+        "ini hybridrec.service",
+        "dockerfile Containerfile",
+    },
     "README.md": {"python", "toml"},
 }
 """What the test of a single page takes care of, beside this one."""
