@@ -156,6 +156,7 @@ export class EntityField {
       const title = this.titles.get(id) ?? id;
       return element("li", {},
         element("span", { text: title, title: title === id ? null : id }),
+        this.kind === "users" && title !== id && element("span", { class: "muted", text: id }),
         element("button", { type: "button", "aria-label": `Remove ${title}`, text: "×", onclick: () => this.remove(id) }));
     }));
   }

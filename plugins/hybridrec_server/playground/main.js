@@ -72,7 +72,7 @@ async function start() {
 /** Make the fields that this bundle asks for. */
 function build() {
   const changedText = delayed(250, changed);
-  const titled = element("input", { id: "text", autocomplete: "off", placeholder: "as a playlist is called", oninput: () => {
+  const titled = element("input", { id: "text", autocomplete: "off", placeholder: "a title, in free words", oninput: () => {
     state.text = titled.value;
     changedText();
   } });

@@ -88,7 +88,8 @@ export class SlateView {
 
   drawWeights(answer, weights) {
     const served = Object.entries(answer?.candidates.weights ?? {});
-    if (served.length < 2) {
+    this.weights.hidden = answer === null;
+    if (served.length < 2 || !answer.candidates.ids.length) {
       this.drawn = null;
       this.weights.replaceChildren(element("p", { class: "muted", text: weightless(answer) }));
       return;
@@ -170,8 +171,8 @@ export class SlateView {
   bar(place, { above, below }) {
     const whole = above + below;
     const words = place.contributions.map(({ label, value }) => `${label} ${short(value)}`).join(", ");
-    const bar = element("span", { class: "bar", role: "img", "aria-label": words || "no sum" });
-    if (!whole) return bar;
+    if (!words) return null;
+    const bar = element("span", { class: "bar", role: "img", "aria-label": words });
     let [left, right] = [below, below];
     for (const { label, value } of place.contributions) {
       const size = Math.abs(value);
@@ -267,5 +268,6 @@ export class SlateView {
 
 function weightless(answer) {
   if (!answer) return "";
+  if (!answer.candidates.ids.length && answer.items.every(({ score }) => score === null)) return "No model proposed anything: the fallback serves.";
   return Object.keys(answer.candidates.columns).length > 1 ? "The order is not a weighted sum: there is nothing to weigh." : "One model: there is nothing to weigh.";
 }

@@ -498,13 +498,14 @@ def test_the_arithmetic_of_slates(walk: Walk):
     result = walk.page.run(
         script(
             """
-            const columns = { x: [1, null, 0.5], y: [0, 0.8, 0.5] };
+            const columns = { x: [1, null, 0.5], y: [0, 0.8, 0.5], unweighed: [9, 9, 9] };
             const candidates = { ids: ["a", "b", "c"], titles: ["A", "B", "C"], columns, weights: { x: 1, y: 1 } };
             const items = ["a", "c", "f"].map((id, index) => (
               { place: index + 1, id, title: id, score: id === "f" ? null : 1 }));
             const ranked = blend.places({ items, candidates }, { x: 0.5 });
             return {
               ranked: ranked.map(({ id, place, score }) => [id, place, score]),
+              lowered: blend.places({ items, candidates }, { y: -2 }).map(({ id, score }) => [id, score]),
               tie: blend.places({ items, candidates }, { x: 0, y: 0 }).map(({ id }) => id),
               filled: blend.places({ items: [...items, ...items], candidates }, {}).map(({ id }) => id).slice(0, 4),
               marks: [...blend.differences([{ id: "a" }, { id: "b" }], [{ id: "b" }, { id: "c" }])],
@@ -517,6 +518,7 @@ def test_the_arithmetic_of_slates(walk: Walk):
     )
     assert result == {
         "ranked": [["b", 1, 0.8], ["c", 2, 0.75], ["a", 3, 0.5]],
+        "lowered": [["a", 1], ["c", -0.5], ["b", -1.6]],
         "tie": ["a", "b", "c"],
         "filled": ["a", "c", "b", "f"],
         "marks": [["a", None], ["b", -1]],
