@@ -24,6 +24,8 @@ let columns;
 let acts = new Map();
 /** What to say of the next answers: "your like of ..." */
 let because = null;
+/** Whether the page was just made anew for another bundle; two in a row would be a server in the midst of a swap. */
+let renewed = false;
 const details = new Map();
 
 const views = SIDES.map((side, index) => new SlateView(side, {
@@ -36,7 +38,7 @@ const views = SIDES.map((side, index) => new SlateView(side, {
   weigh: (weights) => {
     state.weights[index] = weights;
     draw();
-    remember();
+    rememberSoon();
   },
   act: (place, kind) => act(index, place, kind),
   more: () => more(index),
@@ -148,6 +150,9 @@ function remember() {
   history.replaceState(null, "", fragment ? `#${fragment}` : location.pathname + location.search);
 }
 
+/** Remember a slider that is still moved; browsers refuse hundreds of addresses in a row. */
+const rememberSoon = delayed(200, remember);
+
 /** Ask for both slates. */
 async function refresh() {
   pending?.abort();
@@ -157,6 +162,14 @@ async function refresh() {
   const asked = state.pipelines.map((pipeline) => post("v1/explain", request(state, pipeline), signal));
   const results = await Promise.allSettled(asked);
   if (signal.aborted) return;
+  const swapped = results.some(({ value }) => value && value.bundle !== server.bundle);
+  if (swapped && !renewed) {
+    renewed = true;
+    await start();
+    toast("The server has another bundle now");
+    return;
+  }
+  renewed = swapped;
   const reason = because;
   because = null;
   results.forEach((result, index) => {
@@ -379,7 +392,10 @@ at("unlock").addEventListener("submit", (event) => {
   at("key").value = "";
   start();
 });
-at("link").addEventListener("click", () => copy(location.href, "Link"));
+at("link").addEventListener("click", () => {
+  if (server) remember();
+  copy(location.href, "Link");
+});
 at("clear").addEventListener("click", () => {
   if (!server) return;
   state = empty(server);

@@ -62,13 +62,14 @@ class FakeBundle:
         self.asked: list[tuple[str, Any]] = []
         self.fault: Problem | None = None
         self.locked = False
+        self.digest = "b" * 64
 
     def pipelines(self) -> Pipelines:
         """Return the description of two pipelines."""
         names = {"hybrid": MODELS, "control": ["als"]}
         return Pipelines.model_validate(
             {
-                "name": "fake concerts", "bundle": "b" * 64, "default": "hybrid",
+                "name": "fake concerts", "bundle": self.digest, "default": "hybrid",
                 "pipelines": [
                     {"name": name, "generators": labels[:2], "scorers": labels[2:], "fallback": ["popularity"],
                      "rerankers": ["weighted"] if labels[1:] else []}
@@ -105,7 +106,7 @@ class FakeBundle:
         unknown = [song for song in request.items if song not in SONGS]
         return ExplainedAnswer.model_validate(
             {
-                "request": f"r{len(self.asked)}", "pipeline": request.pipeline or "hybrid", "bundle": "b" * 64,
+                "request": f"r{len(self.asked)}", "pipeline": request.pipeline or "hybrid", "bundle": self.digest,
                 "target": "items", "served_by": "blend:items" if history else "popularity",
                 "items": [
                     {"place": rank + 1, "id": SONGS[kept[place]], "title": SONGS[kept[place]],
@@ -137,7 +138,7 @@ class FakeBundle:
         hits = [name for name in names if request.q.lower() in name.lower()][: request.n]
         return Hits.model_validate(
             {
-                "bundle": "b" * 64,
+                "bundle": self.digest,
                 "hits": [{"id": name, "title": name, "kind": request.kind, "score": 1} for name in hits],
             }
         )
@@ -146,7 +147,7 @@ class FakeBundle:
         """Return the details of a song."""
         return ItemDetails.model_validate(
             {"id": name, "title": name, "kind": "items", "count": 7, "features": {"minutes": 6.5},
-             "entities": {"tags": ["year:1972"]}, "bundle": "b" * 64}
+             "entities": {"tags": ["year:1972"]}, "bundle": self.digest}
         )  # fmt: skip
 
     def write(self, request: EventsRequest) -> EventsWritten:

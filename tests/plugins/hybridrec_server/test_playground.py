@@ -90,6 +90,17 @@ class Walk:
         self.page.wait("!document.querySelector('.hits li')")
         self.drawn()
 
+    def enter(self, label: str, value: str) -> None:
+        """Set the control of this name to a value, as a person who then leaves it."""
+        self.page.run(
+            f"""(() => {{
+                const control = document.querySelector('[aria-label="{label}"]');
+                control.value = {json.dumps(value)};
+                control.dispatchEvent(new Event("change", {{ bubbles: true }}));
+            }})()"""
+        )
+        self.drawn()
+
     def slide(self, side: str, label: str, weight: float) -> None:
         """Move a slider as a hand does: it says `input` at each step."""
         self.page.run(
@@ -203,6 +214,7 @@ def test_sliders_rank_the_candidates_anew_without_asking_the_server(walk: Walk, 
     sources = walk.proposed()
     assert sources == [candidates["sources"][place] for place in order]
     assert len(bundle.asked) == asked
+    walk.page.wait("decodeURIComponent(location.hash).includes('\"als\":0.6')")
     moved = walk.fragment()
     walk.page.run("[...document.querySelectorAll('button')].find((b) => b.textContent === 'As served').click()")
     assert walk.slate() == served_slate
@@ -220,6 +232,7 @@ def test_what_is_typed_is_asked_and_the_link_restores_it(walk: Walk, bundle: Fak
     walk.pick("Person", "grace")
     walk.type("Title", "Winterland")
     walk.page.wait("location.hash.includes('Winterland')")
+    walk.drawn()
     walk.page.run("document.querySelector('[aria-label=\"Add a filter\"]').focus()")
     walk.page.press("d")
     walk.page.wait("location.hash.includes('filter')")
@@ -479,6 +492,51 @@ def test_everything_that_can_be_pressed_has_a_name(walk: Walk):
     labelled = [node for node in tree if _value(node, "role") in roles - {"list"} and not node.get("ignored")]
     assert len(labelled) > 60
     assert [_value(node, "role") for node in nameless if _value(node, "role") != "list"] == []
+
+
+@browser
+def test_filters_have_the_controls_of_their_type(walk: Walk, bundle: FakeBundle):
+    walk.open()
+
+    def rules() -> list[dict[str, Any]]:
+        body, other = last_two(bundle)
+        assert body.get("filters") == other.get("filters")
+        return body.get("filters", [])
+
+    walk.enter("Add a filter", "minutes")
+    assert rules() == [{"column": "minutes", "from": 2}]
+    walk.enter("minutes, to", "9.5")
+    walk.enter("minutes: condition", "not")
+    minutes = {"column": "minutes", "from": 2, "to": 9.5, "not": True}
+    assert rules() == [minutes]
+    walk.enter("Add a filter", "written")
+    walk.enter("written, from", "1971-01-01")
+    walk.enter("written, to", "1971-12-31")
+    written = {"column": "written", "from": 31_536_000, "to": 2 * 31_536_000 - 1}
+    walk.enter("Add a filter", "cover")
+    walk.enter("cover: value", "false")
+    walk.enter("Add a filter", "decade")
+    walk.enter("decade: value", "1970s")
+    others = [written, {"column": "cover", "is": False}, {"column": "decade", "is": "1970s"}]
+    assert rules() == [minutes, *others]
+    walk.page.click("[aria-label='Remove the filter on minutes']")
+    walk.drawn()
+    assert rules() == others
+    walk.open(walk.fragment())
+    assert rules() == others
+    assert walk.page.run("document.querySelector('[aria-label=\"written, to\"]').value") == "1971-12-31"
+
+
+@browser
+def test_another_bundle_is_taken_over(walk: Walk, bundle: FakeBundle):
+    walk.open("#item=Dark+Star")
+    assert walk.texts("#bundle") == ["bundle " + "b" * 12]
+    bundle.digest = "c" * 64
+    walk.pick("Tags", "1977")
+    walk.page.wait(f"document.querySelector('#bundle').textContent === 'bundle {'c' * 12}'")
+    walk.drawn()
+    assert walk.texts(".chips li span") == ["Dark Star", "year:1977"]
+    assert len(walk.slate()) == 10
 
 
 @browser
