@@ -103,6 +103,14 @@ def test_the_array_fits_all(shell):
 
 
 @pytest.mark.slow
+def test_the_script_runs_on_ray(shell):
+    pytest.importorskip("ray", reason="the extra 'ray' is not installed")
+    Path("cluster.py").write_text(marked(PAGE, "cluster.py"), encoding="utf-8")
+    assert shell(sys.executable, "cluster.py").rstrip().endswith("sweep")
+    assert all_found()
+
+
+@pytest.mark.slow
 def test_the_stores_of_the_matrix_are_merged_by_copying(shell):
     commands = matrix()
     for share in range(1, SHARES + 1):

@@ -1,0 +1,167 @@
+"""The executor of Ray gives the report of threads, on one node and on several that come and go."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from textwrap import dedent
+
+import pytest
+
+from hybridrec import MissingDependencyError
+from hybridrec.testing import CommandContract
+from hybridrec_ray.executor import RayExecutor
+from hybridrec_ray.ray_run import ray_run
+from tests.conftest import CONFIG, TOYLAND
+from tests.docs.markdown import ROOT
+
+
+class TestRayRun(CommandContract):
+    command = ray_run
+
+
+START = """
+import json, os, secrets, signal, sys, threading, time
+from pathlib import Path
+import hybridrec
+from hybridrec_ray.executor import RayExecutor
+
+def same(left, right):
+    assert left.report.comparable() == right.report.comparable()
+    files = sorted(path.relative_to(left.folder) for path in left.folder.rglob("*.parquet"))
+    assert files
+    for file in files:
+        assert (left.folder / file).read_bytes() == (right.folder / file).read_bytes(), file
+"""
+
+
+@pytest.fixture
+def script(tmp_path):
+    """Runs a script in a process of its own, as Ray changes the one in which it is: what it prints at last, as JSON."""
+    pytest.importorskip("ray", reason="the extra 'ray' is not installed")
+
+    def run(text, config=CONFIG, timeout=240):
+        (tmp_path / "toy.yaml").write_text(config, encoding="utf-8")
+        paths = os.pathsep.join(map(str, (TOYLAND, ROOT, ROOT / "plugins")))
+        env = os.environ | {"PYTHONPATH": paths, "RAY_DEDUP_LOGS": "0", "OMP_NUM_THREADS": "1"}
+        (tmp_path / "script.py").write_text(START + dedent(text), encoding="utf-8")
+        words = [sys.executable, "script.py"]
+        done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=timeout)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return json.loads(done.stdout.splitlines()[-1])
+
+    return run
+
+
+def test_without_ray_the_extra_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(MissingDependencyError, match=r"pip install 'hybridrec\[ray\]'"):
+        RayExecutor()
+
+
+@pytest.mark.slow
+def test_one_node_gives_the_report_and_the_slates_of_threads(script):
+    config = CONFIG.replace("workers: 2\nobserve: {toy-events: {}}", "workers: 2\nrepeats: 2")
+    told = script(
+        """
+        alone = hybridrec.run("toy.yaml", store="alone", runs="alone-runs")
+        with RayExecutor(num_cpus=2) as executor:
+            import ray
+            assert executor.workers == 2
+            assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+            assert not ray._private.worker._global_node.webui_url
+            cluster = hybridrec.run("toy.yaml", store="shared", runs="shared-runs", executor=executor)
+            same(alone, cluster)
+            assert not any(fit.cached for fit in cluster.report.fits if fit.repeat == 1)
+            text = Path("toy.yaml").read_text()
+            failures = []
+            for change in ("misbehave: raise", "bytes: 4000000000000"):
+                Path("bad.yaml").write_text("memory: 8TB\\n" + text.replace("use: echo", "use: echo, " + change))
+                try:
+                    hybridrec.run("bad.yaml", store="shared", executor=executor)
+                except Exception as error:
+                    failures.append([type(error).__name__, str(error), *getattr(error, "__notes__", [])])
+        assert not ray.is_initialized()
+        from hybridrec.cli import hybridrec as command_line
+        command_line.main(["ray-run", "toy.yaml", "--store", "shared", "--runs", "by-command"], standalone_mode=False)
+        (folder,) = Path("by-command").iterdir()
+        same(alone, hybridrec.Run.open(folder))
+        print(json.dumps(failures))
+        """,
+        config,
+    )
+    raised, too_large = told
+    assert raised[:2] == ["RuntimeError", "the echo is gone"]
+    assert raised[2] == "while fitting components.noise in fold test (full): echo 1, plugin 'toyland' (toyland 1.5)"
+    assert "on the node " in raised[3]
+    assert "worker-" in raised[3]
+    assert too_large[0] == "MemoryBudgetError"
+    assert "components.noise (echo) would need about 4000.0 GB" in too_large[1]
+    assert "the largest node" in too_large[1]
+
+
+@pytest.mark.slow
+def test_workers_that_are_killed_and_nodes_that_come_and_go_change_nothing(script):
+    echoes = "".join(f"  e{number}: {{use: echo, seconds: 1, log: log.txt}}\n" for number in range(19))
+    used = ", ".join(f"{{from: e{number}, k: 10}}" for number in range(19))
+    config = (
+        CONFIG.replace("  noise: {use: echo}\n", "  noise: {use: echo, log: log.txt}\n" + echoes)
+        .replace("{from: noise, k: 10}", "{from: noise, k: 10}, " + used)
+        .replace("split: {use: masked, test: 0.3}", "split: {use: random, folds: 3}")
+        .replace("workers: 2", "workers: 20")
+    )
+    told = script(
+        """
+        Path("log.txt").touch()
+        alone = hybridrec.run("toy.yaml", store="alone", runs="alone-runs")
+        fits = len(Path("log.txt").read_text().splitlines())
+        Path("log.txt").write_text("")
+        import ray
+        from ray.cluster_utils import Cluster
+        os.environ["HYBRIDREC_TEST_MARK"] = mark = secrets.token_hex(16)  # what is killed is of this cluster
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+        nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
+        killed, ended = [], threading.Event()
+
+        def at_work():
+            for process in Path("/proc").glob("[0-9]*"):
+                try:
+                    named = process.joinpath("cmdline").read_bytes().startswith(b"ray::fit ")
+                    if named and mark.encode() in process.joinpath("environ").read_bytes():
+                        yield int(process.name)
+                except OSError:
+                    pass
+
+        def disturb():
+            beat = 0
+            while not ended.wait(2):
+                beat += 1
+                if beat == 3:
+                    cluster.remove_node(nodes.pop(), allow_graceful=False)
+                elif beat == 5:
+                    nodes.append(cluster.add_node(num_cpus=1))
+                elif (process := next(at_work(), None)) is not None:
+                    os.kill(process, signal.SIGKILL)
+                    killed.append(process)
+
+        with RayExecutor(cluster.address) as executor:
+            assert executor.workers == 3
+            thread = threading.Thread(target=disturb)
+            thread.start()
+            shared = hybridrec.run("toy.yaml", store="shared", runs="shared-runs", executor=executor)
+            ended.set()
+            thread.join()
+        cluster.shutdown()
+        same(alone, shared)
+        again = len(Path("log.txt").read_text().splitlines())
+        print(json.dumps({"fits": fits, "again": again, "killed": len(killed), "left": len([*at_work()])}))
+        """,
+        config,
+        timeout=580,
+    )
+    assert told["fits"] == 60
+    assert told["killed"] >= 2
+    assert told["fits"] <= told["again"] <= told["fits"] + told["killed"] + 1, "what was lost alone is fitted again"
+    assert told["left"] == 0
