@@ -43,7 +43,7 @@ SECTIONS = {
         "auto-tagging.md",
         "melon-w2v.md",
     ),
-    "Serve": ("serving.md", "events.md", "playground.md"),
+    "Serve": ("walkthrough.md", "serving.md", "events.md", "playground.md"),
     "Extend": ("plugins.md", "plugins/tutorial.md", "executors.md", "scaling.md"),
     "How to, in a plugin": (
         "plugins/arrays.md",
