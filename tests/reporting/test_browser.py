@@ -17,6 +17,7 @@ import hybridrec
 from hybridrec import CurveFigure, MapLegend, Run, StripesFigure, TableFigure
 from hybridrec.evaluation.report import figure_report
 from hybridrec.reporting.page import write
+from tests.contrast import brightness, contrast
 
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="needs chromium (Debian: apt-get install chromium)")
@@ -159,16 +160,3 @@ def test_tables_sort_by_their_values(page, tmp_path):
     assert sorted_["aria"] == 1
     assert [float(cell.split()[0]) for cell in sorted_["rising"]] == sorted(values)
     assert sorted_["names"] == sorted(sorted_["names"])
-
-
-def brightness(colour: str) -> float:
-    """Relative luminance of `rgb(r, g, b)` (WCAG 2)."""
-    parts = [int(channel) / 255 for channel in re.findall(r"\d+", colour)[:3]]
-    linear = [channel / 12.92 if channel <= 0.04045 else ((channel + 0.055) / 1.055) ** 2.4 for channel in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def contrast(colour: str, other: str) -> float:
-    """WCAG 2 contrast ratio."""
-    dark, light = sorted((brightness(colour), brightness(other)))
-    return (light + 0.05) / (dark + 0.05)

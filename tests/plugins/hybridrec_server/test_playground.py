@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from hybridrec_server.schemas import Problem, RecommendRequest
+from tests.contrast import brightness, contrast
 from tests.docs.markdown import python
 from tests.plugins.hybridrec_server.browser import CHROMIUM, Page, opened
 from tests.plugins.hybridrec_server.playground_server import FOLDER, KEY, PLAYGROUND, WEIGHTS, FakeBundle, served
@@ -593,16 +594,3 @@ def last_two(bundle: FakeBundle) -> list[dict[str, Any]]:
 
 def _value(node: dict[str, Any], name: str) -> str:
     return str(node.get(name, {}).get("value", ""))
-
-
-def brightness(colour: str) -> float:
-    """Relative luminance of `rgb(r, g, b)` (WCAG 2)."""
-    parts = [int(channel) / 255 for channel in re.findall(r"\d+", colour)[:3]]
-    linear = [channel / 12.92 if channel <= 0.04045 else ((channel + 0.055) / 1.055) ** 2.4 for channel in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def contrast(colour: str, other: str) -> float:
-    """WCAG 2 contrast ratio."""
-    dark, light = sorted((brightness(colour), brightness(other)))
-    return (light + 0.05) / (dark + 0.05)
