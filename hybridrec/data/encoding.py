@@ -18,6 +18,7 @@ from hybridrec.types import PADDING, Doubles, EntityKind, Ints, Sparse
 
 TAGS = "tags"
 """The kind that `Query.tags` is short for."""
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 def encode(queries: Sequence[Query], dataset: Dataset) -> QueryBatch:
@@ -155,4 +156,6 @@ def _beside_items(
                 f"query {place}: {name} has {len(values)} values for {len(query.items)} items; give one for each"
             )
         parts.append(np.full(len(query.items), default) if values is None else np.asarray(values, np.float64))
+        if name == "item_weights" and not (np.abs(parts[-1]) <= _LARGEST).all():
+            raise DataError(f"query {place}: item_weights has a value that is not a finite number of 32 bits")
     return np.concatenate(parts)

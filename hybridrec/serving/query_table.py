@@ -27,6 +27,9 @@ FIELDS = ("query", "user", "items", "item_times", "item_weights", "text", "disli
 """The columns that any table of queries may have, besides a column for each kind of the data."""
 NESTED = ("entities", "user_features", "context")
 """The fields of a query that are mappings: struct columns, or a column `FIELD.NAME` for each name."""
+_LARGEST = float(np.finfo(np.float32).max)
+_MOST_PLACES = 100_000
+"""The number of places that a query may ask for, however small the catalogue is."""
 Places = Callable[[int], str]
 """A function that names the place of a row of the table, counted from 0, for messages: "queries.csv:7"."""
 
@@ -82,6 +85,11 @@ def encode_table(
         ids=tuple(names.to_list()),
     )
     return EncodedTable(names, batch, ~(states_items | states_entities | (text != "").to_numpy()), table.lengths())
+
+
+def most_places(data: Dataset) -> int:
+    """Return the most places that a query may ask for: slates have a column for each, also where nothing fills it."""
+    return max(_MOST_PLACES, *(data.size(kind) for kind in data.entities))
 
 
 def valid_columns(data: Dataset) -> list[str]:
@@ -166,7 +174,8 @@ class _Table:
 
         if values.dtype.is_float():
             values = values.fill_nan(None)
-            self.wrong(name, values != values.floor(), values, "is not an id; ids are text or whole numbers", rows)
+            misfits = (values != values.floor()) | (values.abs() >= 2.0**63)
+            self.wrong(name, misfits, values, "is not an id; ids are text or whole numbers", rows)
             return values.cast(pl.Int64).cast(pl.String)
         if values.dtype.is_integer() or values.dtype in (pl.String, pl.Categorical, pl.Enum):
             return values.cast(pl.String)
@@ -228,6 +237,9 @@ class _Table:
             raise self.error(row, name, fault)
         rows = np.repeat(np.arange(len(given), dtype=np.int64), given)
         numbers = self.moments(values, name, rows) if name == "item_times" else self.numbers(values, name, rows)
+        if name == "item_weights" and (large := numbers > _LARGEST).any():
+            place = int(np.argmax(large))
+            raise self.error(int(rows[place]), name, f"{values[place]!r} is not a number of 32 bits")
         result = np.full(int(items[-1]), np.nan)
         result[np.repeat(stated, lengths)] = numbers
         return result
@@ -336,6 +348,9 @@ class _Table:
         if (wrong := (numbers < 1) | (numbers != np.floor(numbers)) & ~np.isnan(numbers)).any():
             row = int(np.argmax(wrong))
             raise self.error(row, "n", f"{column[row]!r} is not a number of places; right is a whole number from 1")
+        if (wrong := numbers > (most := most_places(self.data))).any():
+            row = int(np.argmax(wrong))
+            raise self.error(row, "n", f"{column[row]!r} is more than {most:,} places")
         return np.nan_to_num(numbers).astype(np.int64)
 
     def features(self, field: str, features: Features | None) -> Features | None:

@@ -27,6 +27,7 @@ from hybridrec.observers.dispatch import Observers
 from hybridrec.runs.bundle import bundle_path, read_bundle
 from hybridrec.serving.explain import Explanation, explain
 from hybridrec.serving.lookup import Match, find, unknown_id
+from hybridrec.serving.query_table import most_places
 from hybridrec.serving.similar import Neighbour, embeddings, similar
 from hybridrec.stages.embedding import Embedding
 from hybridrec.stages.pipeline import Pipeline
@@ -267,12 +268,14 @@ class Recommender:
     def length(self, n: int | None, target: Target) -> int:
         """Return the number of places of slates: `n`, or without it the length that the experiment sets for the target.
 
-        Raises ConfigError for a target that the run does not recommend, and for an n below 1.
+        Raises ConfigError for a target that the run does not recommend, and for an n below 1 or beyond `most_places`.
         """
         if target not in self.targets:
             raise ConfigError(f"the run does not recommend {target}; it recommends {', '.join(self.targets)}")
         if n is not None and n < 1:
             raise ConfigError(f"n is {n}; ask for at least one recommendation")
+        if n is not None and n > (most := most_places(self.data)):
+            raise ConfigError(f"n is {n}; ask for at most {most:,} recommendations")
         return n or self.targets[target]
 
 

@@ -23,7 +23,7 @@ HEADER = 2
 NUMBERS = r"^(?<numbers>\d{1,9}(?:\s+\d{1,9})*)\s*$"
 SONG = r"^(?<song>\d{1,9})\s*\t\s*(?<title>[^\t]*?)\s*\t\s*(?<artist>[^\t]*?)\s*$"
 TAGS = r"^(?<numbers>#|\d{1,9}(?:\s+\d{1,9})*)\s*$"
-TAG = r"^(?<id>\d+)\s*,\s*(?<tag>.+?)\s*$"
+TAG = r"^(?<id>\d+)\s*,\s*(?<tag>\S.*?)\s*$"
 UNKNOWN = "-"
 UNKNOWN_TAG = "unknown"
 

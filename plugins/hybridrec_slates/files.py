@@ -177,7 +177,10 @@ def _text(name: str) -> pl.Expr:
 def _number(name: str | None) -> pl.Expr:
     import polars as pl
 
-    return pl.lit(None, pl.Float64) if name is None else pl.col(name).cast(pl.Float64, strict=False)
+    if name is None:
+        return pl.lit(None, pl.Float64)
+    number = pl.col(name).cast(pl.Float64, strict=False)
+    return pl.when(number.cast(pl.Float32, strict=False).is_finite()).then(number)
 
 
 def _refuse_missing(path: Path, frame: pl.DataFrame, columns: Sequence[str]) -> None:

@@ -53,3 +53,9 @@ def test_no_queries_and_an_empty_vocabulary():
     assert nobody.matrix("tags").shape == (0, 4)
     assert nobody.segments().tolist() == []
     assert encode([EVERYTHING], toy_dataset(users=1, items=1, tags=0)).matrix("tags").shape == (1, 0)
+
+
+@pytest.mark.parametrize("weight", [np.nan, np.inf, 1e39])
+def test_weights_that_no_array_holds_are_refused(weight):
+    with pytest.raises(DataError, match="query 0: item_weights has a value that is not a finite number of 32 bits"):
+        encode([Query(items=["item 01"], item_weights=[weight])], DATA)

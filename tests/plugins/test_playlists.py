@@ -246,6 +246,15 @@ def test_songs_without_a_tag_may_have_the_tag_unknown():
     assert after.nnz == before.nnz + (before.getnnz(axis=1) == 0).sum()
 
 
+def test_a_blank_name_of_a_yes_tag_is_malformed(tmp_path):
+    folder = tmp_path / "yes"
+    shutil.copytree(FIXTURES / "yes", folder)
+    with (folder / "tag_hash.txt").open("a") as file:
+        file.write("77,  \n")
+    with pytest.raises(DataError, match=r"tag_hash.txt, line \d+: not id, name"):
+        read(YesReader, folder=folder)
+
+
 def test_malformed_yes_lines(tmp_path):
     folder = tmp_path / "yes"
     shutil.copytree(FIXTURES / "yes", folder)

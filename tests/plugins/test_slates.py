@@ -169,6 +169,7 @@ def test_a_changed_file_is_read_again(files):
         ("a.csv", "query,id\nq1,\n", r"row 1: the id is missing"),
         ("a.parquet", "no Parquet", r"a.parquet cannot be read"),
         ("a.run", "", r"a.run is empty"),
+        ("a.csv", "query,id,score\nq1,d1,1e39\n", r"row 1: the rank or score is missing, or is not a number"),
         ("a.run", "q1 Q0 d1 1 1 x\nq1 Q0 d\0 1 1 x\n", r"a.run, line 2: a NUL character or byte order mark in it"),
     ],
 )

@@ -158,3 +158,16 @@ def test_a_table_without_names_is_refused():
 
 def test_no_queries():
     assert len(encoded(TABLE.head(0)).batch) == 0
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        ({"user": [1.0, 1e308]}, r"queries.csv:3: column 'user': 1e\+308 is not an id"),
+        ({"items": [["item 01"]] * 2, "item_weights": [[1.0], [1e39]]}, "queries.csv:3: .* not a number of 32 bits"),
+        ({"items": [["item 01"]] * 2, "n": [5, 10**9]}, "queries.csv:3: column 'n': 1000000000 is more than 100,000"),
+    ],
+)
+def test_numbers_that_no_array_holds_are_refused(columns, told):
+    with pytest.raises(DataError, match=told):
+        encoded(pl.DataFrame({"query": ["a", "b"], **columns}))

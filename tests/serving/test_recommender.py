@@ -203,6 +203,7 @@ def test_tags_are_recommended_too(recommender):
         ({"target": "users"}, "the run does not recommend users; it recommends items, tags"),
         ({"n": 0}, "n is 0; ask for at least one"),
         ({"n": -3}, "n is -3"),
+        ({"n": 10**9}, "n is 1000000000; ask for at most 100,000 recommendations"),
     ],
 )
 def test_what_cannot_be_asked_is_told(recommender, arguments, message):

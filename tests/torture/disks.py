@@ -200,11 +200,11 @@ class _Written:
 def _counted(work: Path, name: str) -> dict[str, int]:
     """Carry out a command whose calls are counted only."""
     _ready(work, name)
-    _silent(work)
+    silent(work)
     disk = Disk(work)
     with disk.installed():
         if code := command(words(work, name)):
-            raise Loss(f"{name} ends with {code} undisturbed: {_told(work)}")
+            raise Loss(f"{name} ends with {code} undisturbed: {told_by(work)}")
     return disk.counts
 
 
@@ -222,20 +222,20 @@ def _failed(work: Path, name: str, call: str, place: int, fault: int, expected: 
 
 
 def _on_disk(work: Path, name: str, disk: Disk) -> tuple[int, str]:
-    _silent(work)
+    silent(work)
     with disk.installed():
         code = command(words(work, name))
-    return code, _told(work)
+    return code, told_by(work)
 
 
-def _silent(work: Path) -> None:
+def silent(work: Path) -> None:
     """Send what is printed to a file outside of the folder of work."""
     with (work.parent / "log").open("w") as log:
         os.dup2(log.fileno(), 1)
         os.dup2(log.fileno(), 2)
 
 
-def _told(work: Path) -> str:
+def told_by(work: Path) -> str:
     return (work.parent / "log").read_text(encoding="utf-8", errors="replace")[-400:]
 
 
@@ -252,11 +252,11 @@ def _retried(work: Path, name: str, expected: dict[str, str]) -> None:
         raise Loss(f"{strays[0].relative_to(work)} stays")
     left = {path.name for path in (work / "out").iterdir()}
     earlier = set((work / "runs").glob("*"))
-    _silent(work)
+    silent(work)
     if name in ("new-plugin", "init") and left:
         return  # it was whole before the fault: the command would refuse to replace it
     if code := command(words(work, name)):
-        raise Loss(f"the retry ends with {code}: {_told(work)}")
+        raise Loss(f"the retry ends with {code}: {told_by(work)}")
     if name == "run":
         (run,) = set((work / "runs").glob("*")) - earlier
         if results(Run.open(run)) != expected["run"]:
@@ -287,7 +287,7 @@ def _filled(work: Path, small: Path, kilobytes: int, expected: dict[str, str]) -
         child = start(["run", str(work / "toy.yaml"), *places], work.parent / "log")
         _, status = os.waitpid(child, 0)
         code = os.waitstatus_to_exitcode(status)
-        told = _told(work)
+        told = told_by(work)
         if code not in ((0,) if enough else (0, 4)) or "Traceback" in told:
             raise Loss(f"on {size} it ends with {code}: {told}")
     in_fork(_same, small / "runs", expected["run"])

@@ -58,6 +58,12 @@ PARTS: dict[str, Part] = {
         100,
         2_000,
     ),
+    "queries": Part(
+        "query_fuzz",
+        "A query, a table or a file of queries is answered by distinct items with sound scores, or refused.",
+        1_500,
+        25_000,
+    ),
     "kills": Part(
         "kills",
         "After kill -9, SIGTERM, SIGINT or SIGHUP at any moment of a run, a search, a refresh or a bundle nothing is "
@@ -71,6 +77,32 @@ PARTS: dict[str, Part] = {
         "status 4; what was whole stays whole, nothing half-written stays, and the retry succeeds.",
         40,
         1_000,
+    ),
+    "plugins": Part(
+        "plugins",
+        "A plugin that misbehaves at import, in a fit, in scores, in its state or in global state is named, and "
+        "changes neither the results of others nor what the store keeps.",
+        48,
+        48,
+    ),
+    "processes": Part(
+        "processes",
+        "Twenty processes on one store, of which one is killed while `store gc` goes on, give what each gives alone.",
+        20,
+        400,
+    ),
+    "determinism": Part(
+        "determinism",
+        "A run gives the same numbers whatever the hash seed, workers, threads, locale, time zone, memory budget, and "
+        "the order of keys and rows.",
+        4,
+        14,
+    ),
+    "long-life": Part(
+        "long_life",
+        "Answers and loads (one for every hundred answers) leave memory, descriptors and threads as they were.",
+        3_000,
+        100_000,
     ),
 }
 

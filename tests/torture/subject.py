@@ -107,10 +107,11 @@ def answers_of(place: Path) -> str:
     return answers(load(place))
 
 
-def results(run: Run) -> str:
+def results(run: Run, *, notes: bool = True) -> str:
     """Return a digest of what a run measured, without what differs from run to run: times, places, versions."""
     report = run.report.model_dump(mode="json")
-    kept = {name: report[name] for name in ("pipelines", "comparison", "guardrails", "statistics", "notes", "data")}
+    kept = {name: report[name] for name in ("pipelines", "comparison", "guardrails", "statistics", "data")}
+    kept |= {"notes": report["notes"]} if notes else {}
     for arm in kept["pipelines"].values():
         arm.pop("latency", None)
     return json_digest([kept, run.per_query().to_dict(as_series=False), run.slates("hybrid").to_dict(as_series=False)])

@@ -13,7 +13,7 @@ from tests.torture.mutate import mutated_bytes
 from tests.torture.outcome import Hang, Loss, Outcome, limited
 from tests.torture.parts import PARTS
 
-QUICK = {"configs": 9, "config-sizes": 1, "data": 60, "damage": 30, "crafted": 2}
+QUICK = {"configs": 9, "config-sizes": 1, "data": 60, "damage": 30, "crafted": 2, "queries": 60}
 """Attempts of each part that takes no long; the short form tries more."""
 
 
@@ -32,9 +32,9 @@ BREAKS = [
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["kills", "disks"])
+@pytest.mark.parametrize("name", ["kills", "disks", "plugins", "processes", "determinism"])
 def test_a_sample_of_what_needs_processes_survives(name, tmp_path):
-    assert PARTS[name].torture(10, 11, tmp_path).losses == []
+    assert PARTS[name].torture(5, 11, tmp_path).losses == []
 
 
 @pytest.mark.slow
