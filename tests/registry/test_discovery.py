@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from hybridrec import ConfigError, PluginError, run
+from hybridrec import API_VERSION, ConfigError, PluginError, run
 from hybridrec.registry import discovery
 from hybridrec.registry.discovery import Registry
 from tests import fake_plugin
@@ -23,8 +23,8 @@ BROKEN = {
     "wrong_kind": "hybridrec_readers returned Nothing, which belongs in hybridrec_components",
     "abstract": "Nothing does not implement candidates",
     "nameless": "Nothing has no `name`",
-    "old_api": "old_api_plugin was written for plugin API 0.9, this hybridrec has 1.0: look for a later version",
-    "new_api": "new_api_plugin needs plugin API 1.99, this hybridrec has 1.0: upgrade hybridrec",
+    "old_api": f"old_api_plugin was written for plugin API 0.9, this hybridrec has {API_VERSION}: look for a later",
+    "new_api": f"new_api_plugin needs plugin API 1.99, this hybridrec has {API_VERSION}: upgrade hybridrec",
 }
 MISBEHAVING = {
     "nan_scores": "candidates: an id of query 0 has the score nan",
