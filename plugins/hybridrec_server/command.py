@@ -92,6 +92,8 @@ def _parts(settings: ServerSettings) -> Parts:
     from hybridrec_server.server import Parts
 
     metrics, events = ServerMetrics(), _event_log(settings)
+    if events is not None and events.journal is not None:
+        metrics.watch_journal(events.journal)
     return Parts(WorkerDispatcher(settings, metrics, events.state if events else None), metrics, events)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from hybridrec_server.journal.base import Journal
 from hybridrec_server.schemas import Ready
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -20,6 +22,7 @@ class ServerMetrics:
         """Make all metrics, in a registry of their own."""
         self._registry = registry = CollectorRegistry()
         self._status: Callable[[], Ready] | None = None
+        self._journal: Journal | None = None
 
         def counter(name: str, text: str, *labels: str) -> Counter:
             return Counter(f"hybridrec_{name}", text, labels, registry=registry)
@@ -51,6 +54,12 @@ class ServerMetrics:
         self._workers = gauge("workers", "Workers by state.", "state")
         self._left_out = gauge("left_out", "Components that are left out: seconds until they are back.", "component")
         self._serving = gauge("bundle", "The bundle that serves: 1.", "bundle")
+        self._logged = gauge(
+            "journal",
+            "Since the start: records written and lost, bytes torn and damaged, files rotated, failed rotations.",
+            "count",
+        )
+        self._full = gauge("journal_full", "1 while the journal cannot be written.")
 
     def count_response(self, endpoint: str, status: int, seconds: float) -> None:
         """Count a response of an endpoint, with the seconds from its first byte to its last."""
@@ -100,10 +109,18 @@ class ServerMetrics:
         """Take the function that tells the state of queue and workers; it is called for each reading."""
         self._status = status
 
+    def watch_journal(self, journal: Journal) -> None:
+        """Take the journal whose counts are shown with each reading."""
+        self._journal = journal
+
     def render(self) -> bytes:
         """Return the text format of Prometheus."""
         if self._status is not None:
             self._observe(self._status())
+        if self._journal is not None:
+            self._full.set(self._journal.is_full)
+            for name, value in asdict(self._journal.counts).items():
+                self._logged.labels(name).set(value)
         return generate_latest(self._registry)
 
     def _observe(self, ready: Ready) -> None:

@@ -74,6 +74,8 @@ class Journal(Protocol):
     """An append-only log of answers and events, written by a thread of its own."""
 
     counts: JournalCounts
+    is_full: bool
+    """True while the last attempt to write failed."""
 
     async def start(self) -> None:
         """Open the folder, cut a torn tail and start the writer; raises ConfigError if that cannot be."""

@@ -2,6 +2,7 @@
 
 from prometheus_client.parser import text_string_to_metric_families
 
+from hybridrec_server.journal.writer import FileJournal
 from hybridrec_server.metrics import ServerMetrics
 from hybridrec_server.schemas import Ready, WorkerStatus
 
@@ -40,6 +41,17 @@ def test_all_that_is_counted_is_read():
         ("hybridrec_swaps_total", "made"): 1,
     }.items():
         assert read[name] == value, name
+
+
+def test_the_counts_of_the_journal_are_those_of_now(tmp_path):
+    metrics, journal = ServerMetrics(), FileJournal(tmp_path)
+    metrics.watch_journal(journal)
+    assert samples(metrics)["hybridrec_journal_full",] == 0
+    journal.counts.lost, journal.is_full = 3, True
+    read = samples(metrics)
+    assert read["hybridrec_journal", "lost"] == 3
+    assert read["hybridrec_journal", "written"] == 0
+    assert read["hybridrec_journal_full",] == 1
 
 
 def test_the_state_of_the_server_is_that_of_now():

@@ -211,6 +211,20 @@ def test_a_busy_sqlite_is_waited_for_then_says_busy(tmp_path):
     assert run(str(path), work, limits=StateLimits(wait=0.3)).new == (True,)
 
 
+def test_a_full_sqlite_says_busy_and_keeps_what_it_acknowledged(tmp_path):
+    async def work(store):
+        await store.write([event(0)])
+        store._database._connection.execute("PRAGMA max_page_count = 2")
+        with pytest.raises(Busy, match="full"):
+            await store.write([event(n, item="x" * 250) for n in range(1, 500)])
+        store._database._connection.execute("PRAGMA max_page_count = 1000")
+        return await store.write([event(1)]), await store.read(["ann"])
+
+    written, read = run(str(tmp_path / "state.db"), work)
+    assert written.accepted == 1
+    assert items(read["ann"]) == ["item 0", "item 1"]
+
+
 def test_a_server_of_postgresql_that_ends_connections_is_asked_again(postgres):
     import psycopg
 
