@@ -78,7 +78,10 @@ class EventsReader(TableReader):
             LogFolder(self.config.log).check()
         except ConfigError as error:
             raise DataError(str(error)) from None
-        self._tables = {kind: read_table(LogFolder(self.config.log), kind) for kind in KINDS}
+        named = {getattr(file, "frame", None) for file in self.files()}
+        self._tables = {
+            kind: read_table(LogFolder(self.config.log), kind) for kind in KINDS if kind == "events" or kind in named
+        }
         if not len(self._tables["events"]):
             raise DataError(f"{self.config.log} has no events yet")
         if self.config.kinds:
@@ -105,18 +108,15 @@ class EventsReader(TableReader):
         return [*sources, Interactions.model_validate({"path": "frame:events", **roles, **values})]
 
     def tables(self) -> Mapping[str, pl.DataFrame]:
-        """Return the tables of the log, and the frames: name -> frame.
+        """Return the tables of the log that paths refer to, and the frames: name -> frame.
 
-        An event without a value counts 1.
+        An event without a value counts 1, and exposures of nobody are left out.
         """
         import polars as pl
 
         events = self._tables["events"].sort("unit", "time", "received", "event_id")
-        return {
-            "events": events.with_columns(pl.col("value").fill_null(1.0)),
-            "exposures": self._tables["exposures"].filter(pl.col("unit").is_not_null()),
-            **self.frames,
-        }
+        tables = {**self._tables, "events": events.with_columns(pl.col("value").fill_null(1.0))}
+        return {**{kind: table.filter(pl.col("unit").is_not_null()) for kind, table in tables.items()}, **self.frames}
 
     def _kinds(self) -> dict[str, float]:
         """Return the factors of the kinds that occur; raises DataError for a kind without a meaning."""

@@ -26,6 +26,8 @@ POLL = 0.1
 """Seconds for which exposures wait in memory; a kill of the server loses these, an acknowledged event never."""
 MOST_WAITING = 20_000
 """Records that wait to be written; further exposures are lost, and counted."""
+_PROBE = 1 << 16
+"""Bytes for which there has to be room before a full disk is written again."""
 RETRY = 60.0
 """Seconds after which a rotation that failed is tried again."""
 logger = logging.getLogger(__name__)
@@ -171,6 +173,8 @@ class FileJournal:
             entries = [self._entries.popleft() for _ in range(len(self._entries))]
             if entries:
                 self._append(entries)
+            elif self.is_full:
+                self._probe()
             try:
                 self._attend_rotation()
             except Exception as error:  # whatever is wrong with it, the journal goes on
@@ -213,6 +217,18 @@ class FileJournal:
         self.is_full = error is not None
         for entry in entries:
             _resolve(entry.done, error is None)
+
+    def _probe(self) -> None:
+        """Find out if there is room again: where requests are refused meanwhile, nobody would append."""
+        try:
+            self._write(bytes(_PROBE))
+            self._size -= _PROBE
+            os.ftruncate(self._file, self._size)
+            os.lseek(self._file, self._size, os.SEEK_SET)
+        except OSError:
+            return
+        self.is_full = False
+        logger.warning("the journal is written again; %d records were lost", self.counts.lost)
 
     def _write(self, content: bytes) -> None:
         written = 0

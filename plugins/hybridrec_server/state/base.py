@@ -90,7 +90,7 @@ class StateLimits(NamedTuple):
 
     per_unit: int = 200
     """Events that are kept of a person: the newest ones."""
-    days: float = 90
+    days: float = 30
     """Days after which an event is deleted, counted from its arrival."""
     wait: float = 2.0
     """Seconds for which a busy database is waited for."""

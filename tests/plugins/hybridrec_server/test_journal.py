@@ -336,6 +336,28 @@ def test_a_full_disk_loses_whole_records_and_says_so(tmp_path, disk, caplog, on_
     assert "cannot be written" in caplog.text
 
 
+def test_a_journal_that_refuses_takes_records_again_once_there_is_room(tmp_path, disk):
+    async def work(journal):
+        disk["room"] = 10
+        assert not await journal.append_events([event(1)])
+        await asyncio.sleep(3 * writer.POLL)
+        assert journal.refuses
+        disk["room"] = None
+        for _ in range(100):
+            if not journal.refuses:
+                break
+            await asyncio.sleep(writer.POLL)
+        journal.append_answers([served("r1", ["a"])])
+        assert await journal.append_events([event(2)])
+
+    run(tmp_path / "log", work, on_full="refuse")
+    assert ids(tmp_path / "log") == ["e2"]
+    assert len(read_table(LogFolder(tmp_path / "log"), "exposures")) == 1
+    damage = Damage()
+    assert len(list(scan(LogFolder(tmp_path / "log").segments()[0][1], damage))) == 2
+    assert (damage.torn, damage.damaged) == (0, 0)
+
+
 def test_a_queue_that_is_full_loses_and_counts(tmp_path, monkeypatch):
     monkeypatch.setattr(writer, "MOST_WAITING", 3)
 
