@@ -20,6 +20,7 @@ from benchmarks import (
     published_sizes,
     serving,
     serving_memory,
+    serving_soak,
     sharing,
     startup,
 )
@@ -45,6 +46,7 @@ BENCHMARKS: dict[str, Callable[[bool], list[Work]]] = {
     "exclusion": exclusion.exclusion,
     "serving": serving.serving,
     "serving-memory": serving_memory.serving_memory,
+    "serving-soak": serving_soak.serving_soak,
     "startup": startup.startup,
     "published-sizes": published_sizes.published_sizes,
 }

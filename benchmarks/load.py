@@ -50,7 +50,8 @@ class Client(asyncio.Protocol):
 
     def _send(self) -> None:
         self._started = time.perf_counter()
-        self._transport.write(self._load.next())
+        self._number, content = self._load.next()
+        self._transport.write(content)
 
     def data_received(self, data: bytes) -> None:
         """Gather an answer; once it is complete, count it and send the next request."""
@@ -63,9 +64,9 @@ class Client(asyncio.Protocol):
         if len(self._received) < head + 4 + length:
             return
         now = time.perf_counter()
-        self._load.tell(headers[9:12].decode(), now - self._started, self._received[head + 4 :])
+        self._load.tell(self._number, headers[9:12].decode(), now - self._started, bytes(self._received[head + 4 :]))
         self._received.clear()
-        if now < self._load.ends:
+        if self._load.goes_on():
             self._send()
         else:
             self.ended.set_result(None)
@@ -83,23 +84,32 @@ class Load:
         self.statuses: Counter[str] = Counter()
         self.degraded = 0
 
-    def next(self) -> bytes:
-        """Return the next request."""
-        return self._requests[next(self._numbers) % len(self._requests)]
+    def next(self) -> tuple[int, bytes]:
+        """Return the next request, with its place among the bodies."""
+        place = next(self._numbers) % len(self._requests)
+        return place, self._requests[place]
 
-    def tell(self, status: str, seconds: float, body: bytearray) -> None:
-        """Count an answer."""
+    def goes_on(self) -> bool:
+        """Return True if there is time for more."""
+        return time.perf_counter() < self.ends
+
+    def tell(self, place: int, status: str, seconds: float, body: bytes) -> None:
+        """Count the answer to the body of this place."""
         self.statuses[status] += 1
         self.seconds.append(seconds)
         self.degraded += b'"degraded":true' in body
 
 
-async def run(port: int, bodies: list[str], connections: int, seconds: float) -> Load:
-    """Ask a server on this machine for so many seconds."""
-    load, loop = Load(bodies, seconds), asyncio.get_running_loop()
+async def run(port: int, load: Load, connections: int) -> Load:
+    """Ask a server on this machine over so many connections until the load ends."""
+    loop = asyncio.get_running_loop()
     clients = [(await loop.create_connection(lambda: Client(load), "127.0.0.1", port))[1] for _ in range(connections)]
     await asyncio.gather(*(client.ended for client in clients))
     return load
+
+
+async def _loaded(port: int, bodies: list[str], connections: int, seconds: float) -> Load:
+    return await run(port, Load(bodies, seconds), connections)
 
 
 def main() -> None:
@@ -113,7 +123,7 @@ def main() -> None:
     asked = parser.parse_args()
     if asked.core is not None:
         os.sched_setaffinity(0, {asked.core})
-    load = asyncio.run(run(asked.port, asked.bodies.read_text().splitlines(), asked.connections, asked.seconds))
+    load = asyncio.run(_loaded(asked.port, asked.bodies.read_text().splitlines(), asked.connections, asked.seconds))
     percentiles = quantiles(load.seconds, n=100)
     print(
         json.dumps(

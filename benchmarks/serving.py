@@ -62,7 +62,10 @@ def measured(name: str, bundle: Path, *, quick: bool) -> Work:
     ways = in_process(recommender, users, quick=quick)
     bodies = [json.dumps({"user": user, "n": PLACES}) for user in users]
     del recommender
-    with tempfile.TemporaryDirectory() as folder, served(bundle, Path(folder), workers=1, core=SERVER_CORE) as server:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        served(bundle, Path(folder), workers=1, core=SERVER_CORE, deadline="60") as server,
+    ):
         ways["HTTP, empty endpoint"] = asked(server, ["empty"], CONCURRENCY[-1], seconds)
         for connections in CONCURRENCY:
             way = asked(server, bodies, connections, seconds)
