@@ -216,7 +216,7 @@ async def _swap(server: Server, soak: Soak, bundles: Sequence[Path], watched: _W
 
 
 async def _kill(server: Server, soak: Soak, watched: _Watched) -> None:
-    """Kill one of the workers now and then."""
+    """End one of the workers now and then, by a signal that nothing can catch."""
     chosen = random.Random(1)
     while True:
         await asyncio.sleep(soak.kill)
