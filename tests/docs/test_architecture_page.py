@@ -17,10 +17,10 @@ def test_the_files_of_the_journeys_exist(file: str) -> None:
     assert (ROOT / file).is_file()
 
 
-def test_there_are_four_journeys_of_several_files() -> None:
+def test_there_are_five_journeys_of_several_files() -> None:
     journeys = re.findall(r"^## The journey of a ([\w ]+)\n(.*?)(?=^## )", PAGE, re.S | re.M)
-    assert [name for name, _ in journeys] == ["config", "query", "plugin", "validation query"]
-    assert all(len(re.findall(r"`hybridrec/[\w/]+\.py`", text)) >= 4 for _, text in journeys)
+    assert [name for name, _ in journeys] == ["config", "query", "request over HTTP", "plugin", "validation query"]
+    assert all(len(re.findall(r"`(?:hybridrec|plugins)/[\w/]+\.py`", text)) >= 4 for _, text in journeys)
 
 
 def test_every_folder_of_the_package_has_its_layer() -> None:
