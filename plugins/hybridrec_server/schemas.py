@@ -97,28 +97,33 @@ class RecommendRequest(Body):
     and other entities are passed over with a warning in the answer.
     """
 
+    # Lists and objects by factories: a default that can be changed would be copied, which costs more than all checks.
     id: Name | None = Field(None, description="Name of the request; the server makes one if it is missing.")
     user: Id | None = Field(None, description="Id of the person or session; also the key of their events.")
-    items: Ids = Field([], description="History, oldest first.")
+    items: Ids = Field(default_factory=list, description="History, oldest first.")
     item_times: Numbers | None = Field(None, description="A time for each item, seconds since 1970.")
     item_weights: Numbers | None = Field(None, description="A weight for each item.")
-    tags: Ids = []
+    tags: Ids = Field(default_factory=list)
     entities: Annotated[dict[Name, Ids], Field(max_length=MAX_COLUMNS)] = Field(
-        {}, description="Ids of other kinds of entities, by kind."
+        default_factory=dict, description="Ids of other kinds of entities, by kind."
     )
     text: Text = Field("", description="A title in free words.")
     time: Number | None = Field(None, description="Time of the request, seconds since 1970; now, if it is missing.")
-    disliked: Ids = Field([], description="Items that are not to be recommended.")
-    user_features: Columns = Field({}, description="Features of the user, in the place of those in the data.")
-    context: Columns = Field({}, description="Columns of the request, as the data have them.")
+    disliked: Ids = Field(default_factory=list, description="Items that are not to be recommended.")
+    user_features: Columns = Field(
+        default_factory=dict, description="Features of the user, in the place of those in the data."
+    )
+    context: Columns = Field(default_factory=dict, description="Columns of the request, as the data have them.")
     n: Places | None = Field(None, description="Number of places; by default what the experiment sets for the target.")
     target: Name = Field("items", description="Kind of entity that is recommended.")
     pipeline: Name | None = Field(None, description="Pipeline that answers; by default the winner of the run.")
     filters: Annotated[list[FilterRule], Field(max_length=MAX_FILTERS)] = Field(
-        [], description="Conditions that all recommended ids meet."
+        default_factory=list, description="Conditions that all recommended ids meet."
     )
-    pinned: Ids = Field([], max_length=MAX_N, description="Ids that take the first places, in this order.")
-    blocked: Ids = Field([], description="Ids that are not recommended.")
+    pinned: Ids = Field(
+        default_factory=list, max_length=MAX_N, description="Ids that take the first places, in this order."
+    )
+    blocked: Ids = Field(default_factory=list, description="Ids that are not recommended.")
     cursor: Annotated[str, Field(max_length=MAX_CURSOR)] | None = Field(
         None, description="The value of `next` in the answer before: asks for the next page, without repeats."
     )
