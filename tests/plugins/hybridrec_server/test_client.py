@@ -93,6 +93,14 @@ def test_problems_are_errors_with_their_mistakes():
     assert caught.value.retry_after == 4
 
 
+def test_any_id_may_stand_in_an_address():
+    server = FakeServer()
+    for name in ("50% a?b#c", "ü/ö", "a+b&c=d"):
+        with client(server) as asked, pytest.raises(ServerError, match="404"):
+            asked.item(name)
+        assert server.dispatcher.questions[-1] == ("item", {"id": name, "kind": "items"})
+
+
 def test_a_request_is_checked_before_it_is_sent():
     server = FakeServer()
     with client(server) as asked, pytest.raises(ValidationError):

@@ -49,6 +49,13 @@ def test_examples_follow_their_schemas(path, method, operation):
                 jsonschema.validate(content["example"], schema_of(content["schema"]))
 
 
+def test_further_statuses_have_the_same_model_beside_problems():
+    for path, method, status in [("/health/ready", "get", "503"), ("/admin/reload", "post", "409")]:
+        responses = DOCUMENT["paths"][path][method]["responses"]
+        model = responses["200"]["content"]["application/json"]["schema"]
+        assert responses[status]["content"]["application/json"]["schema"] == model
+
+
 def test_unknown_keys_are_refused_by_the_schema_of_bodies():
     assert DOCUMENT["components"]["schemas"]["RecommendRequest"]["additionalProperties"] is False
 

@@ -58,6 +58,12 @@ def test_a_mistake_has_its_key_path(body, path):
     assert path in {loc for loc, _ in mistakes(RecommendRequest, body)}
 
 
+def test_numbers_are_finite():
+    for number in (float("nan"), float("inf"), -float("inf")):
+        assert mistakes(RecommendRequest, {"time": number}) == [(("time",), "finite_number")]
+    assert mistakes(RecommendRequest, {"time": 1e301}) == [(("time",), "less_than_equal")]
+
+
 def test_values_of_columns_keep_their_types():
     context = {"device": "phone", "hour": 3, "price": 2.5, "new": True, "genres": ["a", "b"], "gone": None}
     assert RecommendRequest.model_validate({"context": context}).context == context

@@ -93,6 +93,14 @@ def test_a_rate_lets_a_second_through_and_fills_again():
         keys.spend(key, 1)
 
 
+def test_every_request_is_counted_where_it_is_admitted():
+    key, line = made("web", "read", 2)
+    keys = keyring(settings(), {KEYS_VARIABLE: line})
+    for _ in range(2):
+        keys.admit({b"x-api-key": key.encode()}, "read")
+    assert refused(keys, {b"x-api-key": key.encode()}) == "rate"
+
+
 def test_a_large_body_counts_for_all_of_its_requests():
     now = [100.0]
     key = ApiKey("web", "read", "d", rate=10)
