@@ -26,7 +26,7 @@ from hybridrec.engine.latency import seconds_per_query
 from hybridrec.engine.progress import ProgressPoint
 from hybridrec.engine.results import ResultBuilder, RunResult
 from hybridrec.engine.seeds import label_rng
-from hybridrec.engine.store import NullStore, Store
+from hybridrec.engine.store import REPRODUCIBLE, NullStore, Store
 from hybridrec.engine.timers import ASK, Stopwatch
 from hybridrec.engine.train import FoldTrainer, TrainedFold, full_fold
 from hybridrec.errors import PluginError
@@ -381,5 +381,8 @@ def read_with_notes(experiment: CheckedExperiment, store: Store | None = None) -
         data = check_dataset(reader.read())
         notes = tuple(map(redacted, reader.notes()))
     if store is not None and key is not None:
-        store.put(key, data.state(), {"data of": reader.name, NOTES: notes})
+        # Rows of a database come in any order: of two processes that read at the same time, both use what was first.
+        store.put(key, data.state(), {"data of": reader.name, NOTES: notes, REPRODUCIBLE: False})
+        if key in store.doubled and (state := store.find(key)) is not None:
+            data = Dataset.restore(state)
     return with_kinds(data, experiment.config), notes

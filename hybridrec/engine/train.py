@@ -22,6 +22,7 @@ from hybridrec.engine.folds import PartSplitter, validation_fold
 from hybridrec.engine.keys import digest, reranker_key
 from hybridrec.engine.pipelines import NO_RERANKERS, FittedPipeline, Rerankers, filter_notes, filters_of
 from hybridrec.engine.seeds import label_rng
+from hybridrec.engine.store import REPRODUCIBLE
 from hybridrec.inference.batch_runner import BatchRunner
 from hybridrec.stages.checks import check_self
 from hybridrec.stages.component import Reranker
@@ -253,7 +254,13 @@ class FoldTrainer:
             stacking_set.fit_blend(base)
             state = base.state()
             if self.experiment.kept:
-                self.fitter.store.put(key, state, {"reranker": spec.cls.name, "fold": stacking_set.fold})
+                about = {"reranker": spec.cls.name, "fold": stacking_set.fold}
+                flag = {} if base.reproducible else {REPRODUCIBLE: False}
+                self.fitter.store.put(key, state, {**about, **flag})
+                if key in self.fitter.store.doubled:  # what was stored first is used by all
+                    first = self.fitter.store.find(key)
+                    state = state if first is None else first
+                    check_self(base, "restore", base.restore(state))
         else:
             check_self(base, "restore", base.restore(state))
         return state, fingerprint(*itertools.chain.from_iterable(state.items()))

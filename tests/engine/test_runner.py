@@ -17,6 +17,7 @@ from hybridrec.config.load import load_experiment
 from hybridrec.engine.runner import ExperimentRunner, NullProgress, read
 from hybridrec.engine.store import Store
 from hybridrec.registry.discovery import Registry
+from hybridrec.testing import toy_dataset
 from tests.cli.processes import command, environment
 from tests.engine.toy_runs import asked, changed, plain
 
@@ -163,3 +164,37 @@ def test_only_an_experiment_to_be_served_is_trained_on_everything(experiment):
     assert {source.name for source in servable.plugins} >= {"toyland", "linear"}
     assert result().servable is None
     assert result(*served, validation=True).servable is None
+
+
+def test_of_two_runs_that_read_or_learn_at_the_same_time_both_use_what_was_first(experiment, monkeypatch):
+    from toyland import Student, ToyReader
+
+    path = experiment(("[{use: weighted, weights: {ease: 1, pop: 0.2}}]", "[{use: student}]"))
+    read, learn, others = ToyReader.read, Student.fit_on_predictions, []
+
+    def read_something_else(self):
+        if not others:
+            others.append(None)
+            others[0] = hybridrec.run(path, runs="first")
+            return toy_dataset(50, 40, 12)
+        return read(self)
+
+    def learn_something_else(self, *arguments):
+        learn(self, *arguments)
+        if len(others) == 1:
+            others.append(None)
+            others[1] = hybridrec.run(path, runs="second")
+            self.lesson = self.lesson + 1
+        return self
+
+    monkeypatch.setattr(ToyReader, "fingerprint", lambda self: "the same", raising=False)
+    monkeypatch.setattr(ToyReader, "read", read_something_else)
+    run = hybridrec.run(path, runs="late")
+    assert run.report.comparable() == others[0].report.comparable()
+    monkeypatch.setattr(Student, "fit_on_predictions", learn_something_else)
+    monkeypatch.setattr(Student, "reproducible", False)
+    changed = path.read_text().replace("seed: 3", "seed: 4")
+    path.write_text(changed)
+    run = hybridrec.run(path, runs="late")
+    assert others[1] is not None
+    assert run.report.comparable() == others[1].report.comparable()
