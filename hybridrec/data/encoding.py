@@ -52,20 +52,32 @@ def encode(queries: Sequence[Query], dataset: Dataset) -> QueryBatch:
 def with_recent(batch: QueryBatch, queries: Sequence[Query], dataset: Dataset) -> QueryBatch:
     """Return encoded queries with the known items of `Query.recent` after those of their histories.
 
-    Entities through items follow the longer history. Raises DataError for another number of times than of items.
+    What the data was refreshed with is in the history already: an item of the same time is not repeated. Entities
+    through items follow the longer history. Raises DataError for another number of times than of items.
     """
     if any(query.recent_times is not None for query in queries):
         times = np.concatenate([_recent_times(place, query) for place, query in enumerate(queries)])
     else:
         times = None
     recent = _encode_rows([query.recent for query in queries], dataset.items.vocabulary, times)
-    history = batch.history.extended(recent)
+    history = batch.history.extended(_without_known(recent, batch.history))
     entities = dict(batch.entities)
     for kind in dataset.through_items:
         more = dataset.through(history, kind) - dataset.through(batch.history, kind)
         entities[kind] = (entities[kind] + more).tocsr()
         entities[kind].eliminate_zeros()
     return replace(batch, history=history, entities=entities)
+
+
+def _without_known(recent: Ragged, history: Ragged) -> Ragged:
+    """Return rows without the ids that the same row of the history has at the same time; unknown times differ."""
+    if recent.times is None or history.times is None:
+        return recent
+    added, held = (
+        np.rec.fromarrays([rows.rows.astype(np.int64) * rows.width + rows.ids, rows.times])
+        for rows in (recent, history)
+    )
+    return recent.where(~np.isin(added, held))
 
 
 def _recent_times(place: int, query: Query) -> Doubles:

@@ -56,7 +56,7 @@ class Query:
     """Name of the request, by default a fresh one. A pipeline with a policy draws the same slate for the same name."""
     recent: Sequence[str] = ()
     """Items that were added to the history since: they follow the items that are stated, or those of the user in the
-    data."""
+    data, but for those that the history has at the same time."""
     recent_times: Sequence[float] | None = None
     """A time for each of `recent`, seconds since 1970."""
 

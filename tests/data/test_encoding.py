@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from hybridrec import DataError, Query
-from hybridrec.data.encoding import encode
+from hybridrec.data.encoding import encode, with_recent
 from hybridrec.testing import toy_dataset
 from tests.data.builders import DATA, EVERYTHING
 
@@ -59,3 +59,16 @@ def test_no_queries_and_an_empty_vocabulary():
 def test_weights_that_no_array_holds_are_refused(weight):
     with pytest.raises(DataError, match="query 0: item_weights has a value that is not a finite number of 32 bits"):
         encode([Query(items=["item 01"], item_weights=[weight])], DATA)
+
+
+def test_a_recent_item_that_the_history_has_at_that_time_is_not_repeated():
+    stated = {"items": ["item 01", "item 02"], "item_times": [5.0, 6.5]}
+    queries = [
+        Query(**stated, recent=["item 02", "item 02", "item 03", "item 01"], recent_times=[6.5, 7.0, 6.5, 6.5]),
+        Query(items=["item 02"], recent=["item 02"], recent_times=[6.5]),
+        Query(**stated, recent=["item 02"]),
+    ]
+    history = with_recent(encode(queries, DATA), queries, DATA).history
+    rows = [history.take(np.array([row])) for row in range(3)]
+    assert [row.ids.tolist() for row in rows] == [[1, 2, 2, 3, 1], [2, 2], [1, 2, 2]]
+    np.testing.assert_array_equal(rows[0].times, [5, 6.5, 7, 6.5, 6.5])

@@ -171,3 +171,9 @@ def test_init_recognises_a_log_and_run_and_refresh_learn_from_it(tmp_path, monke
     LogFolder(log).segment(3).write_bytes(b"".join(map(frame, records)))
     assert hybridrec.refresh(run)
     assert recommended(run)[0] == "song new"
+    # The state still has the events that the bundle has learned from: they count once.
+    recommender = hybridrec.load(run.folder)
+    learned = hybridrec.Query(user="person 1", recent=["song 5"], recent_times=[START + 3600])
+    later = hybridrec.Query(user="person 1", recent=["song 5"], recent_times=[START + 3601])
+    lengths = recommender.encode([hybridrec.Query(user="person 1"), learned, later]).history.lengths.tolist()
+    assert lengths == [lengths[0], lengths[0], lengths[0] + 1]
