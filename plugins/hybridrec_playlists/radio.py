@@ -84,7 +84,7 @@ class RadioReader(Reader):
         rows = rows.with_columns(
             text_files.unquoted("combined"),
             text_files.unquoted("artist"),
-            number=pl.col("unique_id").str.extract(r"(\d+)$").cast(pl.Int32),
+            number=pl.col("unique_id").str.extract(r"(\d+)$").cast(pl.Int32, strict=False),
             time=pl.col("time").cast(pl.Float64, strict=False),
         )
         header = (rows["line"] == 1) & rows["number"].is_null()

@@ -336,6 +336,18 @@ def test_radio_plays_stand_in_the_order_of_the_air():
     assert (plays_of(data, "KABC-1"), plays_of(data, "KABC-2")) == ([lanterns, tide], [stay])
 
 
+def test_a_radio_play_with_a_number_that_is_too_long_is_malformed(tmp_path):
+    folder = tmp_path / "radio"
+    shutil.copytree(FIXTURES / "radio", folder)
+    plays = folder / "classic_rock_raw_data.csv"
+    first = plays.read_text(encoding="utf-8").splitlines()[1].split(",")
+    first[5] += "9" * 30
+    with plays.open("a", encoding="utf-8") as file:
+        file.write(",".join(first) + "\n")
+    with pytest.raises(DataError, match="no play with a time and a numbered unique_id"):
+        read(RadioReader, folder=folder)
+
+
 @pytest.mark.skipif(not (SHARED / "radio").is_dir(), reason="the data set is not here")
 def test_the_published_radio_plays_are_read_whole():
     data, _ = read(RadioReader, folder=SHARED / "radio")
