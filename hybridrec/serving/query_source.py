@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from hybridrec.data.io.faults import naming
 from hybridrec.data.io.files import format_of
 from hybridrec.errors import DataError, did_you_mean
 from hybridrec.serving.query_table import FIELDS, NESTED, Places, valid_columns
@@ -143,13 +144,11 @@ class QueryFile:
 
     def _read(self, read: Callable[[], pl.DataFrame]) -> pl.DataFrame:
         """Call a function that reads the Parquet file, and return its table; raises DataError for a damaged file."""
-        import polars as pl
-
         try:
-            return read()
-        except (pl.exceptions.PolarsError, OSError) as error:
-            reason = str(error).partition("\n")[0]
-            raise DataError(f"{self.path}: cannot be read as Parquet ({reason})") from None
+            with naming(str(self.path)):
+                return read()
+        except OSError as error:
+            raise DataError(f"{self.path} cannot be read: {error.strerror or error}") from None
 
     def _rows(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield (line, row) for each query: the number of its line, from 1, and a mapping from column to value."""

@@ -278,6 +278,7 @@ class _Table:
         if column is None or column.dtype == pl.List(pl.Null):
             return None
         values, offsets = self._exploded(column, name)
+        values = values.fill_nan(None) if values.dtype.is_float() else values
         rows = np.repeat(np.arange(len(column), dtype=np.int64), np.diff(offsets))
         if values.null_count():
             raise self.error(int(rows[_first(values.is_null())]), name, "an id in the list is missing (null)")

@@ -36,7 +36,7 @@ class AudioTagOptions(TrainingOptions):
     """Width of the hidden layer, which is the latent space."""
     tag_dim: int = Field(32, ge=1)
     """Dimensions of the Word2Vec space of tags."""
-    tag_epochs: int = Field(20, ge=1)
+    tag_epochs: int = Field(20, ge=1, le=1_000_000)
     """Passes of Word2Vec over the tags of users and items."""
     hide_half: float = Field(0.5, ge=0, le=1)
     """Probability that the audio or the tags of an item are hidden in training (half of the time each), so that each is

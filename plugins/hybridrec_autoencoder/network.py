@@ -29,7 +29,7 @@ overwrites the outputs with the gradient."""
 class TrainingOptions(Options):
     """Options for training a network: the epochs, the batches, the learning rate and the decay of weights."""
 
-    epochs: int = Field(60, ge=1)
+    epochs: int = Field(60, ge=1, le=1_000_000)
     """Passes over the training rows."""
     batch: int = Field(64, ge=1)
     """Number of rows in a mini-batch."""

@@ -25,7 +25,7 @@ class ContentPopularityOptions(Options):
     start on. 0 ignores times."""
     min_items: int = Field(5, ge=1)
     """Smallest number of items that have a tag, feature, word or pair; rarer ones are left out."""
-    l2: float = Field(30.0, gt=0)
+    l2: float = Field(30.0, ge=1e-9, le=1e12)
     """Penalty on the squared effects: large values keep them small."""
 
 

@@ -49,7 +49,7 @@ class ContentTransferOptions(Options):
     """
     min_items: int = Field(2, ge=1)
     """Smallest number of items that have a feature, tag or word; rarer ones are left out."""
-    l2: float = Field(10.0, gt=0)
+    l2: float = Field(10.0, ge=1e-9, le=1e12)
     """Penalty of the regression: large values average over more items."""
 
     @model_validator(mode="after")

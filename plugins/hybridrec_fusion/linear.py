@@ -18,7 +18,7 @@ class LinearConfig(LearnedConfig):
 
     depth: int = Field(20, ge=1)
     """Train on candidates that at least one column ranks this high or higher; lower ones are numerous and easy."""
-    l2: float = Field(1e-3, gt=0)
+    l2: float = Field(1e-3, ge=1e-9, le=1e12)
     """Penalty on the squared weights of standardised features, relative to the mean loss of a query."""
 
 

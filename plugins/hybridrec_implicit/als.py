@@ -35,7 +35,7 @@ class ALSOptions(ColumnOptions, ColdOptions, SimilarityOptions):
 
     factors: int = Field(64, gt=0)
     """Dimensions of the space."""
-    regularization: float = Field(20.0, gt=0)
+    regularization: float = Field(20.0, ge=1e-9, le=1e12)
     """Value added to the diagonal of each least-squares problem."""
     frequency_power: float = Field(0.0, ge=0, le=1)
     """The regularization of a user or column is multiplied by f to this power, where f is the sum of its confidences
@@ -45,7 +45,7 @@ class ALSOptions(ColumnOptions, ColdOptions, SimilarityOptions):
     column_power: float = Field(0.25, ge=0, le=1)
     """Power of a column's number of users, relative to the mean number, by which its values are divided, so that
     popular items weigh less."""
-    iterations: int = Field(15, gt=0)
+    iterations: int = Field(15, ge=1, le=1_000_000)
     """Rounds of solving for users, then for columns."""
 
 

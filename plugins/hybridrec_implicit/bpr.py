@@ -21,9 +21,9 @@ class BPROptions(ColumnOptions, SimilarityOptions):
     """Dimensions of the space."""
     learning_rate: float = Field(0.1, gt=0)
     """Step of the stochastic gradient descent."""
-    regularization: float = Field(0.01, ge=0)
+    regularization: float = Field(0.01, ge=0, le=1e12)
     """Penalty on the squared length of the vectors."""
-    iterations: int = Field(100, gt=0)
+    iterations: int = Field(100, ge=1, le=1_000_000)
     """Passes over the training data."""
 
 

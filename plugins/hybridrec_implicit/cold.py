@@ -21,7 +21,7 @@ class ColdOptions(Options):
     """Vectors of items without interactions. `none`: they have no vector. `mean`: a tag or feature has the mean vector
     of the items with it, and an item the mean over its tags and features. `regression`: ridge regression from tags and
     features to vectors. Items without content get no vector."""
-    cold_l2: float = Field(100.0, gt=0)
+    cold_l2: float = Field(100.0, ge=1e-9, le=1e12)
     """Penalty on the squared coefficients of the regression."""
 
 

@@ -46,12 +46,12 @@ class WMFOptions(ColdOptions, SimilarityOptions):
     """Weight of the squared score of pairs without an entry; 0 learns from the entries only, for explicit feedback."""
     gravity: float = Field(0.0, ge=0)
     """Weight of the squared score of all pairs, including entries; it keeps scores of unrated items from growing."""
-    regularization: float = Field(3.0, gt=0)
+    regularization: float = Field(3.0, ge=1e-9, le=1e12)
     """Weight of the squared length of each vector."""
     solver: Literal["wals", "sgd"] = "wals"
     """Minimization of the loss: weighted alternating least squares, which solve it exactly for one side at a time, or
     stochastic gradient descent with sampled negatives."""
-    iterations: int = Field(15, gt=0)
+    iterations: int = Field(15, ge=1, le=1_000_000)
     """Rounds of solving for users, then for items; with `sgd` passes over the entries, of which it needs more."""
     learning_rate: float = Field(0.5, gt=0)
     """Step size of `sgd`; it falls to a tenth over the iterations."""

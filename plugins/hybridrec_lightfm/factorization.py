@@ -59,7 +59,7 @@ class LightFMOptions(SimilarityOptions):
     for a few kinds of features that are informative together (genre and year), and often far better for cold items."""
     dim: int = Option(32, gt=0)
     """Dimensions of the space."""
-    epochs: int = Option(20, gt=0)
+    epochs: int = Option(20, ge=1, le=1_000_000)
     """Passes over the training data."""
     patience: int | None = Option(None, gt=0)
     """End training this many epochs after the epoch that ranked validation queries best, then train to that epoch on

@@ -15,7 +15,7 @@ from hybridrec_linear.linear_model import LinearModel
 class EaseOptions(ScaledColumnOptions):
     """Options of `ease`: the regularization, and the columns of the training matrix."""
 
-    l2: float = Field(200.0, gt=0)
+    l2: float = Field(200.0, ge=1e-9, le=1e12)
     """Regularization (lambda of the paper); good values are some hundreds, and some tens with a `column_power` of 0.25.
     """
     column_power: float = Field(0.0, ge=0, le=1)

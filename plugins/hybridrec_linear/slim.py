@@ -21,7 +21,7 @@ class SlimOptions(ScaledColumnOptions):
 
     l1: float = Field(0.1, ge=0)
     """Penalty on the sum of the weights: with higher values fewer columns predict another one."""
-    l2: float = Field(15.0, gt=0)
+    l2: float = Field(15.0, ge=1e-9, le=1e12)
     """Penalty on the squared weights: with higher values similar columns share their weight more evenly."""
     neighbours: int = Field(100, ge=1)
     """Number of columns, the most similar by cosine, that may predict another one; time grows with its square."""

@@ -53,7 +53,7 @@ class Word2VecOptions(SimilarityOptions):
     """Draw the window of each token at random from 1 to `window`, so that near neighbours count more often."""
     shuffle: bool = True
     """Shuffle the items of a sentence in each epoch; if false they keep the order in which they were played."""
-    epochs: int = Option(40, gt=0)
+    epochs: int = Option(40, ge=1, le=1_000_000)
     """Passes over the sentences."""
     negative: int = Option(10, gt=0)
     """Number of random tokens that are contrasted with each true neighbour."""

@@ -51,7 +51,7 @@ class TitleVectorsOptions(Options):
     """Training algorithm, as for `word2vec`; the options from here on are those of `word2vec`, too."""
     dim: int = Option(64, gt=0)
     """Dimensions of the space."""
-    epochs: int = Option(10, gt=0)
+    epochs: int = Option(10, ge=1, le=1_000_000)
     """Passes over the histories, or over the texts."""
     window: int | None = Option(20, gt=0)
     """Neighbours on each side of a word: among the words of one user, which are shuffled in each epoch, or in the text,

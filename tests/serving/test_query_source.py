@@ -210,7 +210,7 @@ def test_an_id_that_is_not_finite(read, other):
         ("q.csv", b"query,n,n\na,1,2\n", "q.csv, line 1: the column 'n' is there twice"),
         ("q.csv", b"query\n" + b"x" * 200_000, "q.csv: cannot be read as csv (field larger than field limit"),
         ("q.csv", b"query,user\na,b\nc\n", "q.csv, line 3: has 1 fields; the header has 2"),
-        ("q.parquet", b"PAR1", "q.parquet: cannot be read as Parquet"),
+        ("q.parquet", b"PAR1", "q.parquet cannot be read"),
         ("q.txt", b"", "q.txt: name a file of queries that ends in .parquet, .jsonl or .csv"),
     ],
 )

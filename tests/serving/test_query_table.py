@@ -163,6 +163,7 @@ def test_no_queries():
 @pytest.mark.parametrize(
     ("columns", "told"),
     [
+        ({"items": [[1.0], [float("nan")]]}, "queries.csv:3: column 'items': an id in the list is missing"),
         ({"user": [1.0, 1e308]}, r"queries.csv:3: column 'user': 1e\+308 is not an id"),
         ({"items": [["item 01"]] * 2, "item_weights": [[1.0], [1e39]]}, "queries.csv:3: .* not a number of 32 bits"),
         ({"items": [["item 01"]] * 2, "n": [5, 10**9]}, "queries.csv:3: column 'n': 1000000000 is more than 100,000"),

@@ -23,7 +23,9 @@ from typing import Any
 import pytest
 
 import hybridrec
-from hybridrec import Run, Store, paths
+from hybridrec import Run, Store, errors, paths
+from hybridrec.engine import store
+from hybridrec.runs import bundle, manifest
 from tests.torture.kills import arguments_of, command, import_everything, in_fork, start, whole
 from tests.torture.outcome import Loss, Outcome
 from tests.torture.subject import answers_of, results, write_config, write_data
@@ -241,9 +243,9 @@ def told_by(work: Path) -> str:
 
 def _retried(work: Path, name: str, expected: dict[str, str]) -> None:
     """Look at what a failed command left, carry it out again, and compare."""
-    store = Store(work / "store")
-    for entry in store.artifacts():
-        store.get(entry.key)
+    kept = Store(work / "store")
+    for entry in kept.artifacts():
+        kept.get(entry.key)
     for run in (work / "runs").glob("[!.]*"):
         whole(run)
     if answers_of(work / "served") not in (expected["old"], expected["new"]):
@@ -303,17 +305,18 @@ def _same(runs: Path, digest: str) -> None:
 
 
 def _let_faults_through(patch: pytest.MonkeyPatch) -> int:
-    patch.setattr(paths, "_FAULTS", set())
-    return 30
+    patch.setattr(errors.WriteError, "exit_status", 1)
+    return 10
 
 
 def _leave_halves(patch: pytest.MonkeyPatch) -> int:
-    patch.setattr(paths, "remove", lambda path: None)
-    return 60
+    for module in (paths, store, manifest, bundle):
+        patch.setattr(module, "remove", lambda path: None)
+    return 30
 
 
 BREAKS = {
-    "a fault of the disk is a sentence": _let_faults_through,
+    "a fault of the disk ends with status 4": _let_faults_through,
     "what is half-written is removed": _leave_halves,
 }
 """Promises, and what breaks them for a test of this part: it returns the number of attempts that have to notice."""

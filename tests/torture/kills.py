@@ -33,6 +33,7 @@ from hybridrec.inference import array_file
 from hybridrec.paths import remove
 from hybridrec.registry.discovery import Registry
 from hybridrec.runs import manifest
+from hybridrec.types import State
 from tests.torture.outcome import Loss, Outcome
 from tests.torture.subject import answers_of, results, write_config, write_data
 
@@ -314,17 +315,17 @@ def whole(run: Path) -> None:
 
 
 def _write_in_place(patch: pytest.MonkeyPatch) -> int:
-    def write(path: Path, *content: Any) -> None:
-        written(path, *content)
-        whole_file = path.read_bytes()
-        path.write_bytes(whole_file[: len(whole_file) // 2])
-        time.sleep(0.05)
-        path.write_bytes(whole_file)
+    def put(self: Store, key: str, state: State, about: dict[str, Any] | None = None) -> None:
+        path = self._use(key)
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            array_file.write_artifact(path, key, state, about or {})
+            content = path.read_bytes()
+            path.write_bytes(content[: len(content) // 2])
+            time.sleep(0.05)
+            path.write_bytes(content)
 
-    written = array_file.write_artifact
-    patch.setattr(store, "write_artifact", write)
-    patch.setattr(store, "partial_path", lambda path: path)
-    patch.setattr(store, "_publish", lambda *_: None)
+    patch.setattr(store.Store, "put", put)
     return 20
 
 

@@ -12,7 +12,7 @@ import pytest
 
 import hybridrec
 from hybridrec import Run, tracing
-from hybridrec.data import dataset
+from hybridrec.data import dataset, ragged
 from tests.torture.disks import silent
 from tests.torture.disks import told_by as told
 from tests.torture.kills import command, import_everything, in_fork
@@ -203,7 +203,8 @@ def _let_exits_through(patch: pytest.MonkeyPatch) -> int:
 
 
 def _let_inputs_be_written(patch: pytest.MonkeyPatch) -> int:
-    patch.setattr(dataset, "freeze", lambda _: None)
+    for module in (dataset, ragged):
+        patch.setattr(module, "freeze", lambda _: None)
     return 13
 
 
