@@ -39,7 +39,7 @@ PARTS: dict[str, Part] = {
         600,
         50_000,
     ),
-    "config-sizes": Part("config_growth", "The work of checking a config is in proportion to its size.", 10, 10),
+    "config-sizes": Part("config_growth", "The work of checking a config is in proportion to its size.", 9, 9),
     "data": Part(
         "data_fuzz",
         "A file of data is read, or refused with a message; a row that is not read is counted as malformed.",
