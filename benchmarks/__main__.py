@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 from benchmarks import (
@@ -24,7 +25,7 @@ from benchmarks import (
     sharing,
     startup,
 )
-from benchmarks.page import table, write_page
+from benchmarks.page import PAGE, table, write_page
 from benchmarks.timing import Work, machine
 
 BENCHMARKS: dict[str, Callable[[bool], list[Work]]] = {
@@ -64,11 +65,18 @@ def main() -> None:
     for name in BENCHMARKS if "all" in asked.names else asked.names:
         print(f"{name}: {BENCHMARKS[name].__doc__}", flush=True)
         works = [work.as_json() for work in BENCHMARKS[name](asked.quick)]
-        result = {"benchmark": name, "about": BENCHMARKS[name].__doc__, "machine": machine(), "works": works}
+        result = {
+            "benchmark": name,
+            "about": BENCHMARKS[name].__doc__,
+            "date": date.today().isoformat(),
+            "machine": machine(),
+            "works": works,
+        }
         (asked.results / f"{name}.json").write_text(json.dumps(result, indent=1, ensure_ascii=False) + "\n")
         print(table(works), flush=True)
     if not asked.quick:
-        write_page(asked.results)
+        for name in write_page(asked.results):
+            print(f"{name}: {PAGE.name} has no marks `<!-- {name} -->`, so this table is only printed")
 
 
 if __name__ == "__main__":

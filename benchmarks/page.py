@@ -38,18 +38,24 @@ def table(works: Iterable[dict[str, Any]]) -> str:
     return "\n".join(lines).rstrip()
 
 
-def write_page(results: Path) -> None:
-    """Write the table of each JSON file in a folder between `<!-- NAME -->` and `<!-- /NAME -->` of the page."""
-    text = PAGE.read_text(encoding="utf-8")
+def write_page(results: Path) -> list[str]:
+    """Write the table of each JSON file in a folder between `<!-- NAME -->` and `<!-- /NAME -->` of the page.
+
+    Returns the names of the benchmarks for which the page has no such marks.
+    """
+    text, unplaced = PAGE.read_text(encoding="utf-8"), []
     for file in sorted(results.glob("*.json")):
         result = json.loads(file.read_text())
         name, machine = result["benchmark"], result["machine"]
         where = f"{machine['cores']} cores, {machine['system']}, Python {machine['python']}"
-        told = f"`python -m benchmarks {name}`, {where}."
+        told = f"`python -m benchmarks {name}`, {where}, {result['date']}."
         block = f"<!-- {name} -->\n{told}\n\n{table(result['works'])}\n<!-- /{name} -->"
         pattern = rf"<!-- {re.escape(name)} -->.*?<!-- /{re.escape(name)} -->"
-        text = re.sub(pattern, lambda _, block=block: block, text, flags=re.S)
+        text, placed = re.subn(pattern, lambda _, block=block: block, text, flags=re.S)
+        if not placed:
+            unplaced.append(name)
     PAGE.write_text(text, encoding="utf-8")
+    return unplaced
 
 
 def _seconds(seconds: float) -> str:
