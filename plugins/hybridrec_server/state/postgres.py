@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 T = TypeVar("T")
+INSTALL = "pip install 'hybridrec[serve,sql]'"
 SLICE = 2_000
 """Units whose old events are deleted in one transaction."""
 _DAY = 86_400.0
@@ -60,9 +61,7 @@ class PostgresDatabase:
         try:
             import psycopg
         except ImportError:
-            raise MissingDependencyError(
-                "state in PostgreSQL needs its driver: pip install 'psycopg[binary]>=3.2.2'"
-            ) from None
+            raise MissingDependencyError(f"state in PostgreSQL needs its driver: {INSTALL}") from None
         self.limits = limits
         self._errors = psycopg
         self._address = address

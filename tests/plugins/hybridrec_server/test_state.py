@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
-from hybridrec import ConfigError
+from hybridrec import ConfigError, MissingDependencyError
 from hybridrec_server.state.base import Busy, Event, StateLimits
 from hybridrec_server.state.sqlite import SqliteDatabase
 from hybridrec_server.state.store import MOST_WAITING, DatabaseStateStore, open_state
@@ -256,6 +256,12 @@ def test_a_postgresql_that_is_not_there_is_an_error_without_the_password():
     with pytest.raises(ConfigError, match="cannot be opened") as error:
         run("postgresql://hy:secret@127.0.0.1:1/postgres", None)
     assert "secret" not in str(error.value)
+
+
+def test_a_missing_driver_is_named_with_its_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    with pytest.raises(MissingDependencyError, match="serve,sql"):
+        run("postgresql://hy@127.0.0.1:1/postgres", None)
 
 
 def test_a_flood_of_events_says_busy_at_once(tmp_path):
