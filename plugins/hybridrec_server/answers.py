@@ -132,10 +132,11 @@ class Answerer:
             return answers
         try:
             made = self._batch(encoded, pipeline, target, n, left_out, explain, candidates, answers)
-        except DataError as error:
-            if len(encoded) > 1:
+        except (DataError, RequestProblem) as error:
+            if len(encoded) > 1:  # the mistake of one of them is not that of the others
                 return self._one_by_one(requests, pipeline, target, n, left_out, explain)
-            answers.bodies[places[0]] = RequestProblem(_path_in(str(error)), str(error))
+            told = error if isinstance(error, RequestProblem) else RequestProblem(_path_in(str(error)), str(error))
+            answers.bodies[places[0]] = told
             return answers
         if answers.faults and len(requests) > 1:
             return self._one_by_one(requests, pipeline, target, n, left_out, explain)

@@ -398,15 +398,15 @@ class WorkerDispatcher:
     def _finish_one(self, batch: Sequence[_Job], reply: Mapping[str, Any], payload: bytes) -> None:
         """Finish the only job of a batch; a batch of several that failed is asked again, request by request."""
         first = batch[0]
-        if "problem" in reply:
+        if len(batch) > 1:
+            for job in batch:
+                self._again(job)
+        elif "problem" in reply:
             first.fail(RequestProblem(*reply["problem"]))
         elif "not_found" in reply:
             first.fail(NotFound(reply["not_found"]))
         elif "failed" not in reply:
             first.finish(payload)
-        elif len(batch) > 1:
-            for job in batch:
-                self._again(job)
         else:
             self._give_up(first, "failed")
 

@@ -18,7 +18,7 @@ from hybridrec import ConfigError, MissingDependencyError
 from hybridrec.cli import hybridrec as group
 from hybridrec.testing import CommandContract
 from hybridrec_server import command
-from hybridrec_server.client import Client
+from hybridrec_server.client import Client, ServerError
 from hybridrec_server.command import api_key, serve
 from hybridrec_server.security import keyring
 from hybridrec_server.settings import ServerSettings
@@ -114,6 +114,10 @@ def test_a_bundle_is_served_over_http(bundles, tmp_path):
             assert client.events([{"user": "visitor", "item": liked, "kind": "like"}]).accepted == 1
             seconds = client.recommend_many([{"user": "visitor", "n": 3}, {"items": [liked], "n": 3}])
             assert seconds[0].items == seconds[1].items
+            wrong = {"filters": [{"column": "nix", "is": 1}], "n": 3}
+            with pytest.raises(ServerError) as caught:
+                client.recommend_many([{"items": [liked], "n": 3}, {"n": 3}, wrong])
+            assert [mistake.path for mistake in caught.value.problem.errors] == ["queries[2].filters[0].column"]
             address = str(client._http.base_url)
             assert b"hybridrec_responses_total" in httpx.get(address + "/metrics").content
         process.send_signal(signal.SIGTERM)

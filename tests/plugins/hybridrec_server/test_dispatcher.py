@@ -130,6 +130,26 @@ def test_what_a_request_may_not_ask_is_told(serving):
     serving(test)
 
 
+@pytest.mark.parametrize("wrong", [{"filters": [{"column": "colour", "is": "red"}]}, {"context": {"device": "tv"}}])
+def test_a_mistake_costs_no_other_request_of_its_batch(serving, expected, wrong):
+    async def test(served):
+        requests = [{"items": ["i01"]}, wrong, {"items": ["i02"]}, wrong, {"items": ["i03"]}]
+        for order in (requests, requests[1:], requests[::-1]):
+            busy = asyncio.create_task(served.ids(items=["i09"]))  # so that the others gather
+            await asyncio.sleep(0)
+            outcomes = await asyncio.gather(*(served.answer(**each) for each in order), return_exceptions=True)
+            await busy
+            for request, outcome in zip(order, outcomes, strict=True):
+                if request is wrong:
+                    assert isinstance(outcome, RequestProblem)
+                    continue
+                assert not isinstance(outcome, Exception), outcome
+                assert not outcome["degraded"]
+                assert [place["id"] for place in outcome["items"]] == expected(Query(items=request["items"]))
+
+    serving(test)
+
+
 async def served_problem(served, request):
     with pytest.raises(RequestProblem) as error:
         await served.answer(**request)
