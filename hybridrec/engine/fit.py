@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import pickle
+import random
 import secrets
 import threading
 import time
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -14,6 +16,8 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
+
+import numpy as np
 
 from hybridrec.config.experiment import ComponentSpec
 from hybridrec.data.dataset import Dataset
@@ -40,6 +44,10 @@ if TYPE_CHECKING:
 
 RANDOM = "random"
 """Key in the metadata of a fit in the store; its value is true if the fit drew random numbers."""
+UNSEEDED_NOTE = (
+    "while it was fitted, numbers were drawn from the global generator of numpy or Python, which no seed of the config "
+    "decides: another run may learn something else; a plugin draws from the generator that `fit` is given"
+)
 NOTES = "notes"
 """Key in the metadata of a fit in the store; its value are the notes of the component (`Component.notes`)."""
 PROGRESS = "progress"
@@ -363,13 +371,14 @@ class Fitted:
             component._from_catalogue = self.context.prepared(job)
         if job.validation:
             component.validation = self.context.validation_split(job)
-        started = time.perf_counter()
+        started, unseeded = time.perf_counter(), _global_generators()
         with _noting(spec, job, "fitting"):
             check_self(component, "fit", component.fit(training_part, rng))
+            drew_unseeded = _global_generators() != unseeded
             component._reporter = component._from_catalogue = component.validation = None
             state = component.state()
             check_state(state)
-            notes = [redacted(note) for note in component.notes()]
+            notes = [redacted(note) for note in component.notes()] + [UNSEEDED_NOTE] * drew_unseeded
         seconds = time.perf_counter() - started
         drew = rng.bit_generator.state != before or rng.bit_generator.seed_seq.n_children_spawned > 0  # type: ignore[attr-defined]
         points, token = series.points, ""
@@ -447,3 +456,10 @@ def options_text(spec: ComponentSpec) -> str:
 def _noting(spec: ComponentSpec, job: FitJob, doing: str) -> AbstractContextManager[None]:
     """Return a context manager that adds a note to errors of a component; `doing` says what was done with it."""
     return calling(spec.cls, f"while {doing} components.{job.label} in fold {job.fold} ({job.level})")
+
+
+def _global_generators() -> tuple[object, ...]:
+    """Return a summary of the states of the generators that all code shares; every draw changes it."""
+    name, words, position, *rest = np.random.get_state(legacy=True)  # noqa: NPY002
+    own = random.getstate()[1]
+    return name, zlib.crc32(words), position, *rest, own[0], own[-1]

@@ -2,6 +2,7 @@
 
 import importlib
 import pickle
+import random
 from dataclasses import replace
 
 import numpy as np
@@ -210,3 +211,17 @@ def test_fits_at_the_same_time_that_differ_without_saying_that_they_may_are_an_e
         StoreError, match=r"stored other arrays .* made for component echo label noise.*not reproducible"
     ):
         overtaken(1, True)
+
+
+@pytest.mark.parametrize("draw", [lambda: np.random.rand(), lambda: random.random(), lambda: np.random.seed(1)])  # noqa: NPY002
+def test_numbers_from_a_generator_that_no_seed_decides_are_noted(planned, monkeypatch, draw):
+    job, context = planned()
+    noise = importlib.import_module("toyland").Echo
+    fit = noise.fit
+    monkeypatch.setattr(noise, "fit", lambda self, data, rng: (draw(), fit(self, data, rng))[1])
+    assert any("no seed of the config decides" in note for note in run_fit_job(job, context).notes)
+
+
+def test_seeded_numbers_are_not_noted(planned):
+    job, context = planned()
+    assert run_fit_job(job, context).notes == ()
