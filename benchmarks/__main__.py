@@ -11,6 +11,7 @@ from pathlib import Path
 from benchmarks import (
     approximate,
     batch,
+    cluster,
     events,
     exclusion,
     growth,
@@ -41,6 +42,7 @@ BENCHMARKS: dict[str, Callable[[bool], list[Work]]] = {
     "blends": growth.blends,
     "sharing": sharing.sharing,
     "batch": batch.batch,
+    "cluster": cluster.cluster,
     "events": events.events,
     "large": large.large,
     "approximate": approximate.approximate,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import re
 import statistics
 import time
@@ -306,13 +307,21 @@ class ShareWorker:
     def _wait(self, left: Sequence[FitEntry], leases: Leases) -> None:
         """Return when a fit that is awaited is stored, or when nobody is at a fit that could be done."""
         open_keys = [entry.key for entry in left if not entry.waits_for]
-        keys = {*open_keys, *(key for entry in left for key in entry.waits_for)}
+        keys = [*open_keys, *{key: None for entry in left for key in entry.waits_for}]
         pause = _POLL[0]
-        while True:
-            time.sleep(pause)
-            if any(key in self.store for key in keys) or any(leases.holder(key) is None for key in open_keys):
-                return
-            pause = min(2 * pause, _POLL[1])
+        with self.work.progress.task(f"wait for {len(set(keys))} fits of other workers", len(left)):
+            while True:
+                time.sleep(pause)
+                if any(key in self.store for key in _some(keys, 50)):
+                    return
+                if any(leases.holder(key) is None for key in _some(open_keys, 5)):
+                    return
+                pause = min(2 * pause, _POLL[1])
+
+
+def _some(keys: Sequence[str], most: int) -> Sequence[str]:
+    """Return at most `most` of the keys, others each time: each look costs a request where the store is far away."""
+    return keys if len(keys) <= most else random.sample(keys, most)
 
 
 class FitsDone:

@@ -16,7 +16,7 @@ import hybridrec
 from hybridrec import ConfigError, DataError, PluginError
 from hybridrec.api import fit, plan_fits
 from hybridrec.engine import keys
-from hybridrec.engine.shares import AgreedPlan, Share
+from hybridrec.engine.shares import AgreedPlan, Share, _some
 from tests.cli.processes import command, environment
 
 SHARED = [
@@ -165,6 +165,14 @@ def test_a_plan_says_what_differs():
 def test_what_is_no_share_is_refused(text):
     with pytest.raises(ConfigError, match=f"--share {text}: a share is written as NUMBER/OF"):
         Share.parse(text)
+
+
+def test_of_many_keys_some_are_looked_up_each_time_and_all_in_the_end():
+    keys = [str(number) for number in range(30)]
+    assert _some(keys, 50) == keys
+    asked = [_some(keys, 5) for _ in range(200)]
+    assert {len({*each}) for each in asked} == {5}
+    assert {key for each in asked for key in each} == {*keys}
 
 
 class Workers:
