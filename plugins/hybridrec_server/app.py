@@ -53,7 +53,7 @@ class ServerApp:
         document = openapi.document(ENDPOINTS)
         pages = {
             "/openapi.json": Reply(openapi.as_json(document)),
-            "/api": Reply(openapi.page(document), media_type=b"text/html; charset=utf-8"),
+            "/api": Reply(openapi.page(document, _address(settings)), media_type=b"text/html; charset=utf-8"),
         }
         routes += [Route(path, _Page(reply), methods=["GET"]) for path, reply in pages.items()]
         routes.append(Mount("/pages", StaticFiles(directory=PAGES)))
@@ -133,6 +133,12 @@ class ServerApp:
                 raise Problem("forbidden", "the server is open to anybody, so that it takes no admin requests")
         reply: Reply = await getattr(self._handlers, endpoint.name)(exchange)
         await exchange.respond(reply)
+
+
+def _address(settings: ServerSettings) -> str:
+    """Return the address for examples; one that stands for every address is shown as loopback."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(settings.host, settings.host)
+    return f"http://{host}:{settings.port or 8080}"
 
 
 class _Route:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from markupsafe import Markup, escape
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
@@ -58,15 +59,20 @@ def as_json(content: dict[str, Any]) -> bytes:
     return orjson.dumps(content, option=orjson.OPT_INDENT_2)
 
 
-def page(content: dict[str, Any]) -> bytes:
-    """Return the page about the document: endpoints with examples as curl commands, models, problems."""
+def page(content: dict[str, Any], address: str) -> bytes:
+    """Return the page about the document: endpoints with examples as curl commands, models, problems.
+
+    address: the server's own, for the commands
+    """
     from jinja2 import Environment, StrictUndefined
 
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["compact"] = lambda value: json.dumps(value, ensure_ascii=False)
     environment.filters["pretty"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)
     environment.filters["words"] = _words
+    environment.filters["prose"] = _prose
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(document=content, kinds=KINDS).encode()
+    return template.render(document=content, kinds=KINDS, address=address).encode()
 
 
 def _models(response: Any) -> tuple[type[BaseModel], ...]:
@@ -137,23 +143,31 @@ def _parameters(schema: dict[str, Any]) -> list[dict[str, Any]]:
     return parameters
 
 
-def _words(schema: dict[str, Any]) -> str:
-    """Return the type that a schema describes in a few words."""
+def _prose(text: str) -> Markup:
+    """Return a text in which words between backticks are code."""
+    pieces = [Markup("<code>{}</code>").format(piece) if number % 2 else escape(piece)
+              for number, piece in enumerate(text.split("`"))]  # fmt: skip
+    return Markup("").join(pieces)
+
+
+def _words(schema: dict[str, Any]) -> Markup:
+    """Return the type that a schema describes in a few words, with links to models."""
     if "$ref" in schema:
-        return str(schema["$ref"]).removeprefix(PREFIX)
+        name = str(schema["$ref"]).removeprefix(PREFIX)
+        return Markup('<a href="#model-{0}">{0}</a>').format(name)
     if "anyOf" in schema:
-        return " or ".join(dict.fromkeys(_words(each) for each in schema["anyOf"]))
+        return Markup(" or ").join(dict.fromkeys(_words(each) for each in schema["anyOf"]))
     if "const" in schema:
-        return json.dumps(schema["const"])
+        return escape(json.dumps(schema["const"]))
     if "enum" in schema:
-        return " or ".join(json.dumps(value) for value in schema["enum"])
+        return escape(" or ".join(json.dumps(value) for value in schema["enum"]))
     kind = schema.get("type", "anything")
     if kind == "array":
-        return f"list of {_words(schema.get('items', {}))}"
+        return Markup("list of {}").format(_words(schema.get("items", {})))
     if kind == "object" and isinstance(schema.get("additionalProperties"), dict):
-        return f"object of {_words(schema['additionalProperties'])}"
+        return Markup("object of {}").format(_words(schema["additionalProperties"]))
     bounds = [f"{sign} {schema[key]:,}" for key, sign in _BOUNDS if key in schema and abs(schema[key]) < 1e15]
-    return " ".join([str(kind), *bounds])
+    return escape(" ".join([str(kind), *bounds]))
 
 
 _BOUNDS = (("minimum", "≥"), ("maximum", "≤"), ("maxLength", "of length ≤"))

@@ -13,7 +13,7 @@ from hybridrec_server.endpoints import ENDPOINTS
 from hybridrec_server.problems import KINDS
 
 DOCUMENT = openapi.document(ENDPOINTS)
-PAGE = openapi.page(DOCUMENT).decode()
+PAGE = openapi.page(DOCUMENT, "http://127.0.0.1:9000").decode()
 OPERATIONS = [
     (path, method, operation) for path, methods in DOCUMENT["paths"].items() for method, operation in methods.items()
 ]
@@ -70,6 +70,15 @@ def test_the_page_has_every_endpoint_model_and_problem_and_loads_nothing_from_el
     assert "<script" not in PAGE
     assert "style=" not in PAGE
     assert re.findall(r'(?:src|href)="([^"#][^"]*)"', PAGE) == ["/pages/api.css", "/openapi.json"]
+
+
+def test_the_page_has_the_address_of_the_server_code_and_links():
+    assert "curl -s http://127.0.0.1:9000/v1/recommend -H" in PAGE
+    assert "several in <code>queries</code>." in PAGE
+    assert 'list of <a href="#model-Place">Place</a>' in PAGE
+    assert "`" not in PAGE
+    targets = set(re.findall(r'href="#([^"]+)"', PAGE))
+    assert targets <= set(re.findall(r'id="([^"]+)"', PAGE))
 
 
 def test_the_page_is_well_formed():
