@@ -94,11 +94,11 @@ def measured(name: str, bundle: Path, *, quick: bool) -> Work:
 
 
 def _add(way: Way, one_round: Way) -> None:
-    """Add a round to a way; of the facts, such as a latency, the lowest counts."""
+    """Add a round to a way; the lowest latency counts, and the highest of the other facts."""
     way.wall += one_round.wall
     way.cpu += one_round.cpu
     for name, value in one_round.facts.items():
-        best = max if name == "requests a second" else min
+        best = min if name.startswith("p") else max
         way.facts[name] = best(way.facts.get(name, value), value)
 
 

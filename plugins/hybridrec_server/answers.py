@@ -39,6 +39,9 @@ from hybridrec_server.rules import Rules
 
 CANDIDATES = 200
 """The most candidates that an explanation has."""
+SEARCHED = 250_000
+"""The most entities of a kind whose titles are prepared for searches while the bundle is loaded, in tenths of a second.
+More of them wait for the first search, which takes seconds then."""
 SPARE = 1_000
 """The most ids of the precomputed list from which the front answers at the deadline."""
 _CATEGORIES = 1_000
@@ -85,6 +88,9 @@ class Answerer:
         self._searches: dict[str, TypeAhead] = {}
         self._counts: dict[str, Doubles] = {}
         self._pipelines = orjson.dumps(self._describe())
+        for kind, entities in recommender.data.entities.items():
+            if kind != USERS and len(entities) <= SEARCHED:
+                self._searched(kind)
 
     def catalogue(self) -> dict[str, Any]:
         """Return all that the front needs to know of the bundle, with a precomputed list of ids for each target."""
@@ -174,9 +180,7 @@ class Answerer:
     def search(self, q: str, kind: str, n: int) -> bytes:
         """Return the JSON of `schemas.Hits`: the entities of a kind whose title or id has what was typed."""
         self._check_kind(kind, users=self.recommender.knows_users)
-        if kind not in self._searches:
-            self._searches[kind] = TypeAhead(self.recommender.data.entities[kind], self._popularity(kind))
-        hits = [hit | {"kind": kind} for hit in self._searches[kind].hits(q, n)]
+        hits = [hit | {"kind": kind} for hit in self._searched(kind).hits(q, n)]
         return orjson.dumps({"bundle": self.recommender.digest, "hits": hits})
 
     def item(self, name: str, kind: str) -> bytes:
@@ -449,6 +453,12 @@ class Answerer:
             "weights": weights,
             "sources": reasons.sources(codes),
         }
+
+    def _searched(self, kind: str) -> TypeAhead:
+        """Return the titles and ids of a kind as they are searched; they are prepared at the first call."""
+        if kind not in self._searches:
+            self._searches[kind] = TypeAhead(self.recommender.data.entities[kind], self._popularity(kind))
+        return self._searches[kind]
 
     def _check_kind(self, kind: str, *, users: bool = False) -> None:
         """Raise RequestProblem for a kind that the data does not have, and for users, unless they may be asked for."""

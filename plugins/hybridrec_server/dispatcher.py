@@ -352,7 +352,8 @@ class WorkerDispatcher:
             job.tries += 1
         try:
             question = await self._question(batch)
-            reply, payload = await worker.ask(question)
+            # No plugin runs in a search; the first one among millions of titles prepares them, for seconds.
+            reply, payload = await worker.ask(question, patience=10.0 if question["do"] == "search" else 1.0)
             if "outcomes" in reply:
                 self._finish_batch(worker, batch, reply, payload)
             else:

@@ -396,3 +396,35 @@ def test_a_dispatcher_that_drains_finishes_what_it_accepted(serving):
             await served.answer(items=HISTORY)
 
     serving(test)
+
+
+def test_a_window_opens_only_after_a_batch_of_several(serving):
+    async def batches(served):
+        text = served.metrics.render().decode()
+        return next(float(line.split()[1]) for line in text.splitlines() if "batch_requests_count" in line)
+
+    async def test(served):
+        await asyncio.gather(*(served.ids(items=["i01"]) for _ in range(8)))
+        before = await batches(served)
+        asked = [asyncio.ensure_future(served.ids(items=["i01"]))]
+        await asyncio.sleep(0)
+        asked.append(asyncio.ensure_future(served.ids(items=["i02"])))
+        await asyncio.gather(*asked)
+        assert await batches(served) == before + 1
+
+    serving(test, window=2.0)
+
+
+def test_what_a_precomputed_list_may_not_show(serving):
+    async def test(served):
+        asked = {"items": HISTORY, "text": "sleep", "pinned": ["i20"], "blocked": ["i05"], "n": 8}
+        late, filtered = await asyncio.gather(
+            served.answer(**asked), served.answer(**asked, filters=[{"column": "genre", "is": "jazz"}])
+        )
+        ids = [place["id"] for place in late["items"]]
+        assert (late["degraded"], len(ids), ids[0]) == (True, 8, "i20")
+        assert len(set(ids)) == 8
+        assert not {"i05", *HISTORY} & set(ids)
+        assert [place["id"] for place in filtered["items"]] == ["i20"]  # filters cannot be checked without a worker
+
+    serving(test, deadline=0.5)
