@@ -28,7 +28,7 @@ _MARK = "HYBRIDREC_BENCHMARK_MARK"
 
 def cluster(quick: bool) -> list[Work]:
     """Fit an experiment by threads, by eight shares on a folder and on three nodes of Ray (Linux)."""
-    size, folds, iterations = (Size(500, 300, 5_000), 2, 1) if quick else (Size(40_000, 10_000, 2_000_000), 4, 15)
+    size, folds, iterations = (Size(500, 300, 5_000), 2, 1) if quick else (Size(20_000, 5_000, 500_000), 4, 15)
     pairs = synthetic.write(size, peers.cache_folder() / "data") / "pairs.parquet"
     labels = [f"als-{factors}" for factors in (32, 48, 64, 96)]
     config: dict[str, Any] = {
