@@ -65,7 +65,8 @@ class EventLog:
             self._watch.cancel()
             with suppress(asyncio.CancelledError):
                 await self._watch
-        await self._settled()
+        if self._under_way:
+            await asyncio.wait(self._under_way)
         await self.state.stop()
         if self.journal is not None:
             await self.journal.stop()
@@ -109,7 +110,7 @@ class EventLog:
         return await self._to_the_end(self._forget(unit))
 
     async def _forget(self, unit: str) -> Forgotten:
-        await self._settled(other_than=asyncio.current_task())
+        # State and journal do what they are given in its order: a write that began before is there, and deleted.
         number = await self.state.forget(unit)
         if self.journal is None:
             return Forgotten(number)
@@ -122,11 +123,6 @@ class EventLog:
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
         return await asyncio.shield(task)
-
-    async def _settled(self, other_than: asyncio.Task[Any] | None = None) -> None:
-        """Wait for what was begun before."""
-        if begun := [task for task in self._under_way if task is not other_than]:
-            await asyncio.wait(begun)
 
     async def _attend_requests(self, folder: LogFolder) -> None:
         """Carry out the requests of `request_to_forget`."""

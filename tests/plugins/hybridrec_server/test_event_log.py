@@ -139,9 +139,10 @@ def test_a_full_log_is_counted_or_refuses(tmp_path, monkeypatch, on_full):
 def test_a_forgotten_person_is_gone_from_state_and_log(tmp_path):
     async def work(log):
         log.append_answers([answer("r1", "mallory"), answer("r2", "ann")])
+        await log.write([event(1)])
         late = asyncio.create_task(log.write([event(n, "mallory") for n in range(3)]))
         await asyncio.sleep(0)
-        await log.write([event(1)])
+        await asyncio.sleep(0)
         forgotten = await log.forget("mallory")
         await late
         return forgotten, await log.read(["mallory", "ann"])
@@ -151,6 +152,16 @@ def test_a_forgotten_person_is_gone_from_state_and_log(tmp_path):
     assert list(read) == ["ann"]
     assert logged(tmp_path) == [("ann", "e1")]
     assert read_table(LogFolder(tmp_path / "log"), "exposures")["unit"].to_list() == ["ann"]
+
+
+def test_persons_who_are_forgotten_at_once_do_not_wait_for_each_other(tmp_path):
+    async def work(log):
+        await log.write([event(n, f"person {n}") for n in range(4)])
+        async with asyncio.timeout(60):
+            return await asyncio.gather(*(log.forget(f"person {n}") for n in range(3)))
+
+    assert run(tmp_path, work) == [Forgotten(1, 0, 1)] * 3
+    assert logged(tmp_path) == [("person 3", "e3")]
 
 
 def test_a_running_server_carries_out_requests_to_forget(tmp_path, monkeypatch):

@@ -127,6 +127,7 @@ def test_a_torn_tail_is_cut_and_counted_wherever_it_is_torn(tmp_path):
 
         async def work(journal):
             assert journal.counts.torn == kept  # noqa: B023 - it runs in this turn of the loop
+            assert journal.folder.segment(1).stat().st_size == len(whole)
             await journal.append_events([event(3)])
 
         if kept % 40 == 1:
@@ -332,6 +333,9 @@ def test_a_full_disk_loses_whole_records_and_says_so(tmp_path, disk, caplog, on_
 
     lost, counts = run(tmp_path / "log", work, on_full=on_full)
     assert (lost, counts.lost, counts.written) == ((1, 1, 2) if on_full == "refuse" else (2, 2, 2))
+    damage = Damage()
+    assert len(list(scan(LogFolder(tmp_path / "log").segments()[0][1], damage))) == 2
+    assert (damage.torn, damage.damaged) == (0, 0)
     assert ids(tmp_path / "log") == ["e1", "e3"]
     assert "cannot be written" in caplog.text
 

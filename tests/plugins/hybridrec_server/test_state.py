@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from urllib.parse import quote
 
@@ -12,6 +13,7 @@ import pytest
 
 from hybridrec import ConfigError, MissingDependencyError
 from hybridrec_server.state.base import Busy, Event, StateLimits
+from hybridrec_server.state.postgres import PostgresDatabase
 from hybridrec_server.state.sqlite import SqliteDatabase
 from hybridrec_server.state.store import MOST_WAITING, DatabaseStateStore, open_state
 from tests.plugins.postgres import PASSWORD, server
@@ -159,13 +161,14 @@ def test_a_forgotten_person_is_gone(address, tmp_path):
     async def work(store):
         await store.write([event(n, f"person {n % 40}", id=f"{n}" * 9) for n in range(4000)])
         await store.write([event(n, "mallory-of-the-hill") for n in range(150)])
-        return await store.forget("mallory-of-the-hill"), await store.read(["mallory-of-the-hill", "person 1"])
+        number = await store.forget("mallory-of-the-hill")
+        for file in tmp_path.iterdir():  # while the database is open, so that the write-ahead log is there
+            assert b"mallory-of" not in file.read_bytes(), file.name
+        return number, await store.read(["mallory-of-the-hill", "person 1"])
 
     number, read = run(address, work)
     assert number == 150
     assert sorted(read) == ["person 1"]
-    for file in tmp_path.iterdir():
-        assert b"mallory-of" not in file.read_bytes(), file.name
 
 
 def test_a_write_that_cannot_be_stored_costs_no_other(address):
@@ -237,6 +240,20 @@ def test_a_server_of_postgresql_that_ends_connections_is_asked_again(postgres):
     written, read = run(postgres, work)
     assert written.accepted == 1
     assert items(read["carol"]) == ["item 0", "item 1"]
+
+
+def test_two_writers_of_postgresql_that_take_the_same_rows_do_not_wait_in_a_circle(postgres):
+    limits = StateLimits(per_unit=100_000)
+    databases = [PostgresDatabase(postgres, "FULL", limits) for _ in range(2)]
+    for start in range(3):
+        events = [event(n, f"circle {start}") for n in range(4_000)]
+        with ThreadPoolExecutor(2) as threads:
+            new = list(
+                threads.map(lambda each: each[0].insert(each[1]), zip(databases, (events, events[::-1]), strict=True))
+            )
+        assert sum(map(sum, new)) == len(events)
+    for database in databases:
+        database.close()
 
 
 def test_a_locked_table_of_postgresql_says_busy(postgres):
@@ -325,10 +342,13 @@ def test_two_processes_write_to_one_state(address):
         "import sys; sys.path[:0] = ['.']\n"
         "from tests.plugins.hybridrec_server.test_state import *\n"
         "async def work(store):\n"
-        "    for n in range(25): await store.write([event(n, 'ann'), event(n, sys.argv[2])])\n"
-        "run(sys.argv[1], work)\n"
+        "    for n in range(40):\n"
+        "        shared = [event(n * 20 + k, unit) for k in range(20) for unit in ('ann', 'bob')]\n"
+        "        await store.write(shared[:: int(sys.argv[2])])\n"
+        "run(sys.argv[1], work, limits=StateLimits(per_unit=10_000))\n"
     )
-    processes = [subprocess.Popen([sys.executable, "-c", code, address, name]) for name in ("bob", "cleo")]
+    # One of them backwards: they would wait for each other, if they took the rows as they come.
+    processes = [subprocess.Popen([sys.executable, "-c", code, address, step]) for step in ("1", "-1")]
     assert [process.wait(60) for process in processes] == [0, 0]
-    read = run(address, lambda store: store.read(["ann", "bob", "cleo"]))
-    assert {unit: len(events) for unit, events in read.items()} == {"ann": 25, "bob": 25, "cleo": 25}
+    read = run(address, lambda store: store.read(["ann", "bob"]))
+    assert {unit: len(events) for unit, events in read.items()} == {"ann": 800, "bob": 800}
