@@ -462,4 +462,4 @@ def _global_generators() -> tuple[object, ...]:
     """Return a summary of the states of the generators that all code shares; every draw changes it."""
     name, words, position, *rest = np.random.get_state(legacy=True)  # noqa: NPY002
     own = random.getstate()[1]
-    return name, zlib.crc32(words), position, *rest, own[0], own[-1]
+    return name, zlib.crc32(np.asarray(words).tobytes()), position, *rest, own[0], own[-1]

@@ -171,13 +171,18 @@ class Store:
         return None
 
     def drop(self, key: str) -> bool:
-        """Remove the artifact under a key, damaged or not; return True if there is none afterwards (or was none)."""
+        """Remove the artifact under a key, damaged or not; return True if it is gone, or there was none.
+
+        Another process may store the key anew meanwhile.
+        """
         path = self._path(key)
         doomed = partial_path(path)
-        with suppress(OSError):
+        try:
             path.rename(doomed)
+        except OSError:
+            return not path.exists()
         remove(doomed)
-        return not path.exists()
+        return True
 
     def artifacts(self) -> list[Artifact]:
         """Return all artifacts, least recently used first; the metadata of a damaged one is `DAMAGED`."""

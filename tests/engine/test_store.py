@@ -14,6 +14,7 @@ import pytest
 
 from hybridrec import StoreError, WriteError
 from hybridrec.data.fingerprint import json_digest
+from hybridrec.engine import store as store_module
 from hybridrec.engine.store import DAMAGED, Store, this_process
 from hybridrec.paths import partial_path
 
@@ -295,6 +296,7 @@ WRITER = """
 import sys, numpy as np
 from pathlib import Path
 from hybridrec.data.fingerprint import json_digest
+from hybridrec.engine import store as store_module
 from hybridrec.engine.store import DAMAGED, Store
 from hybridrec.paths import partial_path
 store, rounds = Store(Path(sys.argv[1])), int(sys.argv[2])
@@ -463,3 +465,17 @@ def test_what_never_ends_is_not_read(store):
     for key in (BB, CC):
         assert store.find(key) is None
     assert [artifact.key for artifact in store.artifacts()] == [AA]
+
+
+def test_what_another_process_stores_anew_while_it_is_collected_is_no_failure(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    store.put("ab" * 16, {"x": np.ones(3)})
+    removed = store_module.remove
+
+    def remove_and_store_again(path):
+        removed(path)
+        if not store._path("ab" * 16).exists():
+            store.put("ab" * 16, {"x": np.ones(3)})
+
+    monkeypatch.setattr(store_module, "remove", remove_and_store_again)
+    assert [artifact.key for artifact in store.collect(0, 0.0)] == ["ab" * 16]

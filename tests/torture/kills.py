@@ -11,6 +11,7 @@ import json
 import os
 import pickle
 import random
+import select
 import shutil
 import signal
 import statistics
@@ -95,6 +96,8 @@ def in_fork(call: Callable[..., Any], *arguments: object) -> Any:
         os._exit(0)
     os.close(write)
     with os.fdopen(read, "rb") as pipe:
+        if not select.select([pipe], [], [], PATIENCE)[0]:
+            os.kill(child, signal.SIGKILL)
         content = pipe.read()
     os.waitpid(child, 0)
     fine, result = pickle.loads(content) if content else (False, "the fork died")

@@ -5,9 +5,13 @@ from __future__ import annotations
 import importlib
 import os
 import tempfile
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from multiprocessing import get_context
 from pathlib import Path
 from typing import cast
+
+import pytest
 
 from tests.torture.outcome import Outcome, peak_memory
 
@@ -115,3 +119,16 @@ def carry_out(name: str, seed: int, tries: int, keep: Path | None) -> tuple[str,
         outcome = PARTS[name].torture(tries, seed, folder)
     spent = os.times()
     return name, outcome, sum(spent[:4]), peak_memory()
+
+
+def apart(name: str, seed: int, tries: int, promise: str = "") -> list[str]:
+    """Carry out attempts in a fresh process, which may fork, with a promise broken in it; return what was lost."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
+        return pool.submit(_lost, name, seed, tries, promise).result()
+
+
+def _lost(name: str, seed: int, tries: int, promise: str) -> list[str]:
+    with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(prefix="torture-") as scratch:
+        if promise:
+            tries = importlib.import_module(f"tests.torture.{PARTS[name].module}").BREAKS[promise](patch)
+        return PARTS[name].torture(tries, seed, Path(scratch)).losses

@@ -11,7 +11,7 @@ import pytest
 from tests.torture import tables
 from tests.torture.mutate import mutated_bytes
 from tests.torture.outcome import Hang, Loss, Outcome, limited
-from tests.torture.parts import PARTS
+from tests.torture.parts import PARTS, apart
 
 QUICK = {"configs": 9, "config-sizes": 1, "data": 60, "damage": 30, "crafted": 2, "queries": 60}
 """Attempts of each part that takes no long; the short form tries more."""
@@ -33,16 +33,14 @@ BREAKS = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["kills", "disks", "plugins", "processes", "determinism"])
-def test_a_sample_of_what_needs_processes_survives(name, tmp_path):
-    assert PARTS[name].torture(5, 11, tmp_path).losses == []
+def test_a_sample_of_what_needs_processes_survives(name):
+    assert apart(name, 11, 5) == []
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("name", "promise"), BREAKS)
-def test_a_broken_promise_is_seen(name, promise, tmp_path, monkeypatch):
-    module = importlib.import_module(f"tests.torture.{PARTS[name].module}")
-    tries = module.BREAKS[promise](monkeypatch)
-    assert PARTS[name].torture(tries, 11, tmp_path).losses, "the part does not notice"
+def test_a_broken_promise_is_seen(name, promise):
+    assert apart(name, 11, 0, promise), "the part does not notice"
 
 
 def test_an_attempt_is_accepted_refused_or_lost():
