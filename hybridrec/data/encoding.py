@@ -73,10 +73,8 @@ def _without_known(recent: Ragged, history: Ragged) -> Ragged:
     """Return rows without the ids that the same row of the history has at the same time; unknown times differ."""
     if recent.times is None or history.times is None:
         return recent
-    added, held = (
-        np.rec.fromarrays([rows.rows.astype(np.int64) * rows.width + rows.ids, rows.times])
-        for rows in (recent, history)
-    )
+    added = np.rec.fromarrays([recent.rows.astype(np.int64) * recent.width + recent.ids, recent.times])
+    held = np.rec.fromarrays([history.rows.astype(np.int64) * history.width + history.ids, history.times])
     return recent.where(~np.isin(added, held))
 
 
