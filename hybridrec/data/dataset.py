@@ -345,5 +345,5 @@ def _packed(state: Mapping[str, NDArray[Any]], name: str) -> PackedTexts:
 
 
 def _csr_of(state: Mapping[str, NDArray[Any]], name: str) -> Sparse:
-    parts = (state[f"{name}.data"], state[f"{name}.indices"], state[f"{name}.indptr"])
-    return csr_matrix(parts, shape=tuple(state[f"{name}.shape"]))
+    data, indices, indptr = (state[f"{name}.{field}"] for field in ("data", "indices", "indptr"))
+    return make_csr(data, indices, indptr, tuple(state[f"{name}.shape"].tolist()))

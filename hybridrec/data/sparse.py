@@ -71,9 +71,13 @@ def pack_csr(matrix: Sparse, name: str) -> State:
 
 
 def unpack_csr(state: State, name: str) -> Sparse:
-    """Unpack the csr matrix that `pack_csr` packed under this name."""
-    parts = tuple(state[f"{name}.{field}"] for field in ("data", "indices", "indptr"))
-    return csr_matrix(parts, shape=tuple(state[f"{name}.shape"].tolist()))
+    """Unpack the csr matrix that `pack_csr` packed under this name, without copies.
+
+    The constructor of scipy copies arrays that are a small part of a larger one, as the arrays of a bundle are: each
+    process that serves would have its own.
+    """
+    data, indices, indptr = (state[f"{name}.{field}"] for field in ("data", "indices", "indptr"))
+    return make_csr(data, indices, indptr, tuple(state[f"{name}.shape"].tolist()))
 
 
 def valued(matrix: Sparse, values: Values) -> Sparse:

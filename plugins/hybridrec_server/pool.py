@@ -24,12 +24,12 @@ _RUN_BUNDLE = "bundle.hybridrec"
 """The name of the bundle in the folder of a run."""
 _ENVIRONMENT = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1") | {
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
-    "MALLOC_TRIM_THRESHOLD_": str(48 << 20),
+    "MALLOC_TRIM_THRESHOLD_": str(40 << 20),
 }
 """The environment of workers.
 
 A worker answers one batch at a time, and there are several workers: more threads would only wait for each other. glibc
-keeps 48 megabytes for the arrays of the next batch: taking new pages for each batch costs a sixth of the CPU of a blend
+keeps 40 megabytes for the arrays of the next batch: taking new pages for each batch costs a sixth of the CPU of a blend
 among 100,000 items.
 """
 

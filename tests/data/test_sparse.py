@@ -61,3 +61,19 @@ def test_a_filled_matrix_has_arrays_of_its_own() -> None:
     assert halves.toarray().tolist() == [[0, 0.5, 0], [0, 0, 0.5]]
     halves.indices[0] = 2
     assert matrix.indices.tolist() == [1, 2]
+
+
+def test_an_unpacked_matrix_shares_the_arrays_of_a_large_file():
+    """The constructor of scipy would copy arrays that are a small part of a larger one."""
+    matrix = csr_matrix(np.array([[1, 0, 2], [0, 3, 0]], np.float32))
+    packed = pack_csr(matrix, "votes")
+    whole = np.zeros(10_000, np.uint8)
+    state, start = {}, 0
+    for name, array in packed.items():
+        whole[start : start + array.nbytes] = array.view(np.uint8)
+        state[name] = whole[start : start + array.nbytes].view(array.dtype)
+        start += -(-array.nbytes // 64) * 64
+    unpacked = unpack_csr(state, "votes")
+    assert np.shares_memory(unpacked.data, whole)
+    assert np.shares_memory(unpacked.indices, whole)
+    assert (unpacked != matrix).nnz == 0
