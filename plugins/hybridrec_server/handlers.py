@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl
@@ -51,6 +51,7 @@ class Handlers:
     """The handlers, with the parts of the server that they ask; the caller starts and stops the parts.
 
     draining: True once the server is about to end: it is not ready any more, and finishes what it accepted
+    on_reload: is called before the bundle at the path of the server is loaded again
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Handlers:
         events: the log of events and answers; without one events are refused, and no answers are kept
         """
         self.draining = False
+        self.on_reload: Callable[[], None] = lambda: None
         self._settings = settings
         self._dispatcher = dispatcher
         self._metrics = metrics
@@ -202,6 +204,8 @@ class Handlers:
         """Swap to another bundle, or say why not."""
         request = _validated(ReloadRequest, await self._body(exchange))
         path = None if request.bundle is None else Path(request.bundle)
+        if path is None and not request.dry_run:
+            self.on_reload()
         return self._swapped(await self._dispatcher.reload(path, request.dry_run))
 
     async def rollback(self, exchange: Exchange) -> Reply:

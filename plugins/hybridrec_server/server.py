@@ -136,6 +136,8 @@ class Server:
             backlog=BACKLOG,
             timeout_graceful_shutdown=max(1, round(settings.drain)),
         )
+        self._handlers.on_reload = self._note_target
+        self._target: Path | None = None
         self._http: uvicorn.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -228,6 +230,7 @@ class Server:
 
     async def _reload(self) -> None:
         """Swap to what lies at the path of the bundle now; log the outcome."""
+        self._note_target()
         try:
             outcome: Reloaded = await self._parts.dispatcher.reload(None, False)
         except (HybridrecError, Overloaded, RequestProblem) as error:
@@ -237,12 +240,18 @@ class Server:
 
     async def _watch_links(self) -> None:
         """Watch the bundle: swap when a symbolic link on the way to the bundle leads elsewhere."""
-        target = _target(self._settings.bundle)
+        self._note_target()
         while True:
             await asyncio.sleep(LINK_SECONDS)
-            if (now := _target(self._settings.bundle)) is not None and now != target:
-                target = now
+            if (now := _target(self._settings.bundle)) is not None and now != self._target:
                 await self._reload()
+
+    def _note_target(self) -> None:
+        """Note where the path of the bundle leads, so that one change of it makes one swap.
+
+        With a second one the bundle before would be the same, and nothing would be left to roll back to.
+        """
+        self._target = _target(self._settings.bundle)
 
 
 def _target(bundle: Path) -> Path | None:

@@ -148,6 +148,27 @@ def test_a_symbolic_link_that_leads_elsewhere_reloads(tmp_path):
     assert last.count("reload None False") == 1
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["signal", "request"])
+def test_a_link_and_a_signal_or_request_are_one_reload(tmp_path, way):
+    """A second one would leave nothing to roll back to."""
+    link = tmp_path / "current.hybridrec"
+    for name in ("one", "two"):
+        (tmp_path / name).write_text(name)
+    link.symlink_to("one")
+    with running(bundle=link) as server:
+        time.sleep(0.3)
+        (tmp_path / "next").symlink_to("two")
+        (tmp_path / "next").replace(link)
+        if way == "signal":
+            server.process.send_signal(signal.SIGHUP)
+        else:
+            assert httpx.post(server.address + "/admin/reload", json={}).json()["swapped"]
+        time.sleep(module.LINK_SECONDS + 0.7)
+        _, last, _ = server.end()
+    assert last.count("reload None False") == 1
+
+
 def raw(server: Running, *blocks: bytes, wait: float = 0.0) -> bytes:
     """Send bytes and return all that comes back until the server closes; after 2 seconds "open" stands at the end."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=2) as connection:
