@@ -67,7 +67,7 @@ def cluster(quick: bool) -> list[Work]:
         again = Way()
         _measure([[[*fit, *one_thread]]], place, {"HYBRIDREC_STORE": f"store of {SHARES} shares on a folder"}, again)
     units = len(reports[0].fits)
-    work = Work("fits of ALS and their evaluation", "fit", units, ways)
+    work = Work("fits of ALS and their evaluation", "fit", units, ways, "CPU")
     for name in [*ways][1:]:
         work.ratio(name, "threads")
     work.note("reports that are equal, 1 for yes", float(same), "1")
