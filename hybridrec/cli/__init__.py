@@ -6,16 +6,16 @@ import faulthandler
 import importlib
 import io
 import os
-import signal
 import sys
 import threading
 import traceback
 from contextlib import suppress
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
 from hybridrec import __version__
+from hybridrec.cli._interrupts import INTERRUPTED, end_as_ctrl_c_does
 from hybridrec.errors import HybridrecError, PluginError, WriteError
 
 _EPILOG = """Exit status: 0 success; 1 an unexpected failure; 2 a mistake in the command, the config or the data; \
@@ -125,18 +125,15 @@ def _tell_who_works(ended: threading.Event) -> None:
             click.echo(f"still at work after {seconds / 60:.0f} min: {action}", err=True)
 
 
-def _end_as_ctrl_c_does() -> None:
-    """Make SIGTERM and SIGHUP end every command as Ctrl-C does, so that half-written files are removed."""
-    if threading.current_thread() is threading.main_thread():
-        for name in ("SIGTERM", "SIGHUP"):
-            number = getattr(signal, name, None)
-            if number is not None and signal.getsignal(number) is signal.SIG_DFL:
-                signal.signal(number, signal.default_int_handler)
+def _interrupted() -> NoReturn:
+    """End the process after an interrupt."""
+    click.echo("interrupted; what was fitted so far is in the store", err=True)
+    sys.exit(130)
 
 
 def _main() -> None:
     """Run the command line, and turn errors into messages and exit statuses."""
-    _end_as_ctrl_c_does()
+    end_as_ctrl_c_does()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a locale may lack the letters of the data
@@ -150,14 +147,17 @@ def _main() -> None:
         _silence(sys.stdout)
         sys.exit(1)
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted; what was fitted so far is in the store", err=True)
-        sys.exit(130)
+        _interrupted()
     except HybridrecError as error:
+        if INTERRUPTED.is_set():
+            _interrupted()
         from hybridrec.cli._console import visible
 
         click.echo(visible(_shortened(_without_secrets(f"error: {error}{_notes(error)}"))), err=True)
         sys.exit(error.exit_status)
     except Exception as error:
+        if INTERRUPTED.is_set():
+            _interrupted()
         from hybridrec.paths import disk_fault
         from hybridrec.tracing import plugin_frames, tracing
 

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, NoReturn, Self
 
 import click
 
+from hybridrec.cli._interrupts import INTERRUPTED, interrupts
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -35,6 +37,7 @@ def announcing_interrupts() -> Iterator[None]:
     def interrupted(number: int, frame: FrameType | None) -> NoReturn:
         for each in before:
             signal.signal(each, signal.SIG_DFL)
+        INTERRUPTED.set()
         click.echo("waiting for the fits that run, to keep them; Ctrl-C again leaves at once", err=True)
         raise KeyboardInterrupt
 
@@ -49,15 +52,6 @@ def announcing_interrupts() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def interrupts() -> list[int]:
-    """Return the signals that end a command as Ctrl-C does: supervisors send SIGTERM, closed terminals SIGHUP.
-
-    Signals that the caller lets the command ignore are left out, as `nohup` does with SIGHUP.
-    """
-    numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    return [number for number in numbers if signal.getsignal(number) is not signal.SIG_IGN]
 
 
 def visible(text: str, *, lines: bool = True) -> str:

@@ -33,6 +33,8 @@ from tests.torture.subject import answers_of, results, write_config, write_data
 CALLS = ("open", "mkdir", "fsync", "rename", "replace", "write")
 FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
 COMMANDS = ("run", "refresh", "bundle", "export", "report", "new-plugin", "init")
+MEANT = (".hybridrec", ".github")
+"""Hidden folders of new projects and plugins."""
 SLOW = 0.2
 """Seconds that a slow disk takes for a call."""
 
@@ -250,7 +252,7 @@ def _retried(work: Path, name: str, expected: dict[str, str]) -> None:
         whole(run)
     if answers_of(work / "served") not in (expected["old"], expected["new"]):
         raise Loss("the run that was there answers otherwise")
-    if strays := [path for path in work.rglob(".*") if path.name != ".hybridrec"]:  # the store of a new project
+    if strays := [path for path in work.rglob(".*") if path.name not in MEANT]:
         raise Loss(f"{strays[0].relative_to(work)} stays")
     left = {path.name for path in (work / "out").iterdir()}
     earlier = set((work / "runs").glob("*"))
