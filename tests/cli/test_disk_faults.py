@@ -1,5 +1,6 @@
 """Disks that are full, read-only or occupied: a sentence with the path, status 4, and nothing whole is lost."""
 
+import builtins
 import errno
 import os
 import resource
@@ -115,12 +116,17 @@ def read_only(monkeypatch):
     """A function after which the system writes nothing below a folder."""
 
     def protect(folder):
-        opened, mkdir = os.open, os.mkdir
+        opened, file_opened, mkdir = os.open, open, os.mkdir
 
         def refuse(path, *mode, **options):
             if str(folder) in str(path) and (not mode or mode[0] & os.O_CREAT):
                 raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
             return opened(path, *mode, **options)
+
+        def refuse_file(path, mode="r", *rest, **options):
+            if str(folder) in str(path) and set(mode) & {*"wxa+"}:
+                raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+            return file_opened(path, mode, *rest, **options)
 
         def refuse_folder(path, *mode, **options):
             if str(folder) in str(path):
@@ -128,6 +134,7 @@ def read_only(monkeypatch):
             mkdir(path, *mode, **options)
 
         monkeypatch.setattr(os, "open", refuse)
+        monkeypatch.setattr(builtins, "open", refuse_file)
         monkeypatch.setattr(os, "mkdir", refuse_folder)
 
     return protect

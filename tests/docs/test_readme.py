@@ -67,7 +67,7 @@ SHELL = "\n".join(codes("bash")) + "\n".join(re.findall(r"`(hybridrec [^`]+)`", 
 
 @pytest.mark.parametrize("command", sorted(set(re.findall(r"hybridrec ([a-z-]+)", SHELL))))
 def test_commands_exist(command: str) -> None:
-    assert command in COMMANDS
+    assert command in {*COMMANDS, *Registry().names("commands")}
 
 
 def test_options_exist() -> None:

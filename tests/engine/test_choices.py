@@ -335,7 +335,7 @@ def test_another_value_than_the_first_must_be_clearly_better():
     [
         ("{l2: 5, choose: {l2: [5, 6]}}", r"choose\.l2: 'l2' has a value beside `choose`, too"),
         ("{choose: {l3: [5, 6]}}", r"choose\.l3\[0\]: unknown key: .*'l2'"),
-        ("{choose: {l2: [5, -6]}}", r"choose\.l2\[1\]: .*greater than 0"),
+        ("{choose: {l2: [5, -6]}}", r"choose\.l2\[1\]: .*greater than or equal to 0"),
         ("{choose: {l2: [5, 5.0]}}", r"choose\.l2: two of these values are equal"),
         ("{choose: {l2: [5]}}", r"choose\.l2: .*at least 2"),
         ("{choose: {l2: [1, 2, 3, 4, 5]}}", r"choose\.l2: .*at most 4"),

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 import hybridrec
-from hybridrec import ConfigError, PluginError, Registry
+from hybridrec import API_VERSION, ConfigError, PluginError, Registry
 
 CLASS = '''
 class {cls}(hybridrec.find("component", "popularity")):
@@ -154,7 +154,7 @@ def test_one_bad_class_is_left_out_and_the_other_four_are_there(install, experim
 def test_a_plugin_for_a_later_api_says_so_although_its_imports_fail(install):
     install("later", 'requires_api = "1.99"\nfrom hybridrec import NewThing\n')
     (broken,) = Registry().broken
-    assert "needs plugin API 1.99, this hybridrec has 1.0: upgrade hybridrec" in str(broken.error)
+    assert f"needs plugin API 1.99, this hybridrec has {API_VERSION}: upgrade hybridrec" in str(broken.error)
 
 
 def test_the_environment_blocks_plugins_that_need_not_be_installed(install, monkeypatch, call):

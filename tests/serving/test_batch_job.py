@@ -220,6 +220,6 @@ def test_a_part_has_at_most_a_million_places_and_ten_thousand_queries(answer):
         BatchJob(
             BatchRecommender(answer.bundle, n=n), AllUsers(answer.recommender.data), answer.bundle
         ).queries_per_part(answer.recommender)
-        for n in (5, 1_000, 2_000_000)
+        for n in (5, 1_000, 100_000)
     ]
-    assert sizes == [10_000, 1_000, 1]
+    assert sizes == [10_000, 1_000, 10]

@@ -41,7 +41,7 @@ def test_a_component_is_refitted_alone(tunable, monkeypatch):
 def test_neither_pools_nor_slates_are_stored(tunable):
     hybridrec.tune(tunable(), store="store")
     kinds = {key for artifact in Store(Path("store")).artifacts() for key in artifact.about}
-    assert kinds == {"component", "version", "label", "fold", "random", "notes", "took"}
+    assert kinds == {"component", "version", "label", "fold", "random", "notes", "took", "by"}
 
 
 def test_a_learning_reranker_learns_in_every_trial(tunable):
