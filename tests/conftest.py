@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -19,6 +20,8 @@ from hybridrec.testing import benchmark
 from tests import fake_plugin
 
 TOYLAND = Path(__file__).parent / "toyland"
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started behind `&`, which commands in the tests would inherit
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 CONFIG = """\
 name: toy

@@ -90,13 +90,20 @@ class FolderLeases:
 
     def read(self, key: str) -> LeaseState | None:
         """Return a lease; None if there is none."""
-        probe = partial_path(self._path(key))
+        path = self._path(key)
         try:
-            text, renewed = self._path(key).read_text(encoding="utf-8"), self._path(key).stat().st_mtime
-            probe.touch(exist_ok=False)  # the system of files gives it the time: no clock of this machine is asked
-            return LeaseState(text, abs(probe.stat().st_mtime - renewed), text)
+            text = path.read_text(encoding="utf-8")
+            return LeaseState(text, self._age(path), text)
         except FileNotFoundError:
             return None
+
+    def _age(self, path: Path) -> float:
+        """Return the seconds since a file was renewed; raises FileNotFoundError if there is none."""
+        probe = partial_path(path)
+        try:
+            renewed = path.stat().st_mtime
+            probe.touch(exist_ok=False)  # the system of files gives it the time: no clock of this machine is asked
+            return abs(probe.stat().st_mtime - renewed)
         finally:
             remove(probe)
 
@@ -113,19 +120,29 @@ class FolderLeases:
     def take(self, key: str, text: str, version: str) -> str | None:
         """Replace a lease that still has this version, and return the new version; None if it has changed.
 
-        Of several workers that take it at once, the renaming succeeds for one.
+        Of several workers that take it at once, one can create the file that guards the lease meanwhile. The lease is
+        replaced by renaming, so that there is no moment without one, in which others could create theirs.
         """
-        taken = partial_path(self._path(key))
+        path = self._path(key)
+        guard, written = path.with_name(f".{path.name}.take"), partial_path(path)
         try:
-            self._path(key).rename(taken)
-            if taken.read_text(encoding="utf-8") == version:
-                return self.create(key, text)
-            taken.rename(self._path(key))  # that of a worker who was faster
-        except FileNotFoundError:
-            pass
+            guard.open("x").close()
+        except FileExistsError:
+            with suppress(FileNotFoundError):
+                if self._age(guard) > MISSED * BEAT:  # its worker was killed at this moment
+                    remove(guard)
+            return None
+        try:
+            if path.read_text(encoding="utf-8") != version:
+                return None
+            written.write_text(text, encoding="utf-8")
+            written.replace(path)
+        except FileNotFoundError:  # given back meanwhile
+            return None
         finally:
-            remove(taken)
-        return None
+            remove(written)
+            remove(guard)
+        return text
 
     def remove(self, key: str, version: str) -> None:
         """Remove a lease, unless somebody else has taken it."""

@@ -118,6 +118,19 @@ def test_of_many_that_take_a_dead_lease_one_has_it(worker, tmp_path):
             path.unlink()
 
 
+def test_a_worker_that_was_killed_while_it_took_a_lease_does_not_keep_it_for_ever(worker, tmp_path):
+    assert worker().acquire(AA)
+    grow_old(tmp_path, 5000)
+    guard = tmp_path / "leases" / f".{AA}.take"
+    guard.touch()
+    assert not worker().acquire(AA)
+    assert guard.exists()
+    os.utime(guard, (0, 0))
+    assert not worker().acquire(AA)
+    assert worker().acquire(AA)
+    assert not guard.exists()
+
+
 def test_a_lease_that_is_being_written_is_held(worker, tmp_path):
     (tmp_path / "leases").mkdir()
     (tmp_path / "leases" / AA).write_text("")
