@@ -125,16 +125,18 @@ class Vocabulary:
         ids would take as much memory in each process that serves. Popular ids return in query after query, so their
         codes are remembered; texts that are no ids are not, since anybody may send any number of them.
         """
+        if len(texts) > len(self):  # words of all titles, say: a dict for this call is less work
+            by_text = dict(zip(self.packed, range(len(self)), strict=True))
+            return [PADDING if text is None else by_text.get(text, PADDING) for text in texts]
         remembered = self._remembered
         codes = list(map(remembered.get, texts))
         if None in codes:
+            missing = {text for text, code in zip(texts, codes, strict=True) if code is None}
+            searched = {text: PADDING if text is None else self._code(text) for text in missing}
+            codes = [searched[text] if code is None else code for text, code in zip(texts, codes, strict=True)]
             if len(remembered) > _REMEMBERED:
                 remembered.clear()
-            for place, text in enumerate(texts):
-                if codes[place] is None:
-                    codes[place] = code = PADDING if text is None else self._code(text)
-                    if code != PADDING:
-                        remembered[text] = code
+            remembered.update((text, code) for text, code in searched.items() if code != PADDING)
         return cast(list[int], codes)
 
     def _code(self, text: str) -> int:

@@ -121,7 +121,7 @@ class FolderLeases:
         """Replace a lease that still has this version, and return the new version; None if it has changed.
 
         Of several workers that take it at once, one can create the file that guards the lease meanwhile. The lease is
-        replaced by renaming, so that there is no moment without one, in which others could create theirs.
+        replaced by renaming, so that others never find the key without one and create theirs.
         """
         path = self._path(key)
         guard, written = path.with_name(f".{path.name}.take"), partial_path(path)
@@ -345,6 +345,8 @@ class LeasingExecutor(ThreadExecutor):
 
     def _run(self, job: FitJob, context: FitContext) -> FitOutcome:
         used = job.base_model
+        if used is not None and used.key in self.held and used.key in context.store:  # another worker has stored it
+            self.held.discard(used.key)
         if used is None or used.key not in self.held:
             with self.leases.held(job.key) as acquired:
                 if acquired:

@@ -96,3 +96,20 @@ def test_a_vocabulary_remembers_a_bounded_number_of_texts(monkeypatch):
         assert vocabulary.encode([text, "unknown"]).tolist() == [int(text), -1]
         assert len(vocabulary._remembered) <= 11
         assert "unknown" not in vocabulary._remembered
+
+
+def test_long_lists_repeats_and_missing_texts_are_encoded_as_each_text_is_alone(monkeypatch):
+    ids = Vocabulary(["b", "a", "é", "\U0001f600", "aa"])
+    texts = ["é", "no", "b", None, "b", "no", "\U0001f600"]
+    alone = [ids.encode([text])[0] for text in texts]
+    assert alone == [3, -1, 2, -1, 2, -1, 4]
+    for asked in (texts[:5], texts, texts * 3):
+        searched = []
+        fresh = Vocabulary(ids.ids)
+        search = fresh._code
+        monkeypatch.setattr(
+            fresh, "_code", lambda text, searched=searched, search=search: searched.append(text) or search(text)
+        )
+        assert fresh.encode(asked).tolist() == (alone * 3)[: len(asked)]
+        assert len(searched) == len(set(searched))  # a repeat is searched once
+        assert len(asked) <= len(ids) or not searched

@@ -5,7 +5,9 @@ import os
 import threading
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from hybridrec import FitJob, FitOutcome
@@ -151,7 +153,7 @@ def test_the_store_sweeps_leases_that_nobody_renewed_for_a_day(worker, tmp_path)
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_jobs_of_others_and_what_uses_them_are_left_out(worker, monkeypatch, workers):
+def test_jobs_of_others_and_what_uses_them_are_left_out(worker, monkeypatch, workers, tmp_path):
     ran = []
 
     def run(job, context):
@@ -162,9 +164,26 @@ def test_jobs_of_others_and_what_uses_them_are_left_out(worker, monkeypatch, wor
     other, mine = worker(), worker()
     assert other.acquire(AA)
     jobs = [JOB, replace(JOB, key=BB, base_model=JOB), replace(JOB, key="cc" * 16)]
-    executor = LeasingExecutor(workers, mine)
-    assert [outcome.key for outcome in executor.submit(jobs, None)] == ["cc" * 16] == ran
+    executor, context = LeasingExecutor(workers, mine), SimpleNamespace(store=Store(tmp_path / "store"))
+    assert [outcome.key for outcome in executor.submit(jobs, context)] == ["cc" * 16] == ran
     assert executor.held == {AA, BB}
+    assert [outcome.key for outcome in executor.submit(jobs[1:2], context)] == []  # what it uses is still missing
+    context.store.put(AA, {"a": np.zeros(1)})
     other.release(AA)
-    assert [outcome.key for outcome in executor.submit(jobs[:2], None)] == [AA, BB]
+    assert [outcome.key for outcome in executor.submit(jobs[1:2], context)] == [BB]
+    assert executor.held == set()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_jobs_that_others_gave_back_are_run(worker, monkeypatch, workers, tmp_path):
+    monkeypatch.setattr(
+        "hybridrec.engine.leases.run_fit_job", lambda job, context: FitOutcome(job.key, 0.0, (), cached=False)
+    )
+    other, mine = worker(), worker()
+    assert other.acquire(AA)
+    jobs = [JOB, replace(JOB, key=BB, base_model=JOB)]
+    executor, context = LeasingExecutor(workers, mine), SimpleNamespace(store=Store(tmp_path / "store"))
+    assert [outcome.key for outcome in executor.submit(jobs, context)] == []
+    other.release(AA)
+    assert [outcome.key for outcome in executor.submit(jobs, context)] == [AA, BB]
     assert executor.held == set()
