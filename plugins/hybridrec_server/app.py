@@ -106,8 +106,11 @@ class ServerApp:
             problem = error
         elif isinstance(error, RequestProblem):
             problem = invalid([(error.path, error.message)])
-        elif isinstance(error, Overloaded | Busy):
+        elif isinstance(error, Overloaded):
             problem = overloaded(str(error), error.retry_after)
+        elif isinstance(error, Busy):
+            exchange.values["busy"] = str(error)  # it may name the database, which is nothing for clients
+            problem = overloaded("events cannot be written or read now", error.retry_after)
         elif isinstance(error, JournalFull):
             problem = overloaded("the journal cannot be written", 10.0)
         elif isinstance(error, NotFound):

@@ -133,9 +133,12 @@ def _marked_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
     if len(value) == len(pairs):
         return value
-    keys = [key for key, _ in pairs]
-    repeating = _Repeating(value)
-    repeating.key = next(key for place, key in enumerate(keys) if key in keys[:place])
+    repeating, seen = _Repeating(value), set[str]()
+    for key, _ in pairs:
+        if key in seen:
+            repeating.key = key
+            break
+        seen.add(key)
     return repeating
 
 

@@ -40,6 +40,8 @@ TRIES = 2
 """The number of times that a request is given to a worker, if the first one ends before it answers."""
 STATE_SECONDS = 0.25
 """The seconds for which a batch waits for the events of its users."""
+_NOTHING: Mapping[str, list[str]] = {"ids": [], "titles": []}
+"""The precomputed list of a target that the bundle of another generation had."""
 _LOG = logging.getLogger(__name__)
 _RESTART = (0.5, 30.0)
 """The seconds until a worker that cannot be started is started again: the first time, and at most."""
@@ -393,7 +395,8 @@ class WorkerDispatcher:
                 continue
             body = payload[start : start + size]
             start += size
-            self._metrics.count_answer(pipeline, told)
+            if not job.future.done():  # else the precomputed list was counted
+                self._metrics.count_answer(pipeline, told)
             job.finish(ServedAnswer(body, job.request.id or "", pipeline, bundle, told))
 
     def _finish_one(self, batch: Sequence[_Job], reply: Mapping[str, Any], payload: bytes) -> None:
@@ -557,7 +560,7 @@ class WorkerDispatcher:
         assert job.request is not None
         self._metrics.count_degraded(reason)
         self._metrics.count_answer(job.pipeline, "precomputed")
-        request, spare = job.request, self._catalogue["spare"][job.target]
+        request, spare = job.request, self._catalogue["spare"].get(job.target, _NOTHING)
         barred = {*request.blocked, *job.shown}
         pinned = [name for name in dict.fromkeys(request.pinned) if name not in barred]
         barred.update(pinned)

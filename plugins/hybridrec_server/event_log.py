@@ -92,8 +92,8 @@ class EventLog:
         if self.journal is not None:
             # Repeated ones, too: the server may have been killed between its state and its journal. Who reads the log
             # takes an event once.
-            await self.journal.append_events(events)
-            if self.journal.refuses:
+            kept = await self.journal.append_events(events)
+            if self.journal.refuses or (self.journal.options.on_full == "refuse" and not kept):
                 raise Busy("the log cannot be written: the disk is full or broken")
         return written
 
@@ -127,14 +127,17 @@ class EventLog:
     async def _attend_requests(self, folder: LogFolder) -> None:
         """Carry out the requests of `request_to_forget`."""
         while True:
-            try:
-                for path in await asyncio.to_thread(_requests, folder):
+            requests: list[Path] = []
+            with suppress(OSError):
+                requests = await asyncio.to_thread(_requests, folder)
+            for path in requests:
+                try:
                     unit = json.loads(path.read_bytes())["forget"]
                     done = await self.forget(unit)
                     path.with_suffix(".done").write_text(json.dumps(done._asdict()))
                     path.unlink()
-            except (Busy, OSError, ValueError) as error:
-                logger.error("a request to forget a person waits: %s", error)
+                except Exception as error:  # of any database: the other requests do not wait for this one
+                    logger.error("a request to forget a person waits: %s", error)
             await asyncio.sleep(POLL)
 
 

@@ -103,8 +103,8 @@ class Worker:
 
     @property
     def ready(self) -> bool:
-        """True once the worker can be asked."""
-        return bool(self.catalogue)
+        """True while the worker can be asked: its bundle is loaded, and its process has not ended."""
+        return bool(self.catalogue) and not self.lost.done()
 
     @property
     def process(self) -> int | None:
@@ -116,7 +116,10 @@ class Worker:
 
         Raises Refused if the bundle cannot serve, also if the process ends.
         """
-        ours = self._launch()
+        try:
+            ours = self._launch()
+        except OSError as error:  # out of memory, processes or descriptors: it may be better in a moment
+            raise Refused(f"{self.bundle.path}: no worker can be started: {error.strerror}") from None
         _, self._connection = await asyncio.get_running_loop().create_connection(Connection, sock=ours)
         load = {
             "do": "load",

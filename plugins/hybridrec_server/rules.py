@@ -42,9 +42,10 @@ class Rules:
             excluded |= meets if rule.get("not") else ~meets
         excluded.flags.writeable = False
         self._masks[key] = excluded
-        self._size += size
+        self._size += size + len(key)
         while self._size > _MEMORY and len(self._masks) > 1:
-            self._size -= len(self._masks.popitem(last=False)[1])
+            oldest, mask = self._masks.popitem(last=False)
+            self._size -= len(mask) + len(oldest)
         return excluded
 
     def _meets(self, target: str, rule: Mapping[str, Any], path: str) -> Bools:

@@ -48,19 +48,22 @@ class ApiKey:
     _left: float = field(default=0.0, init=False)
     _filled: float = field(default=float("-inf"), init=False)
 
-    def spend(self, requests: int, now: float) -> float:
+    def spend(self, requests: int, now: float, admitted: int = 0) -> float:
         """Take requests out of the bucket of this key; return the seconds to wait, 0 if they may go on.
 
         The bucket holds the requests of one second (and at least one), and fills at the rate. A body with more than
         that may go on when the bucket is full, and the next one waits for longer.
+
+        admitted: number of requests of the same body that were taken out before
         """
         if self.rate is None:
             return 0.0
         size = max(self.rate, 1.0)
         self._left = min(size, self._left + (now - self._filled) * self.rate)
         self._filled = now
-        if self._left < min(requests, size):
-            return (min(requests, size) - self._left) / self.rate
+        wanted = min(requests, size - admitted)
+        if self._left < wanted:
+            return (wanted - self._left) / self.rate
         self._left -= requests
         return 0.0
 
@@ -114,12 +117,16 @@ class Keyring:
             raise _no_key("the API key is not valid")
         if scope == "admin" and key.scope != "admin":
             raise Problem("forbidden", f"the key '{key.name}' has the scope 'read'; this needs 'admin'")
-        self.spend(key, 1)
+        self._spend(key, 1, admitted=0)
         return key
 
     def spend(self, key: ApiKey | None, requests: int) -> None:
-        """Count further requests that came in one body; raises Problem beyond the rate of the key."""
-        if key is not None and (wait := key.spend(requests, self._clock())):
+        """Count further requests of a body that was admitted; raises Problem beyond the rate of the key."""
+        if key is not None:
+            self._spend(key, requests, admitted=1)
+
+    def _spend(self, key: ApiKey, requests: int, admitted: int) -> None:
+        if wait := key.spend(requests, self._clock(), admitted):
             detail = f"the key '{key.name}' may send {key.rate:g} requests a second"
             raise Problem("rate", detail, headers={"retry-after": str(max(1, round(wait + 0.5)))})
 

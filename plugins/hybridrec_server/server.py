@@ -170,6 +170,7 @@ class Server:
                 await parts.events.start()
                 started.push_async_callback(parts.events.stop)
             started.push_async_callback(parts.dispatcher.stop, self._settings.drain)
+            self._note_target()
             await parts.dispatcher.start()
 
             def announce() -> None:
@@ -232,7 +233,7 @@ class Server:
         """Swap to what lies at the path of the bundle now; log the outcome."""
         self._note_target()
         try:
-            outcome: Reloaded = await self._parts.dispatcher.reload(None, False)
+            outcome: Reloaded = await self._parts.dispatcher.reload(self._settings.bundle, False)
         except (HybridrecError, Overloaded, RequestProblem) as error:
             self._log.warning("reload_refused", message=str(error))
             return
@@ -240,7 +241,6 @@ class Server:
 
     async def _watch_links(self) -> None:
         """Watch the bundle: swap when a symbolic link on the way to the bundle leads elsewhere."""
-        self._note_target()
         while True:
             await asyncio.sleep(LINK_SECONDS)
             if (now := _target(self._settings.bundle)) is not None and now != self._target:

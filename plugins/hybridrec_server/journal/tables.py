@@ -15,8 +15,15 @@ from hybridrec_server.journal.frames import KINDS, Damage, Record, RecordKind, s
 if TYPE_CHECKING:
     import polars as pl
 
-KEYS: dict[RecordKind, tuple[str, str]] = {"exposures": ("request", "place"), "events": ("unit", "event_id")}
-"""Table -> columns that name a row: a second row with the same ones is a repeat."""
+KEYS: dict[RecordKind, tuple[str, ...]] = {
+    "exposures": ("request", "place", "received"),
+    "events": ("unit", "event_id"),
+}
+"""Table -> columns that name a row: a second row with the same ones is a repeat.
+
+Clients may use the name of a request for several answers, such as the pages of a list: each was received at a time of
+its own, which a repeated rotation does not change.
+"""
 _BLOCK = 2_000
 """Records that are Python objects at the same time."""
 _PER_PLACE = ("item", "place", "served_by", "propensity", "marginal")

@@ -90,6 +90,13 @@ def test_bytes_that_are_not_json_are_malformed(body, message):
     assert caught.value.kind == "malformed"
 
 
+def test_a_key_that_stands_twice_among_very_many_is_found_at_once():
+    keys = ",".join(f'"{number:06}":0' for number in range(60_000))  # compared in pairs they would take half a minute
+    with pytest.raises(Problem) as caught:
+        parse(f'{{{keys},"059999":0}}'.encode())
+    assert [place for place, _ in caught.value.mistakes] == ["059999"]
+
+
 @pytest.mark.parametrize(
     ("body", "path"),
     [

@@ -118,6 +118,12 @@ def test_a_repeated_record_is_a_row_once(tmp_path):
     assert read_table(LogFolder(tmp_path / "log"), "exposures")["place"].to_list() == [1, 2]
 
 
+def test_pages_under_the_name_of_one_request_are_all_kept(tmp_path):
+    append(tmp_path / "log", served("r1", ["a", "b"]), served("r1", ["c", "d"])._replace(received=9.0))
+    rotate(LogFolder(tmp_path / "log"), 99)
+    assert read_table(LogFolder(tmp_path / "log"), "exposures")["item"].to_list() == ["a", "b", "c", "d"]
+
+
 def test_a_torn_tail_is_cut_and_counted_wherever_it_is_torn(tmp_path):
     whole, torn = frame(event(1)), frame(event(2))
     for kept in range(1, len(torn)):

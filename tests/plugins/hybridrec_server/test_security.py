@@ -109,6 +109,20 @@ def test_a_large_body_counts_for_all_of_its_requests():
     assert key.spend(1, now[0] + 9.2) == 0
 
 
+@pytest.mark.parametrize("rate", [1, 5])
+def test_a_large_body_goes_on_when_the_bucket_is_full_and_the_next_one_waits(rate):
+    now, (key, line) = [100.0], made("web", "read")
+    keys = keyring(settings(rate=rate), {KEYS_VARIABLE: line})
+    keys._clock = lambda: now[0]
+    headers = {b"x-api-key": key.encode()}
+    keys.spend(keys.admit(headers, "read"), 19)
+    now[0] += (20.5 - rate) / rate  # half a request is left
+    with pytest.raises(Problem):
+        keys.admit(headers, "read")
+    now[0] += 1
+    keys.spend(keys.admit(headers, "read"), 19)
+
+
 def test_the_line_of_a_key_has_its_own_rate():
     digest = "0" * 64
     keys = keyring(settings(rate=7), {KEYS_VARIABLE: f"a read {digest}; b read {'1' * 64} 2.5/s"})

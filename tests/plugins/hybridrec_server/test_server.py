@@ -115,7 +115,7 @@ def test_sighup_reloads_the_bundle_and_the_keys(tmp_path):
         server.process.send_signal(signal.SIGHUP)
         time.sleep(0.3)
         _, last, lines = server.end()
-    assert "reload None False" in last
+    assert "reload toy.hybridrec False" in last
     assert [line["swapped"] for line in lines if line["event"] == "reload"] == [True]
 
 
@@ -145,7 +145,7 @@ def test_a_symbolic_link_that_leads_elsewhere_reloads(tmp_path):
         (tmp_path / "next").replace(link)
         time.sleep(module.LINK_SECONDS + 0.7)
         _, last, _ = server.end()
-    assert last.count("reload None False") == 1
+    assert last.count("reload ") == 1
 
 
 @pytest.mark.slow
@@ -166,7 +166,7 @@ def test_a_link_and_a_signal_or_request_are_one_reload(tmp_path, way):
             assert httpx.post(server.address + "/admin/reload", json={}).json()["swapped"]
         time.sleep(module.LINK_SECONDS + 0.7)
         _, last, _ = server.end()
-    assert last.count("reload None False") == 1
+    assert last.count("reload ") == 1
 
 
 def raw(server: Running, *blocks: bytes, wait: float = 0.0) -> bytes:
