@@ -20,8 +20,13 @@ from hybridrec.testing import benchmark
 from tests import fake_plugin
 
 TOYLAND = Path(__file__).parent / "toyland"
-if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started behind `&`, which commands in the tests would inherit
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+for number, handler in (
+    (signal.SIGINT, signal.default_int_handler),
+    (signal.SIGHUP, signal.SIG_DFL),
+    (signal.SIGTERM, signal.SIG_DFL),
+):
+    if signal.getsignal(number) is signal.SIG_IGN:  # by nohup or `&`; the commands in the tests would inherit it
+        signal.signal(number, handler)
 
 CONFIG = """\
 name: toy
