@@ -333,6 +333,14 @@ def _write_in_place(patch: pytest.MonkeyPatch) -> int:
 
 
 def _sweep_nothing(patch: pytest.MonkeyPatch) -> int:
+    write = store.write_artifact
+
+    def write_slowly(*arguments: Any) -> dict[str, Any]:
+        manifest = write(*arguments)
+        time.sleep(0.05)  # so that kills find files that are not renamed yet
+        return manifest
+
+    patch.setattr(store, "write_artifact", write_slowly)
     patch.setattr(api, "sweep", lambda *_: None)
     patch.setattr(store, "sweep", lambda *_: None)
     return 20
