@@ -24,7 +24,7 @@ from hybridrec.errors import ConfigError
 from hybridrec.evaluation.report import TuningReport
 from hybridrec.observers.base import RunStarted, SearchFinished, TrialFinished
 from hybridrec.observers.dispatch import Observers
-from hybridrec.paths import write_whole
+from hybridrec.paths import sweep, write_whole
 from hybridrec.plugin import Plugin
 from hybridrec.secret import redacted
 from hybridrec.tuning.objective import Objective
@@ -93,6 +93,7 @@ def tune(
     variants = Variants(opened.document, registry, opened.folder, check)
     place = open_store(store)
     place.sweep()
+    sweep(folder.parent, "*/.*")  # what killed searches left
     work = _Work(
         replace(experiment, validation=True),
         variants,

@@ -1,5 +1,6 @@
 """A search end to end: its budget, its failures, and its result."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -23,8 +24,13 @@ def test_a_finished_search_is_carried_on_with_a_larger_budget(tunable):
     assert len(more.trials) == 5
 
 
-def test_time_is_a_budget(tunable):
+def test_time_is_a_budget_and_what_killed_searches_left_is_removed(tunable):
+    left = Path("runs/toy-tune-1/.best.yaml.00000000-1.00000000")
+    left.parent.mkdir(parents=True)
+    left.touch()
+    os.utime(left, (0, 0))
     assert len(hybridrec.tune(tunable(), seconds=1e-9).trials) == 1
+    assert not left.exists()
 
 
 def test_if_no_trial_keeps_the_bounds_that_is_an_error_with_the_nearest(tunable):
