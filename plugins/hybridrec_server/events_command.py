@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,12 +12,13 @@ from typing import Any
 
 import click
 
-from hybridrec import DataError, print_table
+from hybridrec import ConfigError, DataError, print_table
 from hybridrec_server.event_log import Forgotten, request_to_forget
-from hybridrec_server.journal.folder import LogFolder
+from hybridrec_server.journal.folder import MARKER, LogFolder
 from hybridrec_server.journal.frames import KINDS, Damage, scan
 from hybridrec_server.journal.rotation import rotate
 from hybridrec_server.journal.tables import read_table
+from hybridrec_server.state.base import Busy, StateLimits
 from hybridrec_server.state.store import open_state, state_address
 
 ALL = 1 << 62
@@ -101,11 +103,14 @@ def forget(person: str, folder: Path, state: str, wait: float) -> None:
 
     Models that learned from it keep what they learned until they are fitted again.
     """
-    log = _log_of(folder)
-    with log.locked("append", wait=False) as alone:
-        done = _forget(log, person, folder, state) if alone else None
-    if done is None:
-        done = _ask_server(log, person, wait)
+    if _has_log(folder):
+        log = _log_of(folder)
+        with log.locked("append", wait=False) as alone:
+            done = _forget(log, person, folder, state) if alone else None
+        if done is None:
+            done = _ask_server(log, person, wait)
+    else:  # a server without a log looks for no requests, and its database takes another writer
+        done = Forgotten(_forget_in_state(person, folder, state))
     click.echo(
         f"forgotten: {done.state:,} events in the state; "
         f"{done.events:,} events and {done.exposures:,} exposures in the log"
@@ -114,19 +119,32 @@ def forget(person: str, folder: Path, state: str, wait: float) -> None:
 
 def _forget(log: LogFolder, person: str, folder: Path, state: str) -> Forgotten:
     """Delete a person from state and log, while no server runs."""
+    number = _forget_in_state(person, folder, state)
+    done = rotate(log, ALL, forget=person)
+    return Forgotten(number, done.exposures, done.events)
 
-    async def from_state(address: str) -> int:
-        store = open_state(address)
+
+def _forget_in_state(person: str, folder: Path, state: str) -> int:
+    """Delete a person from the state, and return the number of events; raises ConfigError if its file is missing."""
+    address = state_address(state, folder)
+    if address is None:
+        return 0
+    file = address.removeprefix("sqlite:///")
+    if "://" not in file and not Path(file).exists():  # it would be made, and nobody would be forgotten
+        raise ConfigError(f"the state {file} is missing: give --folder and --state as `hybridrec serve` has them")
+
+    async def work() -> int:
+        store = open_state(address, limits=StateLimits(days=math.inf))  # the server says how long events are kept
         await store.start()
         try:
             return await store.forget(person)
         finally:
             await store.stop()
 
-    address = state_address(state, folder)
-    number = 0 if address is None else asyncio.run(from_state(address))
-    done = rotate(log, ALL, forget=person)
-    return Forgotten(number, done.exposures, done.events)
+    try:
+        return asyncio.run(work())
+    except Busy as error:
+        raise DataError(str(error)) from None
 
 
 def _ask_server(log: LogFolder, person: str, wait: float) -> Forgotten:
@@ -146,9 +164,14 @@ def _ask_server(log: LogFolder, person: str, wait: float) -> Forgotten:
 
 def _log_of(folder: Path) -> LogFolder:
     """Return the log of a server's folder, or the log that the folder is; raises ConfigError if there is none."""
-    log = LogFolder(folder if (folder / "log.json").exists() else folder / "log")
+    log = LogFolder(folder if (folder / MARKER).exists() else folder / "log")
     log.check()
     return log
+
+
+def _has_log(folder: Path) -> bool:
+    """Return True if a server that uses this folder has written a log, or the folder is one."""
+    return any((path / MARKER).exists() for path in (folder, folder / "log"))
 
 
 def _span(times: Any) -> list[str]:

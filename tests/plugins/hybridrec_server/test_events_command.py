@@ -91,7 +91,37 @@ def test_a_server_that_does_not_answer_gets_the_request_later(tmp_path, call):
     assert len(list((tmp_path / "log" / "requests").glob("*.json"))) == 1
 
 
-@pytest.mark.parametrize("command", [["show"], ["rotate"], ["forget", "ann"]])
+def test_a_person_is_forgotten_where_a_server_keeps_no_log(tmp_path, call):
+    """Beside the server and after it: it looks for no requests, so the command deletes from the state itself."""
+    outcomes = []
+
+    async def serve():
+        log = EventLog(open_state(str(tmp_path / "state.db")))
+        await log.start()
+        await log.write([event(1), event(2, "mallory"), event(3, "mallory"), event(4, "bob")])
+        outcomes.append(await asyncio.to_thread(call, "events", "forget", "mallory", "--folder", str(tmp_path)))
+        assert await log.read(["mallory"]) == {}
+        assert (await log.write([event(5)])).accepted == 1
+        await log.stop()
+
+    asyncio.run(serve())
+    outcomes.append(call("events", "forget", "bob", "--folder", str(tmp_path)))
+    assert [(status, out) for status, out, _ in outcomes] == [
+        (0, f"forgotten: {number} events in the state; 0 events and 0 exposures in the log\n") for number in (2, 1)
+    ]
+    assert not (tmp_path / "log").exists()
+
+
+@pytest.mark.parametrize("state", ["sqlite", "elsewhere.db"])
+def test_nobody_is_said_to_be_forgotten_where_nothing_is(tmp_path, call, monkeypatch, state):
+    monkeypatch.chdir(tmp_path)
+    status, _, err = call("events", "forget", "ann", "--state", state)
+    assert status == 2
+    assert "is missing: give --folder and --state" in err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", [["show"], ["rotate"]])
 def test_a_folder_without_a_log_is_a_message(tmp_path, call, command):
     status, _, err = call("events", *command, "--folder", str(tmp_path))
     assert status == 2
