@@ -170,13 +170,14 @@ class FileJournal:
         """Write what was appended, and rotate, until the journal is closed."""
         while True:
             is_open = self._is_open
+            asked = len(self._rotations)  # before the entries: a rotation has all that was appended before it
             entries = [self._entries.popleft() for _ in range(len(self._entries))]
             if entries:
                 self._append(entries)
             elif self.is_full:
                 self._probe()
             try:
-                self._attend_rotation()
+                self._attend_rotation(asked)
             except Exception as error:  # whatever is wrong with it, the journal goes on
                 self._end(OSError(f"{type(error).__name__}: {error}"))
             if not is_open and not self._entries:
@@ -241,21 +242,24 @@ class FileJournal:
             raise
         self._size += written
 
-    def _attend_rotation(self) -> None:
-        """Begin a rotation if it is time for one, and end one whose process has ended."""
+    def _attend_rotation(self, asked: int) -> None:
+        """Begin a rotation if it is time for one, and end one whose process has ended.
+
+        asked: number of rotations in the queue whose entries are written; those behind them wait for the next turn
+        """
         if self._rotating is not None:
             if self._rotating.is_alive():
                 return
             self._rotating = None
             self._end(self._outcome)
         old = self._size and time.monotonic() - self._opened > self.options.segment_seconds
-        due = bool(self._rotations) or self._size > self.options.segment_bytes or old
-        if due and self._is_open and (self._rotations or time.monotonic() > self._retry_at):
-            self._begin()
+        due = self._size > self.options.segment_bytes or old
+        if self._is_open and (asked or (due and time.monotonic() > self._retry_at)):
+            self._begin(self._rotations.popleft() if asked else _Rotation(None, None))
 
-    def _begin(self) -> None:
+    def _begin(self, rotation: _Rotation) -> None:
         """Begin a new file, and a thread that waits for the process that rotates those before it."""
-        self._running = self._rotations.popleft() if self._rotations else _Rotation(None, None)
+        self._running = rotation
         if self._size:
             before, self._number = self._file, self._number + 1
             try:

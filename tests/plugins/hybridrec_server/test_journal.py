@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 import time
 
 import polars as pl
@@ -266,6 +267,31 @@ def test_a_forgotten_person_is_gone_from_all_files(tmp_path):
         assert path.is_dir() or b"mallory-x" not in path.read_bytes(), path
     # Parquet is compressed: what it says counts.
     assert all("mallory-x" not in pl.read_parquet(path)["unit"] for path in (tmp_path / "log").rglob("*.parquet"))
+
+
+def test_what_waits_while_the_disk_is_slow_is_forgotten_too(tmp_path, monkeypatch):
+    sync, is_syncing, may_go_on = os.fdatasync, threading.Event(), threading.Event()
+
+    def slow(descriptor):
+        is_syncing.set()
+        assert may_go_on.wait(30)
+        sync(descriptor)
+
+    monkeypatch.setattr(writer.os, "fdatasync", slow)
+
+    async def work(journal):
+        first = journal.append_events([event(1)])
+        await asyncio.to_thread(is_syncing.wait, 30)
+        second = journal.append_events([event(2, "mallory"), event(3)])
+        forgotten = asyncio.create_task(journal.rotate(forget="mallory"))
+        await asyncio.sleep(0)
+        may_go_on.set()
+        assert await first
+        assert await second
+        return await forgotten
+
+    assert run(tmp_path / "log", work)["events"] == 1
+    assert ids(tmp_path / "log") == ["e1", "e3"]
 
 
 def test_a_second_server_is_refused(tmp_path):
