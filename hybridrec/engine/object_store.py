@@ -2,8 +2,9 @@
 
 An artifact is an object with the content of its file. It is put there whole, under the condition that no object has its
 name; so that of two processes that put one, the first one's stays. What is read is copied to the cache first, checked
-there, and mapped from there. Nothing but these two properties of the storage is relied on: an object that was put is
-read by all, and the condition is checked and the object put at once.
+there, and mapped from there. Whether there is an artifact, the storage is asked each time: others, or its rules,
+remove objects. Nothing but these two properties of the storage is relied on: an object that was put is read by all, and
+the condition is checked and the object put at once.
 """
 
 from __future__ import annotations
@@ -126,7 +127,8 @@ class ObjectStore(Store):
         return f"{self.url}/{_name(key)}"
 
     def __contains__(self, key: str) -> bool:
-        return super().__contains__(key) or self._head(key) is not None
+        self._use(key)
+        return self._head(key) is not None
 
     def get(self, key: str) -> State | None:
         """Return the arrays stored under a key, copied to the cache, verified and mapped; None if there are none.
@@ -136,7 +138,9 @@ class ObjectStore(Store):
         path = self._use(key)
         damage = None
         for _ in range(_ATTEMPTS):
-            if path.is_file() or self._copy(key, path):
+            if (entry := self._head(key)) is None:
+                return None
+            if path.is_file() or self._copy(key, path, entry["size"]):
                 try:
                     return read_artifact(path, key)
                 except StoreError as error:
@@ -144,17 +148,16 @@ class ObjectStore(Store):
                     super().drop(key)
                 except FileNotFoundError:  # another process removed a damaged copy
                     pass
-            elif not path.is_file():
-                return None
+        if damage is None:  # removed and put again by others, each time that it was to be copied
+            return None
         raise StoreError(f"{self._address(key)}: {damage}")
 
     def about(self, key: str) -> dict[str, Any] | None:
-        """Return the metadata of an artifact; None if it does not exist or is damaged."""
-        about = super().about(key)
-        if about is None:
-            with suppress(FileNotFoundError, StoreError):
-                return dict(self._manifest(key)["about"])
-        return about
+        """Return the metadata of an artifact, as the storage has it now; None if it does not exist or is damaged."""
+        self._use(key)
+        with suppress(FileNotFoundError, StoreError):
+            return dict(self._manifest(key)["about"])
+        return None
 
     def drop(self, key: str) -> bool:
         """Remove the artifact under a key from the storage and the cache; return True if there is none afterwards."""
@@ -171,12 +174,20 @@ class ObjectStore(Store):
         """
         entries = {match["key"]: entry for entry in self._list() if (match := _NAME.fullmatch(entry["path"]))}
         with ThreadPoolExecutor(_PARALLEL) as threads:
-            abouts = list(threads.map(self.about, entries))
+            abouts = list(threads.map(self._listed_about, entries))
         artifacts = [
             Artifact(key, self._path(key), entry["size"], entry["last_modified"].timestamp(), about or DAMAGED)
             for (key, entry), about in zip(entries.items(), abouts, strict=True)
         ]
         return sorted(artifacts, key=lambda artifact: artifact.used)
+
+    def _listed_about(self, key: str) -> dict[str, Any] | None:
+        """Return the metadata of an object that was listed, from its copy if there is one; nothing counts as used."""
+        with suppress(OSError, StoreError):
+            return dict(manifest_of(self._path(key))["about"])
+        with suppress(FileNotFoundError, StoreError):
+            return dict(self._manifest(key)["about"])
+        return None
 
     def sweep(self) -> None:
         """Remove from the cache what processes that have ended left there, and leases not renewed for a day."""
@@ -214,6 +225,7 @@ class ObjectStore(Store):
                     self.drop(key)
                     continue
                 if stored != manifest_of(partial):
+                    super().drop(key)  # a copy may be one of an object that was removed since
                     return stored
             # If all is the same, the answer to the own request was lost.
             partial.replace(self._path(key))
@@ -237,16 +249,14 @@ class ObjectStore(Store):
             for entries in obstore.list(self.remote, prefix):
                 yield from entries
 
-    def _copy(self, key: str, path: Path) -> bool:
-        """Copy an object to the cache, unverified; return False if there is none."""
+    def _copy(self, key: str, path: Path, size: int) -> bool:
+        """Copy an object of `size` bytes to the cache, unverified; return False if there is none."""
         import obstore
 
-        if (entry := self._head(key)) is None:
-            return False
         partial = partial_path(path)
 
         def read(start: int) -> Any:
-            return obstore.get_range(self.remote, _name(key), start=start, length=min(_PIECE, entry["size"] - start))
+            return obstore.get_range(self.remote, _name(key), start=start, length=min(_PIECE, size - start))
 
         try:
             with self.asking(), ThreadPoolExecutor(_PARALLEL) as threads:
@@ -254,7 +264,7 @@ class ObjectStore(Store):
                     path.parent.mkdir(parents=True, exist_ok=True)
                     file = partial.open("xb")
                 with file:
-                    for piece in threads.map(read, range(0, entry["size"], _PIECE)):
+                    for piece in threads.map(read, range(0, size, _PIECE)):
                         with writing(self.folder):
                             file.write(piece)
             partial.replace(path)

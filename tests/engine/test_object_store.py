@@ -104,6 +104,35 @@ def test_what_is_dropped_is_gone_for_those_who_have_no_copy(machine):
     assert machine("b").artifacts() == []
 
 
+def test_what_was_removed_elsewhere_is_gone_in_spite_of_a_copy_and_is_put_again(machine):
+    here, there = machine("a"), machine("b")
+    here.put(KEY, STATE)
+    assert there.drop(KEY)
+    assert KEY not in here
+    assert here.about(KEY) is here.get(KEY) is None
+    here.put(KEY, STATE)
+    assert here.doubled == set()
+    assert same(there.get(KEY), STATE)
+
+
+def test_what_was_put_anew_elsewhere_is_read_and_not_the_copy(machine):
+    here, there = machine("a"), machine("b")
+    here.put(KEY, STATE, {"plan of": "before"})
+    there.drop(KEY)
+    there.put(KEY, {"x": np.zeros(1)}, {"plan of": "after"})
+    assert here.about(KEY)["plan of"] == "after"
+    here.put(KEY, STATE, {"reproducible": False})
+    assert same(here.get(KEY), {"x": np.zeros(1)})
+
+
+def test_a_list_of_artifacts_uses_none_of_them(machine):
+    here = machine("a")
+    here.put(KEY, STATE)
+    later = machine("a")
+    assert [artifact.key for artifact in later.artifacts()] == [KEY]
+    assert later.touched == set()
+
+
 def test_the_first_copy_stays_and_another_is_refused(machine):
     here, there = machine("a"), machine("b")
     here.put(KEY, STATE, {"took": 1})
