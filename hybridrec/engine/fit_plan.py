@@ -21,7 +21,7 @@ class FitEntry:
     fold, level: the training part; the level is "full", "out_of_fold" or "choice"
     repeat: number of the training, from 1
     variant: index of the value of an option that is chosen by the data, on the level "choice"; else 0
-    waits_for: keys of the fits that have to be in the store before
+    waits_for: keys of the fits that have to be in the store before, and are not
     memory: estimated peak memory in bytes, 0 without an estimate
     seconds: rough estimate of the duration; None without an estimate
     stored: True if the store has the fit
@@ -117,7 +117,8 @@ class FitPlanner:
             ]
             yield from tasks
             if waits_for or not all(task.entry.stored for task in tasks):
-                keys = (key for task in tasks for key in (task.entry.key, *task.entry.waits_for) if key)
+                missing = (task.entry for task in tasks if not task.entry.stored)
+                keys = (key for entry in missing for key in (entry.key, *entry.waits_for) if key)
                 undecided[spec.label] = tuple(dict.fromkeys((*waits_for, *keys)))
             else:
                 choices |= decide([on_chosen(spec, choices)], inner_part, trainer.fitter)

@@ -40,6 +40,18 @@ def test_what_is_decided_by_other_fits_has_no_key_and_names_them(chained):
     assert plan["fold-0/full/near"].used == "fold-0/full/als"
 
 
+def test_what_is_stored_already_is_not_waited_for(chained):
+    from hybridrec.engine.store import Store
+
+    before = by_place(chained)
+    values = [before[f"fold-0/choice/als, value {number}"].key for number in (1, 2)]
+    hybridrec.run(chained)
+    Store.default().drop(values[1])
+    plan = by_place(chained)
+    for place in ("fold-0/full/als", "fold-0/full/near"):
+        assert plan[place].waits_for == (values[1],)
+
+
 def test_places_are_told_apart():
     assert place_of("als", "fold-0", "full", 1, 0) == "fold-0/full/als"
     assert place_of("als", "fold-0", "choice", 2, 1) == "fold-0/choice/als, value 2, repeat 2"
