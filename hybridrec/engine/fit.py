@@ -9,8 +9,8 @@ import secrets
 import threading
 import time
 import zlib
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
@@ -48,6 +48,11 @@ UNSEEDED_NOTE = (
     "while it was fitted, numbers were drawn from the global generator of numpy or Python, which no seed of the config "
     "decides: another run may learn something else; a plugin draws from the generator that `fit` is given"
 )
+BESIDE_NOTE = (
+    "while it was fitted beside others, numbers were drawn from the global generator of numpy or Python, which no seed "
+    "of the config decides, by this fit or by another: a run with `workers: 1` and an empty store tells which"
+)
+"""The note where a fit was not alone in its process; it is not stored, since it may be about another fit."""
 NOTES = "notes"
 """Key in the metadata of a fit in the store; its value are the notes of the component (`Component.notes`)."""
 PROGRESS = "progress"
@@ -110,6 +115,31 @@ class FitJob:
         spec = ComponentSpec.of(self.label, self.component if "/" in self.component else "", cls, options, registry)
         spec = replace(spec, device=self.device)
         return spec if self.base_model is None else replace(spec, base_model=self.base_model.spec(registry))
+
+
+class _InWork:
+    """A count of the fits in work in this process, which tells whether one has the global generators for itself."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running = self._begun = 0
+
+    @contextmanager
+    def counted(self) -> Iterator[Callable[[], bool]]:
+        """Count a fit during the `with` block; yields a function that tells whether it was the only one so far."""
+        with self._lock:
+            first = self._running == 0
+            self._running += 1
+            self._begun += 1
+            begun = self._begun
+        try:
+            yield lambda: first and self._begun == begun
+        finally:
+            with self._lock:
+                self._running -= 1
+
+
+_in_work = _InWork()
 
 
 Listener = Callable[[FitJob, ProgressPoint], None]
@@ -205,7 +235,8 @@ class FitContext:
             state = self._unstored.get(job.prepared) or self.store.find(job.prepared)
             if state is None:
                 spec = job.spec(self.registry)
-                with calling(spec.cls, f"while preparing the catalogue for components.{job.label}"):
+                doing = f"while preparing the catalogue for components.{job.label}"
+                with calling(spec.cls, doing), _in_work.counted():
                     state = spec.create().preparer().prepare(self.training_part(job).catalogue)
                     check_state(state)
                 if spec.kept:
@@ -371,21 +402,24 @@ class Fitted:
             component._from_catalogue = self.context.prepared(job)
         if job.validation:
             component.validation = self.context.validation_split(job)
-        started, unseeded = time.perf_counter(), _global_generators()
-        with _noting(spec, job, "fitting"):
+        started = time.perf_counter()
+        with _noting(spec, job, "fitting"), _in_work.counted() as alone:
+            unseeded = _global_generators()
             check_self(component, "fit", component.fit(training_part, rng))
             drew_unseeded = _global_generators() != unseeded
+            beside = drew_unseeded and not alone()
             component._reporter = component._from_catalogue = component.validation = None
             state = component.state()
             check_state(state)
-            notes = [redacted(note) for note in component.notes()] + [UNSEEDED_NOTE] * drew_unseeded
+            notes = [redacted(note) for note in component.notes()] + [UNSEEDED_NOTE] * (drew_unseeded and not beside)
         seconds = time.perf_counter() - started
         drew = rng.bit_generator.state != before or rng.bit_generator.seed_seq.n_children_spawned > 0  # type: ignore[attr-defined]
         points, token = series.points, ""
         if component.ended_by_clock or (self.base_model is not None and self.base_model.outcome.token):
             notes.append(CLOCK_NOTE)
             token = secrets.token_hex(16)
-        outcome = FitOutcome(job.key, 0.0, tuple(notes), cached=False, progress=points, token=token)
+        told_now = (*notes, *[BESIDE_NOTE] * beside)
+        outcome = FitOutcome(job.key, 0.0, told_now, cached=False, progress=points, token=token)
         if spec.kept:
             about = {"component": spec.cls.name, "version": spec.cls.version, "label": spec.label, "fold": job.fold}
             told: dict[str, Any] = {TOOK: took(spec, training_part, seconds)}

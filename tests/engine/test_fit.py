@@ -3,6 +3,8 @@
 import importlib
 import pickle
 import random
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import numpy as np
@@ -13,7 +15,7 @@ from hybridrec import CurveFigure, PluginError, StoreError
 from hybridrec.config.experiment import ComponentSpec
 from hybridrec.config.load import load_experiment
 from hybridrec.engine.executor import ThreadExecutor
-from hybridrec.engine.fit import FitContext, Fitted, run_fit_job
+from hybridrec.engine.fit import BESIDE_NOTE, NOTES, UNSEEDED_NOTE, FitContext, Fitted, run_fit_job
 from hybridrec.engine.fitter import Fitter, TrainingPart
 from hybridrec.engine.store import Store
 from hybridrec.registry.discovery import Registry
@@ -220,6 +222,50 @@ def test_numbers_from_a_generator_that_no_seed_decides_are_noted(planned, monkey
     fit = noise.fit
     monkeypatch.setattr(noise, "fit", lambda self, data, rng: (draw(), fit(self, data, rng))[1])
     assert any("no seed of the config decides" in note for note in run_fit_job(job, context).notes)
+
+
+@pytest.fixture
+def two_beside_each_other(planned, monkeypatch):
+    """The fit of one that draws from the global generator, made while ease is fitted: its jobs, outcomes and store."""
+    jobs = {label: planned(label) for label in ("noise", "ease")}
+    both, drawn = threading.Barrier(2), threading.Event()
+    noise, ease = (
+        jobs[label][1].registry.get("components", name) for label, name in [("noise", "echo"), ("ease",) * 2]
+    )
+    fits = noise.fit, ease.fit
+
+    def drawing(self, data, rng):
+        both.wait(20)
+        np.random.rand()  # noqa: NPY002
+        drawn.set()
+        return fits[0](self, data, rng)
+
+    def waiting(self, data, rng):
+        both.wait(20)
+        assert drawn.wait(20)
+        return fits[1](self, data, rng)
+
+    monkeypatch.setattr(noise, "fit", drawing)
+    monkeypatch.setattr(ease, "fit", waiting)
+    with ThreadPoolExecutor(2) as threads:
+        outcomes = list(threads.map(lambda each: run_fit_job(*each), jobs.values()))
+    return jobs, outcomes
+
+
+def test_fits_beside_each_other_share_an_unstored_note_since_either_may_have_drawn(two_beside_each_other):
+    jobs, outcomes = two_beside_each_other
+    assert [outcome.notes for outcome in outcomes] == [(BESIDE_NOTE,)] * 2
+    for job, context in jobs.values():
+        assert context.store.about(job.key)[NOTES] == []
+        assert run_fit_job(job, context).notes == ()
+
+
+def test_a_fit_that_was_alone_keeps_its_note_in_the_store(planned, monkeypatch):
+    job, context = planned()
+    noise = importlib.import_module("toyland").Echo
+    fit = noise.fit
+    monkeypatch.setattr(noise, "fit", lambda self, data, rng: (random.random(), fit(self, data, rng))[1])
+    assert run_fit_job(job, context).notes == run_fit_job(job, context).notes == (UNSEEDED_NOTE,)
 
 
 def test_seeded_numbers_are_not_noted(planned):
