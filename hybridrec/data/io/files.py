@@ -8,6 +8,7 @@ import gzip
 import io
 import itertools
 import json
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -84,6 +85,8 @@ def _placed(path: Path, info: ValidationInfo) -> Path:
 
 TablePath = Annotated[Path, BeforeValidator(_assigned), AfterValidator(_placed)]
 """An option that is a path like `InputPath`, an address in cloud storage, or the name of a frame: `frame:NAME`."""
+_ABOUT = re.compile(r"(readme|licen[cs]e|copying|notice|changelog).*|.*\.(md|rst|html?|pdf)", re.IGNORECASE)
+"""Names of files that tell about the data beside them."""
 
 
 class File(Options):
@@ -175,17 +178,19 @@ class File(Options):
     def parts(self) -> list[PartFile]:
         """The files that make up the table; in a folder or a pattern, only files in the table's format count.
 
-        A file whose ending shows no format counts if the option `format` is set, or if no ending of a part shows one.
+        A file whose ending shows no format counts, too, but for one that tells about the data (README, *.md); with the
+        option `format` even such a file counts.
         """
         parts = part_files(self.path)
         if len(parts) == 1:
             return parts
         kind, formats = self.kind, [format_of(part_file.path) for part_file in parts]
-        counted = {kind, None} if self.format is not None or kind not in formats else {kind}
-        of_format = [part_file for part_file, shown in zip(parts, formats, strict=True) if shown in counted]
-        if not of_format:
-            raise DataError(f"{self.path}: no file in it is {kind}, as `format` says")
-        return of_format
+        of_format = [part_file for part_file, shown in zip(parts, formats, strict=True) if shown in (kind, None)]
+        if self.format is not None:
+            if not of_format:
+                raise DataError(f"{self.path}: no file in it is {kind}, as `format` says")
+            return of_format
+        return [part_file for part_file in of_format if not _ABOUT.fullmatch(part_file.path.name)] or of_format
 
     @property
     def unit(self) -> str:

@@ -143,7 +143,8 @@ def _is_one_table(folder: Path, is_table: Callable[[Path], bool]) -> bool:
     """Return True if a folder holds the parts of one table: partitions, numbered files, or a file marked as written."""
     files, folders = _entries(folder)
     tables = tables_among([*filter(is_table, files)])
-    marked = (folder / "_SUCCESS").exists() and not folders
+    others = (file for below in folders for file in _entries(below)[0])
+    marked = (folder / "_SUCCESS").exists() and not any(map(is_table, others))
     return any("=" in below.name for below in folders) or (len(tables) == 1 and (marked or is_pattern(tables[0])))
 
 

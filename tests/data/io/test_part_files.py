@@ -165,6 +165,15 @@ def test_a_readme_beside_parts_is_no_part_unless_a_format_is_stated(reader, tmp_
     assert plays_of(reader("plays", format="csv").read(), "1") == ["b", "a"]
 
 
+@pytest.mark.parametrize("name", ["plays-2.txt", "plays-2", "plays-2.dat"])
+def test_parts_whose_ending_shows_no_format_are_read(reader, tmp_path, name):
+    write(tmp_path / "plays/plays-1.csv", ROWS[:2])
+    write(tmp_path / "plays/b.csv", ROWS[2:])
+    (tmp_path / "plays/b.csv").rename(tmp_path / "plays" / name)
+    for path in ("plays", "plays/plays-*"):
+        assert plays_of(reader(path).read(), "1") == ["b", "a"]
+
+
 def test_names_with_brackets_are_names(reader, tmp_path):
     write(tmp_path / "[1]/plays[2].parquet", ROWS)
     assert plays_of(reader("[1]/plays[2].parquet").read(), "1") == ["b", "a"]
@@ -206,6 +215,7 @@ def test_tables_in_a_folder(tmp_path):
         "lake/year=2024/part-0.csv",
         "one/part-0.csv",
         "one/_SUCCESS",
+        "one/logs/run.log",
         "two/p0.csv",
         "two/p1.csv",
         "songs.csv",
@@ -215,7 +225,7 @@ def test_tables_in_a_folder(tmp_path):
     (tmp_path / "runs").mkdir()
     (tmp_path / "runs/report.csv").touch()
     names = ("songs.csv", "lake", "one", "two")
-    assert tables_inside(tmp_path, lambda file: True) == [tmp_path / name for name in names]
+    assert tables_inside(tmp_path, lambda file: file.suffix == ".csv") == [tmp_path / name for name in names]
     assert tables_inside(tmp_path / "two", lambda file: True) == [tmp_path / "two"]
 
 
