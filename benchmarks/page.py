@@ -48,7 +48,8 @@ def write_page(results: Path) -> list[str]:
         result = json.loads(file.read_text())
         name, machine = result["benchmark"], result["machine"]
         where = f"{machine['cores']} cores, {machine['system']}, Python {machine['python']}"
-        told = f"`python -m benchmarks {name}`, {where}, {result['date']}."
+        dated = f", {result['date']}" if "date" in result else ""  # of before results were dated
+        told = f"`python -m benchmarks {name}`, {where}{dated}."
         block = f"<!-- {name} -->\n{told}\n\n{table(result['works'])}\n<!-- /{name} -->"
         pattern = rf"<!-- {re.escape(name)} -->.*?<!-- /{re.escape(name)} -->"
         text, placed = re.subn(pattern, lambda _, block=block: block, text, flags=re.S)

@@ -152,13 +152,23 @@ class CheckedLoad(closed_loop.Load):
         served = [each["id"] for each in answer["items"]]
         if served == ids:
             return
+        if len(served) != len(ids) or len(set(served)) != len(served):
+            self.wrong.append(f"request {place}: {served} in the place of {ids}")
+            return
         for position, name in enumerate(served):
             if name != ids[position]:
+                # An item that was left out before may only be tied with the last one.
+                own = scores[ids.index(name)] if name in ids else scores[-1]
                 score = answer["items"][position]["score"]
-                if abs(score - scores[position]) > ALIKE * max(abs(score), 1):
+                if score is None or not (_alike(score, scores[position]) and _alike(score, own)):
                     self.wrong.append(f"request {place}: {served} in the place of {ids}")
                     return
                 self.swapped += 1
+
+
+def _alike(score: float, other: float) -> bool:
+    """Return True if scores differ by no more than `ALIKE`."""
+    return abs(score - other) <= ALIKE * max(abs(score), 1)
 
 
 @dataclass(slots=True)

@@ -9,11 +9,12 @@ from benchmarks import peers, serving_soak
 from benchmarks.serving_soak import MALFORMED, SHORT, CheckedLoad
 
 RIGHT = {"b1": [(["a", "b"], [2.0, 1.0])]}
+TIED = {"b1": [(["a", "b"], [2.0, 2.0])]}
 
 
-def told(status, *places, bundle="b1", degraded=False):
+def told(status, *places, bundle="b1", degraded=False, right=RIGHT):
     """Return a load that was told of one answer."""
-    load = CheckedLoad(["{}"], 10, 0, RIGHT)
+    load = CheckedLoad(["{}"], 10, 0, right)
     items = [{"id": name, "score": score} for name, score in places]
     body = json.dumps({"bundle": bundle, "items": items, "degraded": degraded}, separators=(",", ":"))
     load.tell(0, status, 0.1, body.encode())
@@ -22,9 +23,15 @@ def told(status, *places, bundle="b1", degraded=False):
 
 def test_wrong_answers_are_seen_and_equal_scores_forgiven():
     assert not told("200", ("a", 2.0), ("b", 1.0)).wrong
-    assert told("200", ("b", 2.0), ("a", 1.0)).wrong == []
-    assert told("200", ("b", 2.0), ("a", 1.0)).swapped == 2
+    assert told("200", ("b", 2.0), ("a", 2.0), right=TIED).wrong == []
+    assert told("200", ("b", 2.0), ("a", 2.0), right=TIED).swapped == 2
+    assert told("200", ("b", 2.0), ("a", 1.0)).wrong
     assert told("200", ("b", 2.5), ("a", 1.0)).wrong
+    for places in ((), [("a", 2.0)], [("a", 2.0), ("a", 1.0)], [("a", 2.0), ("b", 1.0), ("c", 0.5)]):
+        assert told("200", *places).wrong, places
+    assert told("200", ("c", 2.0), ("b", 1.0)).wrong  # none of the expected ones, and not tied with the last one
+    assert told("200", ("a", 2.0), ("c", 1.0)).swapped == 1
+    assert told("200", ("a", 2.0), ("c", None)).wrong
     assert told("422", ("a", 2.0)).wrong
     assert told("503").failed == 1
     assert told("200", ("c", 9.0), degraded=True).degraded == 1

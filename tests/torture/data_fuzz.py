@@ -57,7 +57,6 @@ def torture(tries: int, seed: int, folder: Path) -> Outcome:
     registry, outcome, mutants = Registry(), Outcome(), Outcome()
     for place in sorted(CORPUS.glob("*/case.json")):
         outcome.attempt(f"corpus/data/{place.parent.name}", partial(from_corpus, place, registry))
-    rng = random.Random(f"data {seed}")
     table = list(cases().items())
     for number in range(tries):
         name, case = table[number % len(table)]

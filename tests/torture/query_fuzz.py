@@ -83,9 +83,9 @@ def asked(recommender: Recommender, rng: random.Random) -> None:
     n = rng.choice((1, 5, 5, 40, 0, -3, 10**9))
     try:
         queries = [Query(**fields(rng)) for _ in range(rng.choice((1, 1, 3)))]
-        slate = recommender.recommend(queries, n, pipeline=rng.choice((None, "control", "hybrid", "x")))
     except (TypeError, AttributeError) as error:  # a caller in Python who gives another type is told by Python
         raise DataError(f"{type(error).__name__}") from None
+    slate = recommender.recommend(queries, n, pipeline=rng.choice((None, "control", "hybrid", "x")))
     check(slate.ids, slate.scores, queries, n)
 
 
