@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Generic, Self, TypeVar
@@ -78,7 +79,8 @@ class _Call(Generic[Model]):
     def answer(self, response: httpx.Response) -> Model:
         """Return the answer as a model; raises ServerError for any other response."""
         if response.status_code == 200 or response.status_code in self.also:
-            return self.model.model_validate_json(response.content)
+            with suppress(ValidationError):  # below: a proxy that answers with a page of its own
+                return self.model.model_validate_json(response.content)
         try:
             problem = Problem.model_validate_json(response.content)
         except ValidationError:
@@ -95,7 +97,8 @@ class _Call(Generic[Model]):
 def _message(response: httpx.Response, problem: Problem | None) -> str:
     place = f"{response.request.method} {response.request.url.path}: {response.status_code}"
     if problem is None:
-        return f"{place} {response.reason_phrase}"
+        told = "; the answer is not one of a hybridrec server: is this its address?" if response.is_success else ""
+        return f"{place} {response.reason_phrase}{told}"
     mistakes = "".join(f"\n  {mistake.path or 'the request'}: {mistake.message}" for mistake in problem.errors)
     return f"{place} {problem.title}: {problem.detail}{mistakes}"
 

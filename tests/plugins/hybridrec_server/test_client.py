@@ -125,3 +125,18 @@ def test_a_response_of_something_in_between_is_told():
     ):
         asked.ready()
     assert e.value.problem is None
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "message"),
+    [
+        (200, "<h1>Welcome</h1>", "GET /health/ready: 200 OK; the answer is not one of a hybridrec server"),
+        (200, "{}", "GET /health/ready: 200 OK; the answer is not one of a hybridrec server"),
+        (503, "<h1>Service Unavailable</h1>", "GET /health/ready: 503 Service Unavailable$"),
+    ],
+)
+def test_an_answer_of_something_in_between_is_told_where_the_status_is_that_of_an_answer(status, text, message):
+    transport = httpx.MockTransport(lambda request: httpx.Response(status, text=text))
+    with Client("http://a.example", transport=transport) as asked, pytest.raises(ServerError, match=message) as e:
+        asked.ready()
+    assert (e.value.status, e.value.problem) == (status, None)
