@@ -125,6 +125,8 @@ def _search(q: str, kind: str, n: int) -> _Call[Hits]:
 
 
 def _item(name: str, kind: str) -> _Call[ItemDetails]:
+    if name in ("", ".", ".."):
+        raise HybridrecError(f"the id '{name}' cannot stand in an address: right is any text but '', '.' and '..'")
     return _Call("GET", f"/v1/items/{quote(name, safe='')}", ItemDetails, parameters={"kind": kind})
 
 
@@ -199,7 +201,7 @@ class Client:
         return self._send(_search(q, kind, n))
 
     def item(self, name: str, kind: str = "items") -> ItemDetails:
-        """Return the data about an item, or another entity."""
+        """Return the data about an item, or another entity; raises HybridrecError for the ids '.' and '..'."""
         return self._send(_item(name, kind))
 
     def pipelines(self) -> Pipelines:
@@ -274,7 +276,7 @@ class AsyncClient:
         return await self._send(_search(q, kind, n))
 
     async def item(self, name: str, kind: str = "items") -> ItemDetails:
-        """Return the data about an item, or another entity."""
+        """Return the data about an item, or another entity; raises HybridrecError for the ids '.' and '..'."""
         return await self._send(_item(name, kind))
 
     async def pipelines(self) -> Pipelines:

@@ -31,6 +31,14 @@ export function get(path, parameters = {}, signal = undefined) {
   return answer(`${path}${search && `?${search}`}`, { signal });
 }
 
+/** Return the data about an entity of a kind. Throws Problem, also for an id that an address loses, or AbortError. */
+export function details(id, kind) {
+  if (id === "" || id === "." || id === "..") {
+    return Promise.reject(new Problem({ title: `The id “${id}” cannot stand in an address` }));
+  }
+  return get(`v1/items/${encodeURIComponent(id)}`, kind === "items" ? {} : { kind });
+}
+
 /** Return the JSON that answers a body. Throws Problem, or AbortError. */
 export function post(path, body, signal = undefined) {
   const headers = { "Content-Type": "application/json" };

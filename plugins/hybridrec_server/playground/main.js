@@ -1,6 +1,6 @@
 // The page: what is typed becomes requests, answers become slates, and the address always says what is shown.
 
-import { get, key, ORIGIN, post, Problem } from "./api.js";
+import { details, get, key, ORIGIN, post, Problem } from "./api.js";
 import { changes, differences, extent, places } from "./blend.js";
 import { curl, python } from "./code.js";
 import { delayed, element } from "./dom.js";
@@ -26,7 +26,8 @@ let acts = new Map();
 let because = null;
 /** Whether the page was just made anew for another bundle; two in a row would be a server in the midst of a swap. */
 let renewed = false;
-const details = new Map();
+/** kind and id -> the data about what was opened. */
+const opened = new Map();
 
 const views = SIDES.map((side, index) => new SlateView(side, {
   choose: (name) => {
@@ -314,14 +315,14 @@ function random() {
 
 async function inspect(id) {
   const address = `${state.target} ${id}`;
-  if (!details.has(address)) {
+  if (!opened.has(address)) {
     try {
-      details.set(address, await get(`v1/items/${encodeURIComponent(id)}`, state.target === "items" ? {} : { kind: state.target }));
+      opened.set(address, await details(id, state.target));
     } catch {
       return null;
     }
   }
-  return details.get(address);
+  return opened.get(address);
 }
 
 /** Say problems in words, each once, and mark the fields that they name. */

@@ -9,6 +9,7 @@ import httpx
 import pytest
 from pydantic import ValidationError
 
+from hybridrec import HybridrecError
 from hybridrec_server.client import AsyncClient, Client, ServerError
 from hybridrec_server.endpoints import ENDPOINTS
 from hybridrec_server.protocols import Overloaded
@@ -99,6 +100,14 @@ def test_any_id_may_stand_in_an_address():
         with client(server) as asked, pytest.raises(ServerError, match="404"):
             asked.item(name)
         assert server.dispatcher.questions[-1] == ("item", {"id": name, "kind": "items"})
+
+
+@pytest.mark.parametrize("name", ["", ".", ".."])
+def test_an_id_that_an_address_loses_is_refused_before_it_is_sent(name):
+    server = FakeServer()
+    with client(server) as asked, pytest.raises(HybridrecError, match=f"the id '{name}' cannot stand in an address"):
+        asked.item(name)
+    assert server.metrics.counted == []
 
 
 def test_a_request_is_checked_before_it_is_sent():

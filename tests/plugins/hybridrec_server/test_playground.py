@@ -529,6 +529,16 @@ def test_filters_have_the_controls_of_their_type(walk: Walk, bundle: FakeBundle)
 
 
 @browser
+def test_an_id_that_an_address_loses_is_not_asked_for(walk: Walk, bundle: FakeBundle):
+    walk.open()
+    before = len(bundle.asked)
+    for name in ("", ".", ".."):
+        said = walk.page.run(script(f"return api.details('{name}', 'items').then(() => '', (e) => e.words)", "api"))
+        assert said == f"The id “{name}” cannot stand in an address."
+    assert len(bundle.asked) == before
+
+
+@browser
 def test_another_bundle_is_taken_over(walk: Walk, bundle: FakeBundle):
     walk.open("#item=Dark+Star")
     assert walk.texts("#bundle") == ["bundle " + "b" * 12]
