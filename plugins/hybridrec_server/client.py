@@ -30,6 +30,7 @@ from hybridrec_server.schemas import (
     RecommendRequests,
     Reloaded,
     ReloadRequest,
+    RollbackRequest,
     SimilarRequest,
 )
 
@@ -142,7 +143,7 @@ def _reload(bundle: str | None, dry_run: bool) -> _Call[Reloaded]:
 
 _PIPELINES = _Call("GET", "/v1/pipelines", Pipelines)
 _READY = _Call("GET", "/health/ready", Ready, also=(503,))
-_ROLLBACK = _Call("POST", "/admin/rollback", Reloaded, ReloadRequest(), also=(409,))
+_ROLLBACK = _Call("POST", "/admin/rollback", Reloaded, RollbackRequest(), also=(409,))
 
 
 def _options(url: str, key: str | None, timeout: float) -> dict[str, Any]:

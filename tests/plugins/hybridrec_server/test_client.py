@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import re
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -58,6 +60,17 @@ def test_every_endpoint_has_a_method():
     for name in names:
         theirs = inspect.signature(getattr(AsyncClient, name))
         assert inspect.signature(getattr(Client, name)) == theirs
+
+
+def test_every_body_is_of_the_model_of_its_endpoint(monkeypatch):
+    sent = []
+    monkeypatch.setattr(Client, "_send", lambda self, call: sent.append(call) or SimpleNamespace(answers=[]))
+    with client(FakeServer()) as asked:
+        calls(asked)
+    endpoints = {(endpoint.method, re.sub("{.*}", "a%2Fb", endpoint.path)): endpoint for endpoint in ENDPOINTS}
+    for call in sent:
+        models = endpoints[call.method, call.path].request
+        assert type(call.body) in (models or (type(None),)), call.path
 
 
 def test_both_clients_give_the_same_models():
