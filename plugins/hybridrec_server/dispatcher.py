@@ -288,7 +288,10 @@ class WorkerDispatcher:
         if job.future.done():
             return
         if job.request is not None and job.question["do"] == "recommend":
-            job.finish(self._spare(job, reason))
+            try:
+                job.finish(self._spare(job, reason))
+            except Exception as error:  # whatever it is, somebody waits
+                job.fail(error)
         else:
             self._metrics.count_overloaded(reason)
             job.fail(Overloaded("no worker answered in time"))
@@ -297,6 +300,7 @@ class WorkerDispatcher:
 
     async def _serve(self, worker: Worker) -> None:
         """Give batches to a worker until another generation serves, or the worker ends; then put one in its place."""
+        batch: list[_Job] = []
         try:
             while not worker.retired:
                 batch = await self._next_batch(worker)
@@ -310,9 +314,16 @@ class WorkerDispatcher:
             self._lose(gone)
             if not worker.retired:
                 self._spawn(self._replace(worker))
-            self._retired.discard(worker)
-            return
-        await worker.stop()
+        except Exception:  # a mistake here costs a batch, never the place of the worker
+            _LOG.exception("worker %d is replaced, since its batch could not be handled", worker.number)
+            for job in batch:
+                if not job.waits:
+                    self._give_up(job, "failed")
+            if not worker.retired:
+                self._spawn(self._replace(worker))
+            await worker.kill()
+        else:
+            await worker.stop()
         self._retired.discard(worker)
 
     async def _next_batch(self, worker: Worker) -> list[_Job]:
@@ -442,7 +453,9 @@ class WorkerDispatcher:
             self._workers = [worker if each is lost else each for each in self._workers]
             try:
                 await worker.start(check=False)
-            except Refused:
+            except Exception as error:
+                if not isinstance(error, Refused):
+                    _LOG.exception("worker %d could not be started", worker.number)
                 self._workers = [lost if each is worker else each for each in self._workers]
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, most)

@@ -265,6 +265,47 @@ def test_a_killed_worker_is_replaced_and_blames_nobody(serving, expected):
     serving(test, workers=2, deadline=20.0)
 
 
+def fail_once(monkeypatch, owner, name):
+    """Make the next call of a method raise."""
+    method = getattr(owner, name)
+
+    def failing(*arguments, **options):
+        monkeypatch.setattr(owner, name, method)
+        raise RuntimeError("a mistake")
+
+    monkeypatch.setattr(owner, name, failing)
+
+
+@pytest.mark.parametrize("broken", ["_answer", "_oldest", "start"])
+def test_a_mistake_costs_a_batch_and_no_worker(serving, expected, monkeypatch, broken):
+    """The requests of the batch are answered at once, and the next one by a worker."""
+
+    async def test(served):
+        await served.ids(items=HISTORY)
+        fail_once(monkeypatch, served.dispatcher, "_oldest" if broken == "_oldest" else "_answer")
+        if broken == "start":
+            fail_once(monkeypatch, module.Worker, "start")
+        async with asyncio.timeout(10):
+            answers = await asyncio.gather(*(served.answer(items=HISTORY) for _ in range(3)))
+            assert sum(answer["degraded"] for answer in answers) == (broken != "_oldest")
+            assert await served.ids(items=HISTORY) == expected(Query(items=HISTORY))
+
+    serving(test, deadline=20.0, batch=1)
+
+
+def test_a_request_ends_with_an_error_where_its_precomputed_list_fails(serving, monkeypatch):
+    async def test(served):
+        for _ in range(2):
+            fail_once(monkeypatch, served.dispatcher, "_question")
+            fail_once(monkeypatch, served.dispatcher, "_spare")
+            async with asyncio.timeout(10):
+                with pytest.raises(RuntimeError, match="a mistake"):
+                    await served.answer(items=HISTORY)
+        assert (await served.answer(items=HISTORY))["degraded"] is False
+
+    serving(test, deadline=20.0)
+
+
 def test_beyond_the_queue_requests_are_turned_away(serving):
     async def test(served):
         asked = [served.answer(items=HISTORY) for _ in range(30)]
