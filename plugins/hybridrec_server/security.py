@@ -31,6 +31,7 @@ KEYS_VARIABLE = ENVIRONMENT + "API_KEYS"
 _LINE = re.compile(
     r"(?P<name>[\w.-]+) +(?P<scope>read|admin) +(?P<digest>[0-9a-f]{64})(?: +(?P<rate>\d+(?:\.\d+)?)/s)?"
 )
+_LOOPBACK = {b"localhost", b"127.0.0.1", b"[::1]"}
 _PREFIX = "hyr_"
 
 
@@ -179,14 +180,16 @@ def _key(place: str, line: str, rate: float | None) -> ApiKey:
 def allowed_hosts(settings: ServerSettings, keys: Keyring) -> frozenset[bytes] | None:
     """Return the names that the header Host may have, in lower case; None for any.
 
-    Without keys, loopback takes only its own names: otherwise a page of another site could ask by a name of its own
-    that leads to this machine.
+    Without keys, loopback takes only its own names and those of the settings: otherwise a page of another site could
+    ask by a name of its own that leads to this machine. Names of loopback are always among them, for health checks: a
+    browser takes the header from the address, and these lead nowhere else.
     """
-    if settings.allowed_hosts:
-        return frozenset(host.lower().encode() for host in settings.allowed_hosts)
-    if settings.loopback and not keys:
-        return frozenset({b"localhost", b"127.0.0.1", b"[::1]", settings.host.lower().encode()})
-    return None
+    names = {host.lower().encode() for host in settings.allowed_hosts}
+    if not names and (keys or not settings.loopback):
+        return None
+    if settings.loopback:
+        names.add(settings.host.lower().encode())
+    return frozenset(names | _LOOPBACK)
 
 
 def check_host(headers: Mapping[bytes, bytes], hosts: frozenset[bytes] | None) -> None:

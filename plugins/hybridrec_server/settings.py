@@ -58,7 +58,7 @@ class ServerSettings(BaseModel):
     )
     allowed_hosts: tuple[str, ...] = Field(
         (),
-        description="A name that the header Host may have (may be given again); on loopback its own names.",
+        description="A name that the header Host may have, beside those of loopback (may be given again).",
     )
     folder: Path = Field(Path(".hybridrec/serve"), description="Folder of the events of persons, and of the journal.")
     state: str = Field(

@@ -147,6 +147,9 @@ def test_loopback_without_keys_takes_its_own_names_alone():
     assert allowed_hosts(settings(), Keyring([ApiKey("a", "read", "d")])) is None
     check_host({b"host": b"anything"}, None)
     named = allowed_hosts(settings(host="0.0.0.0", open=True, allowed_hosts=("Shop.example",)), Keyring())
-    check_host({b"host": b"shop.example:443"}, named)
-    with pytest.raises(Problem):
-        check_host({b"host": b"127.0.0.1"}, named)
+    for host in (b"shop.example:443", b"127.0.0.1:8080"):  # the second one is that of a health check
+        check_host({b"host": host}, named)
+    for host in (b"evil.example", b"0.0.0.0"):
+        with pytest.raises(Problem):
+            check_host({b"host": host}, named)
+    assert b"127.8.8.8" in allowed_hosts(settings(host="127.8.8.8", allowed_hosts=("a",)), Keyring())
