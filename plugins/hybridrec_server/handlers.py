@@ -150,7 +150,7 @@ class Handlers:
             raise Problem("not-found", "this server keeps no events: it was started with `state: none`")
         request = _validated(EventsRequest, await self._body(exchange))
         self._check_events(request, exchange.received)
-        self._keys.spend(exchange.key, len(request.events) // 100)
+        self._keys.spend(exchange.key, (len(request.events) - 1) // EVENTS_A_REQUEST)
         now = exchange.received
         events = [
             Event(

@@ -10,7 +10,7 @@ import pytest
 from hybridrec_server.journal.base import JournalFull
 from hybridrec_server.protocols import Overloaded, RequestProblem
 from hybridrec_server.schemas import Answer, ExplainedAnswer, Hits, ItemDetails, Neighbours, Pipelines, Ready, Reloaded
-from hybridrec_server.security import KEYS_VARIABLE, made
+from hybridrec_server.security import KEYS_VARIABLE, Keyring, made
 from hybridrec_server.state.base import Busy
 from tests.plugins.hybridrec_server.fakes import OTHERS, FakeServer
 
@@ -229,6 +229,14 @@ def test_a_body_of_several_counts_for_each_at_the_rate_of_the_key():
     assert server.ask("POST", "/v1/recommend", {"queries": [{}] * 4}, headers).status_code == 200
     response = server.ask("POST", "/v1/recommend", {"queries": [{}] * 4}, headers)
     assert (response.status_code, response.headers["retry-after"]) == (429, "1")
+
+
+def test_each_hundred_events_of_a_body_count_as_a_request(monkeypatch):
+    further = []
+    monkeypatch.setattr(Keyring, "spend", lambda self, key, requests: further.append(requests))
+    for number in (1, 100, 101, 200, 201):
+        assert FakeServer().ask("POST", "/v1/events", {"events": [EVENT] * number}).is_success
+    assert further == [0, 0, 1, 1, 2]
 
 
 def test_the_fake_answers_follow_the_models():
