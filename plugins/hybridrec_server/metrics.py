@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    disable_created_metrics,
+    generate_latest,
+)
 
 from hybridrec_server.journal.base import Journal
 from hybridrec_server.schemas import Ready
@@ -20,6 +27,7 @@ class ServerMetrics:
 
     def __init__(self) -> None:
         """Make all metrics, in a registry of their own."""
+        disable_created_metrics()  # type: ignore[no-untyped-call]
         self._registry = registry = CollectorRegistry()
         self._status: Callable[[], Ready] | None = None
         self._journal: Journal | None = None

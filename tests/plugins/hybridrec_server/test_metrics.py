@@ -24,6 +24,7 @@ def test_all_that_is_counted_is_read():
     metrics.count_overloaded("queue")
     metrics.count_swap("made")
     read = samples(metrics)
+    assert not [name for name, *_ in read if name.endswith("_created")]
     for name, value in {
         ("hybridrec_responses_total", "recommend", "200"): 1,
         ("hybridrec_response_seconds_sum", "recommend"): 0.02,
