@@ -237,7 +237,7 @@ def _validated(model: type[Model], body: dict[str, Any], strict: bool = True) ->
     try:
         return model.model_validate(body, strict=strict)
     except ValidationError as error:
-        raise of_validation(error, body) from None
+        raise of_validation(error, body, model) from None
 
 
 def _named(request: RecommendRequest, now: float) -> RecommendRequest:

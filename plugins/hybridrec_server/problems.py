@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import orjson
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
+
+from hybridrec import did_you_mean
 
 MEDIA_TYPE = b"application/problem+json"
 MAX_MISTAKES = 20
@@ -100,7 +102,7 @@ def invalid(mistakes: Sequence[tuple[str, str]]) -> Problem:
     return Problem("invalid", f"{detail} in the request; `errors` says where", mistakes[:MAX_MISTAKES])
 
 
-def of_validation(error: ValidationError, body: Any) -> Problem:
+def of_validation(error: ValidationError, body: Any, model: type[BaseModel]) -> Problem:
     """Return the problem of a body that a model refused.
 
     Several alternatives that were refused at one path become one mistake.
@@ -108,10 +110,33 @@ def of_validation(error: ValidationError, body: Any) -> Problem:
     messages: dict[str, list[str]] = {}
     for mistake in error.errors(include_url=False, include_context=False, include_input=False):
         message = str(mistake["msg"]).removeprefix("Value error, ")
+        if mistake["type"] == "extra_forbidden" and len(messages) < MAX_MISTAKES:  # looking for a near key takes time
+            message = _unknown_key(model, mistake["loc"])
         at_path = messages.setdefault(key_path(mistake["loc"], body, mistake["type"] == "missing"), [])
         if message not in at_path:
             at_path.append(message)
     return invalid([(path, "; or: ".join(alternatives)) for path, alternatives in messages.items()])
+
+
+def _unknown_key(model: type[BaseModel], place: Sequence[str | int]) -> str:
+    """Return the message about a key that a model, or one below it, does not have."""
+    keys = _keys(model)
+    for key in place[:-1]:
+        if isinstance(key, str) and key in keys and (below := _model_in(keys[key])) is not None:
+            keys = _keys(below)
+    return f"unknown key: {did_you_mean(str(place[-1])[:MAX_PATH], keys)}"
+
+
+def _keys(model: type[BaseModel]) -> dict[str, Any]:
+    """Return the keys of a model's JSON, with the types of their values."""
+    return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """Return the model in a type, such as that of the entries of a list."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)
 
 
 def key_path(place: Sequence[str | int], body: Any, missing: bool = False) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 from pydantic import ValidationError
@@ -23,7 +24,7 @@ from hybridrec_server.schemas import RecommendRequests
 def mistakes(body: dict) -> dict[str, str]:
     with pytest.raises(ValidationError) as caught:
         RecommendRequests.model_validate(body)
-    problem = json.loads(of_validation(caught.value, body).body("t"))
+    problem = json.loads(of_validation(caught.value, body, RecommendRequests).body("t"))
     return {mistake["path"]: mistake["message"] for mistake in problem["errors"]}
 
 
@@ -37,6 +38,22 @@ def test_a_path_has_the_keys_of_the_body_alone():
         "queries[1].nn",
     }
     assert "string; or: " in mistakes(body)["queries[1].items[1]"]
+
+
+def test_an_unknown_key_is_told_with_the_nearest_one():
+    told = mistakes({"queries": [{"itmes": ["a"], "filters": [{"column": "year", "fom": 1970}]}], "n": 3})
+    assert told["queries[0].itmes"].startswith("unknown key: did you mean 'items'? Available: ")
+    assert told["queries[0].filters[0].fom"] == (
+        "unknown key: did you mean 'from'? Available: column, from, in, is, not, to"
+    )
+    assert told["n"] == "unknown key: available are queries"
+
+
+def test_very_many_and_long_unknown_keys_take_no_time():
+    keys = {f"{number}{'item' * 50_000}": 1 for number in range(3)} | dict.fromkeys(map(str, range(50_000)), 1)
+    started = time.process_time()
+    assert len(mistakes({"queries": [{}], **keys})) == MAX_MISTAKES
+    assert time.process_time() - started < 2
 
 
 def test_rules_of_ours_are_told_without_a_prefix():
