@@ -33,6 +33,8 @@ _POLL = 0.2, 5.0
 """The shortest and the longest time in seconds between two looks for a fit of another worker in the store."""
 PLAN = "plan of"
 """Key in the metadata of an agreed plan; its value is the name of the experiment."""
+ENDED = "ended by a clock"
+"""Key in the metadata of a mark for other workers; its value is the name of the fit that a limit of time ended."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,10 +256,11 @@ class ShareWorker:
                 entries = self._pass(agreed, numbers, None, done, config)
             left = [entry for entry in entries if not entry.stored and entry.key not in done.unstored]
             left = [entry for entry in left if steal or number_in(entry.place, numbers, share.of) == share.number]
-            awaited = [entry for entry in left if entry.kept and not done.unstored & {*entry.waits_for}]
+            ended = self._ended(entries, done)
+            awaited = [entry for entry in left if entry.kept and not ended & {*entry.waits_for}]
             if not (wait and awaited):
                 break
-            self._wait(awaited, executor.leases)
+            self._wait(awaited, {entry.key: entry.place for entry in entries}, executor.leases)
         return ShareReport(
             share=share,
             fits=len(entries),
@@ -265,8 +268,17 @@ class ShareWorker:
             fitted=done.fitted,
             doubled=done.doubled,
             seconds=done.seconds,
-            left=tuple(FitLeft(entry, _reason(entry, executor.leases)) for entry in left),
+            left=tuple(FitLeft(entry, _reason(entry, executor.leases, ended)) for entry in left),
         )
+
+    def _ended(self, entries: Sequence[FitEntry], done: FitsDone) -> set[str]:
+        """Return the keys under which the store will have no fit: a clock ended it, or one that it uses."""
+        awaited = {key for entry in entries for key in entry.waits_for}
+        ended = done.unstored | {key for key in awaited if _mark(key) in self.store}
+        for entry in entries:  # those that are used come first
+            if entry.key and ended & {*entry.waits_for}:
+                ended.add(entry.key)
+        return ended
 
     def _pass(
         self, agreed: AgreedPlan, numbers: Mapping[str, int], share: Share | None, done: FitsDone, config: str
@@ -297,6 +309,8 @@ class ShareWorker:
                     advance(1)
                     self.work.fitted(fitted)
                     done.add(fitted)
+                    if fitted.outcome.token and (mark := _mark(fitted.job.key)) not in self.store:
+                        self.store.put(mark, {}, {ENDED: fitted.job.place})
 
             for fitter in dict.fromkeys(task.fitter for task in ready):
                 jobs = [
@@ -304,19 +318,31 @@ class ShareWorker:
                 ]
                 fitter.fit(jobs, ended)
 
-    def _wait(self, left: Sequence[FitEntry], leases: Leases) -> None:
-        """Return when a fit that is awaited is stored, or when nobody is at a fit that could be done."""
+    def _wait(self, left: Sequence[FitEntry], places: Mapping[str, str], leases: Leases) -> None:
+        """Return when a fit that is awaited is stored or a clock ended it, or when nobody is at one that could be done.
+
+        places: key -> name of the fit, for the progress
+        """
         open_keys = [entry.key for entry in left if not entry.waits_for]
-        keys = [*open_keys, *{key: None for entry in left for key in entry.waits_for}]
+        used = [*dict.fromkeys(key for entry in left for key in entry.waits_for)]
+        keys = [*dict.fromkeys((*open_keys, *used))]
+        others = f" and {len(keys) - 1} more" if len(keys) > 1 else ""
         pause = _POLL[0]
-        with self.work.progress.task(f"wait for {len(set(keys))} fits of other workers", len(left)):
+        with self.work.progress.task(f"wait for {places.get(keys[0], keys[0])}{others}", len(left)):
             while True:
                 time.sleep(pause)
                 if any(key in self.store for key in _some(keys, 50)):
                     return
+                if any(_mark(key) in self.store for key in _some(used, 5)):
+                    return
                 if any(leases.holder(key) is None for key in _some(open_keys, 5)):
                     return
                 pause = min(2 * pause, _POLL[1])
+
+
+def _mark(key: str) -> str:
+    """Return the key in the store of the mark that a limit of time ended the fit of a key."""
+    return json_digest([ENDED, key])
 
 
 def _some(keys: Sequence[str], most: int) -> Sequence[str]:
@@ -358,9 +384,11 @@ def number_in(place: str, numbers: Mapping[str, int], of: int) -> int:
     return numbers.get(place) or int(json_digest(place), 16) % of + 1
 
 
-def _reason(entry: FitEntry, leases: Leases) -> str:
+def _reason(entry: FitEntry, leases: Leases, ended: set[str]) -> str:
     if not entry.kept:
         return "the store does not keep it: the source of its class is unknown"
+    if ended & {*entry.waits_for}:
+        return "waits for a fit that a limit of time ended: `hybridrec run` does both"
     if entry.waits_for:
         return f"waits for {len(entry.waits_for)} other fit{'s'[: len(entry.waits_for) != 1]}"
     holder = leases.holder(entry.key)

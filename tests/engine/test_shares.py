@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +17,9 @@ import hybridrec
 from hybridrec import ConfigError, DataError, PluginError
 from hybridrec.api import fit, plan_fits
 from hybridrec.engine import keys
-from hybridrec.engine.shares import AgreedPlan, Share, _some
+from hybridrec.engine.runner import NullProgress
+from hybridrec.engine.shares import AgreedPlan, Share, _mark, _some
+from hybridrec.engine.store import Store
 from tests.cli.processes import command, environment
 
 SHARED = [
@@ -95,6 +98,48 @@ def test_a_waiting_worker_goes_on_when_the_other_is_gone(experiment):
     lease.write_text(json.dumps({"by": "machine a, process 1", "beat": 0.2}))
     report = fit(path, store="shared", wait=True)
     assert report.left == ()
+
+
+def test_a_fit_that_a_clock_ended_elsewhere_is_not_waited_for(experiment, monkeypatch):
+    from toyland import Echo
+
+    path = experiment(("workers: 2\nobserve: {toy-events: {}}", "workers: 1\nrepeats: 2"))
+    shares = plan_fits(path, shares=4, store="shared").shares
+    first, second = shares["test/full/noise"], shares["test/full/noise, repeat 2"]
+    assert first != second
+    monkeypatch.setattr(Echo, "ended_by_clock", True)
+    for number in {1, 2, 3, 4} - {second}:
+        fit(path, share=f"{number}/4", store="shared")
+
+    class Watched(NullProgress):
+        def task(self, name, total):
+            assert not name.startswith("wait for "), name
+            return super().task(name, total)
+
+    (left,) = fit(path, share=f"{second}/4", store="shared", wait=True, progress=Watched()).left
+    assert left.entry.place == "test/full/noise, repeat 2"
+    assert left.reason == "waits for a fit that a limit of time ended: `hybridrec run` does both"
+
+
+def test_a_waiting_worker_names_what_it_waits_for_until_a_clock_ends_it(experiment, monkeypatch):
+    path = experiment(("workers: 2\nobserve: {toy-events: {}}", "workers: 1\nrepeats: 2"))
+    plan = plan_fits(path, shares=4, store="shared")
+    second = plan.shares["test/full/noise, repeat 2"]
+    waits = []
+
+    class Watched(NullProgress):
+        def task(self, name, total):
+            if name.startswith("wait for "):
+                waits.append(name)
+                for entry in plan.fits:
+                    if entry.key:
+                        Store(Path("shared")).put(_mark(entry.key), {}, {})
+            return super().task(name, total)
+
+    report = fit(path, share=f"{second}/4", store="shared", wait=True, progress=Watched())
+    assert len(waits) == 1
+    assert re.fullmatch(r"wait for test/(full|out_of_fold)/\w+( and \d+ more)?", waits[0])
+    assert {left.reason.partition(": ")[0] for left in report.left} == {"waits for a fit that a limit of time ended"}
 
 
 def test_a_worker_whose_code_libraries_or_data_differ_is_refused_by_name(experiment, monkeypatch):
