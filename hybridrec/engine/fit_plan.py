@@ -75,8 +75,8 @@ class FitPlanner:
     listed without a key.
     """
 
-    def __init__(self, trainers: Sequence[FoldTrainer], estimates: FitSeconds) -> None:
-        """Plan for these trainers, one for each repeat, the first one first."""
+    def __init__(self, trainers: Sequence[FoldTrainer], estimates: FitSeconds | None = None) -> None:
+        """Plan for these trainers, one for each repeat, the first one first; without `estimates`, no seconds."""
         self.trainers = trainers
         self.estimates = estimates
 
@@ -151,7 +151,8 @@ class FitPlanner:
         if decidable and decided.base_model is not None and not stored:
             base = fitter.key(decided.base_model, training_part)
             waits_for = () if base in fitter.store else (base,)
-        seconds = [self.estimates.of(each, training_part.train) for each in planned.variants]
+        estimates, train = self.estimates, training_part.train
+        seconds = [] if estimates is None else [estimates.of(each, train) for each in planned.variants]
         told = [each for each in seconds if each is not None]
         fold, level = training_part.fold, training_part.level
         base_model = planned.base_model

@@ -184,16 +184,18 @@ class ShareWorker:
         self.experiment = work.experiment
         self.store = work.store
         self.data = data
-        self.estimates = FitSeconds(work.store)
 
-    def folds(self) -> Iterator[tuple[FoldSplits, FitPlanner]]:
-        """Yield each fold with its planner; the last one is the whole data, if the experiment is fitted again on it."""
+    def folds(self, estimates: FitSeconds | None = None) -> Iterator[tuple[FoldSplits, FitPlanner]]:
+        """Yield each fold with its planner; the last one is the whole data, if the experiment is fitted again on it.
+
+        Without `estimates`, which read what the store has of all fits, the entries have no seconds.
+        """
         for fold in folds_of(self.experiment, self.data):
             check_metrics(fold, self.experiment.metric_specs)
-            yield self.work.trainers[0].splits(fold), FitPlanner(self.work.trainers, self.estimates)
+            yield self.work.trainers[0].splits(fold), FitPlanner(self.work.trainers, estimates)
         if self.experiment.refitted:
             trainer: FoldTrainer = self.work.refit_trainer
-            yield trainer.splits(full_fold(self.data)), FitPlanner([trainer], self.estimates)
+            yield trainer.splits(full_fold(self.data)), FitPlanner([trainer], estimates)
 
     @property
     def key(self) -> str:
@@ -205,7 +207,7 @@ class ShareWorker:
         """Plan all fits; returns (the plan of this process, the entries)."""
         entries: list[FitEntry] = []
         parts: dict[str, str] = {}
-        for splits, planner in self.folds():
+        for splits, planner in self.folds(FitSeconds(self.store)):
             entries += [task.entry for task in planner.tasks(splits)]
             parts |= _fingerprints(splits)
         estimates = [entry.seconds for entry in entries if entry.seconds is not None]

@@ -58,6 +58,16 @@ def test_the_shares_one_after_the_other_leave_nothing_for_the_run(experiment):
     assert same_slates(alone, together)
 
 
+def test_only_who_plans_reads_what_the_store_has_of_all_fits(experiment, monkeypatch):
+    path = experiment(*SHARED)
+    listed, artifacts = [], Store.artifacts
+    monkeypatch.setattr(Store, "artifacts", lambda store: (listed.append(store), artifacts(store))[1])
+    plan_fits(path, shares=2, store="shared")
+    assert len(listed) == 1
+    fit(path, share="1/2", store="shared")
+    assert len(listed) == 1
+
+
 def test_what_waits_is_left_with_its_reason_and_done_later(experiment):
     path = experiment(("noise: {use: echo}", "noise: {use: items-only}"), *SHARED)
     left = {}
