@@ -26,7 +26,7 @@ let acts = new Map();
 let because = null;
 /** Whether the page was just made anew for another bundle; two in a row would be a server in the midst of a swap. */
 let renewed = false;
-/** kind and id -> the data about what was opened. */
+/** bundle, kind and id -> the data about what was opened. */
 const opened = new Map();
 
 const views = SIDES.map((side, index) => new SlateView(side, {
@@ -314,7 +314,7 @@ function random() {
 }
 
 async function inspect(id) {
-  const address = `${state.target} ${id}`;
+  const address = `${server.bundle} ${state.target} ${id}`;
   if (!opened.has(address)) {
     try {
       opened.set(address, await details(id, state.target));

@@ -63,6 +63,7 @@ class FakeBundle:
         self.fault: Problem | None = None
         self.locked = False
         self.digest = "b" * 64
+        self.minutes = 6.5
 
     def pipelines(self) -> Pipelines:
         """Return the description of two pipelines."""
@@ -146,7 +147,7 @@ class FakeBundle:
     def item(self, name: str) -> ItemDetails:
         """Return the details of a song."""
         return ItemDetails.model_validate(
-            {"id": name, "title": name, "kind": "items", "count": 7, "features": {"minutes": 6.5},
+            {"id": name, "title": name, "kind": "items", "count": 7, "features": {"minutes": self.minutes},
              "entities": {"tags": ["year:1972"]}, "bundle": self.digest}
         )  # fmt: skip
 

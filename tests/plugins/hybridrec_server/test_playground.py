@@ -551,6 +551,23 @@ def test_another_bundle_is_taken_over(walk: Walk, bundle: FakeBundle):
 
 
 @browser
+def test_an_opened_title_shows_the_data_of_the_bundle_that_serves(walk: Walk, bundle: FakeBundle):
+    walk.open("#item=Dark+Star&n=30")
+    title = f"[data-side=left] li[data-id={json.dumps(walk.slate()[0])}]"
+    told = f"[...document.querySelectorAll({json.dumps(title + ' .details dd')})].map((e) => e.textContent).join()"
+    walk.page.click(f"{title} .title")
+    walk.page.wait(f"{told}.includes('6.5')")
+    bundle.digest, bundle.minutes = "c" * 64, 9.25
+    walk.pick("Tags", "1977")
+    walk.page.wait(f"document.querySelector('#bundle').textContent === 'bundle {'c' * 12}'")
+    walk.drawn()
+    if walk.page.run(f"document.querySelector({json.dumps(title + ' .details')}).hidden"):
+        walk.page.click(f"{title} .title")
+    walk.page.wait(f"{told} !== ''")
+    assert "9.25" in walk.page.run(told)
+
+
+@browser
 def test_it_works_below_the_folder_of_a_proxy(walk: Walk):
     walk.page.open(f"{walk.address}{FOLDER}/#item=Dark+Star")
     walk.drawn()
