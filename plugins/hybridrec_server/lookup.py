@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from hybridrec import Doubles, Entities, Longs
+from hybridrec import Bools, Doubles, Entities, Longs
 
 _WORD = np.array([chr(byte).isalnum() or byte >= 0x80 for byte in range(256)])
 """For each byte, True if it belongs to a word: ASCII letters and digits, and all bytes of other letters."""
 EQUAL, START, WORD, INSIDE, IDENTIFIER = 1.0, 0.9, 0.75, 0.5, 0.85
-"""Scores of a match: the whole title, its start, the start of a word in it, inside a word, the start of an id."""
+"""Scores of a match: the whole title or id, its start, the start of a word in it, inside a word, the start of an id."""
 COMPLETE = 0.05
 """The addition to the score of a match whose last word ends with it: "song 3" before "song 30"."""
 
@@ -49,8 +49,8 @@ class TypeAhead:
                 self._titles.score(word, alone)
                 each = np.minimum(each, np.where(alone >= WORD, alone, 0))
             scores = np.maximum(scores, each / 2)
-        starts = self._ids.starting(wanted)
-        scores[starts] = np.maximum(scores[starts], IDENTIFIER)
+        starts, whole = self._ids.starting(wanted)
+        scores[starts] = np.maximum(scores[starts], np.where(whole, EQUAL, IDENTIFIER))
         matches = np.flatnonzero(scores)
         best = matches[np.lexsort((matches, -self._counts[matches], -scores[matches]))[:n]].astype(np.int32)
         names = self._entities.names(best)
@@ -83,13 +83,13 @@ class _Texts:
         )
         np.maximum.at(scores, texts, values)
 
-    def starting(self, wanted: bytes) -> Longs:
-        """Return the numbers of the texts that begin with these bytes: int64."""
+    def starting(self, wanted: bytes) -> tuple[Longs, Bools]:
+        """Return the numbers of the texts that begin with these bytes, and which of them have no more: int64, bool."""
         starts = self._starts[:-1]
         inside = np.flatnonzero(starts + len(wanted) < len(self._bytes))
         for offset, byte in enumerate(wanted):
             inside = inside[self._bytes[starts[inside] + offset] == byte]
-        return inside
+        return inside, self._bytes[starts[inside] + len(wanted)] == ord("\n")
 
     def _places(self, wanted: bytes) -> Longs:
         """Return the places at which these bytes stand: int64, ascending."""

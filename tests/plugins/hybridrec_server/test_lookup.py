@@ -39,6 +39,16 @@ def test_ids_are_found_by_their_start_and_named_without_a_title():
     assert [hit["id"] for hit in searched.hits("id-", 5)] == ["id-000000", "id-000001"]
 
 
+def test_a_whole_id_comes_before_ids_that_begin_with_it():
+    ids = [str(number) for number in range(1, 2_000)]
+    counts = np.arange(2_000.0)[1:]
+    searched = TypeAhead(Entities(Vocabulary(ids), ("a song",) * 1_999), counts)
+    hits = searched.hits("1", 50)
+    assert hits[0] == {"id": "1", "title": "a song", "score": 1.0}
+    assert len(hits) == 50
+    assert searched.hits("1999", 50) == [{"id": "1999", "title": "a song", "score": 1.0}]
+
+
 def test_what_matches_nothing_is_empty():
     assert titles_of(search(["a", "b"]), "zzz") == []
     assert titles_of(search(["a", "b"]), "  ") == []
