@@ -1,6 +1,6 @@
 // A field with type-ahead: entities of one kind, as chips; with `single`, one of them.
 
-import { get } from "./api.js";
+import { details, get } from "./api.js";
 import { delayed, element } from "./dom.js";
 
 let count = 0;
@@ -45,12 +45,17 @@ export class EntityField {
   async name(id) {
     this.titles.set(id, id);
     try {
-      const { hits } = await get("v1/search", { q: id.slice(0, 200), kind: this.kind, n: 50 });
-      this.titles.set(id, hits.find((hit) => hit.id === id)?.title ?? id);
+      this.titles.set(id, await (this.kind === "users" ? this.person(id) : details(id, this.kind).then(({ title }) => title)));
       this.draw();
     } catch {
       // An id keeps its own name; the answer warns of one that is not known.
     }
+  }
+
+  /** The name of a person, of whom the server gives no more than a search does. */
+  async person(id) {
+    const { hits } = await get("v1/search", { q: id.slice(0, 200), kind: this.kind, n: 50 });
+    return hits.find((hit) => hit.id === id)?.title ?? id;
   }
 
   typed() {

@@ -64,6 +64,7 @@ class FakeBundle:
         self.locked = False
         self.digest = "b" * 64
         self.minutes = 6.5
+        self.titles: dict[str, str] = {}
 
     def pipelines(self) -> Pipelines:
         """Return the description of two pipelines."""
@@ -147,8 +148,8 @@ class FakeBundle:
     def item(self, name: str) -> ItemDetails:
         """Return the details of a song."""
         return ItemDetails.model_validate(
-            {"id": name, "title": name, "kind": "items", "count": 7, "features": {"minutes": self.minutes},
-             "entities": {"tags": ["year:1972"]}, "bundle": self.digest}
+            {"id": name, "title": self.titles.get(name, name), "kind": "items", "count": 7,
+             "features": {"minutes": self.minutes}, "entities": {"tags": ["year:1972"]}, "bundle": self.digest}
         )  # fmt: skip
 
     def write(self, request: EventsRequest) -> EventsWritten:

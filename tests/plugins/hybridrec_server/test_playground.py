@@ -529,6 +529,20 @@ def test_filters_have_the_controls_of_their_type(walk: Walk, bundle: FakeBundle)
 
 
 @browser
+def test_ids_of_a_link_are_named_by_what_the_server_has_of_them(walk: Walk, bundle: FakeBundle):
+    bundle.titles = {"1": "Dark Star"}
+    walk.open("#item=1&has.tags=year:1977&user=Ada")
+    walk.page.wait("document.querySelector('.chips li span').textContent === 'Ada'")
+    walk.page.wait("[...document.querySelectorAll('.chips li span')].some((e) => e.textContent === 'Dark Star')")
+    asked = [(path, query) for path, query in bundle.asked if path.startswith(("/v1/items/", "/v1/search"))]
+    assert sorted(asked, key=str) == [
+        ("/v1/items/1", {}),
+        ("/v1/items/year%3A1977", {"kind": "tags"}),
+        ("/v1/search", {"q": "Ada", "kind": "users", "n": "50"}),
+    ]
+
+
+@browser
 def test_an_id_that_an_address_loses_is_not_asked_for(walk: Walk, bundle: FakeBundle):
     walk.open()
     before = len(bundle.asked)
