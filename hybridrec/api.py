@@ -20,7 +20,7 @@ from hybridrec.engine.executor import Executor
 from hybridrec.engine.fit_plan import FitEntry
 from hybridrec.engine.folds import folds_of
 from hybridrec.engine.leases import BEAT, Leases, LeasingExecutor, lease_files
-from hybridrec.engine.object_store import open_store
+from hybridrec.engine.object_store import ObjectStore, open_store
 from hybridrec.engine.results import RunResult
 from hybridrec.engine.runner import ExperimentRunner, NullProgress, Progress, read_with_notes
 from hybridrec.engine.shares import Share, ShareReport, ShareWorker, number_in
@@ -349,7 +349,11 @@ def fit(
     writable(worker.store.folder)
     try:
         with one_thread_per_library():
-            return worker.do(parsed, executor, _named(config), wait=wait, steal=steal)
+            report = worker.do(parsed, executor, _named(config), wait=wait, steal=steal)
+        # Copies alone: a folder has fits that other workers have just stored, and is limited by the run that uses them.
+        if isinstance(worker.store, ObjectStore):
+            worker.store.limit(worker.experiment.config.store.max)
+        return report
     finally:
         executor.leases.close()
 

@@ -292,6 +292,18 @@ def test_shares_through_object_storage_give_the_report_of_a_folder(storage, expe
     assert same_slates(alone, together)
 
 
+def test_a_worker_limits_its_cache_when_it_ends_and_not_the_bucket(storage, experiment, monkeypatch):
+    monkeypatch.setenv("HYBRIDREC_CACHE", "cache")
+    path = experiment(("workers: 2", "workers: 2\nstore: {max: 1MB}"))
+    old = open_store(URL)
+    old.put(KEY, {"x": np.zeros(10**6)})
+    fit(path, store=URL)
+    cached = {artifact.key for artifact in Store(old.folder).artifacts()}
+    assert KEY not in cached
+    assert cached
+    assert KEY in old
+
+
 def test_a_store_pickles_without_its_connections(machine):
     store = machine()
     store.put(KEY, STATE)
