@@ -73,12 +73,19 @@ class ObjectStore(Store):
             raise MissingDependencyError(
                 f"the store {url} needs the library 'obstore': pip install 'hybridrec[object-storage]'"
             ) from None
-        home = Path(os.environ.get("HYBRIDREC_CACHE") or Path.home() / ".cache" / "hybridrec")
-        super().__init__(cache or home / f"store-{json_digest(url, 8)}")
         self.url = url.rstrip("/")
+        self._usual = cache is None
+        super().__init__(cache or _usual_cache(self.url))
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in super().__getstate__().items() if name not in ("remote", "_uploads")}
+        """Return the state to pickle: without connections, and without the usual cache, which is that of a machine."""
+        left_out = {"remote", "_uploads", "folder"} if self._usual else {"remote", "_uploads"}
+        return {name: value for name, value in super().__getstate__().items() if name not in left_out}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        if self._usual:
+            self.folder = _usual_cache(self.url)
 
     @property
     def place(self) -> str:
@@ -290,6 +297,12 @@ class ObjectStore(Store):
             line += bytes(read)
             length *= 8
         return parse_manifest(self._address(key), line.partition(b"\n")[0], key)
+
+
+def _usual_cache(url: str) -> Path:
+    """Return the folder of copies of the objects below an address, for this user of this machine."""
+    home = Path(os.environ.get("HYBRIDREC_CACHE") or Path.home() / ".cache" / "hybridrec")
+    return home / f"store-{json_digest(url, 8)}"
 
 
 def _name(key: str) -> str:

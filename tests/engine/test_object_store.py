@@ -310,6 +310,16 @@ def test_a_store_pickles_without_its_connections(machine):
     assert same(pickle.loads(pickle.dumps(store)).get(KEY), STATE)
 
 
+def test_a_store_from_another_machine_has_the_cache_of_this_one(monkeypatch, tmp_path):
+    monkeypatch.setenv("HYBRIDREC_CACHE", str(tmp_path / "there"))
+    usual, chosen = pickle.dumps(open_store(URL + "/")), pickle.dumps(ObjectStore(URL, tmp_path / "chosen"))
+    monkeypatch.setenv("HYBRIDREC_CACHE", str(tmp_path / "here"))
+    store = pickle.loads(usual)
+    assert (store.url, store.folder) == (URL, open_store(URL).folder)
+    assert store.folder.parent == tmp_path / "here"
+    assert pickle.loads(chosen).folder == tmp_path / "chosen"
+
+
 def test_an_address_opens_object_storage_and_all_else_is_a_folder(monkeypatch, tmp_path):
     monkeypatch.setenv("HYBRIDREC_CACHE", str(tmp_path))
     store = open_store("gs://bucket/store/")
