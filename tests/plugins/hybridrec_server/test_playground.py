@@ -220,7 +220,8 @@ def test_sliders_rank_the_candidates_anew_without_asking_the_server(walk: Walk, 
     walk.page.run("[...document.querySelectorAll('button')].find((b) => b.textContent === 'As served').click()")
     assert walk.slate() == served_slate
     walk.open(moved)
-    assert walk.slate() == [candidates["ids"][place] for place in order]
+    ranked = json.dumps(json.dumps([candidates["ids"][place] for place in order], separators=(",", ":")))
+    walk.page.wait(f"JSON.stringify([...{ROWS.format(side='left')}].map((row) => row.dataset.id)) === {ranked}")
 
 
 @browser
