@@ -10,6 +10,7 @@ from .config.composition import Experiment as Experiment
 from .config.composition import PipelineConfig as PipelineConfig
 from .config.composition import take as take
 from .config.composition import use as use
+from .config.yaml_document import read_yaml as read_yaml
 from .data.builder import Tables as Tables
 from .data.builder import assemble as assemble
 from .data.dataset import Dataset as Dataset

@@ -174,6 +174,7 @@ NAMES = [
     "positions",
     "print_report",
     "print_table",
+    "read_yaml",
     "refresh",
     "replacing",
     "run",

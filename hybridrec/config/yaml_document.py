@@ -59,6 +59,25 @@ class YamlDocument:
 
 def load(path: Path) -> YamlDocument:
     """Read a YAML file. Raises ConfigError if it cannot be read or has duplicate keys, tags or too many aliases."""
+    return parse(_text(path), str(path))
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Read the keys of a YAML file, without running code that it names; a file without any gives {}.
+
+    Raises ConfigError, with file and line, if it cannot be read, if it has anything but keys at the top, and for keys
+    that stand twice, tags and too many aliases.
+    """
+    document = _value(_text(path), str(path))
+    if document.content is None:
+        return {}
+    if not isinstance(document.content, dict):
+        raise ConfigError(f"{path}: expected a mapping of keys at the top, for example `name: value`")
+    return document.content
+
+
+def _text(path: Path) -> str:
+    """Return the text of a file; raises ConfigError if it cannot be read or is too long for a config."""
     try:
         with path.open(encoding="utf-8") as file:
             text = file.read(MAX_CHARACTERS + 1)  # a device has no end
@@ -70,7 +89,7 @@ def load(path: Path) -> YamlDocument:
         raise ConfigError(f"{path}: cannot be read ({error.strerror})") from None
     if len(text) > MAX_CHARACTERS:
         raise ConfigError(f"{path}: more than {MAX_CHARACTERS:,} characters, which is not a config")
-    return parse(text, str(path))
+    return text
 
 
 def parse(text: str, source: str) -> YamlDocument:

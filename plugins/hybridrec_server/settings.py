@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeAlias
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from hybridrec import ConfigError, did_you_mean
+from hybridrec import ConfigError, did_you_mean, read_yaml
 
 ENVIRONMENT = "HYBRIDREC_SERVE_"
 """Prefix of the environment variables: `HYBRIDREC_SERVE_PORT` is `--port`."""
@@ -142,35 +141,9 @@ def _split(name: str, text: str) -> Any:
     return tuple(value.strip() for value in text.split(",") if value.strip()) if several else text
 
 
-class _Loader(yaml.SafeLoader):
-    """A YAML loader that refuses a key that stands twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Construct a mapping; raise ConstructorError for a repeated key."""
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for place, key in enumerate(keys):
-            if key in keys[:place]:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"'{key}' stands twice", node.value[place][0].start_mark
-                )
-        return super().construct_mapping(node, deep)
-
-
 def _read(file: Path) -> dict[str, Any]:
     """Return the settings of a YAML file; paths in it start at its folder."""
-    try:
-        values = yaml.load(file.read_text(encoding="utf-8"), _Loader)
-    except OSError as error:
-        raise ConfigError(f"{file}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{file}: not text in UTF-8") from None
-    except yaml.MarkedYAMLError as error:
-        line = "" if error.problem_mark is None else f":{error.problem_mark.line + 1}"
-        raise ConfigError(f"{file}{line}: {error.problem}") from None
-    if values is None:
-        return {}
-    if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
-        raise ConfigError(f"{file}: right is a setting in each line, such as `port: 8080`")
+    values = read_yaml(file)
     for name in ("bundle", "folder", "keys"):
         if isinstance(values.get(name), str):
             values[name] = file.parent / values[name]

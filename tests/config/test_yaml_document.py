@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from hybridrec import ConfigError
-from hybridrec.config.yaml_document import load, parse
+from hybridrec.config.yaml_document import load, parse, read_yaml
 
 
 def refused(text):
@@ -190,3 +190,16 @@ def test_a_file_without_an_end_and_a_path_without_one_are_refused():
     for key in ("a" + ".0" * 3_000, "a." + "1" * 5_000):
         with pytest.raises(ConfigError, match=r"nested too deeply|is not an index"):
             document.set(f"{key}=1")
+
+
+def test_the_keys_of_a_file_are_read_for_plugins(tmp_path):
+    file = tmp_path / "a.yaml"
+    for text, keys in [("", {}), ("# nothing\n", {}), ("a: 1\nb: [x]\n", {"a": 1, "b": ["x"]})]:
+        file.write_text(text)
+        assert read_yaml(file) == keys
+    for text, message in [("- a", "a.yaml: expected a mapping"), ("a: 1\na: 2", "a.yaml:2: the key 'a' is here twice")]:
+        file.write_text(text)
+        with pytest.raises(ConfigError, match=message):
+            read_yaml(file)
+    with pytest.raises(ConfigError, match=r"b\.yaml: no such file"):
+        read_yaml(tmp_path / "b.yaml")

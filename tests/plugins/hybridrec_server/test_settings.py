@@ -35,9 +35,12 @@ def test_the_command_line_comes_before_the_environment_before_the_file(tmp_path)
         ({}, {}, "window: 3", "serve.yaml: window: "),
         ({}, {}, "worker: 3", "serve.yaml: worker: unknown setting: did you mean 'workers'"),
         ({}, {}, "events: {play: good}", "serve.yaml: events.play: "),
-        ({}, {}, "port: 1\nport: 2", "serve.yaml:2: 'port' stands twice"),
+        ({}, {}, "port: 1\nport: 2", "serve.yaml:2: the key 'port' is here twice"),
         ({}, {}, "port: [", "serve.yaml:"),
-        ({}, {}, "- port", "serve.yaml: right is"),
+        ({}, {}, "- port", "serve.yaml: expected a mapping of keys"),
+        ({}, {}, "port: 2001-99-99", "serve.yaml:1: .2001-99-99. is not a valid timestamp"),
+        ({}, {}, "port: \0", "serve.yaml: not valid YAML"),
+        ({}, {}, "host: a\nport: !!int", "serve.yaml:2: .* is not a valid int"),
     ],
 )
 def test_a_wrong_value_is_named_with_its_source(tmp_path, command_line, environment, text, message):
@@ -50,5 +53,5 @@ def test_a_wrong_value_is_named_with_its_source(tmp_path, command_line, environm
 def test_a_missing_bundle_or_file_is_named(tmp_path):
     with pytest.raises(ConfigError, match="name a RUN or bundle"):
         merged({}, {})
-    with pytest.raises(ConfigError, match=r"nix\.yaml: No such file"):
+    with pytest.raises(ConfigError, match=r"nix\.yaml: no such file"):
         merged({}, {}, tmp_path / "nix.yaml")
