@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias, cast
 
 from hybridrec import ConfigError, DataError
 from hybridrec_server.problems import Problem
-from hybridrec_server.settings import ENVIRONMENT, ServerSettings
+from hybridrec_server.settings import KEYS_VARIABLE, ServerSettings
 
 Scope: TypeAlias = Literal["read", "admin"]
 """`read` may ask and send events, `admin` also exchange bundles."""
@@ -27,7 +27,6 @@ HEADERS = [
     (b"cross-origin-resource-policy", b"same-origin"),
 ]  # fmt: skip
 """Headers of every response: pages load nothing but what this server has, and nobody frames them."""
-KEYS_VARIABLE = ENVIRONMENT + "API_KEYS"
 _LINE = re.compile(
     r"(?P<name>[\w.-]+) +(?P<scope>read|admin) +(?P<digest>[0-9a-f]{64})(?: +(?P<rate>\d+(?:\.\d+)?)/s)?"
 )

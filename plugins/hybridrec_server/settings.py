@@ -13,6 +13,8 @@ from hybridrec import ConfigError, did_you_mean, read_yaml
 
 ENVIRONMENT = "HYBRIDREC_SERVE_"
 """Prefix of the environment variables: `HYBRIDREC_SERVE_PORT` is `--port`."""
+KEYS_VARIABLE = ENVIRONMENT + "API_KEYS"
+"""The variable with lines of keys, which stand in a file otherwise."""
 Meaning: TypeAlias = Literal["positive", "negative", "skip", "none"]
 """Meaning of a kind of event: its item joins the history, is disliked, is not shown again soon, or nothing of these."""
 MEANINGS: dict[str, Meaning] = {
@@ -47,7 +49,7 @@ class ServerSettings(BaseModel):
     body: int = Field(1 << 20, ge=1 << 10, le=1 << 26, description="Bytes of the largest body of a request.")
     drain: Seconds = Field(20.0, description="Seconds in which accepted requests are finished after SIGTERM.")
     keys: Path | None = Field(
-        None, description=f"File of hashed API keys, one a line (`hybridrec api-key`); {ENVIRONMENT}API_KEYS has lines."
+        None, description=f"File of hashed API keys, one a line (`hybridrec api-key`); {KEYS_VARIABLE} has lines."
     )
     open: bool = Field(False, description="Serve without keys on an address other than loopback; no admin requests.")
     rate: float | None = Field(
@@ -109,9 +111,13 @@ def merged(command_line: Mapping[str, Any], environment: Mapping[str, str], file
     values, sources = {}, {}
     for name, value in (_read(file) if file is not None else {}).items():
         values[name], sources[name] = value, f"{file}: {name}"
-    for name in ServerSettings.model_fields:
-        if (text := environment.get(variable := ENVIRONMENT + name.upper())) is not None:
+    variables = {ENVIRONMENT + name.upper(): name for name in ServerSettings.model_fields}
+    for variable, text in environment.items():
+        if variable in variables:
+            name = variables[variable]
             values[name], sources[name] = _split(name, text), variable
+        elif variable.startswith(ENVIRONMENT) and variable != KEYS_VARIABLE:
+            raise ConfigError(f"{variable}: unknown variable: {did_you_mean(variable, [*variables, KEYS_VARIABLE])}")
     for name, value in command_line.items():
         if value is not None:
             values[name], sources[name] = value, option(name)

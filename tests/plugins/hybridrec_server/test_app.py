@@ -9,7 +9,8 @@ import pytest
 
 from hybridrec_server import app
 from hybridrec_server.endpoints import ENDPOINTS
-from hybridrec_server.security import KEYS_VARIABLE, made
+from hybridrec_server.security import made
+from hybridrec_server.settings import KEYS_VARIABLE
 from tests.plugins.hybridrec_server.fakes import FakeServer
 
 PAGES = ("/", "/api", "/openapi.json", "/pages/api.css")

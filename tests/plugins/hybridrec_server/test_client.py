@@ -16,7 +16,8 @@ from hybridrec_server.client import AsyncClient, Client, ServerError
 from hybridrec_server.endpoints import ENDPOINTS
 from hybridrec_server.protocols import Overloaded
 from hybridrec_server.schemas import EventBody, FilterRule, RecommendRequest
-from hybridrec_server.security import KEYS_VARIABLE, made
+from hybridrec_server.security import made
+from hybridrec_server.settings import KEYS_VARIABLE
 from tests.plugins.hybridrec_server.fakes import FakeServer
 
 

@@ -10,7 +10,8 @@ import pytest
 from hybridrec_server.journal.base import JournalFull
 from hybridrec_server.protocols import Overloaded, RequestProblem
 from hybridrec_server.schemas import Answer, ExplainedAnswer, Hits, ItemDetails, Neighbours, Pipelines, Ready, Reloaded
-from hybridrec_server.security import KEYS_VARIABLE, Keyring, made
+from hybridrec_server.security import Keyring, made
+from hybridrec_server.settings import KEYS_VARIABLE
 from hybridrec_server.state.base import Busy
 from tests.plugins.hybridrec_server.fakes import OTHERS, FakeServer
 

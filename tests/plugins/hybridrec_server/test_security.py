@@ -8,8 +8,8 @@ import pytest
 
 from hybridrec import ConfigError, DataError
 from hybridrec_server.problems import Problem
-from hybridrec_server.security import KEYS_VARIABLE, ApiKey, Keyring, allowed_hosts, check_host, keyring, made
-from hybridrec_server.settings import ServerSettings
+from hybridrec_server.security import ApiKey, Keyring, allowed_hosts, check_host, keyring, made
+from hybridrec_server.settings import KEYS_VARIABLE, ServerSettings
 
 
 def settings(**values) -> ServerSettings:

@@ -22,9 +22,9 @@ from hybridrec import ConfigError
 from hybridrec_server import server as module
 from hybridrec_server.log import Log
 from hybridrec_server.protocols import NullMetrics
-from hybridrec_server.security import KEYS_VARIABLE, made
+from hybridrec_server.security import made
 from hybridrec_server.server import Parts, Server, notify
-from hybridrec_server.settings import ServerSettings
+from hybridrec_server.settings import KEYS_VARIABLE, ServerSettings
 from tests.plugins.hybridrec_server.fakes import FakeDispatcher, FakeEvents
 
 SCRIPT = Path(__file__).with_name("serve_fake.py")

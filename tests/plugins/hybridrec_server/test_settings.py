@@ -16,6 +16,7 @@ def test_the_command_line_comes_before_the_environment_before_the_file(tmp_path)
         "bundle: a.hybridrec\nport: 1\nworkers: 2\ndeadline: 3\nevents: {rate: positive}\nplugins: [p.py]\n"
     )
     environment = {"HYBRIDREC_SERVE_PORT": "4", "HYBRIDREC_SERVE_WORKERS": "5", "OTHER": "6"}
+    environment["HYBRIDREC_SERVE_API_KEYS"] = "lines of keys"
     environment["HYBRIDREC_SERVE_ALLOWED_HOSTS"] = "a.example, b.example"
     settings = merged({"port": "7", "deadline": None}, environment, file)
     assert (settings.port, settings.workers, settings.deadline) == (7, 5, 3)
@@ -32,6 +33,8 @@ def test_the_command_line_comes_before_the_environment_before_the_file(tmp_path)
         ({"port": "x"}, {}, "", "--port: .*valid integer"),
         ({"port": "99999"}, {}, "", "--port: "),
         ({}, {"HYBRIDREC_SERVE_STATE_EVENTS": "0"}, "", "HYBRIDREC_SERVE_STATE_EVENTS: "),
+        ({}, {"HYBRIDREC_SERVE_PROT": "1"}, "", "^HYBRIDREC_SERVE_PROT: unknown variable: did you mean '.*_PORT'"),
+        ({}, {"HYBRIDREC_SERVE_API_KEY": "k"}, "", "^HYBRIDREC_SERVE_API_KEY: .* did you mean '.*_API_KEYS'"),
         ({}, {}, "window: 3", "serve.yaml: window: "),
         ({}, {}, "worker: 3", "serve.yaml: worker: unknown setting: did you mean 'workers'"),
         ({}, {}, "events: {play: good}", "serve.yaml: events.play: "),
