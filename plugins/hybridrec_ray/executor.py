@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 from typing import Any, Self, TypeVar
@@ -82,9 +82,10 @@ class RayExecutor:
         import ray
 
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
-        cores, memory = (max(node.get(name, 0) for node in nodes) for name in ("CPU", "memory"))
+        cores = {job.key: cores_for(job.memory, nodes) for job in jobs}
         for job in jobs:
-            if job.memory > memory:
+            if not cores[job.key]:
+                memory = max((node.get("memory", 0) for node in nodes if node.get("CPU", 0) >= 1), default=0)
                 raise MemoryBudgetError(
                     f"components.{job.label} ({job.component}) would need about {job.memory / 1e9:.1f} GB to be "
                     f"fitted, and the largest node of the cluster has {memory / 1e9:.1f} GB: add a larger node"
@@ -94,7 +95,7 @@ class RayExecutor:
         running: list[Any] = []
 
         def start(job: FitJob) -> Future[FitOutcome]:
-            threads = max(min(job.threads, int(cores)), 1)  # those of one node
+            threads = min(job.threads, cores[job.key])
             asked = {"num_cpus": threads, "memory": job.memory or None, "max_retries": RETRIES}
             running.append(fit.options(name=f"fit {job.place}", **asked).remote(replace(job, threads=threads), shared))
             future: Future[FitOutcome] = running[-1].future()
@@ -127,6 +128,16 @@ class RayExecutor:
         finally:
             for task in waiting:
                 ray.cancel(task, force=True)
+
+
+def cores_for(memory: int, nodes: Sequence[Mapping[str, float]]) -> int:
+    """Return the largest number of cores of a node that has room for a fit; 0 if none has.
+
+    memory: bytes that the fit needs, 0 without an estimate, for which every node, and one still to come, has room
+    nodes: the resources of each node, as Ray names them
+    """
+    cores = (int(node.get("CPU", 0)) for node in nodes if node.get("memory", 0) >= memory)
+    return max(cores, default=0) if memory else max(cores, default=0) or 1
 
 
 def _fit(job: FitJob, context: FitContext) -> FitOutcome:

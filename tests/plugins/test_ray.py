@@ -12,7 +12,7 @@ import pytest
 
 from hybridrec import MissingDependencyError
 from hybridrec.testing import CommandContract
-from hybridrec_ray.executor import RayExecutor
+from hybridrec_ray.executor import RayExecutor, cores_for
 from hybridrec_ray.ray_run import ray_run
 from tests.conftest import CONFIG, TOYLAND
 from tests.docs.markdown import ROOT
@@ -59,6 +59,14 @@ def test_without_ray_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(MissingDependencyError, match=r"pip install 'hybridrec\[ray\]'"):
         RayExecutor()
+
+
+def test_a_fit_asks_for_the_cores_of_a_node_that_has_its_memory_too():
+    nodes = [{"CPU": 64.0, "memory": 10e9}, {"CPU": 4.0, "memory": 200e9}, {"CPU": 2.0, "memory": 200e9}]
+    assert [cores_for(memory, nodes) for memory in (0, 10**10, 10**11, 10**12)] == [64, 64, 4, 0]
+    head = {"CPU": 0.0, "memory": 500e9}
+    assert cores_for(3 * 10**11, [*nodes, head]) == 0
+    assert cores_for(0, [head]) == 1, "a node with cores may come"
 
 
 @pytest.mark.slow
