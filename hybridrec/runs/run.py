@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -85,6 +85,7 @@ class Run:
 
     folder: Path
     report: Report
+    _kept: dict[str, pl.DataFrame] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def open(cls, folder: Path | str) -> Run:
@@ -165,7 +166,9 @@ class Run:
         """
         import polars as pl
 
-        queries = self.queries()
+        queries = self._kept.get(QUERIES)
+        if queries is None:  # it is read and checked once, for all users that are asked for
+            queries = self._kept[QUERIES] = self.queries()
         frame = queries.filter(pl.col("unit") == unit)
         if not len(frame):
             some = ", ".join(queries["unit"].head(3))

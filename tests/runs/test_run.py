@@ -218,6 +218,17 @@ def test_a_held_out_list_is_asked_by_what_its_query_shows(finished):
         run.held_out("nobody")
 
 
+def test_held_out_lists_of_many_users_read_the_queries_once(finished, monkeypatch):
+    run = Run.open(finished)
+    units = run.queries()["unit"].unique().to_list()
+    read, reads = Run.queries, []
+    monkeypatch.setattr(Run, "queries", lambda run: reads.append(run) or read(run))
+    told = [run.held_out(unit) for unit in units]
+    assert len(reads) == 1
+    assert told == [Run.open(finished).held_out(unit) for unit in units]
+    assert run == Run.open(finished)
+
+
 def test_what_follows_from_items_is_not_said_twice(experiment, tmp_path):
     """Artists that lists have by way of their songs are no part of a query: they would count twice."""
     rows = [f"list {n},song {(n * 3 + place) % 12}" for n in range(20) for place in range(6)]
