@@ -237,10 +237,14 @@ class FitContext:
                 spec = job.spec(self.registry)
                 doing = f"while preparing the catalogue for components.{job.label}"
                 with calling(spec.cls, doing), _in_work.counted():
-                    state = spec.create().preparer().prepare(self.training_part(job).catalogue)
+                    preparer = spec.create().preparer()
+                    state = preparer.prepare(self.training_part(job).catalogue)
                     check_state(state)
                 if spec.kept:
-                    self.store.put(job.prepared, state, {"prepared for": spec.cls.name, "version": spec.cls.version})
+                    about = {"prepared for": spec.cls.name, "version": spec.cls.version}
+                    self.store.put(job.prepared, state, about | _told_if_irreproducible(preparer))
+                    if job.prepared in self.store.doubled:  # what was stored first is used by all
+                        state = self.store.find(job.prepared) or state
                 else:
                     self._unstored[job.prepared] = state
             return state
@@ -423,7 +427,7 @@ class Fitted:
         if spec.kept:
             about = {"component": spec.cls.name, "version": spec.cls.version, "label": spec.label, "fold": job.fold}
             told: dict[str, Any] = {TOOK: took(spec, training_part, seconds)}
-            told |= {} if component.reproducible and spec.device == CPU else {REPRODUCIBLE: False}
+            told |= _told_if_irreproducible(component)
             told |= {PROGRESS: [[point.step, point.of, dict(point.numbers)] for point in points]} if points else {}
             self.context.store.put(outcome.address, state, {**about, RANDOM: drew, NOTES: notes, **told})
             outcome = replace(outcome, doubled=outcome.address in self.context.store.doubled)
@@ -449,6 +453,11 @@ class Fitted:
         if self.base_model is None:
             return component
         return check_self(component, "use", component.use(self.base_model.component))
+
+
+def _told_if_irreproducible(component: Component) -> dict[str, Any]:
+    """Return metadata for what a component has made, which say so if making it once more may give other arrays."""
+    return {} if component.reproducible and component.device == CPU else {REPRODUCIBLE: False}
 
 
 def run_fit_job(job: FitJob, context: FitContext) -> FitOutcome:

@@ -5,10 +5,16 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import hybridrec
+from hybridrec.config.load import load_experiment
+from hybridrec.engine.executor import ThreadExecutor
+from hybridrec.engine.fit import FitContext
+from hybridrec.engine.fitter import Fitter, TrainingPart
 from hybridrec.engine.store import Store
+from hybridrec.testing import toy_dataset
 from tests.engine.toy_runs import LEARNED
 
 PLUGIN = """
@@ -154,3 +160,26 @@ def test_options_that_do_not_exist_are_refused(config, plugin, named):
     plugin.write_text(PLUGIN.replace('("log", "power")', named))
     with pytest.raises(hybridrec.PluginError, match=r"Described\.prepares must be a tuple of its options, not"):
         hybridrec.run(config(), plugins=[plugin])
+
+
+@pytest.mark.parametrize("irreproducible", [("reproducible", False), ("device", "cuda")])
+def test_of_two_preparations_that_may_differ_all_use_the_first(config, plugin, tmp_path, monkeypatch, irreproducible):
+    registry = hybridrec.Registry(plugins=[plugin])
+    spec = load_experiment(config(), registry).components["noise"]
+    data = toy_dataset(60)
+    fitter = Fitter(Store(tmp_path / "store"), registry, ThreadExecutor(1), seed=3, memory=10**9)
+    job = fitter.job(spec, TrainingPart("test", "full", data, data.fingerprint))
+    here, there = (FitContext(fitter.store, registry, {data.fingerprint: data}) for _ in range(2))
+    made, first = [], []
+
+    def prepare(self, catalogue):
+        made.append(None)
+        number = len(made)
+        if number == 1:  # another process is faster
+            first.append(there.prepared(job))
+        setattr(self, *irreproducible)
+        return {"lengths": np.full(3, number, np.float32)}
+
+    monkeypatch.setattr(spec.cls, "prepare", prepare)
+    np.testing.assert_array_equal(here.prepared(job)["lengths"], first[0]["lengths"])
+    assert len(made) == 2
