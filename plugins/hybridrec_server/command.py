@@ -12,7 +12,7 @@ import click
 from pydantic.fields import FieldInfo
 
 from hybridrec import MissingDependencyError
-from hybridrec_server.settings import ENVIRONMENT, ServerSettings, merged, option
+from hybridrec_server.settings import ENVIRONMENT, ServerSettings, merged, option, several
 
 if TYPE_CHECKING:
     from hybridrec_server.event_log import EventLog
@@ -36,13 +36,12 @@ def _option(name: str, field: FieldInfo) -> Any:
     if field.annotation is bool:
         declaration = f"{option(name)}/{option('no_' + name)}" if field.default else option(name)
         return click.option(declaration, name, default=None, is_flag=True, help=field.description)
-    several = isinstance(field.default, tuple)
-    default = "" if field.default is None or several else f"  [default: {field.default}]"
+    default = "" if field.default is None or several(name) else f"  [default: {field.default}]"
     return click.option(
-        option(name.removesuffix("s") if several else name),
+        option(name),
         name,
         default=None,
-        multiple=several,
+        multiple=several(name),
         metavar="|".join(_choices(field.annotation)) or _metavar(str(field.annotation)),
         help=f"{field.description}{default}",
     )
@@ -59,10 +58,17 @@ def _metavar(annotation: str) -> str:
     return "PATH" if "Path" in annotation else "NUMBER" if "int" in annotation or "float" in annotation else "TEXT"
 
 
-@click.command(epilog=f"Every option may come from a variable of the environment, too: {ENVIRONMENT}PORT is --port.")
+@click.command(
+    epilog=f"Every option may come from a variable of the environment, too: {ENVIRONMENT}PORT is --port. One that may "
+    f"be given again is a list there, by commas: {ENVIRONMENT}ALLOWED_HOSTS, {ENVIRONMENT}PLUGINS, {ENVIRONMENT}BLOCK."
+)
 @click.argument("run_or_bundle", metavar="RUN", type=click.Path(path_type=Path), required=False)
 @click.option(
-    "--config", "file", type=click.Path(path_type=Path), help="YAML file of settings, called like the options here."
+    "--config",
+    "file",
+    type=click.Path(path_type=Path),
+    help="YAML file of settings, called like the options here, with `_` for `-`; lists are `allowed_hosts`, `plugins` "
+    "and `block`.",
 )
 @_options
 def serve(run_or_bundle: Path | None, file: Path | None, **values: Any) -> None:

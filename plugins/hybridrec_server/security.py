@@ -198,4 +198,4 @@ def check_host(headers: Mapping[bytes, bytes], hosts: frozenset[bytes] | None) -
     host = headers.get(b"host", b"").lower()
     name = host if host.endswith(b"]") else host.rpartition(b":")[0] or host
     if name not in hosts:
-        raise Problem("host", "the header Host is not a name of this server; the setting `allowed_hosts` has them")
+        raise Problem("host", "the header Host is not a name of this server; `--allowed-host` gives it more")

@@ -128,8 +128,13 @@ def merged(command_line: Mapping[str, Any], environment: Mapping[str, str], file
 
 
 def option(name: str) -> str:
-    """Return the option of the command line that a setting has."""
-    return "--" + name.replace("_", "-")
+    """Return the option of the command line that a setting has: `--plugin` of `plugins`, as it names one at a time."""
+    return "--" + (name.removesuffix("s") if several(name) else name).replace("_", "-")
+
+
+def several(name: str) -> bool:
+    """Return True for a setting that is a list."""
+    return name in ServerSettings.model_fields and isinstance(ServerSettings.model_fields[name].default, tuple)
 
 
 def _message(mistake: Any, sources: Mapping[str, str]) -> str:
@@ -143,8 +148,7 @@ def _message(mistake: Any, sources: Mapping[str, str]) -> str:
 
 def _split(name: str, text: str) -> Any:
     """Return the value of an environment variable: a list is written with commas."""
-    several = isinstance(ServerSettings.model_fields[name].default, tuple)
-    return tuple(value.strip() for value in text.split(",") if value.strip()) if several else text
+    return tuple(value.strip() for value in text.split(",") if value.strip()) if several(name) else text
 
 
 def _read(file: Path) -> dict[str, Any]:

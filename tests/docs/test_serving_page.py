@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 import hybridrec
-from hybridrec_server.command import serve
+from hybridrec_server.command import api_key, serve
 from hybridrec_server.endpoints import ENDPOINTS
 from hybridrec_server.schemas import Answer, Answers, EventsWritten, Hits
-from hybridrec_server.settings import ServerSettings, merged
+from hybridrec_server.settings import ServerSettings, merged, several
 from tests.docs.markdown import ROOT, blocks, marked
 
 PAGE = ROOT / "docs" / "serving.md"
@@ -90,8 +90,28 @@ def test_the_settings_of_the_page_are_valid(tmp_path: Path):
     settings = merged({}, {}, tmp_path / "serve.yaml")
     assert (settings.workers, settings.host) == (2, "0.0.0.0")
     for name in re.findall(r"`--([a-z-]+)`", PAGE.read_text(encoding="utf-8").partition("## Over HTTP")[2]):
-        settings = {parameter.name for parameter in serve.params}
-        assert name.replace("-", "_") in settings | {"config", "scope", "allowed_host"}, name
+        parameters = (*serve.params, *api_key.params)
+        options = {option for parameter in parameters for option in (*parameter.opts, *parameter.secondary_opts)}
+        assert f"--{name}" in options, name
+
+
+def test_the_table_of_names_is_right_of_command_line_file_and_environment(tmp_path: Path):
+    table = PAGE.read_text(encoding="utf-8").partition("| command line | file |")[2].partition("\n\n")[0]
+    rows = [[cell.strip(" `") for cell in line.split("|")[1:-1]] for line in table.splitlines()[2:]]
+    for given, text, variable in rows[1:5]:
+        parameters = serve.make_context("serve", ["RUN", *given.split()]).params
+        name = text.partition(":")[0]
+        (tmp_path / "serve.yaml").write_text(text, encoding="utf-8")
+        asked = getattr(merged({"bundle": "RUN", name: parameters[name]}, {}), name)
+        environment = dict([("HYBRIDREC_SERVE_" + variable).split("=")])
+        assert getattr(merged({"bundle": "RUN"}, environment), name) == asked
+        written = getattr(merged({"bundle": "RUN"}, {}, tmp_path / "serve.yaml"), name)
+        assert written == (tuple(tmp_path / path for path in asked) if name == "plugins" else asked)
+    assert [row[1].partition(":")[0] for row in rows] == [
+        "bundle", "allowed_hosts", "plugins", "block", "journal", "events", "",
+    ]  # fmt: skip
+    lists = {name for name in ServerSettings.model_fields if several(name)}
+    assert lists == {"allowed_hosts", "plugins", "block"}
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd")

@@ -21,7 +21,7 @@ from hybridrec_server import command
 from hybridrec_server.client import Client, ServerError
 from hybridrec_server.command import api_key, serve
 from hybridrec_server.security import keyring
-from hybridrec_server.settings import ServerSettings
+from hybridrec_server.settings import ServerSettings, option
 
 MOODY = Path(__file__).with_name("moody.py")
 
@@ -54,6 +54,12 @@ def call(*arguments, **environment):
 def test_every_setting_is_an_option_or_stands_in_the_file_alone():
     names = {parameter.name for parameter in serve.params}
     assert names == {*ServerSettings.model_fields, "run_or_bundle", "file"} - {"bundle", "events"}
+
+
+def test_messages_name_options_that_exist():
+    declared = {parameter.name: parameter.opts for parameter in serve.params}
+    for name in declared.keys() & ServerSettings.model_fields.keys():
+        assert declared[name] == [option(name)]
 
 
 def test_options_become_settings(settings, tmp_path):

@@ -32,6 +32,7 @@ def test_the_command_line_comes_before_the_environment_before_the_file(tmp_path)
     [
         ({"port": "x"}, {}, "", "--port: .*valid integer"),
         ({"port": "99999"}, {}, "", "--port: "),
+        ({"allowed_hosts": (1,)}, {}, "", r"--allowed-host\.0: "),
         ({}, {"HYBRIDREC_SERVE_STATE_EVENTS": "0"}, "", "HYBRIDREC_SERVE_STATE_EVENTS: "),
         ({}, {"HYBRIDREC_SERVE_PROT": "1"}, "", "^HYBRIDREC_SERVE_PROT: unknown variable: did you mean '.*_PORT'"),
         ({}, {"HYBRIDREC_SERVE_API_KEY": "k"}, "", "^HYBRIDREC_SERVE_API_KEY: .* did you mean '.*_API_KEYS'"),
