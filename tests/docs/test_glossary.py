@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 import click
@@ -57,3 +58,10 @@ def test_no_name_uses_a_word_to_avoid() -> None:
 def test_no_word_to_avoid_is_a_term() -> None:
     terms = set(re.findall(r"^\| ([^|]+) \|", TERMS, re.M))
     assert not terms & avoided().keys()
+
+
+def test_every_term_has_one_entry() -> None:
+    cells = re.findall(r"^\| ([^|]+) \|", TERMS, re.M)
+    terms = [term.strip() for cell in cells if cell != "term" and set(cell) != {"-"} for term in cell.split(",")]
+    assert len(terms) > 100
+    assert [term for term, entries in Counter(terms).items() if entries > 1] == []
