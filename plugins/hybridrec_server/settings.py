@@ -77,7 +77,7 @@ class ServerSettings(BaseModel):
         "count", description="On a full disk: serve on and count what is lost, or answer 503."
     )
     journal_days: float | None = Field(
-        None, gt=0, description="Days for which the journal is kept; forever if missing."
+        None, gt=0, description="Days for which the Parquet files of the log are kept; forever if missing."
     )
     events: dict[str, Meaning] = Field(
         MEANINGS, description="Kinds of events, each positive, negative, skip or none (YAML only)."

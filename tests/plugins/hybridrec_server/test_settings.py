@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hybridrec import ConfigError
-from hybridrec_server.settings import merged
+from hybridrec_server.settings import ServerSettings, merged
 
 
 def test_the_command_line_comes_before_the_environment_before_the_file(tmp_path):
@@ -59,3 +59,8 @@ def test_a_missing_bundle_or_file_is_named(tmp_path):
         merged({}, {})
     with pytest.raises(ConfigError, match=r"nix\.yaml: no such file"):
         merged({}, {}, tmp_path / "nix.yaml")
+
+
+def test_what_is_kept_for_days_is_called_as_in_the_glossary():
+    """The journal is what is appended to, before it becomes Parquet: it goes without regard to days."""
+    assert "Parquet files of the log" in ServerSettings.model_fields["journal_days"].description
