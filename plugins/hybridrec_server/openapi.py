@@ -12,11 +12,12 @@ from markupsafe import Markup, escape
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from hybridrec import API_VERSION
 from hybridrec_server.endpoints import Endpoint
 from hybridrec_server.problems import KINDS
 from hybridrec_server.schemas import Problem
 
+VERSION = "1"
+"""Version of the HTTP interface, which its addresses begin with: a change that breaks clients makes another one."""
 PREFIX = "#/components/schemas/"
 TEMPLATE = Path(__file__).parent / "pages" / "api.html"
 _SECURITY = {
@@ -46,7 +47,7 @@ def document(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
         "openapi": "3.1.0",
         "info": {
             "title": "hybridrec",
-            "version": API_VERSION,
+            "version": VERSION,
             "description": "Recommendations from a bundle. Errors are problem details (RFC 9457).",
         },
         "paths": paths,

@@ -27,6 +27,11 @@ def test_every_endpoint_is_there_once():
     assert [operation["operationId"] for _, _, operation in OPERATIONS] == [endpoint.name for endpoint in ENDPOINTS]
 
 
+def test_the_version_is_that_of_the_addresses():
+    versions = {match[1] for path in DOCUMENT["paths"] if (match := re.match(r"/v(\d+)/", path))}
+    assert versions == {DOCUMENT["info"]["version"]} == {openapi.VERSION}
+
+
 def test_schemas_are_valid_and_no_reference_leads_nowhere():
     for schema in DOCUMENT["components"]["schemas"].values():
         jsonschema.Draft202012Validator.check_schema(schema)
