@@ -7,10 +7,9 @@ import { delayed, element } from "./dom.js";
 import { EntityField } from "./entity_field.js";
 import { FilterList } from "./filter_list.js";
 import { SlateView } from "./slate_view.js";
-import { empty, read, request, write } from "./state.js";
+import { empty, MOST, read, request, write } from "./state.js";
 
 const SIDES = ["left", "right"];
-const MOST = 100;
 const ANIMALS = ["badger", "crane", "fox", "heron", "lynx", "marten", "otter", "owl", "raven", "seal", "stoat", "wren"];
 const at = (id) => document.getElementById(id);
 

@@ -1,5 +1,7 @@
 // What the page asks, as the fragment of its address and as requests of the server.
 
+/** The most places of a slate, as the server has it. */
+export const MOST = 1000;
 const LISTS = { items: "item", disliked: "not" };
 
 /** Return the state of a page on which nothing was typed. */
@@ -37,7 +39,7 @@ export function read(fragment, server) {
   const state = empty(server);
   if (Object.hasOwn(server.targets, fields.get("target") ?? "")) state.target = fields.get("target");
   const n = Math.round(Number(fields.get("n")));
-  state.n = n >= 1 && n <= 200 ? n : server.targets[state.target];
+  state.n = n >= 1 && n <= MOST ? n : server.targets[state.target];
   state.user = fields.get("user") ?? "";
   state.text = fields.get("text") ?? "";
   for (const [name, field] of Object.entries(LISTS)) state[name] = unique(fields.getAll(field));

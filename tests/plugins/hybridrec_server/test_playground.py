@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from hybridrec_server.schemas import Problem, RecommendRequest
+from hybridrec_server.schemas import MAX_N, Problem, RecommendRequest
 from tests.contrast import brightness, contrast
 from tests.docs.markdown import python
 from tests.plugins.hybridrec_server.browser import CHROMIUM, Page, opened
@@ -435,6 +435,15 @@ def test_a_key_is_asked_for_and_stays_out_of_the_link(walk: Walk, bundle: FakeBu
     assert all("401" in complaint for complaint in page.complaints)
     page.complaints.clear()
     page.run("sessionStorage.clear()")
+
+
+@browser
+def test_a_slate_may_have_as_many_places_as_the_server_takes(walk: Walk, bundle: FakeBundle):
+    walk.open(f"#n={MAX_N}")
+    assert last_two(bundle)[0]["n"] == MAX_N
+    assert walk.page.run("document.querySelector('#n').max") == str(MAX_N)
+    walk.open(f"#n={MAX_N + 1}")
+    assert last_two(bundle)[0]["n"] == 10
 
 
 @browser
