@@ -252,12 +252,16 @@ class Leases:
         self.files = files
         self.beat = beat
         self._held: dict[str, tuple[str, str]] = {}  # key -> (text, version)
+        self._in_work: set[str] = set()
+        self._closed = False
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._thread: threading.Thread | None = None
 
     def acquire(self, key: str) -> bool:
-        """Take the lease of a key; return False if another worker holds it and has renewed it lately."""
+        """Take the lease of a key; return False if another worker holds it and has renewed it lately, or if closed."""
+        if self._closed:
+            return False
         text = json.dumps({"by": this_process(), "beat": self.beat, "nonce": secrets.token_hex(8)})
         version = self.files.create(key, text)
         if version is None and (state := self.files.read(key)) is not None and self._abandoned(state):
@@ -278,6 +282,7 @@ class Leases:
         if held is not None:
             with suppress(HybridrecError, OSError):  # it ends by itself
                 self.files.remove(key, held[1])
+        self._end_if_closed()
 
     def holder(self, key: str) -> str | None:
         """Return the name of the worker that holds the lease of a key; None if nobody does, or if it is abandoned."""
@@ -285,18 +290,32 @@ class Leases:
         return None if state is None or self._abandoned(state) else str(_content(state.text).get("by", "a worker"))
 
     def close(self) -> None:
-        """Give all leases back and end the thread."""
-        self._ended.set()
-        for key in list(self._held):
+        """Give back all leases but those of `with` blocks, which still do their fits after Ctrl-C.
+
+        They are renewed and given back by their blocks; the thread ends after the last one.
+        """
+        with self._lock:
+            self._closed = True
+            idle = [key for key in self._held if key not in self._in_work]
+        for key in idle:
             self.release(key)
+        self._end_if_closed()
+
+    def _end_if_closed(self) -> None:
+        with self._lock:
+            if self._closed and not self._held:
+                self._ended.set()
 
     @contextmanager
     def held(self, key: str) -> Iterator[bool]:
         """Hold the lease of a key during the `with` block; yields False if another worker holds it."""
-        acquired = self.acquire(key)
+        self._in_work.add(key)  # before, as another thread may close the leases
+        acquired = False
         try:
+            acquired = self.acquire(key)
             yield acquired
         finally:
+            self._in_work.discard(key)
             if acquired:
                 self.release(key)
 

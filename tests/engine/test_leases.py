@@ -133,6 +133,31 @@ def test_a_worker_that_was_killed_while_it_took_a_lease_does_not_keep_it_for_eve
     assert not guard.exists()
 
 
+def test_what_is_still_in_work_when_its_worker_is_interrupted_keeps_its_lease(worker):
+    first, second = Leases(worker().files, 0.05), worker()
+    begun, go_on = threading.Event(), threading.Event()
+
+    def work():
+        with first.held(AA):
+            begun.set()
+            go_on.wait(20)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert begun.wait(20)
+    assert first.acquire(BB)
+    first.close()
+    assert not first.acquire(BB)
+    assert second.acquire(BB)
+    time.sleep(0.5)
+    assert not second.acquire(AA), "it is still renewed"
+    go_on.set()
+    thread.join()
+    assert second.acquire(AA)
+    first._thread.join(20)
+    assert not first._thread.is_alive()
+
+
 def test_a_lease_that_is_being_written_is_held(worker, tmp_path):
     (tmp_path / "leases").mkdir()
     (tmp_path / "leases" / AA).write_text("")
