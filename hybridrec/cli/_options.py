@@ -68,20 +68,24 @@ RUN = click.argument("run", type=click.Path(path_type=Path))
 RUN_OR_BUNDLE = click.argument("run_or_bundle", metavar="RUN", type=click.Path(path_type=Path))
 
 
-class ExperimentOptions(TypedDict):
-    """Options of commands that carry out an experiment, named like the arguments of the functions `run` and `tune`."""
+class FitOptions(TypedDict):
+    """Options of commands that read a config and look for its fits, named like the arguments of the functions."""
 
     store: Path | str
-    runs: Path
     block: tuple[str, ...]
     plugins: tuple[Path, ...]
 
 
-def experiment_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add the argument CONFIG and the options `--set`, `--store`, `--block`, `--plugin` and `--runs` to a command.
+class ExperimentOptions(FitOptions):
+    """Options of commands that carry out an experiment, named like the arguments of the functions `run` and `tune`."""
 
-    `command` carries out an experiment. It is called with the path of the config, the assignments,
-    `ExperimentOptions`, and its own options.
+    runs: Path
+
+
+def fit_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the argument CONFIG and the options `--set`, `--store`, `--block` and `--plugin` to a command.
+
+    `command` is called with the path of the config, the assignments, `FitOptions`, and its own options.
     """
 
     @wraps(command)
@@ -89,12 +93,23 @@ def experiment_options(command: Callable[..., None]) -> Callable[..., None]:
         config: Path,
         assignments: tuple[str, ...],
         store_folder: Path | str,
-        runs: Path,
         block: tuple[str, ...],
         plugins: tuple[Path, ...],
         **own: Any,
     ) -> None:
-        options = ExperimentOptions(store=store_folder, runs=runs, block=block, plugins=plugins)
-        command(config, assignments, options, **own)
+        command(config, assignments, FitOptions(store=store_folder, block=block, plugins=plugins), **own)
 
-    return reduce(lambda wrapped, add: add(wrapped), (RUNS, PLUGIN, BLOCK, STORE, SET, CONFIG), collected)
+    return reduce(lambda wrapped, add: add(wrapped), (PLUGIN, BLOCK, STORE, SET, CONFIG), collected)
+
+
+def experiment_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add what `fit_options` adds and the option `--runs` to a command that carries out an experiment.
+
+    `command` is called with the path of the config, the assignments, `ExperimentOptions`, and its own options.
+    """
+
+    @wraps(command)
+    def collected(config: Path, assignments: tuple[str, ...], options: FitOptions, runs: Path, **own: Any) -> None:
+        command(config, assignments, ExperimentOptions(**options, runs=runs), **own)
+
+    return fit_options(RUNS(collected))

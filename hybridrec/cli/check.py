@@ -7,27 +7,21 @@ from pathlib import Path
 import click
 
 from hybridrec.cli._console import megabytes, say
-from hybridrec.cli._options import BLOCK, CONFIG, PLUGIN, SET, STORE
+from hybridrec.cli._options import FitOptions, fit_options
 
 
 @click.command()
-@CONFIG
-@SET
-@STORE
-@BLOCK
-@PLUGIN
+@fit_options
 def check(
     config: Path,
     assignments: tuple[str, ...],
-    store_folder: Path | str,
-    block: tuple[str, ...],
-    plugins: tuple[Path, ...],
+    options: FitOptions,
 ) -> None:
     """Check a config, read its data, and print the fits that a run would do; nothing is fitted."""
     from hybridrec.api import plan
     from hybridrec.cli._console import about, print_table
 
-    fits = plan(config, assignments, store=store_folder, block=block, plugins=plugins)
+    fits = plan(config, assignments, **options)
     data = fits.data
     entities = "".join(f"{count} {kind}, " for kind, count in data.entities.items())
     say(

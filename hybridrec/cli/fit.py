@@ -9,15 +9,11 @@ from pathlib import Path
 import click
 
 from hybridrec.cli._console import announcing_interrupts, say
-from hybridrec.cli._options import BLOCK, CONFIG, PLUGIN, SET, STORE
+from hybridrec.cli._options import FitOptions, fit_options
 
 
 @click.command()
-@CONFIG
-@SET
-@STORE
-@BLOCK
-@PLUGIN
+@fit_options
 @click.option("--share", default="1/1", show_default=True, metavar="NUMBER/OF", help="The share to fit, as 3/16.")
 @click.option("--wait", is_flag=True, help="Wait for fits of other workers until the share is done.")
 @click.option("--steal", is_flag=True, help="Then do the fits of other shares, too, if nobody is at them.")
@@ -34,9 +30,7 @@ from hybridrec.cli._options import BLOCK, CONFIG, PLUGIN, SET, STORE
 def fit(
     config: Path,
     assignments: tuple[str, ...],
-    store_folder: Path | str,
-    block: tuple[str, ...],
-    plugins: tuple[Path, ...],
+    options: FitOptions,
     share: str,
     wait: bool,
     steal: bool,
@@ -63,9 +57,7 @@ def fit(
             wait=wait,
             steal=steal,
             beat=beat,
-            store=store_folder,
-            block=block,
-            plugins=plugins,
+            **options,
             progress=Bars(quiet),
         )
     if as_json:

@@ -7,23 +7,17 @@ from pathlib import Path
 import click
 
 from hybridrec.cli._console import megabytes
-from hybridrec.cli._options import BLOCK, CONFIG, PLUGIN, SET, STORE
+from hybridrec.cli._options import FitOptions, fit_options
 
 
 @click.command()
-@CONFIG
-@SET
-@STORE
-@BLOCK
-@PLUGIN
+@fit_options
 @click.option("--shares", default=1, show_default=True, type=click.IntRange(1, 999_999), help="Number of shares.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
 def plan(
     config: Path,
     assignments: tuple[str, ...],
-    store_folder: Path | str,
-    block: tuple[str, ...],
-    plugins: tuple[Path, ...],
+    options: FitOptions,
     shares: int,
     as_json: bool,
 ) -> None:
@@ -38,7 +32,7 @@ def plan(
     from hybridrec.api import plan_fits
     from hybridrec.cli._console import about, print_table
 
-    shared = plan_fits(config, assignments, shares=shares, store=store_folder, block=block, plugins=plugins)
+    shared = plan_fits(config, assignments, shares=shares, **options)
     if as_json:
         fits = [{**asdict(entry), "place": entry.place, "share": shared.shares[entry.place]} for entry in shared.fits]
         print(json.dumps({"shares": shares, "fits": fits}, indent=1, ensure_ascii=False))
