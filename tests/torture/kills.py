@@ -85,15 +85,18 @@ def import_everything() -> None:
 def in_fork(call: Callable[..., Any], *arguments: object) -> Any:
     """Call a function in a fork and return its result; raises Loss with the error if it fails."""
     read, write = os.pipe()
-    if (child := os.fork()) == 0:
+
+    def answer() -> int:
         os.close(read)
         try:
-            answer: tuple[bool, Any] = (True, call(*arguments))
+            result: tuple[bool, Any] = (True, call(*arguments))
         except BaseException as error:
-            answer = (False, f"{type(error).__name__}: {error}")
+            result = (False, f"{type(error).__name__}: {error}")
         with os.fdopen(write, "wb") as pipe:
-            pipe.write(pickle.dumps(answer))
-        os._exit(0)
+            pipe.write(pickle.dumps(result))
+        return 0
+
+    child = fork(answer)
     os.close(write)
     with os.fdopen(read, "rb") as pipe:
         if not select.select([pipe], [], [], PATIENCE)[0]:
@@ -108,11 +111,30 @@ def in_fork(call: Callable[..., Any], *arguments: object) -> Any:
 
 def start(arguments: list[str], log: Path) -> int:
     """Start the command line in a fork, and return its process id."""
-    if (child := os.fork()) == 0:
+
+    def carry_out() -> int:
         with log.open("wb") as file:
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)
-        os._exit(command(arguments))
+        return command(arguments)
+
+    return fork(carry_out)
+
+
+def fork(call: Callable[[], int]) -> int:
+    """Call a function that returns an exit status in a fork, and return its process id.
+
+    A signal may reach the fork before and after the call. It must not go on as a copy of this process even then: the
+    copy would answer whoever waits for this process.
+    """
+    parent = os.getpid()
+    try:
+        if (child := os.fork()) == 0:
+            os._exit(call())
+    except BaseException:
+        if os.getpid() != parent:
+            os._exit(130)
+        raise
     return child
 
 

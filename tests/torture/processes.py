@@ -15,7 +15,7 @@ import pytest
 import hybridrec
 from hybridrec import Run
 from hybridrec.inference import array_file
-from tests.torture.kills import command, import_everything, in_fork, start
+from tests.torture.kills import command, fork, import_everything, in_fork, start
 from tests.torture.outcome import Loss, Outcome
 from tests.torture.subject import CONFIG, results, write_config, write_data
 
@@ -62,9 +62,7 @@ def _round(work: Path, size: int, rng: random.Random, expected: list[str], outco
         variant = number % VARIANTS
         arguments = ["run", str(work / f"toy-{variant}.yaml"), *places, "--runs", str(work / "runs")]
         children[start(arguments, work / f"log-{number}")] = (number, variant)
-    collector = os.fork()
-    if collector == 0:
-        _collect(work)
+    collector = fork(partial(_collect, work))
     victim = rng.choice(sorted(children))
     time.sleep(rng.random() * 0.5)
     os.kill(victim, signal.SIGKILL)
@@ -77,8 +75,8 @@ def _round(work: Path, size: int, rng: random.Random, expected: list[str], outco
     os.waitpid(collector, 0)
 
 
-def _collect(work: Path) -> None:
-    """Collect the store again and again, until the process is killed."""
+def _collect(work: Path) -> int:
+    """Collect the store again and again, until the process is killed or a collection fails; return its exit status."""
     with Path(os.devnull).open("w") as nothing:
         os.dup2(nothing.fileno(), 1)
         os.dup2(nothing.fileno(), 2)
@@ -86,7 +84,7 @@ def _collect(work: Path) -> None:
         for words in (["--all"], ["--keep", "20kB"], ["--older-than", "0"]):
             if code := command(["store", "gc", *words, "--store", str(work / "store")]):
                 (work / "collector-failed").write_text(str(code), encoding="utf-8")
-                os._exit(code)
+                return code
             time.sleep(0.1)
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import os
 import random
 import re
 
 import pytest
 
 from tests.torture import tables
+from tests.torture.kills import fork
 from tests.torture.mutate import mutated_bytes
 from tests.torture.outcome import Hang, Loss, Outcome, limited
 from tests.torture.parts import PARTS, apart
@@ -67,6 +69,14 @@ def spin():
 def test_a_hang_is_ended_by_the_cpu_time_it_takes():
     with pytest.raises(Hang), limited(0.05):
         spin()
+
+
+def test_a_signal_before_the_call_of_a_fork_ends_the_fork():
+    def interrupted():
+        raise KeyboardInterrupt
+
+    _, status = os.waitpid(fork(interrupted), 0)
+    assert os.waitstatus_to_exitcode(status) == 130
 
 
 def test_a_seed_gives_the_same_mutants():
