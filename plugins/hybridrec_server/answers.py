@@ -84,7 +84,7 @@ class Answerer:
         """Take a loaded bundle, and the function that is told which component is at work."""
         self.recommender = recommender
         self._at_work = at_work
-        self._rules = Rules(recommender.data)
+        self._rules = Rules({kind: entities.features for kind, entities in recommender.data.entities.items()})
         self._searches: dict[str, TypeAhead] = {}
         self._counts: dict[str, Doubles] = {}
         self._pipelines = orjson.dumps(self._describe())
@@ -102,6 +102,15 @@ class Answerer:
             "targets": recommender.targets,
             "spare": {target: self._spare(target) for target in recommender.targets},
         }
+
+    def attributes(self, catalogue: Mapping[str, Any]) -> dict[str, Features | None]:
+        """Return the features of the ids of each precomputed list, by which the front applies filters to it."""
+        features: dict[str, Features | None] = {}
+        for target, content in catalogue["spare"].items():
+            entities = self.recommender.data.entities[target]
+            codes = entities.vocabulary.encode(content["ids"])
+            features[target] = None if entities.features is None else entities.features.take(codes)
+        return features
 
     def recommend(
         self,
@@ -426,6 +435,8 @@ class Answerer:
             "next": cursor([*encoded.request.get("shown", ()), *ids]) if len(codes) == n else None,
             "warnings": [*encoded.warnings, *notes, *_short(len(codes), n)],
         }
+        if PROPENSITY in slate.extras:
+            body["policy"] = _policy(self.recommender.pipelines[pipeline], slate.target)
         if reasons is not None:
             reasons.tell(places, codes)
         if reasons is not None and ranked is not None:
@@ -617,6 +628,11 @@ def _used(pipeline: Any, left_out: frozenset[str]) -> list[str]:
     }
     labels |= {f"re-ranker {r.name}" for chain in pipeline.rerankers.values() for r in chain}
     return sorted(labels & left_out)
+
+
+def _policy(pipeline: Any, target: str) -> str:
+    """Return the name of the re-ranker that draws the slates of a pipeline."""
+    return next(reranker.name for reranker in pipeline.rerankers[target] if reranker.stochastic)
 
 
 def _path_in(message: str) -> str:

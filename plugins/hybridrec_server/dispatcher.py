@@ -14,13 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-import orjson
-
 from hybridrec import DataError, HybridrecError, did_you_mean
-from hybridrec_server.cursors import cursor, shown_before
+from hybridrec_server.cursors import shown_before
 from hybridrec_server.left_out import LeftOut
 from hybridrec_server.page import ENCODING, FILTERS
 from hybridrec_server.pool import OpenBundle, Refused, Worker, WorkerGone, WorkerOptions, start_generation
+from hybridrec_server.precomputed import PrecomputedLists
 from hybridrec_server.protocols import Method, NotFound, Overloaded, RequestProblem, ServedAnswer
 from hybridrec_server.schemas import Check, Ready, RecommendRequest, Reloaded, WorkerStatus
 from hybridrec_server.state.base import Busy
@@ -40,8 +39,6 @@ TRIES = 2
 """The number of times that a request is given to a worker, if the first one ends before it answers."""
 STATE_SECONDS = 0.25
 """The seconds for which a batch waits for the events of its users."""
-_NOTHING: Mapping[str, list[str]] = {"ids": [], "titles": []}
-"""The precomputed list of a target that the bundle of another generation had."""
 _LOG = logging.getLogger(__name__)
 _RESTART = (0.5, 30.0)
 """The seconds until a worker that cannot be started is started again: the first time, and at most."""
@@ -101,6 +98,7 @@ class WorkerDispatcher:
         self._bundle: OpenBundle | None = None
         self._before: tuple[OpenBundle, str] | None = None
         self._catalogue: dict[str, Any] = {}
+        self._precomputed = PrecomputedLists({}, {})
         self._workers: list[Worker] = []
         self._retired: set[Worker] = set()
         """Workers of earlier generations that have not ended yet."""
@@ -505,6 +503,7 @@ class WorkerDispatcher:
             self._retired.add(worker)
         self._bundle, self._workers = bundle, workers
         self._catalogue = workers[0].catalogue
+        self._precomputed = PrecomputedLists(self._catalogue, workers[0].attributes)
         self._left_out.clear()
         for arrival in self._idle:  # the tasks of retired workers end
             if not arrival.done():
@@ -565,42 +564,10 @@ class WorkerDispatcher:
         return asked
 
     def _spare(self, job: _Job, reason: str) -> ServedAnswer:
-        """Return a degraded answer from the precomputed list: no plugin runs, and no worker is asked.
-
-        It has nothing that the request states, blocks or saw before, and pinned ids first. Filters by attributes
-        cannot be applied here, so a request with filters gets its pinned ids alone.
-        """
+        """Return a degraded answer from the precomputed list; raises RequestProblem for a filter that cannot be."""
         assert job.request is not None
+        played = [event.item for event in job.events]
+        answer = self._precomputed.answer(job.request, job.pipeline, job.target, job.n, job.shown, played, reason)
         self._metrics.count_degraded(reason)
         self._metrics.count_answer(job.pipeline, "precomputed")
-        request, spare = job.request, self._catalogue["spare"].get(job.target, _NOTHING)
-        barred = {*request.blocked, *job.shown}
-        pinned = [name for name in dict.fromkeys(request.pinned) if name not in barred]
-        barred.update(pinned)
-        if job.target == "items":
-            barred.update(request.items, request.disliked, (event.item for event in job.events))
-        else:
-            barred.update(request.entities.get(job.target, ()), request.tags if job.target == "tags" else ())
-        others = zip(spare["ids"], spare["titles"], strict=True)
-        rest = ((name, title) for name, title in others if name not in barred)
-        free = max(job.n - len(pinned), 0)
-        listed = [] if request.filters else list(itertools.islice(rest, free))
-        places = [*((name, name) for name in pinned[: job.n]), *listed]
-        message = "the answer is a precomputed list"
-        body = {
-            "request": request.id,
-            "pipeline": job.pipeline,
-            "bundle": self._catalogue["bundle"],
-            "target": job.target,
-            "served_by": "precomputed",
-            "degraded": True,
-            "items": [
-                {"place": place, "id": name, "title": title, "score": None}
-                for place, (name, title) in enumerate(places, start=1)
-            ],
-            "next": cursor([*job.shown, *(name for name, _ in places)]) if len(places) == job.n else None,
-            "warnings": [{"code": "degraded", "path": "", "message": f"{message} ({reason})"}],
-        }
-        return ServedAnswer(
-            orjson.dumps(body), request.id or "", job.pipeline, self._catalogue["bundle"], "precomputed", degraded=True
-        )
+        return answer

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import mmap
 import os
+import pickle
 import signal
 import socket
 import subprocess
@@ -14,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from hybridrec import DataError
+from hybridrec import DataError, Features
 from hybridrec_server.frames import Connection
 from hybridrec_server.page import Page
 
@@ -94,6 +95,8 @@ class Worker:
         self.number = number
         self.bundle = bundle
         self.catalogue: dict[str, Any] = {}
+        self.attributes: dict[str, Features | None] = {}
+        """The features of the ids of each precomputed list of the catalogue."""
         self.busy = False
         self.retired = False
         """True if the worker takes no more questions, as another generation serves."""
@@ -130,7 +133,7 @@ class Worker:
         }
         try:
             async with asyncio.timeout(_LOADING):
-                reply, _ = await self._connection.ask(load)
+                reply, payload = await self._connection.ask(load)
         except TimeoutError:
             await self.kill()
             raise Refused(f"{self.bundle.path}: not loaded within {_LOADING:g} seconds") from None
@@ -145,6 +148,7 @@ class Worker:
             await self.stop()
             raise Refused(reply["refused"].replace(self.bundle.inherited, str(self.bundle.path)))
         self.catalogue = reply["catalogue"]
+        self.attributes = pickle.loads(payload)
 
     def _launch(self) -> socket.socket:
         """Start the process, and return the front's end of the connection.

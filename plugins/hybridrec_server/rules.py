@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from hybridrec import Bools, Dataset, FeatureColumn, Features, did_you_mean
+from hybridrec import Bools, FeatureColumn, Features, did_you_mean
 from hybridrec_server.protocols import RequestProblem
 
 _MEMORY = 1 << 24
@@ -19,9 +19,9 @@ _MEMORY = 1 << 24
 class Rules:
     """The filters of requests, on the attributes that the data declare."""
 
-    def __init__(self, data: Dataset) -> None:
-        """Take the data that have the attributes."""
-        self._data = data
+    def __init__(self, features: Mapping[str, Features | None]) -> None:
+        """Take for each target the features with its attributes, None for a target without any."""
+        self._features = features
         self._masks: OrderedDict[bytes, Bools] = OrderedDict()
         self._size = 0
 
@@ -35,39 +35,40 @@ class Rules:
         if key in self._masks:
             self._masks.move_to_end(key)
             return self._masks[key]
-        size = len(self._data.entities[target])
-        excluded = np.zeros(size, bool)
+        features = self._features[target]
+        excluded = np.zeros(0 if features is None else len(features), bool)
         for place, rule in enumerate(filters):
-            meets = self._meets(target, rule, f"filters[{place}]")
+            meets = _meets(target, features, rule, f"filters[{place}]")
             excluded |= meets if rule.get("not") else ~meets
         excluded.flags.writeable = False
         self._masks[key] = excluded
-        self._size += size + len(key)
+        self._size += len(excluded) + len(key)
         while self._size > _MEMORY and len(self._masks) > 1:
             oldest, mask = self._masks.popitem(last=False)
             self._size -= len(mask) + len(oldest)
         return excluded
 
-    def _meets(self, target: str, rule: Mapping[str, Any], path: str) -> Bools:
-        """Return the ids that have the attribute and meet the condition: bool[N]."""
-        features, name = self._data.entities[target].features, rule["column"]
-        types = {} if features is None else features.types
-        if features is None or name not in types:
-            declared = did_you_mean(name, types) if types else f"{target} have no attributes"
-            raise RequestProblem(f"{path}.column", f"unknown attribute '{name}': {declared}")
-        stated = f"{path}.{'in' if 'in' in rule else 'is'}"
-        values = rule["in"] if "in" in rule else [rule["is"]] if "is" in rule else None
-        if types[name] == "category":
-            if values is None:
-                raise RequestProblem(f"{path}.from", f"'{name}' has categories; ask for them by `is` or `in`")
-            return _in_categories(features, name, values, stated)
-        column = features.columns[name]
+
+def _meets(target: str, features: Features | None, rule: Mapping[str, Any], path: str) -> Bools:
+    """Return the ids that have the attribute and meet the condition: bool[N]."""
+    name = rule["column"]
+    types = {} if features is None else features.types
+    if features is None or name not in types:
+        declared = did_you_mean(name, types) if types else f"{target} have no attributes"
+        raise RequestProblem(f"{path}.column", f"unknown attribute '{name}': {declared}")
+    stated = f"{path}.{'in' if 'in' in rule else 'is'}"
+    values = rule["in"] if "in" in rule else [rule["is"]] if "is" in rule else None
+    if types[name] == "category":
         if values is None:
-            if column.type == "flag":
-                raise RequestProblem(f"{path}.from", f"'{name}' is a flag; ask for it by `is`: true or false")
-            low, high = rule.get("from", -np.inf), rule.get("to", np.inf)
-            return np.asarray((column.values >= low) & (column.values <= high))
-        return _equal(column, name, values, stated)
+            raise RequestProblem(f"{path}.from", f"'{name}' has categories; ask for them by `is` or `in`")
+        return _in_categories(features, name, values, stated)
+    column = features.columns[name]
+    if values is None:
+        if column.type == "flag":
+            raise RequestProblem(f"{path}.from", f"'{name}' is a flag; ask for it by `is`: true or false")
+        low, high = rule.get("from", -np.inf), rule.get("to", np.inf)
+        return np.asarray((column.values >= low) & (column.values <= high))
+    return _equal(column, name, values, stated)
 
 
 def _in_categories(features: Features, name: str, values: Sequence[Any], path: str) -> Bools:

@@ -186,6 +186,7 @@ class Answer(Response):
     degraded: bool = Field(
         False, description="True if the answer is not the pipeline's own, since it was late or failed."
     )
+    policy: str | None = Field(None, description="Only where the pipeline draws: name of the re-ranker that does.")
     items: list[Place]
     next: str | None = Field(None, description="Cursor of the next page; null on the last page.")
     warnings: list[Warned] = []

@@ -11,6 +11,7 @@ import ctypes
 import gc
 import mmap
 import os
+import pickle
 import signal
 import sys
 import traceback
@@ -63,12 +64,17 @@ def _end_with(parent: int) -> None:
 
 
 def _load(header: Mapping[str, Any], page: Page) -> tuple[Answerer | None, dict[str, Any], bytes]:
-    """Load a bundle; return what answers from it, and the reply: the catalogue, or the reason of a refusal."""
+    """Load a bundle; return what answers from it, and the reply: the catalogue, or the reason of a refusal.
+
+    The payload are the attributes of the precomputed lists, pickled, since they are arrays.
+    """
     try:
         page.note("loading")
         plugins = [Path(path) for path in header["plugins"]]
         recommender = load(header["bundle"], block=header["block"], plugins=plugins, unknown="skip")
         answerer = Answerer(recommender, page.note)
+        catalogue = answerer.catalogue()
+        attributes = pickle.dumps(answerer.attributes(catalogue))
         if header["check"]:
             check(recommender)
         gc.collect()
@@ -78,7 +84,7 @@ def _load(header: Mapping[str, Any], page: Page) -> tuple[Answerer | None, dict[
     except Exception as error:
         traceback.print_exc()
         return None, {"refused": f"{type(error).__name__}: {error}"}, b""
-    return answerer, {"catalogue": answerer.catalogue()}, b""
+    return answerer, {"catalogue": catalogue}, attributes
 
 
 def check(recommender: Recommender) -> None:

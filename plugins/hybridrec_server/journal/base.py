@@ -19,7 +19,6 @@ class ServedRecord(NamedTuple):
     answer: the JSON of `schemas.Answer`
     unit: the `user` of the request, None for nobody
     time, received: seconds since 1970, by the client and by the server
-    policy: name of the policy that drew the answer
     marginals: the probability that the id of each place is shown at all
     assignments: experiment -> arm of the unit
     segments: segmenter -> segment of the query
@@ -29,7 +28,6 @@ class ServedRecord(NamedTuple):
     unit: str | None
     time: float
     received: float
-    policy: str | None = None
     marginals: Sequence[float] | None = None
     assignments: Mapping[str, str] = {}
     segments: Mapping[str, str] = {}

@@ -143,6 +143,7 @@ def _row(fields: dict[str, Any]) -> dict[str, Any]:
         **fields,
         **{name: answer[name] for name in ("request", "target", "bundle", "pipeline")},
         "degraded": answer.get("degraded", False),
+        "policy": answer.get("policy"),
         "item": [place["id"] for place in places],
         "place": [place["place"] for place in places],
         "served_by": [answer["served_by"]] * len(places),

@@ -31,6 +31,7 @@ pipelines:
     rerank: [{{use: weighted}}, {{use: moody-rule}}]
     fallback: [pop]
   calm: {{generators: [{{from: ease, k: 30}}, {{from: pop, k: 30}}], rerank: [{{use: weighted}}], fallback: [pop]}}
+  drawn: {{generators: [{{from: ease, k: 30}}], rerank: [{{use: plackett-luce}}], fallback: [pop]}}
 compare: {{control: control, metrics: [ndcg@5], resamples: 100}}
 targets: {{items: 6}}
 workers: 1

@@ -80,6 +80,18 @@ def test_all_that_a_request_may_state_is_heard(serving, expected):
     serving(test)
 
 
+def test_a_pipeline_that_draws_names_its_policy_and_the_probabilities(serving):
+    async def test(served):
+        drawn, certain = [await served.answer(items=HISTORY, pipeline=name) for name in ("drawn", "calm")]
+        Answer.model_validate(drawn, strict=True)
+        assert drawn["policy"] == "plackett-luce"
+        assert all(0 < place["propensity"] <= 1 for place in drawn["items"])
+        assert "policy" not in certain
+        assert not any("propensity" in place for place in certain["items"])
+
+    serving(test)
+
+
 def test_pages_have_no_repeats_and_end(serving, expected):
     async def test(served):
         whole, cursor = [], None
@@ -159,12 +171,8 @@ async def served_problem(served, request):
 def test_other_questions(serving):
     async def test(served):
         about = await served.ask("pipelines")
-        assert (
-            (about["default"], about["targets"]) == ("hybrid", {"items": 6})
-            or about["default"] in about["targets"]
-            or True
-        )
-        assert [each["name"] for each in about["pipelines"]] == ["control", "hybrid", "calm"]
+        assert (about["default"], about["targets"]) == ("control", {"items": 6})
+        assert [each["name"] for each in about["pipelines"]] == ["control", "hybrid", "calm", "drawn"]
         assert {column["name"]: column["type"] for column in about["filters"]["items"]}["price"] == "number"
         item = await served.ask("item", id="i05", kind="items")
         assert (item["title"], item["features"]["live"], item["entities"]["tags"]) == (
@@ -460,13 +468,16 @@ def test_a_window_opens_only_after_a_batch_of_several(serving):
 def test_what_a_precomputed_list_may_not_show(serving):
     async def test(served):
         asked = {"items": HISTORY, "text": "sleep", "pinned": ["i20"], "blocked": ["i05"], "n": 8}
-        late, filtered = await asyncio.gather(
-            served.answer(**asked), served.answer(**asked, filters=[{"column": "genre", "is": "jazz"}])
-        )
+        jazz = [{"column": "genre", "is": "jazz"}, {"column": "price", "to": 3.0}]
+        late, filtered = await asyncio.gather(served.answer(**asked), served.answer(**asked, filters=jazz))
         ids = [place["id"] for place in late["items"]]
         assert (late["degraded"], len(ids), ids[0]) == (True, 8, "i20")
         assert len(set(ids)) == 8
         assert not {"i05", *HISTORY} & set(ids)
-        assert [place["id"] for place in filtered["items"]] == ["i20"]  # filters cannot be checked without a worker
+        pinned, *others = [place["id"] for place in filtered["items"]]
+        assert (filtered["degraded"], pinned, len(others)) == (True, "i20", 7)
+        assert set(others) < {f"i{item:02}" for item in range(1, 31, 2)} - {"i05", *HISTORY}
+        with pytest.raises(RequestProblem, match="unknown attribute 'prize'"):
+            await served.answer(**asked, filters=[{"column": "prize", "to": 3.0}])
 
     serving(test, deadline=0.5)

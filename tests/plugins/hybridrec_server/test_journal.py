@@ -30,7 +30,7 @@ def event(number, unit="ann", **changes):
     return Event(**{**fields, **changes})
 
 
-def served(request, ids, unit="ann", propensities=None, **changes):
+def served(request, ids, unit="ann", propensities=None, policy=None, **changes):
     places = [{"place": n + 1, "id": each, "title": each.title(), "score": None} for n, each in enumerate(ids)]
     for place, propensity in zip(places, propensities or [], strict=False):
         place["propensity"] = propensity
@@ -45,6 +45,8 @@ def served(request, ids, unit="ann", propensities=None, **changes):
         "next": None,
         "warnings": [],
     }
+    if policy is not None:
+        answer["policy"] = policy
     return ServedRecord(json.dumps(answer).encode(), unit, 7.0, 8.0, **changes)
 
 
