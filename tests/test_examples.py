@@ -33,7 +33,7 @@ def environment(tmp_path: Path) -> dict[str, str]:
 def python(*command: str | Path, cwd: Path, env: dict[str, str] | None = None) -> str:
     """Run a module of Python, which must succeed, and return what it prints."""
     words = [sys.executable, "-m", *map(str, command)]
-    done = subprocess.run(words, cwd=cwd, env=env, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(words, cwd=cwd, env=env, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 

@@ -37,7 +37,7 @@ def test_ctrl_c_and_supervisors_lose_nothing(experiment, toyland, tmp_path, numb
     while not list(store.glob("??/[!.]*")) and time.monotonic() < deadline:
         time.sleep(0.02)
     process.send_signal(number)
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=600)
     assert process.returncode == 130
     assert [line for line in err.splitlines() if line and not line.startswith("fit test: ")] == [
         "waiting for the fits that run, to keep them; Ctrl-C again leaves at once",

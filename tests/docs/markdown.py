@@ -64,7 +64,7 @@ def call(*command: str, cwd: Path, beside: Path | None = None) -> str:
 def python(*words: str, cwd: Path, beside: Path | None = None) -> str:
     """The output of Python, called with these words as in `call`."""
     env = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, (beside or cwd, ROOT, ROOT / "plugins")))}
-    done = subprocess.run([sys.executable, *words], cwd=cwd, env=env, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, *words], cwd=cwd, env=env, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, f"{words}\n{done.stdout}{done.stderr}"
     return done.stdout
 

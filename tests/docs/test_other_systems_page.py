@@ -97,7 +97,7 @@ def test_the_recipe_of_a_library_gives_the_figures_shown(library: str, shows, su
         install(library, [*pip, "install", "-q", "--no-compile", "--only-binary", ":all:", *packages])
     recipe = RECIPES[library]
     (shows / recipe.mark).write_text(recipe.code, encoding="utf-8")
-    done = subprocess.run([program, recipe.mark], cwd=shows, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([program, recipe.mark], cwd=shows, capture_output=True, text=True, timeout=600)
     assert done.returncode == 0, done.stderr
     assert judged(shows, library, succeed)[library] == pytest.approx(SHOWN[library], abs=5e-4)
 

@@ -39,7 +39,7 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]
 
     def run(*words: str, **variables: str) -> str:
         env = os.environ | paths | variables
-        done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=240)
+        done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=600)
         assert done.returncode == 0, done.stderr
         return done.stdout
 

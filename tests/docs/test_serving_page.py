@@ -43,7 +43,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield line.rpartition(" at ")[2].strip()
     finally:
         process.terminate()
-        process.communicate(timeout=60)
+        process.communicate(timeout=600)
         log.close()
     assert process.returncode == 0
 
@@ -54,7 +54,7 @@ def test_the_requests_of_the_page_are_answered(address: str):
     models = [Answer, Answers, EventsWritten, Hits]
     commands = marked(PAGE, "curl").replace(ADDRESS, address).splitlines()
     for command, model in zip(commands, models, strict=True):
-        done = subprocess.run(shlex.split(command), capture_output=True, text=True, timeout=60, check=True)
+        done = subprocess.run(shlex.split(command), capture_output=True, text=True, timeout=600, check=True)
         answered = model.model_validate_json(done.stdout)
         assert json.loads(done.stdout).keys() <= model.model_fields.keys()
         assert answered != model.model_construct()
@@ -64,7 +64,7 @@ def test_the_requests_of_the_page_are_answered(address: str):
 def test_the_client_of_the_page_is_answered(address: str):
     program = marked(PAGE, "client").replace(ADDRESS, address)
     command = [sys.executable, "-W", "error", "-c", program]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env={**os.environ})
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600, env={**os.environ})
     assert (done.stdout, done.stderr) == ("422 pipeline\n", "")
 
 
@@ -121,7 +121,7 @@ def test_the_unit_of_the_page_is_valid(tmp_path: Path):
     program.chmod(0o755)
     unit = tmp_path / "hybridrec.service"
     unit.write_text(marked(PAGE, "hybridrec.service").replace("/opt/hybridrec/bin/hybridrec", str(program)))
-    done = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, timeout=60)
+    done = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, timeout=600)
     complaints = [line for line in done.stderr.splitlines() if "hybridrec.service" in line]
     assert complaints == []
 

@@ -44,7 +44,7 @@ class Shell:
     def end(self) -> None:
         """End it, and the server that it started."""
         if self._process.poll() is None:
-            self._process.communicate("kill $(jobs -p) 2>/dev/null || true; wait\n", timeout=60)
+            self._process.communicate("kill $(jobs -p) 2>/dev/null || true; wait\n", timeout=600)
 
 
 def free_port() -> int:

@@ -247,7 +247,7 @@ class Workers:
 
     def end(self, process):
         """Wait for the end of one: its report."""
-        out, err = process.communicate(timeout=120)
+        out, err = process.communicate(timeout=600)
         assert process.returncode == 0, err
         return json.loads(out)
 

@@ -41,7 +41,7 @@ def installed(*folders: Path) -> dict[str, str]:
 def python(*command: str, cwd: Path, env: dict[str, str]) -> str:
     """Run a module of Python, which must succeed, and return what it prints."""
     done = subprocess.run(
-        [sys.executable, "-m", *command], cwd=cwd, env=env, capture_output=True, text=True, timeout=120
+        [sys.executable, "-m", *command], cwd=cwd, env=env, capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

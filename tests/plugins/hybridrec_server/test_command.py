@@ -128,7 +128,7 @@ def test_a_bundle_is_served_over_http(bundles, tmp_path):
             assert b"hybridrec_responses_total" in httpx.get(address + "/metrics").content
         process.send_signal(signal.SIGTERM)
         started = time.perf_counter()
-        out, err = process.communicate(timeout=30)
+        out, err = process.communicate(timeout=600)
         assert time.perf_counter() - started < 10
     finally:
         if process.poll() is None:

@@ -41,7 +41,7 @@ class Running:
     def end(self, number: signal.Signals = signal.SIGTERM) -> tuple[int, str, list[dict]]:
         """Send a signal; return exit status, last words and log lines."""
         self.process.send_signal(number)
-        out, err = self.process.communicate(timeout=20)
+        out, err = self.process.communicate(timeout=600)
         return self.process.returncode, out.strip(), [json.loads(line) for line in err.splitlines()]
 
 
