@@ -1,4 +1,4 @@
-"""`python -m benchmarks NAME...|all [--quick] [--results FOLDER]`: run benchmarks, print and write their results."""
+"""`python -m benchmarks NAME...|all [--quick] [--size NAME=N]`: run benchmarks, print and write their results."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from benchmarks import (
     approximate,
     batch,
     cluster,
+    engines,
     events,
     exclusion,
     growth,
@@ -29,7 +30,7 @@ from benchmarks import (
 from benchmarks.page import PAGE, table, write_page
 from benchmarks.timing import Work, machine
 
-BENCHMARKS: dict[str, Callable[[bool], list[Work]]] = {
+BENCHMARKS: dict[str, Callable[..., list[Work]]] = {
     "top-k": kernels.top_k,
     "fusion": kernels.fusion,
     "metrics": kernels.metrics,
@@ -43,6 +44,7 @@ BENCHMARKS: dict[str, Callable[[bool], list[Work]]] = {
     "sharing": sharing.sharing,
     "batch": batch.batch,
     "cluster": cluster.cluster,
+    "engines": engines.engines,
     "events": events.events,
     "large": large.large,
     "approximate": approximate.approximate,
@@ -61,12 +63,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="+", choices=[*BENCHMARKS, "all"], metavar="NAME", help=", ".join(BENCHMARKS))
     parser.add_argument("--quick", action="store_true", help="small sizes: does it run, are both ways equal")
+    parser.add_argument(
+        "--size", type=_size, action="append", default=[], metavar="NAME=N", help="engines: users, blend_users"
+    )
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the JSON files (%(default)s)")
     asked = parser.parse_args()
     asked.results.mkdir(parents=True, exist_ok=True)
     for name in BENCHMARKS if "all" in asked.names else asked.names:
-        print(f"{name}: {BENCHMARKS[name].__doc__}", flush=True)
-        works = [work.as_json() for work in BENCHMARKS[name](asked.quick)]
+        print(f"{name}: {BENCHMARKS[name].__doc__.splitlines()[0]}", flush=True)
+        works = [work.as_json() for work in BENCHMARKS[name](asked.quick, **dict(asked.size))]
         result = {
             "benchmark": name,
             "about": BENCHMARKS[name].__doc__,
@@ -79,6 +84,12 @@ def main() -> None:
     if not asked.quick:
         for name in write_page(asked.results):
             print(f"{name}: {PAGE.name} has no marks `<!-- {name} -->`, so this table is only printed")
+
+
+def _size(text: str) -> tuple[str, int]:
+    """Return (name, number) of a text like `users=1000`."""
+    name, _, number = text.partition("=")
+    return name, int(number)
 
 
 if __name__ == "__main__":

@@ -108,12 +108,22 @@ def _swapped(written: pl.DataFrame, served: Ints, scores: Floats, data: Dataset)
 
     served, scores: ids int32 [Q, K] and scores float32 [Q, K] of the slates, PADDING in places that are empty
     """
-    rows, places = np.nonzero(served != PADDING)
     ids = data.items.vocabulary.encode(written["id"].cast(pl.String))
+    return swapped(ids, written["score"].to_numpy(), served, scores, len(data.items))
+
+
+def swapped(ids: Ints, sums: Floats, served: Ints, scores: Floats, items: int) -> int:
+    """Count the places that hold another item than the slates in memory, and check them as `_swapped` does.
+
+    ids, sums: items and scores of the filled places, slate by slate
+    served, scores: ids int32 [Q, K] and scores float32 [Q, K] of the slates in memory
+    items: number of items
+    """
+    rows, places = np.nonzero(served != PADDING)
     assert len(ids) == len(rows), f"parts have {len(ids)} places, slates in memory {len(rows)}"
-    assert _alike(written["score"].to_numpy(), scores[rows, places]).all(), "parts hold other scores than memory"
+    assert _alike(sums, scores[rows, places]).all(), "parts hold other scores than memory"
     for name, held in (("parts", ids), ("memory", served[rows, places])):
-        distinct = len(np.unique(rows.astype(np.int64) * len(data.items) + held))
+        distinct = len(np.unique(rows.astype(np.int64) * items + held))
         assert distinct == len(rows), f"slates in {name} hold an item twice"
     other = np.flatnonzero(ids != served[rows, places])
     for row, place, item in zip(rows[other], places[other], ids[other], strict=True):
@@ -129,8 +139,12 @@ def _alike(some: Floats, others: Floats) -> Any:
     return np.isclose(some, others, rtol=ALIKE, atol=ALIKE, equal_nan=True)
 
 
-def write_models(path: Path, data: Dataset, models: Mapping[str, Mapping[str, Any]]) -> None:
-    """Write a bundle of one pipeline with these models as generators, blended by equal weights if they are several."""
+def write_models(path: Path, data: Dataset, models: Mapping[str, Mapping[str, Any]], places: int | None = None) -> None:
+    """Write a bundle of one pipeline with these models as generators, blended by equal weights if they are several.
+
+    `places` is the length of its slates, by default `PLACES`.
+    """
+    places = places or PLACES
     registry, rng = Registry(), np.random.default_rng(0)
     components: dict[str, Component] = {}
     for label, options in models.items():
@@ -139,9 +153,9 @@ def write_models(path: Path, data: Dataset, models: Mapping[str, Mapping[str, An
     rerankers = {"items": (Weighted().fit(data, rng),)} if len(models) > 1 else {}
     # A lone model scores its candidates as a generator; in a blend each scores those of the others, too.
     scorers = tuple(models) if len(models) > 1 else ()
-    layout = PipelineLayout("batch", tuple(GeneratorLayout(label, 2 * PLACES) for label in models), scorers)
+    layout = PipelineLayout("batch", tuple(GeneratorLayout(label, 2 * places) for label in models), scorers)
     if len(models) == 1:
-        layout = PipelineLayout("batch", tuple(GeneratorLayout(label, PLACES) for label in models))
+        layout = PipelineLayout("batch", tuple(GeneratorLayout(label, places) for label in models))
     assert all(isinstance(component, Generator) for component in components.values())
     classes = [type(each) for each in (*components.values(), *(rerankers.get("items", ())))]
     providers = {provider.module: provider for provider in map(registry.provider_of, classes)}
@@ -149,7 +163,7 @@ def write_models(path: Path, data: Dataset, models: Mapping[str, Mapping[str, An
         path,
         ServableRun(
             name="batch",
-            targets={"items": PLACES},
+            targets={"items": places},
             pipelines={"batch": assemble_pipeline(layout, components, rerankers, Filters((SeenFilter().fit(data),)))},
             default="batch",
             components=components,

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import venv
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 PACKAGES = {
@@ -51,3 +52,19 @@ def _install(interpreter: Path, *arguments: str) -> None:
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["pip says nothing"])[-1]
         raise UnavailableError(f"pip install {' '.join(arguments)}: {last}")
+
+
+def spark() -> dict[str, str] | None:
+    """Return the environment in which Spark runs with the packages of this interpreter; None, with a note, without.
+
+    An installation of this interpreter is taken, or that in the folder `$HYBRIDREC_SPARK`, which no other program sees:
+    `pip install --target FOLDER pyspark`.
+    """
+    apart = os.environ.get("HYBRIDREC_SPARK", "")
+    lacks = [] if find_spec("pyspark") or Path(apart, "pyspark").is_dir() else ["pyspark (or HYBRIDREC_SPARK)"]
+    lacks += [] if shutil.which("java") else ["java"]
+    if lacks:
+        print(f"Spark is left out, as there is no {' and no '.join(lacks)}")
+        return None
+    paths = [str(Path(__file__).parent.parent), *filter(None, sys.path), *filter(None, [apart])]
+    return {"PYTHONPATH": os.pathsep.join(paths), "PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}

@@ -115,7 +115,7 @@ def test_the_script_runs_on_ray(shell):
 
 @pytest.mark.slow
 def test_the_script_gives_on_spark_what_a_loop_gives(shell, tmp_path: Path):
-    apart = os.environ.get("HYBRIDREC_TEST_SPARK", "")  # the folder of an installation that nothing else sees
+    apart = os.environ.get("HYBRIDREC_SPARK", "")  # the folder of an installation that nothing else sees
     if not ((apart and Path(apart).is_dir()) or importlib.util.find_spec("pyspark")) or shutil.which("java") is None:
         pytest.skip("neither Spark nor Java is part of the dependencies")
     config = yaml.safe_load(Path("sweep.yaml").read_text(encoding="utf-8"))

@@ -1,0 +1,71 @@
+"""Seconds and memory of commands and of all processes that they start (Linux)."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.timing import ROOT, Way
+
+_MARK = "HYBRIDREC_BENCHMARK_MARK"
+
+
+def measure(rows: Sequence[Sequence[Sequence[str]]], place: Path, more: Mapping[str, str], way: Way) -> None:
+    """Run rows of commands one after the other, those of a row side by side, and note seconds and memory."""
+    mark = secrets.token_hex(8)
+    env = os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), *filter(None, sys.path)))} | more | {_MARK: mark}
+    started = time.perf_counter()
+    with _watched(mark) as told:
+        for row in rows:
+            processes = [
+                subprocess.Popen(command, cwd=place, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+                for command in row
+            ]
+            for process in processes:
+                error = process.communicate()[1]
+                if process.returncode:
+                    raise RuntimeError(error.decode())
+        way.wall.append(time.perf_counter() - started)
+    way.cpu.append(sum(told["cpu"].values()))
+    way.facts |= {"private MB of a process": told["one"] / 1e6, "of all": told["all"] / 1e6}
+
+
+@contextmanager
+def _watched(mark: str) -> Iterator[dict[str, Any]]:
+    """Watch the processes whose environment has this mark.
+
+    Yields their CPU seconds by process, and the largest private memory of one and of all of them, in bytes.
+    """
+    told: dict[str, Any] = {"cpu": {}, "one": 0, "all": 0}
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(0.1):
+            sizes = []
+            for process in Path("/proc").glob("[0-9]*"):
+                try:
+                    if mark.encode() not in (process / "environ").read_bytes():
+                        continue
+                    fields = (process / "stat").read_text().rpartition(") ")[2].split()
+                    told["cpu"][process.name] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+                    _, resident, shared, *_ = map(int, (process / "statm").read_text().split())
+                    sizes.append((resident - shared) * os.sysconf("SC_PAGE_SIZE"))
+                except OSError:  # it has ended
+                    continue
+            told["one"], told["all"] = max(told["one"], *sizes, 0), max(told["all"], sum(sizes))
+
+    thread = threading.Thread(target=watch, daemon=True)
+    thread.start()
+    try:
+        yield told
+    finally:
+        ended.set()
+        thread.join()
