@@ -44,7 +44,7 @@ SECTIONS = {
         "melon-w2v.md",
     ),
     "Serve": ("walkthrough.md", "serving.md", "events.md", "playground.md"),
-    "Extend": ("plugins.md", "plugins/tutorial.md", "executors.md", "scaling.md"),
+    "Extend": ("plugins.md", "plugins/tutorial.md", "executors.md", "scaling.md", "engines.md"),
     "How to, in a plugin": (
         "plugins/arrays.md",
         "plugins/model.md",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -11,8 +10,6 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import click
-import numpy as np
-import polars as pl
 import pytest
 import yaml
 
@@ -111,34 +108,6 @@ def test_the_script_runs_on_ray(shell):
     Path("cluster.py").write_text(marked(PAGE, "cluster.py"), encoding="utf-8")
     assert shell(sys.executable, "cluster.py").rstrip().endswith("sweep")
     assert all_found()
-
-
-@pytest.mark.slow
-def test_the_script_gives_on_spark_what_a_loop_gives(shell, tmp_path: Path):
-    apart = os.environ.get("HYBRIDREC_SPARK", "")  # the folder of an installation that nothing else sees
-    if not ((apart and Path(apart).is_dir()) or importlib.util.find_spec("pyspark")) or shutil.which("java") is None:
-        pytest.skip("neither Spark nor Java is part of the dependencies")
-    config = yaml.safe_load(Path("sweep.yaml").read_text(encoding="utf-8"))
-    bundle = hybridrec.run({**config, "split": {"use": "masked"}, "refit": "all"}).bundle("sweep.hybridrec")
-    rng = np.random.default_rng(3)
-    songs = hybridrec.BatchRecommender(bundle, n=100).recommend(
-        pl.DataFrame({"query": ["any"], "items": [["Dark Star"]]})
-    )
-    histories = [rng.choice(songs["id"].to_numpy(), rng.integers(1, 6), replace=False).tolist() for _ in range(2000)]
-    queries = pl.DataFrame({"query": [f"q{number:04}" for number in range(2000)], "items": histories})
-    Path("queries").mkdir()
-    for number in range(4):
-        queries[500 * number : 500 * (number + 1)].write_parquet(f"queries/{number}.parquet")
-    Path("slates.py").write_text(marked(PAGE, "slates.py"), encoding="utf-8")
-    shell(
-        sys.executable, "slates.py", str(bundle), "queries", "slates",
-        PYSPARK_PYTHON=sys.executable, PYTHONPATH=os.pathsep.join(filter(None, (*sys.path, apart))),
-        PYSPARK_SUBMIT_ARGS="--master local[2] --conf spark.ui.enabled=false pyspark-shell",
-    )  # fmt: skip
-    on_spark = pl.read_parquet("slates/*.parquet").sort("query", "place")
-    alone = hybridrec.BatchRecommender(bundle, n=10).recommend(queries)
-    assert len(alone) == 20_000
-    assert on_spark.equals(alone.sort("query", "place"))
 
 
 @pytest.mark.slow
