@@ -64,8 +64,8 @@ def _measure(size: Size, models: Mapping[str, Mapping[str, Any]]) -> Work:
             measure([[script(bundle, queries, f"{number}", PLACES, ROWS)]], place, env, work.ways[way])
             work.ways[way].facts["users a second"] = len(data.users) / work.ways[way].wall[0]
             slates[way] = Slates.read((place / f"{number}").glob("*.parquet"), data)
-            measure([[script(bundle, "one", f"{number}-one", PLACES, ROWS)]], place, env, one := Way())
-            work.ways[way].facts["CPU s for one user"] = one.cpu[0]
+            measure([[script(bundle, "one", f"{number}-one", PLACES, ROWS)]], place, env, alone := Way())
+            work.ways[way].facts["CPU s for one user"] = alone.cpu[0]
         work.note("CPU seconds of a fit, one round of als, and of writing the bundle", fitted)
         work.note("MB of the bundle", bundle.stat().st_size / 1e6)
         work.note("MB of the slates", sum(file.stat().st_size for file in (place / "0").iterdir()) / 1e6)
