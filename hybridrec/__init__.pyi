@@ -55,8 +55,10 @@ from .engine.executor import dispatch_jobs as dispatch_jobs
 from .engine.fit import FitContext as FitContext
 from .engine.fit import FitJob as FitJob
 from .engine.fit import FitOutcome as FitOutcome
+from .engine.fit import FitTimeoutError as FitTimeoutError
 from .engine.fit import run_fit_job as run_fit_job
 from .engine.object_store import open_store as open_store
+from .engine.process_executor import ProcessExecutor as ProcessExecutor
 from .engine.progress import ProgressPoint as ProgressPoint
 from .engine.runner import Progress as Progress
 from .engine.seeds import label_rng as label_rng

@@ -66,8 +66,7 @@ def run(
     validation: True to measure on queries from inside the training parts; no test query is used
     block: names of plugins that are not loaded
     plugins: plugins without packaging: classes, or paths of files that define some
-    executor: runs the fits and sends the queries through the pipelines; by default threads, as many as `workers` of the
-        config
+    executor: runs the fits and sends the queries through the pipelines; by default the one that the config names
     """
     watch = Stopwatch(None if progress is None else progress.started)
     home = Path.cwd()

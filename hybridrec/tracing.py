@@ -8,9 +8,10 @@ import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import TypeVar
 
 from hybridrec.errors import HybridrecError, PluginError
@@ -25,6 +26,8 @@ VARIABLE = "HYBRIDREC_TRACE"
 _ENGINE = {"hybridrec", "click", "concurrent", "contextlib", "threading"}
 _AT_WORK: dict[int, list[tuple[str, float]]] = {}
 """By thread, the calls into plugins that have not returned, outermost first, each with the time at which it began."""
+LISTENERS: list[Callable[[str], None]] = []
+"""Functions that are told the action of each call into a plugin that begins, and the one around it when it ends."""
 T = TypeVar("T")
 
 
@@ -55,6 +58,23 @@ def plugin_frames(error: BaseException, package: str | None = None) -> traceback
     return traceback.StackSummary.extract(
         place for place, root in roots if root not in _ENGINE and package in (None, root)
     )
+
+
+def line_in(package: str, frame: FrameType | None) -> str:
+    """Return the innermost line of a package on the stack of a frame, as `file.py:12`; "" if none is there."""
+    for each, line in [] if frame is None else traceback.walk_stack(frame):
+        if str(each.f_globals.get("__name__", "")).partition(".")[0] == package:
+            return f"{Path(each.f_code.co_filename).name}:{line}"
+    return ""
+
+
+def at_plugin(frame: FrameType | None) -> str:
+    """Name the plugin whose code is innermost on the stack of a frame, with the line; "" if none is there."""
+    for each, line in [] if frame is None else traceback.walk_stack(frame):
+        module = str(each.f_globals.get("__name__", ""))
+        if module.partition(".")[0] not in _ENGINE and not (told := origin(module)).startswith("module "):
+            return f"{told}, at {Path(each.f_code.co_filename).name}:{line}"
+    return ""
 
 
 def writes(error: BaseException) -> bool:
@@ -139,10 +159,14 @@ def traced(action: str) -> Iterator[None]:
     started = time.perf_counter()
     actions = _AT_WORK.setdefault(threading.get_ident(), [])
     actions.append((action, started))
+    for listener in LISTENERS:
+        listener(action)
     try:
         yield
     finally:
         actions.pop()
+        for listener in LISTENERS:
+            listener(actions[-1][0] if actions else "")
         if not actions:
             _AT_WORK.pop(threading.get_ident(), None)
         if tracing():

@@ -7,7 +7,18 @@ import numpy as np
 import pytest
 
 from hybridrec import Plugin, PluginError
-from hybridrec.tracing import at_work, calling, each, origin, plugin_frames, traced, tracing
+from hybridrec.tracing import (
+    LISTENERS,
+    at_plugin,
+    at_work,
+    calling,
+    each,
+    line_in,
+    origin,
+    plugin_frames,
+    traced,
+    tracing,
+)
 
 
 class Tool(Plugin):
@@ -98,3 +109,29 @@ def test_calls_that_last_are_at_work_innermost_of_each_thread():
         assert [action for action, seconds in at_work(0.01) if seconds > 0.01] == ["inner"]
         assert at_work(100) == []
     assert at_work(0) == []
+
+
+def test_the_line_of_a_package_on_a_stack_is_the_innermost():
+    frame = sys._getframe()
+    assert line_in(__name__.partition(".")[0], frame) == f"test_tracing.py:{frame.f_lineno}"
+    assert line_in("no_such_package", frame) == line_in("tests", None) == ""
+
+
+def test_the_plugin_on_a_stack_is_named(toyland):
+    frames = []
+    exec(
+        "def ask():\n    frames.append(sys._getframe())\n\nask()", {"__name__": "toyland", "frames": frames, "sys": sys}
+    )
+    assert at_plugin(frames[0]) == "plugin 'toyland' (toyland 1.5), at <string>:2"
+    assert at_plugin(None) == ""
+
+
+def test_listeners_are_told_of_the_call_that_begins_and_of_the_one_around_it():
+    told = []
+    LISTENERS.append(told.append)
+    try:
+        with traced("outer"), traced("inner"):
+            pass
+    finally:
+        LISTENERS.remove(told.append)
+    assert told == ["outer", "inner", "outer", ""]

@@ -8,6 +8,7 @@ import io
 import os
 import sys
 import threading
+import time
 import traceback
 from contextlib import suppress
 from typing import Any, NoReturn
@@ -26,6 +27,8 @@ Commands of plugins are not listed here: `hybridrec plugins` names them."""
 
 PATIENCE = 60.0
 """Seconds after which a call into a plugin is printed, and the seconds between two such lines."""
+LINGER = 10.0
+"""Seconds for which the end of a command waits for threads that plugins have started."""
 _LONGEST = 10_000
 """The number of characters from which a message is shortened."""
 COMMANDS = (
@@ -108,10 +111,51 @@ def main() -> None:
     ended = threading.Event()
     if "--quiet" not in sys.argv:
         threading.Thread(target=_tell_who_works, args=(ended,), daemon=True).start()
+    status: object = 0
     try:
         _main()
+    except SystemExit as end:
+        status = end.code
+        raise
+    except BaseException:
+        status = 1
+        raise
     finally:
         ended.set()
+        if status != 1:  # a traceback is still to be printed
+            _leave_threads(status)
+
+
+def _leave_threads(status: object) -> None:
+    """End the process, after `LINGER` seconds, if threads of plugins would hold it; name each on standard error.
+
+    All that the command writes has been written. Threads of pools end by themselves.
+    """
+    until = time.monotonic() + LINGER
+    pools = sys.modules.get("concurrent.futures.thread")
+    pooled = getattr(pools, "_threads_queues", {})
+    held = [t for t in threading.enumerate() if not (t.daemon or t is threading.current_thread() or t in pooled)]
+    for thread in held:
+        thread.join(max(until - time.monotonic(), 0.0))
+    lines = [f"{thread.name} ({_maker(thread)})" for thread in held if thread.is_alive()]
+    if not lines:
+        return
+    told = f"{', '.join(lines[:3])}{' and others' if lines[3:] else ''}"
+    with suppress(OSError, ValueError):
+        click.echo(
+            f"warning: a plugin has left threads that do not end, and the process ends without them: {told}", err=True
+        )
+        sys.stdout.flush()
+    os._exit(status if isinstance(status, int) else 1)
+
+
+def _maker(thread: threading.Thread) -> str:
+    """Name the plugin in whose code a thread is, or else the function that the thread was started with."""
+    from hybridrec.tracing import at_plugin
+
+    place = at_plugin(sys._current_frames().get(thread.ident or 0))
+    target = getattr(thread, "_target", None)
+    return place or f"{getattr(target, '__module__', '?')}.{getattr(target, '__qualname__', '?')}"
 
 
 def _tell_who_works(ended: threading.Event) -> None:

@@ -357,7 +357,13 @@ class ExperimentConfig(Options):
     store: StoreUse = StoreUse()
     """The store of earlier fits and answers."""
     workers: int | None = Field(None, ge=1, le=10_000)
-    """Threads for fits and blocks of queries; by default the number of cores."""
+    """Threads or processes for fits and blocks of queries; by default the number of cores."""
+    executor: Literal["threads", "processes"] = "threads"
+    """The workers of fits and blocks of queries. Processes copy data, and outlive a component that hangs or ends
+    its process: the fit is tried once more, then refused with the name of the component."""
+    fit_timeout: float | None = Field(None, gt=0, le=31_536_000)
+    """Seconds that one fit may take; a fit that takes longer ends the run with an error that names the component. It
+    is unlimited by default."""
     device: str | None = Field(None, pattern=r"^[a-z]+(:[0-9]+)?$", examples=["cuda:0"])
     """The device of components that use one: `cpu` (the default), `cuda` or `cuda:1`. Other components ignore it."""
     observe: dict[str, dict[str, Any] | None] = Field(default_factory=dict)

@@ -28,7 +28,7 @@ from hybridrec.engine.progress import ProgressPoint, ProgressSeries
 from hybridrec.engine.seeds import label_rng
 from hybridrec.engine.store import REPRODUCIBLE, Store
 from hybridrec.errors import PluginError, StoreError
-from hybridrec.inference.threads import one_thread_per_library
+from hybridrec.inference.threads import Unreturned, call_within, one_thread_per_library
 from hybridrec.plugin import Plugin
 from hybridrec.registry.discovery import Registry
 from hybridrec.secret import redacted
@@ -36,7 +36,7 @@ from hybridrec.stages.checks import check_figures, check_self, check_state
 from hybridrec.stages.component import CPU, Component
 from hybridrec.stages.figures import Figure
 from hybridrec.stages.validation_split import ValidationSplit
-from hybridrec.tracing import calling
+from hybridrec.tracing import calling, line_in
 from hybridrec.types import State
 
 if TYPE_CHECKING:
@@ -61,6 +61,10 @@ CLOCK_NOTE = (
     "a limit of time ended this fit, or that of the component that it uses: what it learned depends on the machine, "
     "and no other run takes it from the store"
 )
+
+
+class FitTimeoutError(PluginError):
+    """The error for a fit that takes longer than the config allows (`fit_timeout`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +179,9 @@ class FitOutcome:
 class FitContext:
     """The resources of a process that runs jobs: the store, the plugins, and the training parts in memory.
 
-    Pickling writes only the store, the choice of plugins (those that are blocked, preferred or without packaging) and,
-    if a component validates, the splitter. Another process reads training parts from the store, and takes components
-    from its own installed plugins.
+    Pickling writes only the store, the choice of plugins (those that are blocked, preferred or without packaging), the
+    limit of time and, if a component validates, the splitter. Another process reads training parts from the store, and
+    takes components from its own installed plugins.
     """
 
     def __init__(
@@ -187,12 +191,15 @@ class FitContext:
         parts: Mapping[str, Dataset] | None = None,
         listener: Callable[[FitJob, ProgressPoint], None] | None = None,
         began: Callable[[FitJob], None] | None = None,
+        timeout: float | None = None,
     ) -> None:
         """Create the context; `parts` are the training parts in memory by fingerprint, for the jobs of this process.
 
         `listener` is called with the progress that components report while this process fits them. `began` is called
-        when a fit begins in this process. Both are called in the thread of the fit.
+        when a fit begins in this process. Both are called in the thread of the fit. `timeout` are the seconds that
+        a fit may take, None without a limit.
         """
+        self.timeout = timeout
         self.listener = listener
         self.began = began
         self.splitter: PartSplitter | None = None
@@ -208,13 +215,13 @@ class FitContext:
         # Users of a fit hold a reference; when the last one is gone, its memory is freed.
         self._fits: WeakValueDictionary[str, Fitted] = WeakValueDictionary()
 
-    def __getstate__(self) -> tuple[Store, _Choice, bytes]:
+    def __getstate__(self) -> tuple[Store, _Choice, float | None, bytes]:
         # Bytes, as classes without packaging can be read only after the registry has loaded their files.
-        return self.store, _Choice.of(self.registry), pickle.dumps(self.splitter)
+        return self.store, _Choice.of(self.registry), self.timeout, pickle.dumps(self.splitter)
 
-    def __setstate__(self, state: tuple[Store, _Choice, bytes]) -> None:
-        store, choice, splitter = state
-        self.__init__(store, _registry(choice))  # type: ignore[misc]
+    def __setstate__(self, state: tuple[Store, _Choice, float | None, bytes]) -> None:
+        store, choice, timeout, splitter = state
+        self.__init__(store, _registry(choice), timeout=timeout)  # type: ignore[misc]
         self.splitter = pickle.loads(splitter)
 
     def fitted(self, job: FitJob) -> Fitted:
@@ -393,7 +400,27 @@ class Fitted:
             return check_self(component, "restore", component.restore(state))
 
     def _trained(self) -> tuple[Component, FitOutcome]:
-        """Fit the component and store its arrays; return it with the outcome, whose `seconds` are left at 0."""
+        """Fit the component and store its arrays; return it with the outcome, whose `seconds` are left at 0.
+
+        Raises FitTimeoutError, which names the line that the component is at, if this takes longer than the limit of
+        the context.
+        """
+        limit = self.context.timeout
+        if limit is None:
+            return self._learned()
+        try:
+            return call_within(limit, self._learned)
+        except Unreturned as late:
+            line = line_in(self.spec.cls.__module__.partition(".")[0], late.frame)
+            place = f", and is at {line}" if line else ""
+            with _noting(self.spec, self.job, "fitting"):
+                raise FitTimeoutError(
+                    f"components.{self.job.label} ({self.job.component}) has not returned from its fit after "
+                    f"{limit:g} s, the limit of `fit_timeout`{place}; what was fitted so far is in the store"
+                ) from None
+
+    def _learned(self) -> tuple[Component, FitOutcome]:
+        """Fit the component and store its arrays, without a limit of time."""
         job, spec = self.job, self.spec
         training_part = self.context.training_part(job)
         component = self._new()

@@ -77,6 +77,7 @@ class Fitter:
         repeat: int = 1,
         listener: Listener = lambda job, point: None,
         began: Callable[[FitJob], None] = lambda job: None,
+        timeout: float | None = None,
     ) -> None:
         """Create a fitter.
 
@@ -85,7 +86,9 @@ class Fitter:
         listener: called with the progress that components report: at once for a fit in this process, else after the fit
             has ended
         began: called with the job of each fit that begins in this process
+        timeout: seconds that one fit may take, None without a limit
         """
+        self.timeout = timeout
         self.listener = listener
         self.began = began
         self.store = store
@@ -155,7 +158,7 @@ class Fitter:
             self.listener(job, point)
 
         parts = {training_part.fingerprint: training_part.train for _, training_part in planned}
-        context = FitContext(self.store, self.registry, parts, listener, self.began)
+        context = FitContext(self.store, self.registry, parts, listener, self.began, self.timeout)
         asked = [training_part for spec, training_part in distinct.values() if validation_of(spec, training_part)]
         context.splitter = asked[0].splitter if asked else None
         context.splits = dict(each.validation for each in asked if each.validation is not None)

@@ -27,7 +27,7 @@ from hybridrec.engine.train import FoldSplits, FoldTrainer, full_fold
 from hybridrec.errors import ConfigError, DataError, PluginError
 
 _SHARE = re.compile(r"([0-9]{1,6})/([0-9]{1,6})")
-_UNDECIDING = ("observe", "store", "data", "workers", "memory")
+_UNDECIDING = ("observe", "store", "data", "workers", "memory", "executor", "fit_timeout")
 """Sections of a config in which workers of one plan may differ; that they read the same data is checked."""
 _POLL = 0.2, 5.0
 """The shortest and the longest time in seconds between two looks for a fit of another worker in the store."""

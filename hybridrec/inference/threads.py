@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from types import FrameType
 from typing import TypeVar
 
 import scipy.linalg  # noqa: F401  (its BLAS must be loaded before the thread limit is set)
@@ -68,6 +70,45 @@ class ThreadPool:
         Raises the error of the first block that fails.
         """
         yield from map(work, blocks) if self.threads is None else self.threads.map(work, blocks)
+
+
+def call_within(seconds: float, call: Callable[[], R]) -> R:
+    """Return `call()`, which runs on a thread of its own; raises its error.
+
+    Raises Unreturned if the call takes longer than so many seconds. Its thread goes on then, as no thread can be ended,
+    but does not hold the process when this ends.
+    """
+    returned: list[R] = []
+    raised: list[BaseException] = []
+    works = _here.works
+
+    def carry_out() -> None:
+        _here.works = works
+        try:
+            returned.append(call())
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=carry_out, name="hybridrec-limited", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if raised:
+        raise raised[0]
+    if not returned:
+        raise Unreturned(sys._current_frames().get(thread.ident or 0))
+    return returned[0]
+
+
+class Unreturned(Exception):  # noqa: N818
+    """The error for a call that has not returned in time.
+
+    frame: the innermost frame of its thread; None if it ended meanwhile
+    """
+
+    def __init__(self, frame: FrameType | None) -> None:
+        """Set the frame."""
+        super().__init__("a call has not returned in time")
+        self.frame = frame
 
 
 class _Limit:

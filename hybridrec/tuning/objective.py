@@ -57,9 +57,17 @@ class CachingFitter(Fitter):
     """A fitter that also keeps fitted components in memory, as long as they take at most a quarter of the budget."""
 
     def __init__(
-        self, store: Store, registry: Registry, executor: Executor, *, seed: int, memory: int, listener: Listener
+        self,
+        store: Store,
+        registry: Registry,
+        executor: Executor,
+        *,
+        seed: int,
+        memory: int,
+        listener: Listener,
+        timeout: float | None,
     ) -> None:
-        super().__init__(store, registry, executor, seed=seed, memory=memory, listener=listener)
+        super().__init__(store, registry, executor, seed=seed, memory=memory, listener=listener, timeout=timeout)
         self._kept: LRUCache[Fitted] = LRUCache(memory // 4)
 
     def fit(self, jobs: Iterable[PlannedFit], done: Done = lambda _: None) -> list[Fitted]:
@@ -94,6 +102,7 @@ class Objective:
             seed=config.seed,
             memory=config.memory,
             listener=work.progressed,
+            timeout=config.fit_timeout,
         )
         self.runner = BatchRunner(NullStore(), work.executor, config.memory)
         trainer = self._preparer(experiment)

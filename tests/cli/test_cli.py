@@ -144,3 +144,28 @@ main()
     loaded = out.splitlines()[-1].split()
     assert "MODULES" in loaded
     assert not set(loaded) & set(never)
+
+
+def test_a_thread_that_a_plugin_leaves_does_not_hold_the_end_and_is_named(tmp_path):
+    plugin = tmp_path / "leaver.py"
+    plugin.write_text(
+        "import threading, time\n"
+        "from hybridrec import hookimpl\n"
+        "def sleep_on():\n"
+        "    while True:\n"
+        "        time.sleep(0.1)\n"
+        "threading.Thread(target=sleep_on, name='sleeper').start()\n"
+        "@hookimpl\n"
+        "def hybridrec_components():\n"
+        "    return []\n",
+        encoding="utf-8",
+    )
+    code = "from hybridrec import cli; cli.LINGER = 0.2; cli.main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "plugins", "--plugin", str(plugin)],
+        capture_output=True, text=True, timeout=60, check=False, env=environment(tmp_path),
+    )  # fmt: skip
+    assert done.returncode == 0
+    assert "als" in done.stdout
+    assert "warning: a plugin has left threads that do not end" in done.stderr
+    assert "sleeper (plugin 'leaver' (without packaging), at leaver.py:5)" in done.stderr

@@ -7,7 +7,7 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from hybridrec.inference import threads
-from hybridrec.inference.threads import ThreadPool, end_threads, one_thread_per_library
+from hybridrec.inference.threads import ThreadPool, Unreturned, call_within, end_threads, one_thread_per_library
 
 
 def test_the_order_is_that_of_the_blocks_whoever_is_first():
@@ -86,3 +86,23 @@ def test_a_thread_whose_start_was_interrupted_ends(monkeypatch):
     thread.join(timeout=30)
     assert not thread.is_alive()
     assert list(ThreadPool(13).map(abs, [-1, 2])) == [1, 2]
+
+
+def test_a_call_in_time_gives_its_result_or_its_error():
+    assert call_within(10, lambda: 7) == 7
+    with pytest.raises(ValueError, match="no"):
+        call_within(10, lambda: int("no"))
+
+
+def test_a_call_on_a_thread_of_a_pool_stays_on_one():
+    pool = ThreadPool(2)
+    assert list(pool.map(lambda _: call_within(10, lambda: pool.threads), [0, 1])) == [None, None]
+    assert call_within(10, lambda: pool.threads) is not None
+
+
+def test_a_call_that_does_not_return_tells_where_it_is():
+    ended = threading.Event()
+    with pytest.raises(Unreturned) as info:
+        call_within(0.05, ended.wait)
+    ended.set()
+    assert info.value.frame.f_code.co_name == "wait"

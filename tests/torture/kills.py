@@ -1,4 +1,4 @@
-"""Kills at seeded moments of runs, searches, refreshes and bundles: nothing is damaged, and the next start goes on.
+"""Kills at seeded moments of commands and of writers of events: nothing is damaged, and the next start goes on.
 
 Commands run in forks of one process that has imported everything and computed nothing: their start is not what is
 tested, and a fork costs no second of imports.
@@ -6,6 +6,7 @@ tested, and a fork costs no second of imports.
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import json
 import os
@@ -35,10 +36,16 @@ from hybridrec.paths import remove
 from hybridrec.registry.discovery import Registry
 from hybridrec.runs import manifest
 from hybridrec.types import State
+from tests.torture.event_kills import EventLogKills
 from tests.torture.outcome import Loss, Outcome
 from tests.torture.subject import answers_of, results, write_config, write_data
 
 SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+KINDS = (
+    *("run", "search", "run", "refresh", "bundle", "run", "events", "run", "search", "refresh"),
+    *("run", "bundle", "events", "run", "search", "run", "refresh", "bundle", "events", "run"),
+)
+"""The kinds of commands that are killed, in turn."""
 PATIENCE = 120.0
 """Seconds after which a command that was told to end counts as one that hangs."""
 TUNE = {
@@ -50,7 +57,7 @@ TUNE = {
 
 
 def torture(tries: int, seed: int, folder: Path) -> Outcome:
-    """Kill so many commands: of five, two are runs, and one each is a search, a refresh and a bundle."""
+    """Kill so many commands: of twenty, eight are runs, and three each of every other kind."""
     import_everything()
     outcome = Outcome()
     work = folder / "work"
@@ -58,12 +65,16 @@ def torture(tries: int, seed: int, folder: Path) -> Outcome:
     lasting: dict[str, list[float]] = {}
     for name in ("run", "search", "refresh", "bundle"):
         lasting[name] = [_undisturbed(work, name)]
+    log = EventLogKills(work / "events")
     for number in range(tries):
         rng = random.Random(f"kill {seed} {number}")
-        name = ("run", "search", "run", "refresh", "bundle")[number % 5]
+        name = KINDS[number % len(KINDS)]
         number_of_signal = rng.choice(SIGNALS)
         label = f"kill {seed} {number} ({name}, {signal.Signals(number_of_signal).name})"
-        outcome.attempt(label, partial(_killed, work, name, number_of_signal, rng, lasting, expected), allowed=())
+        if name == "events":
+            outcome.attempt(label, partial(_writer_killed, log, number_of_signal, rng), allowed=())
+        else:
+            outcome.attempt(label, partial(_killed, work, name, number_of_signal, rng, lasting, expected), allowed=())
         outcome.counts[name] += 1
         outcome.counts[signal.Signals(number_of_signal).name] += 1
     return outcome
@@ -268,6 +279,12 @@ def _killed(
     in_fork(_checked, work, name, expected)
 
 
+def _writer_killed(log: EventLogKills, number: signal.Signals, rng: random.Random) -> None:
+    """Kill a writer of events, and look at what it left in a fork: threads of databases do not survive the next one."""
+    log.kill(number, rng)
+    in_fork(log.look)
+
+
 def _ended(child: int) -> bool:
     """Return True if a child has ended; it stays to be waited for."""
     return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
@@ -368,8 +385,25 @@ def _sweep_nothing(patch: pytest.MonkeyPatch) -> int:
     return 20
 
 
+def _acknowledge_before_writing(patch: pytest.MonkeyPatch) -> int:
+    from hybridrec_server.event_log import EventLog
+
+    write = EventLog.write
+
+    async def write_later(self: EventLog, events: Any) -> Any:
+        task = asyncio.create_task(write(self, events))
+        tasks.add(task)
+        await asyncio.sleep(0.001)
+
+    tasks: set[Any] = set()
+    patch.setattr(EventLog, "write", write_later)
+    patch.setattr(sys.modules[__name__], "KINDS", ("events",))
+    return 6
+
+
 BREAKS = {
     "files are written under another name": _write_in_place,
     "what a killed command left is removed": _sweep_nothing,
+    "an event is acknowledged once it is kept": _acknowledge_before_writing,
 }
 """Promises, and what breaks them for a test of this part: it returns the number of attempts that have to notice."""

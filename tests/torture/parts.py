@@ -70,8 +70,9 @@ PARTS: dict[str, Part] = {
     ),
     "kills": Part(
         "kills",
-        "After kill -9, SIGTERM, SIGINT or SIGHUP at any moment of a run, a search, a refresh or a bundle nothing is "
-        "damaged, the next start gives the same result and leaves no stray file, and the exit status is 130.",
+        "After kill -9, SIGTERM, SIGINT or SIGHUP at any moment of a run, a search, a refresh, a bundle or an event "
+        "log nothing is damaged or lost, the next start gives the same result and leaves no stray file, and the exit "
+        "status is 130.",
         40,
         500,
     ),
@@ -84,10 +85,10 @@ PARTS: dict[str, Part] = {
     ),
     "plugins": Part(
         "plugins",
-        "A plugin that misbehaves at import, in a fit, in scores, in its state or in global state is named, and "
-        "changes neither the results of others nor what the store keeps.",
-        48,
-        48,
+        "A plugin that misbehaves at import, in a fit, in scores, in its state or in global state, never returns or "
+        "ends its process, is named, and changes neither the results of others nor what the store keeps.",
+        54,
+        54,
     ),
     "processes": Part(
         "processes",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from dataclasses import dataclass
 from functools import partial
@@ -11,11 +12,11 @@ from textwrap import indent
 import pytest
 
 import hybridrec
-from hybridrec import Run, tracing
+from hybridrec import Run, cli, tracing
 from hybridrec.data import dataset, ragged
-from tests.torture.disks import silent
+from hybridrec.engine import fit
 from tests.torture.disks import told_by as told
-from tests.torture.kills import command, import_everything, in_fork
+from tests.torture.kills import import_everything, in_fork, start
 from tests.torture.outcome import Loss, Outcome
 from tests.torture.subject import CONFIG, answers_of, results, write_config, write_data
 
@@ -24,6 +25,10 @@ import os, signal, sys, threading, time, warnings, locale
 import numpy as np
 from hybridrec import DenseModel
 {start}
+
+def sleep_on():
+    while True:
+        time.sleep(0.2)
 
 class Bad(DenseModel):
     """Misbehaves."""
@@ -57,14 +62,17 @@ class Misdeed:
     """Code at a place of the plugin, and the exit statuses of a run with it.
 
     blamed: True if the message has to name the plugin
+    options: options of the config that differ
     """
 
     place: str
     code: str
     ends: tuple[int, ...] = (3,)
     blamed: bool = True
+    options: tuple[str, ...] = ()
 
 
+APART = ("executor=processes", "workers=1")
 MISDEEDS: dict[str, Misdeed] = {
     "import raises": Misdeed("start", "raise RuntimeError('bad')", (2, 3)),
     "import needs a library": Misdeed("start", "import no_such_library", (2, 3)),
@@ -96,6 +104,12 @@ MISDEEDS: dict[str, Misdeed] = {
     ),
     "fit replaces the hook of errors": Misdeed("fit", "sys.excepthook = None", (0,), False),
     "fit sets a low limit of recursion": Misdeed("fit", "sys.setrecursionlimit(250)", (0, 3), False),
+    "fit never returns": Misdeed("fit", "while True: time.sleep(0.2)", options=("fit_timeout=2",)),
+    "fit never returns, in a process": Misdeed("fit", "while True: time.sleep(0.2)", options=("fit_timeout=6", *APART)),
+    "fit ends its process": Misdeed("fit", "os._exit(0)", options=APART),
+    "fit crashes its process": Misdeed("fit", "os.abort()", options=APART),
+    "scores end their process": Misdeed("scores", "os._exit(0)", options=APART),
+    "fit leaves a thread for ever": Misdeed("fit", "threading.Thread(target=sleep_on).start()", (0,)),
     "scores raise": Misdeed("scores", "raise RuntimeError('bad')"),
     "scores exit": Misdeed("scores", "sys.exit(0)"),
     "scores of a wrong shape": Misdeed("scores", "return answer[:, :-1]"),
@@ -126,8 +140,10 @@ def torture(tries: int, seed: int, folder: Path) -> Outcome:
     outcome = Outcome()
     work = folder / "work"
     expected = in_fork(_prepared, work)
-    for name, misdeed in list(MISDEEDS.items())[:tries]:
-        outcome.attempt(name, partial(_survived, work, misdeed, expected), allowed=())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cli, "LINGER", 1.0)
+        for name, misdeed in list(MISDEEDS.items())[:tries]:
+            outcome.attempt(name, partial(_survived, work, misdeed, expected), allowed=())
     return outcome
 
 
@@ -163,12 +179,12 @@ def _survived(work: Path, misdeed: Misdeed, expected: dict[str, str]) -> None:
     plugin = work / "bad_plugin.py"
     source = {place: code if place == "start" else indent(code, " " * 8) for place, code in places.items()}
     plugin.write_text(SOURCE.format(**source), encoding="utf-8")
-    code, message, control = in_fork(_with_plugin, work, plugin)
+    code, message, control = _with_plugin(work, plugin, misdeed.options)
     if code not in misdeed.ends:
         raise Loss(f"it ends with {code}: {message}")
     if "Traceback (most recent call last)" in message and code != 0:
         raise Loss(f"a traceback: {message}")
-    if misdeed.blamed and code and "bad" not in message:
+    if misdeed.blamed and "bad" not in message:
         raise Loss(f"the plugin is not named: {message}")
     if control is not None and control != expected["control"]:
         raise Loss("the results of a pipeline that does not use it changed")
@@ -176,14 +192,21 @@ def _survived(work: Path, misdeed: Misdeed, expected: dict[str, str]) -> None:
         raise Loss("what it left in the store changes a run without it")
 
 
-def _with_plugin(work: Path, plugin: Path) -> tuple[int, str, str | None]:
-    silent(work)
-    places = ["--store", str(work / "store"), "--runs", str(work / "runs"), "--quiet"]
-    code = command(["run", str(work / "toy.yaml"), *places, "--plugin", str(plugin)])
+def _with_plugin(work: Path, plugin: Path, options: tuple[str, ...]) -> tuple[int, str, str | None]:
+    """Run with the plugin in a fork; return the exit status, what was printed, and the values of the control."""
+    places = ["--store", str(work / "store"), "--runs", str(work / "runs"), "--quiet", "--plugin", str(plugin)]
+    words = ["run", str(work / "toy.yaml"), *places, *(f"--set={option}" for option in options)]
+    _, status = os.waitpid(start(words, work.parent / "log"), 0)
+    code = os.waitstatus_to_exitcode(status)
+    return code, told(work), in_fork(_left, work, code)
+
+
+def _left(work: Path, code: int) -> str | None:
+    """Return the values of the control in the run that was written, if one was; raises Loss if there should be one."""
     runs = [Run.open(run) for run in (work / "runs").glob("[!.]*")]
     if not code and len(runs) != 1:
         raise Loss(f"{len(runs)} runs were written")
-    return code, told(work), _control(runs[0]) if runs else None
+    return _control(runs[0]) if runs else None
 
 
 def _without_plugin(work: Path) -> str:
@@ -202,6 +225,17 @@ def _let_exits_through(patch: pytest.MonkeyPatch) -> int:
     return 11
 
 
+def _let_fits_run_on(patch: pytest.MonkeyPatch) -> int:
+    patch.setattr(fit, "call_within", lambda seconds, call: call())
+    patch.setitem(MISDEEDS, "fit never returns", Misdeed("fit", "time.sleep(5)", options=("fit_timeout=2",)))
+    return list(MISDEEDS).index("fit never returns") + 1
+
+
+def _hold_the_end(patch: pytest.MonkeyPatch) -> int:
+    patch.setattr(cli, "_leave_threads", lambda _: None)
+    return list(MISDEEDS).index("fit leaves a thread for ever") + 1
+
+
 def _let_inputs_be_written(patch: pytest.MonkeyPatch) -> int:
     for module in (dataset, ragged):
         patch.setattr(module, "freeze", lambda _: None)
@@ -210,6 +244,8 @@ def _let_inputs_be_written(patch: pytest.MonkeyPatch) -> int:
 
 BREAKS = {
     "an exit of a plugin is its error": _let_exits_through,
+    "a fit that does not return in time is ended": _let_fits_run_on,
+    "threads that plugins leave are named": _hold_the_end,
     "what plugins are handed is read-only": _let_inputs_be_written,
 }
 """Promises, and what breaks them for a test of this part: it returns the number of attempts that have to notice."""

@@ -76,25 +76,39 @@ def killed(folder: Path, state: str, delay: float, sent: set[int], acknowledged:
     )
     assert process.stdin is not None
     assert process.stdout is not None
-    process.stdin.write(json.dumps([sorted(sent - acknowledged), max(sent, default=0) + 1]).encode() + b"\n")
+    process.stdin.write(left(sent, acknowledged))
     process.stdin.flush()
-    descriptor, said = process.stdout.fileno(), b""
-    if delay > 0:
-        said = os.read(descriptor, 1)
-    until = time.monotonic() + abs(delay)
-    while (left := until - time.monotonic()) > 0:
-        if select.select([descriptor], [], [], left)[0]:
-            content = os.read(descriptor, 1 << 20)
-            if not content:
-                break
-            said += content
+    said = hear(process.stdout.fileno(), delay)
     alive = process.poll() is None
     process.send_signal(signal.SIGKILL)
     said += process.stdout.read()  # the pipe keeps what was said before the kill
     process.communicate()
+    note(said, sent, acknowledged)
+    return alive
+
+
+def left(sent: set[int], acknowledged: set[int]) -> bytes:
+    """Return the line that `write` reads: what was sent and not acknowledged, and the first number that is free."""
+    return json.dumps([sorted(sent - acknowledged), max(sent, default=0) + 1]).encode() + b"\n"
+
+
+def hear(descriptor: int, delay: float) -> bytes:
+    """Return the words of `write` in so many seconds, from its first word, or if they are negative, from now."""
+    said = os.read(descriptor, 1) if delay > 0 else b""
+    until = time.monotonic() + abs(delay)
+    while (rest := until - time.monotonic()) > 0:
+        if select.select([descriptor], [], [], rest)[0]:
+            content = os.read(descriptor, 1 << 20)
+            if not content:
+                break
+            said += content
+    return said
+
+
+def note(said: bytes, sent: set[int], acknowledged: set[int]) -> None:
+    """Note what `write` has said; a line that is not whole was not said."""
     for line in said.split(b"\n")[:-1]:
         (sent if line[:1] == b"s" else acknowledged).add(int(line[1:]))
-    return alive
 
 
 def check(folder: Path, state: str, sent: set[int], acknowledged: set[int]) -> None:

@@ -1,0 +1,75 @@
+"""Kills of a process that writes events: what it acknowledged is in state and log, once, after every start."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import random
+import shutil
+import signal
+import sys
+from pathlib import Path
+
+from tests.plugins.hybridrec_server.crash import check, hear, left, note, write
+from tests.torture.outcome import Loss
+
+ANEW = 15
+"""Kills of one log, which is then replaced by an empty one."""
+
+
+class EventLogKills:
+    """An event log whose writers are killed one after another, as `tests/plugins/hybridrec_server/crash.py` does."""
+
+    def __init__(self, folder: Path) -> None:
+        """Begin with an empty log in a folder."""
+        self.folder = folder
+        self.number = 0
+        self.sent: set[int] = set()
+        self.acknowledged: set[int] = set()
+
+    def kill(self, number: signal.Signals, rng: random.Random) -> None:
+        """Start a writer on what the earlier ones left, and kill it; raises Loss if an event is lost or there twice."""
+        if self.number % ANEW == 0:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self.folder.mkdir(parents=True)
+            self.sent, self.acknowledged = set(), set()
+        self.number += 1
+        child, words, said = self._start()
+        with os.fdopen(words, "wb") as pipe:
+            pipe.write(left(self.sent, self.acknowledged))
+        content = hear(said, rng.uniform(0.0, 1.0) * (-1 if rng.random() < 0.2 else 1))
+        alive = os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+        os.kill(child, number)
+        with os.fdopen(said, "rb") as pipe:
+            content += pipe.read()
+        os.waitpid(child, 0)
+        note(content, self.sent, self.acknowledged)
+        if not alive:
+            raise Loss("the writer ended by itself")
+
+    def look(self) -> None:
+        """Read state and log; raises Loss if an acknowledged event is missing, or one is there twice."""
+        try:
+            check(self.folder, str(self.folder / "state.db"), self.sent, self.acknowledged)
+        except AssertionError as error:
+            raise Loss(str(error)) from None
+
+    def _start(self) -> tuple[int, int, int]:
+        """Fork a writer; return its process id, and descriptors for what it is told and for what it says."""
+        from tests.torture.kills import fork
+
+        (told, words), (said, saying) = os.pipe(), os.pipe()
+
+        def carry_out() -> int:
+            os.dup2(told, 0)
+            os.dup2(saying, 1)
+            for descriptor in (told, words, said, saying):
+                os.close(descriptor)
+            sys.stdin = os.fdopen(0)
+            asyncio.run(write(self.folder, str(self.folder / "state.db")))
+            return 1
+
+        child = fork(carry_out)
+        os.close(told)
+        os.close(saying)
+        return child, words, said
