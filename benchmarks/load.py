@@ -1,7 +1,8 @@
 """Closed-loop load on an HTTP server: so many connections, each of which asks again when it is answered.
 
-`python -m benchmarks.load PORT BODIES CONNECTIONS SECONDS [--core N]` sends each line of a file as the body of
-`POST /v1/recommend`, in turn, and prints a line of JSON: requests, statuses, degraded answers, quantiles of seconds.
+`python -m benchmarks.load PORT BODIES CONNECTIONS SECONDS [--core N] [--path PATH]` posts each line of a file as a
+body, in turn, by default to `/v1/recommend`. It prints a line of JSON: requests, statuses, degraded answers, quantiles
+of seconds.
 """
 
 from __future__ import annotations
@@ -16,15 +17,17 @@ from itertools import count
 from pathlib import Path
 from statistics import fmean, quantiles
 
+PATH = "/v1/recommend"
 
-def request(body: str) -> bytes:
+
+def request(body: str, path: str = PATH) -> bytes:
     """Return an HTTP request as bytes."""
     if body == "empty":
         return b"GET /health/live HTTP/1.1\r\nHost: localhost\r\n\r\n"
     content = body.encode()
     return (
-        b"POST /v1/recommend HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-        b"Content-Length: %d\r\n\r\n" % len(content)
+        b"POST %b HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+        b"Content-Length: %d\r\n\r\n" % (path.encode(), len(content))
     ) + content
 
 
@@ -76,8 +79,8 @@ class Client(asyncio.Protocol):
 class Load:
     """The requests of a run, and what became of them."""
 
-    def __init__(self, bodies: list[str], seconds: float) -> None:
-        self._requests = [request(body) for body in bodies]
+    def __init__(self, bodies: list[str], seconds: float, path: str = PATH) -> None:
+        self._requests = [request(body, path) for body in bodies]
         self._numbers = count()
         self.ends = time.perf_counter() + seconds
         self.seconds: list[float] = []
@@ -108,10 +111,6 @@ async def run(port: int, load: Load, connections: int) -> Load:
     return load
 
 
-async def _loaded(port: int, bodies: list[str], connections: int, seconds: float) -> Load:
-    return await run(port, Load(bodies, seconds), connections)
-
-
 def main() -> None:
     """Run the load that the command line asks for."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.load", description=__doc__)
@@ -120,10 +119,12 @@ def main() -> None:
     parser.add_argument("connections", type=int)
     parser.add_argument("seconds", type=float)
     parser.add_argument("--core", type=int)
+    parser.add_argument("--path", default=PATH)
     asked = parser.parse_args()
     if asked.core is not None:
         os.sched_setaffinity(0, {asked.core})
-    load = asyncio.run(_loaded(asked.port, asked.bodies.read_text().splitlines(), asked.connections, asked.seconds))
+    load = Load(asked.bodies.read_text().splitlines(), asked.seconds, asked.path)
+    asyncio.run(run(asked.port, load, asked.connections))
     percentiles = quantiles(load.seconds, n=100)
     print(
         json.dumps(

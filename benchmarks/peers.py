@@ -14,8 +14,12 @@ from pathlib import Path
 PACKAGES = {
     "ranx": ["ranx", "pandas<3"],
     "rectools": ["rectools", "implicit", "pyarrow<20"],
+    "rectools-server": ["rectools", "implicit", "pyarrow<20", "starlette", "uvicorn[standard]"],
+    "recotem": ["recotem"],
     "lenskit": ["lenskit", "pyarrow"],
 }
+NEEDS = {"recotem": (3, 12)}
+"""The first version of Python on which a peer can be installed, where that is later than ours."""
 CPU_TORCH = "https://download.pytorch.org/whl/cpu"
 """Index of wheels of torch, which LensKit needs, without the gigabytes of CUDA that those on PyPI require."""
 
@@ -32,12 +36,22 @@ def cache_folder() -> Path:
 
 @cache
 def python(peer: str) -> Path:
-    """Return the interpreter of a peer's environment, created on first use; raises UnavailableError."""
-    folder = cache_folder() / "peers" / f"{peer}-{sys.version_info.major}.{sys.version_info.minor}"
+    """Return the interpreter of a peer's environment, created on first use; raises UnavailableError.
+
+    A peer that needs a later Python than this one gets `python3.12` or the like from the search path.
+    """
+    version = max(sys.version_info[:2], NEEDS.get(peer, (3, 0)))
+    name = ".".join(map(str, version))
+    folder = cache_folder() / "peers" / f"{peer}-{name}"
     interpreter = folder / "bin" / "python"
     if not (folder / "complete").exists():
         shutil.rmtree(folder, ignore_errors=True)
-        venv.create(folder, with_pip=True)
+        if version == sys.version_info[:2]:
+            venv.create(folder, with_pip=True)
+        elif later := shutil.which(f"python{name}"):
+            subprocess.run([later, "-m", "venv", str(folder)], check=True)
+        else:
+            raise UnavailableError(f"it needs python{name}, which is not on the search path")
         if peer == "lenskit":
             _install(interpreter, "torch", "--index-url", CPU_TORCH)
         _install(interpreter, *PACKAGES[peer])

@@ -20,6 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks import peers, synthetic
 from benchmarks.batch import BLEND, write_models
+from benchmarks.load import PATH
 from benchmarks.synthetic import Size
 from benchmarks.timing import ROOT, Way, Work
 from hybridrec import Query, Recommender, Tables, assemble, load, run
@@ -128,10 +129,11 @@ def in_process(recommender: Recommender, users: Sequence[str], rows: int, querie
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """A server that runs: its process and its port."""
+    """A server that runs: its process, its port, and the path where it recommends."""
 
     process: int
     port: int
+    path: str = PATH
 
     def processes(self) -> list[int]:
         """Return the front and its workers."""
@@ -201,6 +203,7 @@ def asked(server: Server, bodies: Sequence[str], connections: int, seconds: floa
 
 def _load(server: Server, bodies: str, connections: int, seconds: float) -> dict[str, Any]:
     arguments = [str(server.port), bodies, str(connections), str(seconds), "--core", str(LOAD_CORE)]
+    arguments += ["--path", server.path]
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.load", *arguments], cwd=ROOT, capture_output=True, text=True, check=True
     )
