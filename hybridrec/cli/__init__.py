@@ -76,7 +76,8 @@ class _CommandGroup(click.Group):
             return super().invoke(ctx)
         except Exception as error:
             name = ctx.invoked_subcommand
-            if name not in (None, *COMMANDS) and not isinstance(error, (click.ClickException, click.exceptions.Exit)):
+            expected = (HybridrecError, click.ClickException, click.exceptions.Exit)  # they tell all that is to tell
+            if name not in (None, *COMMANDS) and not isinstance(error, expected):
                 error.add_note(f"in the command '{name}' of a plugin")
             raise
 

@@ -67,6 +67,8 @@ class ObjectStore(Store):
         if scheme is None or scheme["scheme"] not in SCHEMES:
             kinds = ", ".join(f"{scheme}://" for scheme in SCHEMES)
             raise StoreError(f"{url}: a store is a folder, or an address that begins with {kinds}")
+        if not url[scheme.end() :].strip("/"):
+            raise StoreError(f"{url}: name a bucket, and a folder in it: {scheme['scheme']}://BUCKET/FOLDER")
         try:
             import obstore  # noqa: F401
         except ImportError:

@@ -336,6 +336,8 @@ def test_an_address_opens_object_storage_and_all_else_is_a_folder(monkeypatch, t
     assert open_store(None).folder == Path(".hybridrec/store")
     with pytest.raises(StoreError, match=r"ftp://x: a store is a folder, or an address that begins with s3://, gs://"):
         open_store("ftp://x")
+    with pytest.raises(StoreError, match=r"s3://: name a bucket, and a folder in it: s3://BUCKET/FOLDER"):
+        ObjectStore("s3://")
 
 
 def test_without_the_library_the_extra_is_named(monkeypatch):
