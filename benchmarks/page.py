@@ -26,8 +26,9 @@ def table(works: Iterable[dict[str, Any]]) -> str:
             facts = "; ".join(
                 f"{key} {_number(value)}" for key, value in way.items() if key not in ("wall", "cpu", "cpu_over_wall")
             )
-            each = _seconds(way[clock.lower()] / work["units"])
-            share = "" if way["cpu_over_wall"] is None else f"{way['cpu_over_wall']:.2f}"
+            seconds = way[clock.lower()]
+            each = _seconds(seconds / work["units"]) if seconds else ""  # of what was not timed
+            share = "" if not way["cpu"] or way["cpu_over_wall"] is None else f"{way['cpu_over_wall']:.2f}"
             lines.append(f"| {name} | {each} |" + f" {share} |" * (clock == "wall") + f" {facts} |")
         if work["ratios"]:
             lines += ["", "| ratio | measured | CPU time alone | wanted |", "| --- | --- | --- | --- |"]

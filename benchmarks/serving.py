@@ -77,15 +77,16 @@ def measured(name: str, bundle: Path, *, quick: bool) -> Work:
             asked(server, bodies, connections, seconds / 4)
             if connections != CONCURRENCY[-1]:
                 ways[f"HTTP, {connections} at a time"] = asked(server, bodies, connections, seconds)
-        ways[full] = Way()
+        rounds: dict[str, list[Way]] = {share: [], empty: [], full: []}
         for _ in range(ROUNDS):
-            _add(ways[share], in_process(recommender, users, BLOCK, 32 if quick else 256))
-            _add(ways[full], asked(server, bodies, CONCURRENCY[-1], seconds / ROUNDS))
-            _add(ways[empty], asked(server, ["empty"], CONCURRENCY[-1], seconds / ROUNDS))
+            rounds[share].append(in_process(recommender, users, BLOCK, 32 if quick else 256))
+            rounds[full].append(asked(server, bodies, CONCURRENCY[-1], seconds / ROUNDS))
+            rounds[empty].append(asked(server, ["empty"], CONCURRENCY[-1], seconds / ROUNDS))
+        ways |= {way: merged(each) for way, each in rounds.items()}
     work = Work(f"one request: {name}, {PLACES} of them, {KNOWN} items known", "request", 1, ways, "CPU")
-    rounds = list(zip(ways[full].cpu, ways[share].cpu, ways[empty].cpu, strict=True))
-    added = median(cpu - in_block for cpu, in_block, _ in rounds)
-    ratio = median(cpu / (in_block + bare) for cpu, in_block, bare in rounds)
+    seconds_of = list(zip(ways[full].cpu, ways[share].cpu, ways[empty].cpu, strict=True))
+    added = median(cpu - in_block for cpu, in_block, _ in seconds_of)
+    ratio = median(cpu / (in_block + bare) for cpu, in_block, bare in seconds_of)
     p99 = ways[full].facts["p99, ms"] / (1e3 * BLOCK * median(ways[share].wall))
     work.note(f"CPU that HTTP adds at {CONCURRENCY[-1]}, ms", 1e3 * added, "≤ 0.35")
     work.note(f"CPU at {CONCURRENCY[-1]} / (share of {BLOCK} + empty endpoint)", ratio, "≤ 1.3")
@@ -94,13 +95,10 @@ def measured(name: str, bundle: Path, *, quick: bool) -> Work:
     return work
 
 
-def _add(way: Way, one_round: Way) -> None:
-    """Add a round to a way; the lowest latency counts, and the highest of the other facts."""
-    way.wall += one_round.wall
-    way.cpu += one_round.cpu
-    for name, value in one_round.facts.items():
-        best = min if name.startswith("p") else max
-        way.facts[name] = best(way.facts.get(name, value), value)
+def merged(rounds: Sequence[Way]) -> Way:
+    """Return several rounds as one way: all their seconds, and the median of each fact."""
+    facts = {name: median(each.facts[name] for each in rounds) for name in rounds[0].facts}
+    return Way([each.wall[0] for each in rounds], [each.cpu[0] for each in rounds], facts)
 
 
 def known_users(recommender: Recommender) -> list[str]:

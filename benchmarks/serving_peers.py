@@ -13,7 +13,6 @@ import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from statistics import median
 from typing import Any, TypeAlias
 
 import polars as pl
@@ -21,7 +20,7 @@ import yaml
 
 from benchmarks import peers, synthetic
 from benchmarks.batch import ALONE, write_models
-from benchmarks.serving import PLACES, SERVER_CORE, Server, asked, known_users, served
+from benchmarks.serving import PLACES, SERVER_CORE, Server, asked, known_users, merged, served
 from benchmarks.synthetic import Size
 from benchmarks.timing import ROOT, Way, Work
 from hybridrec import Tables, assemble, load
@@ -66,17 +65,12 @@ def serving_peers(quick: bool) -> list[Work]:
 
 
 def _time(ways: dict[str, Way], label: str, server: Server, bodies: Sequence[str], quick: bool) -> None:
-    """Time a server at each concurrency, and add the medians of the rounds to `ways`."""
+    """Time a server at each concurrency, and add it to `ways`."""
     seconds = QUICK_SECONDS if quick else SECONDS
     for connections in CONCURRENCY:
         asked(server, bodies, connections, seconds / 2)
         rounds = [asked(server, bodies, connections, seconds) for _ in range(1 if quick else ROUNDS)]
-        facts = {
-            name: median(each.facts[name] for each in rounds) for name in ("p50, ms", "p99, ms", "requests a second")
-        }
-        ways[f"{label}, {connections} at a time"] = Way(
-            [each.wall[0] for each in rounds], [each.cpu[0] for each in rounds], facts
-        )
+        ways[f"{label}, {connections} at a time"] = merged(rounds)
 
 
 @contextmanager
