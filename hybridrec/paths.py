@@ -194,10 +194,16 @@ def replacing(path: Path) -> Iterator[IO[bytes]]:
             file.flush()
             os.fsync(descriptor)
         with writing(path):
-            partial.replace(path)
+            publish(partial, path)
     except BaseException:
         remove(partial)
         raise
+
+
+def publish(partial: Path, path: Path) -> None:
+    """Give a file that was synced its final name, also after a power cut."""
+    partial.replace(path)
+    sync(path.parent)
 
 
 def write_whole(path: Path, content: str) -> None:

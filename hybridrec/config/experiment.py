@@ -29,7 +29,7 @@ from hybridrec.types import Target
 
 RelevantItems: TypeAlias = Literal["all", "new", "repeated"]
 M = TypeVar("M", bound=BaseModel)
-UNDECIDING = ("observe", "store")
+UNDECIDING = ("observe", "store", "executor", "fit_timeout")
 """The sections of a config that do not change any result."""
 
 

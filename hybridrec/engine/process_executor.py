@@ -39,9 +39,9 @@ GRACE = 10.0
 class ProcessExecutor:
     """An executor of processes of this machine, which share the store alone.
 
-    A fit that takes longer than `fit_timeout` is killed with its process, and so is a process that ended by itself
-    replaced: its work is tried once more, and then refused with an error that names the component. Start it under
-    `if __name__ == "__main__":`, since its processes import the script that started them. They end with
+    A fit that takes longer than `fit_timeout` is killed with its process. What a process was at that was killed, or
+    ended by itself, is tried once more in another one, and then refused with an error that names the component. Start
+    it under `if __name__ == "__main__":`, since its processes import the script that started them. They end with
     `close`, or with this process.
     """
 

@@ -25,6 +25,8 @@ from hybridrec.types import State
 
 FORMAT = 1
 _ALIGNED = 64
+_LITTLE = "<|"
+"""The first characters of the types of arrays in a file: little-endian, or of one byte each."""
 _LONGEST = 1 << 26
 """The longest manifest that is read, in bytes, since a file from elsewhere may have no end of line."""
 MALFORMED = (LookupError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, MemoryError)
@@ -134,4 +136,6 @@ def _reason(error: BaseException) -> str:
 def _array(data: NDArray[np.uint8], entry: dict[str, Any]) -> NDArray[Any]:
     """Return the array that an entry of the manifest describes, as a view of the first bytes of `data`."""
     dtype, shape = np.dtype(entry["dtype"]), entry["shape"]
+    if str(entry["dtype"])[:1] not in _LITTLE:
+        raise ValueError(f"an array of the type {entry['dtype']}: arrays are little-endian")
     return data[: dtype.itemsize * math.prod(shape)].view(dtype).reshape(shape, order=entry["order"])

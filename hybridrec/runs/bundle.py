@@ -26,7 +26,7 @@ from hybridrec.data.segments.known_fields import KnownFields
 from hybridrec.errors import ConfigError, DataError, PluginError, StoreError, WriteError
 from hybridrec.inference.array_file import MALFORMED, manifest_of, read_artifact, write_artifact
 from hybridrec.inference.servable import PluginSource, ServableRun, without_users
-from hybridrec.paths import KindName, partial_path, printable, remove, sweep, sync, writing
+from hybridrec.paths import KindName, partial_path, printable, publish, remove, sweep, sync, writing
 from hybridrec.plugin import Plugin
 from hybridrec.registry.discovery import Registry
 from hybridrec.registry.hookspecs import PROJECT
@@ -274,7 +274,7 @@ def copy_bundle(run_or_bundle: Run | Path | str, to: Path, *, users: bool = True
                 bare = description.model_copy(update={"users": False})
                 write_artifact(partial, _KEY, _below("data", data.state()) | kept, bare.model_dump(mode="json"))
             sync(partial)
-            partial.replace(to)
+            publish(partial, to)
     except BaseException:
         remove(partial)
         raise

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from hybridrec.data.fingerprint import json_digest
 from hybridrec.errors import DataError, StoreError
-from hybridrec.paths import inside, partial_path, remove, subfolder, sweep, sync, write_whole, writing
+from hybridrec.paths import inside, partial_path, publish, remove, subfolder, sweep, sync, write_whole, writing
 
 MANIFEST = "manifest.json"
 FORMAT = 1
@@ -74,7 +74,7 @@ def replace_file(folder: Path, name: str, write: Callable[[Path], object]) -> Pa
         entry = _Entry.of(partial)
         _write(folder, files, {name: entry})
         with writing(path):
-            partial.replace(path)
+            publish(partial, path)
     except BaseException:
         remove(partial)
         raise

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 from pydantic import BaseModel, ValidationError
 
 from hybridrec import __version__
-from hybridrec.errors import ConfigError
+from hybridrec.data.fingerprint import json_digest
+from hybridrec.errors import ConfigError, StoreError
 from hybridrec.paths import replacing, sweep, write_whole, writing
 from hybridrec.runs.bundle import bundle_digest, bundle_path
 from hybridrec.serving.batch import BatchRecommender, PinnedRecommender
@@ -50,6 +51,7 @@ class _Manifest(BaseModel, extra="forbid"):
     bundle: digest of the bundle
     queries: fingerprint of the source of the queries
     columns: the name and type of each column
+    checksum: its digest, by which damage is found
     parts: the finished parts, in the order of their queries
     complete: True once there are no more queries
     """
@@ -61,6 +63,12 @@ class _Manifest(BaseModel, extra="forbid"):
     columns: dict[str, str]
     parts: list[_Part] = []
     complete: bool = False
+    checksum: str = ""
+
+    @property
+    def digest(self) -> str:
+        """The digest of everything but `checksum`."""
+        return json_digest(self.model_dump(exclude={"checksum"}))
 
     def differences(self, other: _Manifest) -> list[str]:
         """Return a clause for each difference from `other` in something that decides the recommendations."""
@@ -105,8 +113,9 @@ class BatchJob:
         resume: True to keep the finished parts of an earlier call with the same bundle, queries and options
         advance: is called for each part, once it is finished or found finished, with its number of queries
 
-        Raises ConfigError if the folder holds other files, another job, or without `resume` this one. Raises DataError
-        for queries that cannot be used, and WriteError if a file cannot be written.
+        Raises ConfigError if the folder holds other files, another job, or without `resume` this one, and StoreError if
+        its manifest is damaged. Raises DataError for queries that cannot be used, and WriteError if a file cannot be
+        written.
         """
         import polars as pl
 
@@ -172,6 +181,8 @@ class BatchJob:
             earlier = _Manifest.model_validate_json(path.read_bytes())
         except (OSError, ValidationError):
             raise ConfigError(f"{self.folder} holds other files: {path} is not that of a batch") from None
+        if earlier.checksum != earlier.digest:
+            raise StoreError(f"{path}: damaged (its checksum differs): name another folder")
         if not resume:
             state = "a finished batch" if earlier.complete else "a batch that was begun"
             raise ConfigError(f"{self.folder} holds {state}: continue it with --resume, or name another folder")
@@ -207,6 +218,7 @@ class BatchJob:
         advance(part_file.queries)
 
     def _save(self, manifest: _Manifest) -> None:
+        manifest.checksum = manifest.digest
         write_whole(self.folder / MANIFEST, manifest.model_dump_json(indent=1) + "\n")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from hybridrec.config.experiment import UNDECIDING, CheckedExperiment
+from hybridrec.data.fingerprint import json_digest
 from hybridrec.errors import ConfigError, StoreError
 from hybridrec.evaluation.report import TuningReport
 from hybridrec.paths import write_whole, writing
@@ -63,11 +64,12 @@ def resume(folder: Path, experiment: CheckedExperiment) -> Path:
     """
     try:
         began = yaml.safe_load((folder / CONFIG).read_text(encoding="utf-8"))
+        lasting = _lasting(began)
     except OSError:
         raise ConfigError(f"{folder} is not a folder of a search: it has no {CONFIG}") from None
-    except yaml.YAMLError as error:
-        raise StoreError(f"{folder / CONFIG} cannot be read: {error}") from None
-    if _lasting(began) != _lasting(experiment.resolved):
+    except (yaml.YAMLError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        raise StoreError(f"{folder / CONFIG} cannot be read: {type(error).__name__}: {error}") from None
+    if lasting != _lasting(experiment.resolved):
         raise ConfigError(f"{folder} was begun with another config (see its {CONFIG}): only `trials` and `seconds` may "
                           "differ; leave out --resume to start a new search")  # fmt: skip
     writable(folder)
@@ -77,6 +79,7 @@ def resume(folder: Path, experiment: CheckedExperiment) -> Path:
 def finish(folder: Path, report: TuningReport, config_hash: str) -> None:
     """Write the summary of a search, which `run` copies into the report of the tuned experiment."""
     content = {"config_hash": config_hash, "tuning": report.model_dump(mode="json")}
+    content |= {"checksum": json_digest(content)}
     write_whole(folder / TUNING, json.dumps(content, indent=1, ensure_ascii=False))
 
 
@@ -90,9 +93,11 @@ def tuned_report(config: Path, config_hash: str) -> TuningReport | None:
         return None
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
+        if content.pop("checksum") != json_digest(content):
+            raise ValueError("it is damaged (its checksum differs)")
         same = content["config_hash"] == config_hash
         return TuningReport.model_validate(content["tuning"]) if same else None
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise StoreError(f"{path} cannot be read: {error}") from None
 
 

@@ -10,9 +10,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from hybridrec.config.experiment import Tuning
+from hybridrec.data.fingerprint import json_digest
 from hybridrec.errors import StoreError
 from hybridrec.paths import append, write_whole
 
+CHECKSUM = "checksum"
+"""The last column: a digest of the other cells of a line."""
 State = Literal["complete", "infeasible", "failed"]
 """The state of a trial: one that violates a bound is infeasible, one that ended with an error has failed."""
 
@@ -46,12 +49,14 @@ class TrialTable:
         """Use the table at this path, which may not exist yet."""
         self.path = path
         self.tuning = tuning
-        self.columns = ["number", "state", *tuning.metric_specs, "seconds", *(d.path for d in tuning.space), "problem"]
+        paths = (dimension.path for dimension in tuning.space)
+        self.columns = ["number", "state", *tuning.metric_specs, "seconds", *paths, "problem", CHECKSUM]
 
     def read(self) -> list[Trial]:
         """Read all trials, and remove an incomplete last line that an interruption left.
 
-        A table that does not exist is created. Raises StoreError if the file is not a table of this search.
+        A table that does not exist is created. Raises StoreError if the file is not a table of this search, or if a
+        line is damaged.
         """
         if not self.path.exists():
             self._append(self.columns)
@@ -63,8 +68,8 @@ class TrialTable:
             header, *rows = csv.reader(io.StringIO(whole))
             if header != self.columns:
                 raise ValueError("other columns than those of this search")
-            return [self._trial(dict(zip(header, row, strict=True))) for row in rows]
-        except (OSError, ValueError, KeyError, StopIteration) as error:
+            return [self._trial(number, dict(zip(header, row, strict=True))) for number, row in enumerate(rows)]
+        except (csv.Error, OSError, ValueError, KeyError, StopIteration) as error:
             raise StoreError(f"{self.path} cannot be read: {error}") from None
 
     def add(self, trial: Trial) -> None:
@@ -72,19 +77,28 @@ class TrialTable:
         row = {"number": trial.number, "state": trial.state, "seconds": f"{trial.seconds:.3f}", **trial.metrics}
         row |= {d.path: d.text(trial.values[d.path]) for d in self.tuning.space}
         row["problem"] = " ".join(trial.problem.split())
-        self._append([row.get(column, "") for column in self.columns])
+        cells = [str(row.get(column, "")) for column in self.columns[:-1]]
+        self._append([*cells, json_digest(cells, 8)])
 
     def _append(self, cells: Sequence[object]) -> None:
         line = io.StringIO(newline="")
         csv.writer(line, lineterminator="\n").writerow(cells)
         append(self.path, line.getvalue())
 
-    def _trial(self, row: Mapping[str, str]) -> Trial:
+    def _trial(self, number: int, row: Mapping[str, str]) -> Trial:
+        """Return the trial of a line; raises ValueError if the line is damaged or that of another trial."""
+        if row[CHECKSUM] != json_digest([row[column] for column in self.columns[:-1]], 8):
+            raise ValueError(
+                f"line {number + 2} is damaged (its checksum differs): remove it with those below, and the search with "
+                "--resume repeats their trials"
+            )
+        if row["number"] != str(number):
+            raise ValueError(f"line {number + 2} is that of trial {row['number']}, not of {number}")
         state = row["state"]
         if state not in ("complete", "infeasible", "failed"):
             raise ValueError(f"'{state}' is not a state of a trial")
         return Trial(
-            number=int(row["number"]),
+            number=number,
             values={dimension.path: dimension.parse(row[dimension.path]) for dimension in self.tuning.space},
             state=state,  # type: ignore[arg-type]
             metrics={name: float(row[name]) for name in self.tuning.metric_specs if row[name]},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import resource
 import signal
 import traceback
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import TypeVar
 
 from hybridrec.errors import HybridrecError
@@ -72,6 +74,13 @@ class Outcome:
         `allowed` are the errors that count as a refusal, which is no loss unless the message is longer than `LONGEST`.
         """
         self.tried += 1
+        lost = len(self.losses)
+        with quiet(lambda: len(self.losses) == lost):
+            return self._outcome(name, call, allowed, seconds)
+
+    def _outcome(
+        self, name: str, call: Callable[[], Result], allowed: tuple[type[BaseException], ...], seconds: float
+    ) -> Result | None:
         try:
             with limited(seconds):
                 result = call()
@@ -87,6 +96,27 @@ class Outcome:
             self.counts["accepted"] += 1
             return result
         return None
+
+
+@contextmanager
+def quiet(survived: Callable[[], bool]) -> Iterator[None]:
+    """Hold back what is written to the descriptor of standard error in the `with` block, and drop panics of Polars.
+
+    Polars prints a panic before anybody can make an error of it. The panic is no news if the attempt survived all the
+    same; else all is printed.
+    """
+    with TemporaryFile() as file:
+        before = os.dup(2)
+        os.dup2(file.fileno(), 2)
+        try:
+            yield
+        finally:
+            os.dup2(before, 2)
+            os.close(before)
+            file.seek(0)
+            content = file.read()
+            if content and not (survived() and b"panicked at" in content):
+                os.write(2, content)
 
 
 @contextmanager

@@ -93,3 +93,19 @@ def test_the_page_shows_the_figures_that_were_measured():
 def test_no_figure_of_the_page_is_a_loss():
     lost = {name: figure for name, figure in tables.figures().items() if figure["survived"] < figure["tried"]}
     assert lost == {}
+
+
+@pytest.mark.parametrize(("survives", "written"), [(True, ""), (False, "thread panicked at x\n")])
+def test_a_panic_is_printed_if_the_attempt_is_lost(capfd, survives, written):
+    def panic():
+        os.write(2, b"thread panicked at x\n")
+        if not survives:
+            raise Loss("a row")
+
+    Outcome().attempt("panic", panic)
+    assert capfd.readouterr().err == written
+
+
+def test_what_is_no_panic_is_printed(capfd):
+    Outcome().attempt("warning", lambda: os.write(2, b"a warning\n"))
+    assert capfd.readouterr().err == "a warning\n"

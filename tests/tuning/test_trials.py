@@ -68,8 +68,8 @@ def test_a_line_that_was_not_finished_is_removed(table):
     ("old", "new", "message"),
     [
         ("number", "nummer", "other columns than those of this search"),
-        ("complete", "done", "'done' is not a state of a trial"),
-        ("0.5", "half", "could not convert string to float"),
+        ("complete", "done", "line 2 is damaged"),
+        ("0.5", "0.6", "line 2 is damaged"),
     ],
 )
 def test_a_table_of_something_else_is_refused(table, old, new, message):
@@ -77,6 +77,16 @@ def test_a_table_of_something_else_is_refused(table, old, new, message):
     table.add(trial(0))
     table.path.write_text(table.path.read_text().replace(old, new, 1))
     with pytest.raises(StoreError, match=f"trials.csv cannot be read: {message}"):
+        table.read()
+
+
+def test_lines_in_another_order_are_refused(table):
+    table.read()
+    for number in range(2):
+        table.add(trial(number))
+    header, first, second = table.path.read_text().splitlines()
+    table.path.write_text("\n".join([header, second, first, ""]))
+    with pytest.raises(StoreError, match="line 2 is that of trial 1, not of 0"):
         table.read()
 
 
