@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -140,8 +140,22 @@ def assemble(tables: Tables | Iterable[Tables], weight: WeightOptions = UNCHANGE
     Within a user, interactions are ordered by position, else by time, else by row; repeats are kept. Blocks give the
     same dataset as one set of tables with all their rows, but only one block at a time is held with its ids as text.
     """
-    if not isinstance(tables, Tables):
-        tables = join_blocks(tables)
+    whole = tables if isinstance(tables, Tables) else join_blocks(tables)
+
+    def histories(users: Vocabulary, items: Vocabulary) -> tuple[Ragged, Ragged | None]:
+        interactions, dislikes = split_dislikes(_interactions(whole, users, items), weight)
+        return weigh(interactions, weight), dislikes
+
+    return assemble_with(whole, histories)
+
+
+def assemble_with(
+    tables: Tables, histories: Callable[[Vocabulary, Vocabulary], tuple[Ragged, Ragged | None]]
+) -> Dataset:
+    """Convert tables to a Dataset, except for their interactions, of which only the ids of users and items are read.
+
+    `histories` is called with the vocabularies of users and items, and returns (interactions, dislikes).
+    """
     about = tables.entities
     users = _vocabulary(("interactions", tables.interactions, "user"), ("entities['users']", about.get(USERS), "id"))
     items = _vocabulary(("interactions", tables.interactions, "item"), ("entities['items']", about.get(ITEMS), "id"))
@@ -154,10 +168,10 @@ def assemble(tables: Tables | Iterable[Tables], weight: WeightOptions = UNCHANGE
         kind: _vocabulary(*((f"{name}['{kind}']", table.get(kind), "id") for name, table in tables_of.items()))
         for kind in tables.kinds
     }
-    interactions, dislikes = split_dislikes(_interactions(tables, users, items), weight)
+    interactions, dislikes = histories(users, items)
     return Dataset(
         entities={kind: _entities(kind, tables, ids) for kind, ids in vocabularies.items()},
-        interactions=weigh(interactions, weight),
+        interactions=interactions,
         dislikes=dislikes,
         user_has={kind: _csr(frame, ("user", users), ("id", vocabularies[kind])) for kind, frame in user_has.items()},
         item_has={kind: _csr(frame, ("item", items), ("id", vocabularies[kind])) for kind, frame in item_has.items()},

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Self, cast
 
 import numpy as np
 
-from hybridrec.data.packed_texts import PackedTexts
+from hybridrec.data.packed_texts import PackedTexts, pack_column
 from hybridrec.errors import DataError
-from hybridrec.types import PADDING, Ints
+from hybridrec.types import PADDING, Ints, Longs
 
 if TYPE_CHECKING:
     import polars as pl
@@ -24,6 +24,8 @@ _STRIDE = 16
 """The least distance between two of them."""
 _REMEMBERED = 1 << 15
 """The most texts whose codes a vocabulary remembers."""
+_SPREAD = 8
+"""The most integers for each id, from the least to the greatest, among which codes are found by their places."""
 
 
 class Vocabulary:
@@ -82,7 +84,7 @@ class Vocabulary:
     def packed(self) -> PackedTexts:
         """All external ids in the order of their codes, as a sequence that is held in two arrays."""
         if self._texts is None:
-            self._texts = PackedTexts.of(self.ids)
+            self._texts = pack_column(self.ids)
         return self._texts
 
     @cached_property
@@ -101,6 +103,10 @@ class Vocabulary:
             return self.encode(list(external))
         if not len(self):
             return np.full(len(external), PADDING, np.int32)
+        if external.dtype.is_integer() and (codes_of_integers := self._encode_integers(external)) is not None:
+            return codes_of_integers
+        if isinstance(external.dtype, pl.Categorical):
+            return self._encode_categories(external)
         if external.dtype == self._codes:
             codes = external.to_physical().cast(pl.Int32)
         elif isinstance(external.dtype, pl.Enum):  # few distinct texts: look up each once
@@ -108,6 +114,62 @@ class Vocabulary:
         else:
             codes = external.cast(pl.String).cast(self._codes, strict=False).to_physical().cast(pl.Int32)
         return codes.fill_null(PADDING).to_numpy().astype(np.int32, copy=False)
+
+    def _encode_categories(self, external: pl.Series) -> Ints:
+        """Return the code of each text of a categorical column, -1 if unknown or missing."""
+        import polars as pl
+
+        distinct = external.drop_nulls().unique()
+        categories = distinct.to_physical().to_numpy()
+        by_category = np.full(int(categories.max(initial=0)) + 1, PADDING, np.int32)
+        by_category[categories] = self.encode(distinct.cast(pl.String))
+        codes = by_category[external.to_physical().fill_null(0).to_numpy()]
+        return np.where(external.is_null().to_numpy(), np.int32(PADDING), codes) if external.has_nulls() else codes
+
+    def _encode_integers(self, external: pl.Series) -> Ints | None:
+        """Return the code of each integer, -1 if it is missing or unknown, without making texts.
+
+        The result is None if some of the integers have more than 64 bits.
+        """
+        import polars as pl
+
+        values = external.cast(pl.Int64, strict=False)
+        if values.null_count() != external.null_count():
+            return None
+        is_known = values.is_not_null().to_numpy()
+        wanted = values.fill_null(0).to_numpy()
+        integers, codes = self._integers
+        if not len(integers):
+            return np.full(len(wanted), PADDING, np.int32)
+        is_known &= (wanted >= integers[0]) & (wanted <= integers[-1])
+        if self._by_integer is None:  # integers far apart: look for each among all of them
+            places = np.minimum(np.searchsorted(integers, wanted), len(integers) - 1)
+            is_known &= integers[places] == wanted
+            return np.where(is_known, codes[places], PADDING).astype(np.int32, copy=False)
+        offsets = np.where(is_known, wanted - integers[0], 0)
+        return np.where(is_known, self._by_integer[offsets], PADDING).astype(np.int32, copy=False)
+
+    @cached_property
+    def _integers(self) -> tuple[Longs, Ints]:
+        """The ids that are the decimal text of an integer of 64 bits: the integers, ascending, and the code of each."""
+        import polars as pl
+
+        values = self.ids.cast(pl.Int64, strict=False)
+        codes = (values.cast(pl.String) == self.ids).fill_null(False).arg_true()  # "007" is no decimal text
+        integers = values.gather(codes).to_numpy()
+        order = np.argsort(integers)
+        return integers[order], codes.to_numpy()[order].astype(np.int32)
+
+    @cached_property
+    def _by_integer(self) -> Ints | None:
+        """The code of each integer from the least to the greatest, -1 for unknown ones; None if most are unknown."""
+        integers, codes = self._integers
+        span = int(integers[-1]) - int(integers[0]) + 1
+        if span > _SPREAD * len(integers):
+            return None
+        by_integer = np.full(span, PADDING, np.int32)
+        by_integer[integers - integers[0]] = codes
+        return by_integer
 
     def encode_known(self, external: Sequence[str], whose: str) -> Ints:
         """Return the code of each id, int32. Raises DataError if an id is unknown; `whose` begins its message."""

@@ -1,9 +1,11 @@
 """Texts in two arrays are the texts that went in, one by one and all at once."""
 
 import numpy as np
+import polars as pl
 import pytest
 
-from hybridrec.data.packed_texts import PackedTexts
+from hybridrec.data import packed_texts
+from hybridrec.data.packed_texts import PackedTexts, pack_column
 
 TEXTS = ["plain", "", "노래 🎸", "", "é\x00\n"]
 
@@ -34,3 +36,12 @@ def test_texts_lie_side_by_side_without_copies():
     again = PackedTexts(packed.encoded, packed.ends)
     assert np.shares_memory(again.encoded, packed.encoded)
     assert list(again) == ["ab", "", "c"]
+
+
+@pytest.mark.parametrize("block", [2, 100])
+@pytest.mark.parametrize("texts", [TEXTS, [], [""]])
+def test_a_column_is_packed_as_its_texts_are(monkeypatch, block, texts):
+    monkeypatch.setattr(packed_texts, "BLOCK", block)
+    packed, wanted = pack_column(pl.Series(texts, dtype=pl.String)), PackedTexts.of(texts)
+    assert packed == wanted
+    assert (packed.encoded.dtype, packed.ends.dtype) == (np.uint8, np.int64)

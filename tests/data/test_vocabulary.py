@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hybridrec import DataError, Vocabulary
+from hybridrec.data import vocabulary as vocabulary_module
 from hybridrec.data.packed_texts import PackedTexts
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
@@ -38,6 +39,36 @@ def test_numbers_are_read_as_their_text():
     assert vocabulary.ids.to_list() == ["10", "9"]
     assert vocabulary.encode(pl.Series([9, 10, 8])).tolist() == [1, 0, -1]
     assert vocabulary.encode(["9", "09"]).tolist() == [1, -1]
+
+
+@pytest.mark.parametrize("spread", [0, 8])
+@given(
+    st.lists(st.one_of(st.integers(-30, 30), st.integers(-(2**63), 2**63 - 1)), max_size=20),
+    st.lists(st.one_of(st.none(), st.integers(-30, 30), st.integers(-(2**63), 2**63 - 1)), max_size=20),
+    st.lists(st.sampled_from(["007", "+7", "-0", "1.0", " 3", "x", ""]), max_size=3),
+)
+def test_integers_have_the_codes_of_their_texts(spread, ids, others, texts):
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(vocabulary_module, "_SPREAD", spread)
+        vocabulary = Vocabulary([*map(str, ids), *texts])
+        column = pl.Series(ids + others, dtype=pl.Int64)
+        codes = vocabulary.encode(column)
+    assert codes.dtype == np.int32
+    assert codes.tolist() == vocabulary.encode(column.cast(pl.String)).tolist()
+
+
+def test_integers_beyond_64_bits_are_found_by_their_texts():
+    large = pl.Series([2**63, 5, None, 2**64 - 1], dtype=pl.UInt64)
+    assert Vocabulary([str(2**63), "5"]).encode(large).tolist() == [1, 0, -1, -1]
+    assert Vocabulary(["5"]).encode(large).tolist() == [-1, 0, -1, -1]
+    assert Vocabulary(["x"]).encode(pl.Series([1, None])).tolist() == [-1, -1]
+
+
+def test_categorical_columns_have_the_codes_of_their_texts():
+    column = pl.Series(["b", None, "nobody", "a", "b"], dtype=pl.Categorical)
+    codes = Vocabulary(["a", "b"]).encode(column)
+    assert (codes.dtype, codes.tolist()) == (np.int32, [1, -1, -1, 0, 1])
+    assert Vocabulary(["a"]).encode(pl.Series([None], dtype=pl.Categorical)).tolist() == [-1]
 
 
 @pytest.mark.parametrize("texts", [["a", "b"], ["b", "a"], ["c", "b", "a"]])

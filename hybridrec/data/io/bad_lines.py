@@ -4,14 +4,54 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection
+from dataclasses import dataclass, field
 from itertools import groupby, islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hybridrec.errors import DataError
 from hybridrec.plugin import Options
 
+if TYPE_CHECKING:
+    import polars as pl
+
 SHOWN = 3
 """Number of places that a note names."""
+
+
+@dataclass(slots=True)
+class Fault:
+    """A fault that rows of a column have: what is wrong, what would be right, and the rows.
+
+    first: the first value that has it
+    rows: numbers of the rows that have it, in pieces
+    of: number of all rows that were looked at
+    """
+
+    column: str
+    fault: str
+    right: str
+    first: object = None
+    rows: list[pl.Series] = field(default_factory=list)
+    of: int = 0
+
+
+@dataclass(slots=True)
+class FaultList:
+    """The faults of a table that is read in blocks of rows: one for each check of a column, in the order of the checks.
+
+    Every block makes the same checks; `place` is the number of the next one.
+    """
+
+    faults: list[Fault] = field(default_factory=list)
+    place: int = 0
+
+    def next(self, fault: Fault) -> Fault:
+        """Return the fault of the next check, which is `fault` if no block has made this check before."""
+        if self.place == len(self.faults):
+            self.faults.append(fault)
+        self.place += 1
+        return self.faults[self.place - 1]
 
 
 class BadLineOptions(Options):

@@ -48,7 +48,7 @@ def coverage(tables: Tables, paths: Mapping[tuple[str, str], str], *, strict: bo
                 ids = Vocabulary(frame[role].unique())
                 yield _told(_no_match(paths[place], ids, main, acting[role], role), strict=strict)
             elif matches.mean() < FEW:
-                first = frame[role][int(np.argmin(matches))]
+                first = str(frame[role][int(np.argmin(matches))])
                 count = f"{int((~matches).sum()):,} of {len(frame):,} rows"
                 yield f"{paths[place]}: {count} are about unknown {role}s and are ignored, the first about {first!r}"
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, Field
 
-from hybridrec.data.builder import Tables, assemble
+from hybridrec.data.builder import Tables, assemble, assemble_with
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.encoding import TAGS
 from hybridrec.data.features import FeatureType
@@ -19,7 +20,11 @@ from hybridrec.data.io.columns import ColumnTable, S, TimeUnit
 from hybridrec.data.io.coverage import INTERACTIONS, coverage
 from hybridrec.data.io.files import File, FileSource, file_states
 from hybridrec.data.io.item_vectors import ItemVectors
+from hybridrec.data.io.part_files import is_cloud
+from hybridrec.data.partitions import Outline, histories, outline
+from hybridrec.data.readers import row_blocks
 from hybridrec.data.readers.base import Reader
+from hybridrec.data.readers.row_blocks import FileBlocks
 from hybridrec.data.transforms import WeightOptions
 from hybridrec.errors import DataError, did_you_mean
 from hybridrec.paths import KindName
@@ -103,8 +108,12 @@ class TableReader(Reader):
         assigned = {kind: self._open(source, frames) for kind, source in config.assignments.items()}
         shown = config.impressions
         files = self.sources()
+        blocks = self._blocks(files, frames)
+        outlined = None if blocks is None else _outlined(config, blocks)
         tables = Tables(
-            interactions=_events(config, files, [_interactions(self._open(file, frames)) for file in files]),
+            interactions=_events(config, files, [_interactions(self._open(file, frames)) for file in files])
+            if outlined is None
+            else outlined.ids,
             entities={kind: _entities(file) for kind, file in described.items()},
             user_has=self._has("user", users, config.user_has, frames),
             item_has=self._has("item", items, config.item_has, frames),
@@ -116,7 +125,9 @@ class TableReader(Reader):
             impressions=None if shown is None else _impressions(self._open(shown, frames)),
         )
         self.coverage = list(coverage(tables, _paths(config), strict=config.strict))
-        return assemble(tables, config.weight)
+        if blocks is None or outlined is None:
+            return assemble(tables, config.weight)
+        return assemble_with(tables, partial(histories, blocks, outlined, config.weight))
 
     def notes(self) -> list[str]:
         """Return notes on the data just read: lines that were skipped, and side files that match few interactions."""
@@ -152,6 +163,27 @@ class TableReader(Reader):
         if states is None or sum(size for _, size, *_ in states) < WORTH_STORING:
             return None
         return json_digest(states)
+
+    def _blocks(
+        self, files: Sequence[Interactions], frames: Mapping[str, pl.DataFrame]
+    ) -> FileBlocks[Interactions] | None:
+        """Return the interactions in blocks; None if there are few, or if all have to be in memory at once.
+
+        The latter is so for text files, joined columns, kinds of events, columns of the request, and a half-life.
+        """
+        config, main = self.config, files[0]
+        told_apart = config.kinds or config.asked or main.event or main.event_kind or main.context
+        of_all = len(files) > 1 or main.join or told_apart or config.weight.half_life is not None
+        if of_all or main.frame is not None or is_cloud(main.path) or main.kind != "parquet":
+            return None
+        assert self.bad_lines is not None
+        blocks = FileBlocks(
+            lambda bad_lines: ColumnTable.of(main, bad_lines, frames),
+            (main.user, main.item),
+            lambda block: _without_zeros(config, _interactions(block)),
+            self.bad_lines,
+        )
+        return blocks if blocks.rows >= row_blocks.LONG else None
 
     def _open(self, source: S, frames: Mapping[str, pl.DataFrame]) -> ColumnTable[S]:
         assert self.bad_lines is not None
@@ -284,12 +316,28 @@ def _events(config: TableOptions, sources: Sequence[Interactions], frames: Seque
             frame = frame.filter(factor != 0).with_columns(weight=weight * factor)
         if config.asked:
             frame = frame.with_columns(target=pl.col("kind").is_in(list(config.asked)))
-    frame = frame.drop("kind", strict=False)
-    if "weight" in frame.columns and config.weight.dislike is None:
-        frame = frame.filter(pl.col("weight") != 0)
+    frame = _without_zeros(config, frame.drop("kind", strict=False))
+    _require_rows(config, frame)
+    return frame
+
+
+def _outlined(config: TableOptions, blocks: FileBlocks[Interactions]) -> Outline:
+    """Read interactions in blocks for the first time; raises DataError if there are none."""
+    outlined = outline(blocks)
+    _require_rows(config, outlined.ids)
+    return outlined
+
+
+def _without_zeros(config: TableOptions, frame: pl.DataFrame) -> pl.DataFrame:
+    """Leave out rows of weight 0, unless they are dislikes."""
+    import polars as pl
+
+    return frame.filter(pl.col("weight") != 0) if "weight" in frame.columns and config.weight.dislike is None else frame
+
+
+def _require_rows(config: TableOptions, frame: pl.DataFrame) -> None:
     if not len(frame):
         raise DataError(f"{config.interactions.path} has no interactions: it has no rows, or none of a weight above 0")
-    return frame
 
 
 def _alike(frames: Sequence[pl.DataFrame]) -> list[pl.DataFrame]:
@@ -307,7 +355,7 @@ def _interaction_columns(file: ColumnTable[Interactions] | ColumnTable[Impressio
     The file has one item in each row (see `ColumnTable.unrolled`); the names are `user`, `item` and `time`.
     """
     options = file.source
-    columns = {"user": file.ids(options.user), "item": file.ids(options.item)}
+    columns = {"user": file.coded_ids(options.user), "item": file.coded_ids(options.item)}
     if options.time is not None:
         columns["time"] = file.times(options.time, options.time_unit, options.time_format)
     return columns
