@@ -1,4 +1,4 @@
-"""The same experiment by threads, by workers that share a folder, and by Ray: seconds, memory, and equal reports."""
+"""The same experiment and the same slates by one process, by several, by Ray and by Spark: seconds and memory."""
 
 from __future__ import annotations
 
@@ -10,17 +10,32 @@ from pathlib import Path
 from typing import Any
 
 import hybridrec
-from benchmarks import peers, synthetic
+from benchmarks import engines, peers, synthetic
+from benchmarks.batch import ALONE
 from benchmarks.processes import measure
 from benchmarks.synthetic import Size
-from benchmarks.timing import ROOT, Way, Work
+from benchmarks.timing import CORES, ROOT, Way, Work
 
 SHARES = 8
 NODES = 3
 
 
 def cluster(quick: bool) -> list[Work]:
-    """Fit an experiment by threads, by eight shares on a folder and on three nodes of Ray (Linux)."""
+    """Fit by threads, by eight shares on a folder, on three nodes of Ray; recommend by loops and by Spark (Linux)."""
+    return [_fits(quick), _slates(quick)]
+
+
+def _slates(quick: bool) -> Work:
+    """Recommend to 100,000 users by as many processes, and tasks of Spark, as there are cores."""
+    users, items = (2_000, 2_000) if quick else (100_000, 60_000)
+    counts = range(1, CORES + 1)
+    work = engines.slates_of(Size(users, items, 20 * users), ALONE, counts, counts)
+    work.name = f"slates of {work.name}"
+    return work
+
+
+def _fits(quick: bool) -> Work:
+    """Fit an experiment by threads, by shares and on nodes of Ray, and compare the reports."""
     size, folds, iterations = (Size(500, 300, 5_000), 2, 1) if quick else (Size(20_000, 5_000, 500_000), 4, 15)
     pairs = synthetic.write(size, peers.cache_folder() / "data") / "pairs.parquet"
     labels = [f"als-{factors}" for factors in (32, 48, 64, 96)]
@@ -54,6 +69,8 @@ def cluster(quick: bool) -> list[Work]:
         ways = {name: Way() for name in steps}
         for name, rows in steps.items():
             measure(rows, place, {"HYBRIDREC_STORE": f"store of {name}"}, ways[name])
+            stored = sum(file.stat().st_size for file in (place / f"store of {name}").rglob("*") if file.is_file())
+            ways[name].facts["MB in the store"] = stored / 1e6
         reports = [hybridrec.Run.open(next((place / runs).iterdir())).report for runs in ("threads", "shares", "ray")
                    if (place / runs).exists()]  # fmt: skip
         same = all(report.comparable() == reports[0].comparable() for report in reports)
@@ -65,4 +82,4 @@ def cluster(quick: bool) -> list[Work]:
         work.ratio(name, "threads")
     work.note("reports that are equal, 1 for yes", float(same), "1")
     work.note("CPU seconds of a worker that finds all done: imports, data, splits", again.cpu[0])
-    return [work]
+    return work

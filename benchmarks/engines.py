@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -38,11 +38,17 @@ def engines(quick: bool, users: int = 1_000_000, blend_users: int = 50_000) -> l
     """
     items = 2_000 if quick else ITEMS
     asked = [(2_000, ALONE), (500, BLEND)] if quick else [(users, ALONE), (blend_users, BLEND)]
-    return [_measure(Size(count, items, 20 * count), models) for count, models in asked if count]
+    return [slates_of(Size(count, items, 20 * count), models, [1], [CORES]) for count, models in asked if count]
 
 
-def _measure(size: Size, models: Mapping[str, Mapping[str, Any]]) -> Work:
-    """Time the ways to recommend `PLACES` items to all users of synthetic data, each in a process of its own."""
+def slates_of(
+    size: Size, models: Mapping[str, Mapping[str, Any]], processes: Sequence[int], tasks: Sequence[int]
+) -> Work:
+    """Time the ways to recommend `PLACES` items to all users of synthetic data, each in processes of its own.
+
+    processes: numbers of processes that share the files of queries, each with a plain loop; the first one is 1
+    tasks: numbers of tasks that Spark runs at a time
+    """
     pairs = synthetic.write(size, peers.cache_folder() / "data") / "pairs.parquet"
     data = assemble(Tables(pl.read_parquet(pairs, columns=["user", "item"])))
     name = f"{' + '.join(models)}: {len(data.users):,} users x {PLACES} of {size.items:,} items"
@@ -54,18 +60,18 @@ def _measure(size: Size, models: Mapping[str, Mapping[str, Any]]) -> Work:
         fitted = time.process_time() - started
         write_queries(data.users.vocabulary.ids, queries)
         write_queries(data.users.vocabulary.ids[:1], place / "one")
-        ways = {"a loop in one process": (partial(_script, "with_loop.py"), {})}
-        if (spark := peers.spark()) is not None:
-            ways[f"Spark, {CORES} tasks at a time"] = (partial(_script, "with_spark.py", CORES), spark)
+        ways = {_loops(count): (partial(_loop, count), {}) for count in processes}
+        if tasks and (spark := peers.spark()) is not None:
+            ways |= {_spark(count): (partial(_mapped, count), spark) for count in tasks}
         work = Work(name, "user", len(data.users), {way: Way() for way in ways})
         expected = _recommended(bundle, data)
         slates: dict[str, Slates] = {}
-        for number, (way, (script, env)) in enumerate(ways.items()):
-            measure([[script(bundle, queries, f"{number}", PLACES, ROWS)]], place, env, work.ways[way])
-            work.ways[way].facts["users a second"] = len(data.users) / work.ways[way].wall[0]
+        for number, (way, (commands, env)) in enumerate(ways.items()):
+            measure([commands(bundle, queries, f"{number}", PLACES, ROWS)], place, env, work.ways[way])
             slates[way] = Slates.read((place / f"{number}").glob("*.parquet"), data)
-            measure([[script(bundle, "one", f"{number}-one", PLACES, ROWS)]], place, env, alone := Way())
-            work.ways[way].facts["CPU s for one user"] = alone.cpu[0]
+            measure([commands(bundle, "one", f"{number}-one", PLACES, ROWS)], place, env, alone := Way())
+            facts = {"users a second": len(data.users) / work.ways[way].wall[0], "CPU s for one user": alone.cpu[0]}
+            work.ways[way].facts |= facts
         work.note("CPU seconds of a fit, one round of als, and of writing the bundle", fitted)
         work.note("MB of the bundle", bundle.stat().st_size / 1e6)
         work.note("MB of the slates", sum(file.stat().st_size for file in (place / "0").iterdir()) / 1e6)
@@ -141,6 +147,22 @@ def _recommended(bundle: Path, data: Dataset) -> Slates:
             slates.ids[start : start + len(users)] = slate.ids
             slates.scores[start : start + len(users)] = slate.scores
     return slates
+
+
+def _loops(count: int) -> str:
+    return "a loop in one process" if count == 1 else f"loops in {count} processes"
+
+
+def _spark(count: int) -> str:
+    return f"Spark, {count} task{'s' * (count > 1)} at a time"
+
+
+def _loop(count: int, *words: object) -> list[list[str]]:
+    return [_script("with_loop.py", number, count, *words) for number in range(count)]
+
+
+def _mapped(count: int, *words: object) -> list[list[str]]:
+    return [_script("with_spark.py", count, *words)]
 
 
 def _script(name: str, *words: object) -> list[str]:

@@ -72,7 +72,10 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
 """Options that differ from the defaults: the component that is used, and a single pass of training, to save time."""
 LARGEST: Mapping[str, int] = {"ease": 10_000, "content-transfer": 10_000}
 """The largest number of items of components that learn a dense matrix of items by items, which takes gigabytes."""
-UNMEASURED: Mapping[str, str] = {"slate-file": "it looks up slates that another program made, and computes nothing"}
+UNMEASURED: Mapping[str, str] = {
+    "slate-file": "it looks up slates that another program made, and computes nothing",
+    "vectors": "it does what `als` does, with vectors that another program learned",
+}
 """First-party components that are not measured, with the reason."""
 Ask = Callable[[Sequence[Query]], Slate]
 """A function that answers queries."""

@@ -1,4 +1,4 @@
-"""Matrix factorization and item neighbours, mostly from the `implicit` library: `als`, `bpr`, `item-knn`, `wmf`."""
+"""Matrix factorization and item neighbours, mostly from the `implicit` library, and vectors of other trainers."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ if TYPE_CHECKING:
 
 @hookimpl
 def hybridrec_components() -> list[type[Component]]:
-    """Matrix factorizations and item neighbours: `als`, `bpr`, `item-knn` and `wmf`."""
+    """Matrix factorizations and item neighbours: `als`, `bpr`, `item-knn`, `wmf`, and `vectors` from files."""
     from hybridrec_implicit.als import ALS
     from hybridrec_implicit.bpr import BPR
     from hybridrec_implicit.knn import ItemKNN
+    from hybridrec_implicit.vector_files import VectorFiles
     from hybridrec_implicit.wmf import WMF
 
-    return [ALS, BPR, ItemKNN, WMF]
+    return [ALS, BPR, ItemKNN, VectorFiles, WMF]
 
 
 @hookimpl

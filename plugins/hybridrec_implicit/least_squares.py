@@ -38,9 +38,8 @@ class LeastSquares:
     @classmethod
     def of(cls, columns: Reals, unobserved: float) -> Self:
         """Make a solver from column vectors, [N, D], in any axes; `unobserved` is w0. It keeps their precision."""
-        exact = columns.astype(np.float64)
-        eigenvalues, axes = np.linalg.eigh(unobserved * (exact.T @ exact))
-        return cls(np.maximum(eigenvalues[::-1], 0), (exact @ axes[:, ::-1]).astype(columns.dtype))
+        spread, axes = principal_axes(columns, unobserved)
+        return cls(spread, (columns.astype(np.float64) @ axes).astype(columns.dtype))
 
     def solve(self, entries: Sparse, excess: Reals, ridge: Doubles) -> Reals:
         """Solve for the row vectors, [rows, D], in the axes of the columns; rows without known columns get zeros.
@@ -61,6 +60,16 @@ class LeastSquares:
             picked = self.columns.take(entries.indices[places], axis=0)
             result[rows] = (_by_columns if few else _by_factors)(picked, b, e, diagonal)
         return result
+
+
+def principal_axes(columns: Reals, unobserved: float) -> tuple[Doubles, Doubles]:
+    """Return (spread, axes) of column vectors [N, D]: the eigenvalues of w0 Y'Y, float64 [D], and the axes, [D, D].
+
+    `columns @ axes` are the vectors in the principal axes; `unobserved` is w0.
+    """
+    exact = columns.astype(np.float64)
+    eigenvalues, axes = np.linalg.eigh(unobserved * (exact.T @ exact))
+    return np.maximum(eigenvalues[::-1], 0), axes[:, ::-1]
 
 
 def _by_columns(picked: Reals, b: Reals, e: Reals, diagonal: Reals) -> Reals:

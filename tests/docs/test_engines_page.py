@@ -12,9 +12,11 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+import yaml
 from polars.testing import assert_frame_equal
 
 import hybridrec
+from hybridrec_implicit.vector_files import VectorFiles
 from tests.docs.markdown import ROOT, blocks, marked
 
 PAGE = ROOT / "docs" / "engines.md"
@@ -49,7 +51,20 @@ def histories(bundle: Path, number: int) -> pl.DataFrame:
     return pl.DataFrame({"query": [f"q{place:05}" for place in range(number)], "items": items})
 
 
-def check(name: str, number: int, bundle: Path, folder: Path, **variables: str) -> None:
+def run(program: str, folder: Path) -> None:
+    """Run a program of the page in a folder; it finds Spark if that is installed apart."""
+    (folder / program).write_text(marked(PAGE, program), encoding="utf-8")
+    paths = os.pathsep.join(filter(None, (*sys.path, APART if "spark" in program else "")))
+    submit = "--master local[2] --conf spark.ui.enabled=false --conf spark.sql.shuffle.partitions=2 pyspark-shell"
+    spark = {"PYSPARK_PYTHON": sys.executable, "PYSPARK_SUBMIT_ARGS": submit, "SPARK_LOCAL_IP": "127.0.0.1"}
+    env = os.environ | spark | {"PYTHONPATH": paths, "RAY_USAGE_STATS_ENABLED": "0"}
+    done = subprocess.run(
+        [sys.executable, program], cwd=folder, env=env, capture_output=True, text=True, timeout=600, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def check(name: str, number: int, bundle: Path, folder: Path) -> None:
     """Run a program of the page on some queries, and compare what it writes."""
     queries = histories(bundle, number)
     (folder / "queries").mkdir()
@@ -58,13 +73,7 @@ def check(name: str, number: int, bundle: Path, folder: Path, **variables: str) 
             folder / f"queries/{place}.parquet"
         )
     shutil.copy(bundle, folder / "nightly.hybridrec")
-    (folder / f"by_{name}.py").write_text(marked(PAGE, f"by_{name}.py"), encoding="utf-8")
-    paths = os.pathsep.join(filter(None, (*sys.path, APART if name == "spark" else "")))
-    env = os.environ | {"PYTHONPATH": paths, "RAY_USAGE_STATS_ENABLED": "0"} | variables
-    done = subprocess.run(
-        [sys.executable, f"by_{name}.py"], cwd=folder, env=env, capture_output=True, text=True, timeout=400
-    )
-    assert done.returncode == 0, done.stderr
+    run(f"by_{name}.py", folder)
     written = pl.read_parquet(
         folder / ("slates.parquet" if (folder / "slates.parquet").exists() else "slates/*.parquet")
     )
@@ -84,8 +93,8 @@ def need(name: str) -> None:
 
 
 def test_every_program_is_run():
-    names = {block.mark.removeprefix("by_").removesuffix(".py") for block in blocks(PAGE) if block.mark}
-    assert names == {"polars", "pandas", "duckdb", "dask", "ray", "spark"}
+    names = {block.mark.removesuffix(".py") for block in blocks(PAGE) if block.language == "python"}
+    assert names == {*(f"by_{name}" for name in ("polars", "pandas", "duckdb", "dask", "ray", "spark")), "spark_als"}
 
 
 @pytest.mark.parametrize("name", ["polars", "pandas", "duckdb"])
@@ -104,5 +113,31 @@ def test_slates_of_20_000_users_are_those_of_recommend(name: str, bundle: Path, 
 @pytest.mark.slow
 def test_slates_on_spark_are_those_of_recommend(bundle: Path, tmp_path: Path):
     need("spark")
-    submit = "--master local[2] --conf spark.ui.enabled=false pyspark-shell"
-    check("spark", 2_000, bundle, tmp_path, PYSPARK_PYTHON=sys.executable, PYSPARK_SUBMIT_ARGS=submit)
+    check("spark", 2_000, bundle, tmp_path)
+
+
+@pytest.mark.slow
+def test_vectors_of_spark_are_those_that_are_folded_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, succeed):
+    need("spark")
+    monkeypatch.chdir(tmp_path)
+    configs = [block.code for block in blocks(PAGE) if (block.language, block.mark) == ("yaml", "file")]
+    for config in configs:
+        Path(f"{yaml.safe_load(config)['name']}.yaml").write_text(config, encoding="utf-8")
+    folder = hybridrec.run("shows.yaml").folder
+    succeed("export", str(folder), "--format", "split", "-o", "split", cwd=tmp_path)
+    run("spark_als.py", tmp_path)
+    report = hybridrec.run("spark.yaml").report
+    means = {name: arm.segments["all"].metrics["ndcg@20"].mean for name, arm in report.pipelines.items()}
+    assert means["spark"] > means["popularity"]
+    train = pl.read_parquet("split/test.train.parquet")
+    data = hybridrec.assemble(hybridrec.Tables(train.select("user", "item")))
+    everybody = data.queries(np.arange(len(data.users), dtype=np.int32))
+    options = yaml.safe_load(configs[1])["components"]["spark"]
+    del options["use"]
+    own, folded = (
+        VectorFiles(VectorFiles.Config(**(options | {"users": users}))).fit(data, np.random.default_rng(0))
+        for users in (options["users"], None)
+    )
+    learned = own.query_vectors(everybody, "items")
+    assert np.isfinite(learned).all()
+    np.testing.assert_allclose(folded.query_vectors(everybody, "items"), learned, atol=2e-4 * np.abs(learned).max())
