@@ -67,6 +67,7 @@ SECTIONS = {
         "plugins/segmenter.md",
         "plugins/metric.md",
         "plugins/observer.md",
+        "plugins/executor.md",
         "plugins/exporter.md",
         "plugins/command.md",
         "plugins/starters.md",

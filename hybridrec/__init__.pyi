@@ -50,6 +50,7 @@ from .data.text.words import unpack_words as unpack_words
 from .data.transforms import WeightOptions as WeightOptions
 from .data.vocabulary import Vocabulary as Vocabulary
 from .engine.executor import Executor as Executor
+from .engine.executor import ExecutorPlugin as ExecutorPlugin
 from .engine.executor import ThreadExecutor as ThreadExecutor
 from .engine.executor import dispatch_jobs as dispatch_jobs
 from .engine.fit import FitContext as FitContext

@@ -6,20 +6,21 @@ import os
 import tempfile
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hybridrec.config.composition import Experiment
 from hybridrec.config.experiment import CheckedExperiment
-from hybridrec.config.load import load_experiment, open_config, registry_for
+from hybridrec.config.load import executor_assignments, load_experiment, open_config, registry_for
 from hybridrec.engine.doubts import Doubts
 from hybridrec.engine.estimates import FitSeconds
 from hybridrec.engine.evaluate import check_metrics
-from hybridrec.engine.executor import Executor
+from hybridrec.engine.executor import Executor, open_executor
 from hybridrec.engine.fit_plan import FitEntry
 from hybridrec.engine.folds import folds_of
-from hybridrec.engine.leases import BEAT, Leases, LeasingExecutor, lease_files
+from hybridrec.engine.leases import BEAT, Leases, lease_files, leasing
 from hybridrec.engine.object_store import ObjectStore, open_store
 from hybridrec.engine.results import RunResult
 from hybridrec.engine.runner import ExperimentRunner, NullProgress, Progress, read_with_notes
@@ -34,6 +35,7 @@ from hybridrec.observers.base import RunFinished, RunStarted
 from hybridrec.observers.dispatch import Observers
 from hybridrec.paths import sweep
 from hybridrec.plugin import Plugin
+from hybridrec.registry.discovery import Registry
 from hybridrec.reporting.page import write as write_page
 from hybridrec.runs.run import Run
 from hybridrec.runs.writer import writable, write, write_report
@@ -66,22 +68,29 @@ def run(
     validation: True to measure on queries from inside the training parts; no test query is used
     block: names of plugins that are not loaded
     plugins: plugins without packaging: classes, or paths of files that define some
-    executor: runs the fits and sends the queries through the pipelines; by default the one that the config names
+    executor: runs the fits and sends the queries through the pipelines; the caller closes it. By default one is opened
+        for the run: that which an assignment names (`executor=ray`), or else `$HYBRIDREC_EXECUTOR`, or else the config,
+        or else threads. It changes no result
     """
     watch = Stopwatch(None if progress is None else progress.started)
     home = Path.cwd()
     with watch.timing("start"):
         registry = registry_for(config, assignments, block=block, plugins=plugins)
-        opened = open_config(config, registry, tuple(assignments), data)
+        opened = open_config(config, registry, executor_assignments(assignments), data)
         experiment = opened.check(registry)
     moved = _returned(home)
     experiment = _noted(experiment, validation=validation)
     place = _swept(Path(runs), open_store(store))
-    work = ExperimentRunner(experiment, registry, place, progress or NullProgress(), executor, watch=watch)
-    observers = work.observers
+    observers = Observers(experiment.observers.values())
     observers.tell(RunStarted, name=experiment.config.name, config=experiment.resolved)
     with observers.told_of_failure():
-        result = work.run()
+        with ExitStack() as stack:
+            with watch.timing("start"):
+                workers = stack.enter_context(open_executor(experiment, executor))
+            work = ExperimentRunner(
+                experiment, registry, place, progress or NullProgress(), workers, observers, watch=watch
+            )
+            result = work.run()
         report = result.report
         report.notes += moved + _returned(home)
         report.notes += place.limit(experiment.config.store.max)
@@ -311,7 +320,10 @@ def plan_fits(
     A stored plan stays, unless workers like this process would be refused by it, or had other data. `run` explains the
     arguments, and raises the same errors.
     """
-    worker, _ = _share_worker(config, assignments, data, store, block, plugins, NullProgress(), BEAT)
+    registry = registry_for(config, assignments, block=block, plugins=plugins)
+    experiment = load_experiment(config, registry, tuple(assignments), data)
+    place = open_store(store).absolute()
+    worker = _share_worker(experiment, registry, place, NullProgress(), None)
     plan, entries = worker.plan()
     numbers = worker.renew(plan, _named(config)).shares(shares)
     return SharedPlan(tuple(entries), {entry.place: number_in(entry.place, numbers, shares) for entry in entries})
@@ -330,6 +342,7 @@ def fit(
     progress: Progress | None = None,
     block: Collection[str] = (),
     plugins: Sequence[type[Plugin] | Path | str] = (),
+    executor: Executor | None = None,
 ) -> ShareReport:
     """Fit the components of a share of an experiment as far as the store lacks them, and report what is left.
 
@@ -339,42 +352,36 @@ def fit(
     wait: True to wait for fits of other workers until the share is done; else fits that wait for others are left
     steal: True to do fits of other shares as well, if nobody is at them, after those of the own share
     beat: seconds between two signs of life; after three that fail to come, others take the fit over
+    executor: runs the fits, as that of `run` does. This process holds the leases of all fits that it hands out
 
     `run` explains the other arguments. Raises PluginError or DataError if fits here would differ from those of the
     other workers.
     """
     parsed = Share.parse(share)
-    worker, executor = _share_worker(config, assignments, data, store, block, plugins, progress or NullProgress(), beat)
-    writable(worker.store.folder)
-    try:
-        with one_thread_per_library():
-            report = worker.do(parsed, executor, _named(config), wait=wait, steal=steal)
-        # Copies alone: a folder has fits that other workers have just stored, and is limited by the run that uses them.
-        if isinstance(worker.store, ObjectStore):
-            worker.store.limit(worker.experiment.config.store.max)
-        return report
-    finally:
-        executor.leases.close()
+    registry = registry_for(config, assignments, block=block, plugins=plugins)
+    experiment = load_experiment(config, registry, executor_assignments(assignments), data)
+    place = open_store(store).absolute()
+    writable(place.folder)
+    with open_executor(experiment, executor) as opened:
+        leases = Leases(lease_files(place), beat)
+        worker = _share_worker(experiment, registry, place, progress or NullProgress(), leasing(opened, leases))
+        try:
+            with one_thread_per_library():
+                report = worker.do(parsed, leases, _named(config), wait=wait, steal=steal)
+        finally:
+            leases.close()
+    # Copies alone: a folder has fits that other workers have just stored, and is limited by the run that uses them.
+    if isinstance(place, ObjectStore):
+        place.limit(experiment.config.store.max)
+    return report
 
 
 def _share_worker(
-    config: Path | str | Mapping[str, Any] | Experiment,
-    assignments: Sequence[str],
-    data: Mapping[str, object] | None,
-    store: Path | str | None,
-    block: Collection[str],
-    plugins: Sequence[type[Plugin] | Path | str],
-    progress: Progress,
-    beat: float,
-) -> tuple[ShareWorker, LeasingExecutor]:
-    """Return a worker on the shares of an experiment, with the executor that does its fits."""
-    registry = registry_for(config, assignments, block=block, plugins=plugins)
-    experiment = load_experiment(config, registry, tuple(assignments), data)
-    place = open_store(store).absolute()
-    workers = experiment.config.workers or os.cpu_count() or 1
-    executor = LeasingExecutor(workers, Leases(lease_files(place), beat))
-    work = ExperimentRunner(experiment, registry, place, progress, executor)
-    return ShareWorker(work, read_with_notes(experiment, place)[0]), executor
+    experiment: CheckedExperiment, registry: Registry, store: Store, progress: Progress, executor: Executor | None
+) -> ShareWorker:
+    """Return a worker on the shares of an experiment, whose data is read now."""
+    work = ExperimentRunner(experiment, registry, store, progress, executor)
+    return ShareWorker(work, read_with_notes(experiment, store)[0])
 
 
 def _named(config: Path | str | Mapping[str, Any] | Experiment) -> str:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from hybridrec.data.readers.base import Reader
     from hybridrec.data.segments.base import Segmenter
     from hybridrec.data.splits.base import Splitter
+    from hybridrec.engine.executor import ExecutorPlugin
     from hybridrec.evaluation.metrics import Metric
     from hybridrec.observers.base import Observer
     from hybridrec.runs.exporter import Exporter
@@ -59,6 +60,15 @@ def hybridrec_observers() -> Sequence[type[Observer]]:
     from hybridrec.observers.jsonl import JsonLines
 
     return [JsonLines]
+
+
+@hookimpl
+def hybridrec_executors() -> Sequence[type[ExecutorPlugin]]:
+    """Executors of threads and of processes."""
+    from hybridrec.engine.executor import Threads
+    from hybridrec.engine.process_executor import Processes
+
+    return [Threads, Processes]
 
 
 @hookimpl

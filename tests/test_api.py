@@ -54,3 +54,44 @@ def test_a_run_keeps_to_the_limit_of_the_store_and_sweeps_what_killed_runs_left(
         hybridrec.run(experiment(("seed: 3", "seed: 3\nstore: {max: 9GB}"))).report.config_hash
         == first.report.config_hash
     )
+
+
+LOGGED = ("workers: 2", "workers: 2\nexecutor: {use: toy-threads, log: log.txt}")
+
+
+def logged():
+    lines = Path("log.txt").read_text().splitlines()
+    Path("log.txt").unlink()
+    return lines
+
+
+def test_the_executor_of_a_config_does_its_work_and_is_in_no_key(experiment):
+    alone = hybridrec.run(experiment(), store="store")
+    apart = hybridrec.run(experiment(LOGGED), store="store")
+    assert logged() == ["opened 2", "closed"]
+    assert all(fit.cached for fit in apart.report.fits)
+    assert apart.report.comparable() == alone.report.comparable()
+    assert apart.report.config_hash == alone.report.config_hash
+    assert "toy-threads" in (apart.folder / "config.yaml").read_text()
+    assert "executor" not in (alone.folder / "config.yaml").read_text()
+    report = hybridrec.api.fit(experiment(LOGGED), store="store")
+    assert (report.fitted, report.left) == (0, ())
+    assert logged() == ["opened 2", "closed"]
+
+
+def test_an_executor_is_closed_after_an_error(experiment):
+    with pytest.raises(RuntimeError, match="the echo is gone"):
+        hybridrec.run(experiment(LOGGED, ("use: echo", "use: echo, misbehave: raise")))
+    assert logged() == ["opened 2", "closed"]
+
+
+def test_a_name_or_the_environment_take_the_place_of_the_executor_of_the_config(experiment, monkeypatch):
+    monkeypatch.setenv("HYBRIDREC_EXECUTOR", "toy-threads")
+    hybridrec.run(experiment(), ["executor.log=log.txt"])
+    assert logged() == ["opened 2", "closed"]
+    hybridrec.run(experiment(LOGGED), ["executor=threads"])
+    hybridrec.run(experiment(LOGGED), executor=hybridrec.ThreadExecutor(1))
+    assert not Path("log.txt").exists()
+    monkeypatch.setenv("HYBRIDREC_EXECUTOR", "thread")
+    with pytest.raises(hybridrec.ConfigError, match="unknown executor 'thread'"):
+        hybridrec.run(experiment())

@@ -43,6 +43,7 @@ NAMES = [
     "Event",
     "Exclude",
     "Executor",
+    "ExecutorPlugin",
     "Experiment",
     "Explanation",
     "Exporter",

@@ -133,8 +133,8 @@ def _leave_threads(status: object) -> None:
     All that the command writes has been written. Threads of pools end by themselves.
     """
     until = time.monotonic() + LINGER
-    pools = sys.modules.get("concurrent.futures.thread")
-    pooled = getattr(pools, "_threads_queues", {})
+    threads, processes = (sys.modules.get(f"concurrent.futures.{kind}") for kind in ("thread", "process"))
+    pooled = {*getattr(threads, "_threads_queues", ()), *getattr(processes, "_threads_wakeups", ())}
     held = [t for t in threading.enumerate() if not (t.daemon or t is threading.current_thread() or t in pooled)]
     for thread in held:
         thread.join(max(until - time.monotonic(), 0.0))

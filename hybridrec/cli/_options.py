@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from functools import reduce, wraps
 from pathlib import Path
@@ -47,6 +48,12 @@ PLUGIN = click.option(
     metavar="FILE.py",
     type=click.Path(path_type=Path),
     help="Load the plugin classes of this file, without packaging.",
+)
+EXECUTOR = click.option(
+    "--executor",
+    envvar="HYBRIDREC_EXECUTOR",
+    metavar="NAME",
+    help="Where fits and queries are worked on, as `local` or `ray`; by default what the config names.",
 )
 RUNS = click.option(
     "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of runs."
@@ -102,8 +109,25 @@ def fit_options(command: Callable[..., None]) -> Callable[..., None]:
     return reduce(lambda wrapped, add: add(wrapped), (PLUGIN, BLOCK, STORE, SET, CONFIG), collected)
 
 
+def work_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add what `fit_options` adds and the option `--executor` to a command that does fits.
+
+    `command` is called with the path of the config, the assignments, among them that of the executor, `FitOptions`,
+    and its own options.
+    """
+
+    @wraps(command)
+    def collected(
+        config: Path, assignments: tuple[str, ...], options: FitOptions, executor: str | None, **own: Any
+    ) -> None:
+        named = (f"executor={json.dumps(executor)}",) if executor else ()
+        command(config, (*named, *assignments), options, **own)
+
+    return fit_options(EXECUTOR(collected))
+
+
 def experiment_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Add what `fit_options` adds and the option `--runs` to a command that carries out an experiment.
+    """Add what `work_options` adds and the option `--runs` to a command that carries out an experiment.
 
     `command` is called with the path of the config, the assignments, `ExperimentOptions`, and its own options.
     """
@@ -112,4 +136,4 @@ def experiment_options(command: Callable[..., None]) -> Callable[..., None]:
     def collected(config: Path, assignments: tuple[str, ...], options: FitOptions, runs: Path, **own: Any) -> None:
         command(config, assignments, ExperimentOptions(**options, runs=runs), **own)
 
-    return fit_options(RUNS(collected))
+    return work_options(RUNS(collected))

@@ -9,11 +9,11 @@ from pathlib import Path
 import click
 
 from hybridrec.cli._console import announcing_interrupts, say
-from hybridrec.cli._options import FitOptions, fit_options
+from hybridrec.cli._options import FitOptions, work_options
 
 
 @click.command()
-@fit_options
+@work_options
 @click.option("--share", default="1/1", show_default=True, metavar="NUMBER/OF", help="The share to fit, as 3/16.")
 @click.option("--wait", is_flag=True, help="Wait for fits of other workers until the share is done.")
 @click.option("--steal", is_flag=True, help="Then do the fits of other shares, too, if nobody is at them.")

@@ -74,7 +74,9 @@ class Experiment:
     refit: str | None = None
     memory: int | str | None = None
     store: Mapping[str, Any] | None = None
+    executor: str | Mapping[str, Any] | Plugin | type[Plugin] | None = None
     workers: int | None = None
+    fit_timeout: float | None = None
     device: str | None = None
     observe: Mapping[str, Mapping[str, Any] | None] | None = None
     plugins: Mapping[str, Any] | None = None

@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeAlias, TypeVar
 
 from pydantic import BaseModel
 
-from hybridrec.config.models import ExperimentConfig, PipelineUse, Range, Tradeoff
+from hybridrec.config.models import THREADS, ExperimentConfig, PipelineUse, Range, Tradeoff
 from hybridrec.data.fingerprint import json_digest
 from hybridrec.data.queries import KNOWN_FIELDS
 from hybridrec.data.readers.base import Reader
@@ -333,6 +333,8 @@ class CheckedExperiment:
     """The observers by their keys in the section `observe`."""
     tuning: Tuning | None = None
     """The search space of `hybridrec tune`, if the config has one."""
+    executor: Plugin | None = None
+    """The plugin (`ExecutorPlugin`) that starts the executor which the config names; the checker always sets it."""
 
     @property
     def refitted(self) -> bool:
@@ -378,6 +380,10 @@ class CheckedExperiment:
             ]
         content["split"] = {"use": self.config.split.use, **_plain(self.splitter.config)}
         content["components"] = {label: spec.plain for label, spec in self.components.items()}
+        if self.executor is None or self.executor.name == THREADS:
+            del content["executor"]
+        else:
+            content["executor"] = {"use": self.config.executor.use, **_plain(self.executor.config)}
         if self.observers:
             content["observe"] = {name: _plain(observer.config) for name, observer in self.observers.items()}
         else:

@@ -35,6 +35,11 @@ def experiment_schema(registry: Registry) -> dict[str, Any]:
     rerank = definitions["PipelineUse"]["properties"]["rerank"]
     rerank.pop("oneOf")
     rerank["anyOf"] = [chain, {"type": "object", "additionalProperties": chain}]
+    executors = list(registry.classes("executors"))
+    schema["properties"]["executor"] = {
+        **{key: value for key, value in schema["properties"]["executor"].items() if key != "anyOf"},
+        "anyOf": [{"enum": [cls.name for cls in executors]}, *(_options("use", cls, definitions) for cls in executors)],
+    }
     definitions["Filter"] = _choice("use", registry.classes("filters"), definitions)
     for holder in (schema, definitions["PipelineUse"]):
         holder["properties"]["filters"]["items"] = {"$ref": "#/$defs/Filter"}

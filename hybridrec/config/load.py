@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -127,8 +129,7 @@ def open_config(
     else:
         kind = type(config).__name__
         raise ConfigError(f"{SOURCE}: takes the path of a YAML file, a mapping or a hybridrec.Experiment, not {kind}")
-    for assignment in assignments:
-        document.set(assignment)
+    _assign(document, assignments)
     for name in frames:
         _refer_to_frame(document, name, registry)
     return opened
@@ -145,6 +146,28 @@ def load_experiment(
     Raises ConfigError for a mistake, with file, line and key path, or the key path alone for a config without a file.
     """
     return open_config(config, registry, assignments, data).check(registry)
+
+
+def executor_assignments(assignments: Sequence[str]) -> tuple[str, ...]:
+    """Return assignments before which the executor is assigned that `$HYBRIDREC_EXECUTOR` names, if it names one."""
+    name = os.environ.get("HYBRIDREC_EXECUTOR")
+    return (*([f"executor={json.dumps(name)}"] if name else []), *assignments)
+
+
+def _assign(document: YamlDocument, assignments: Sequence[str]) -> None:
+    """Make assignments in a document.
+
+    A name that is assigned to `executor` keeps the options that the document has for this executor, and options may be
+    assigned where there is only a name.
+    """
+    section = document.content.get("executor") if isinstance(document.content, dict) else None
+    options = section if isinstance(section, dict) else {}
+    if isinstance(section, str) and any(each.startswith("executor.") for each in assignments):
+        document.content["executor"] = {"use": section}
+    for assignment in assignments:
+        document.set(assignment)
+        if assignment.startswith("executor=") and isinstance(name := document.content["executor"], str):
+            document.content["executor"] = {**(options if options.get("use") == name else {}), "use": name}
 
 
 def _refer_to_frame(document: YamlDocument, name: str, registry: Registry) -> None:

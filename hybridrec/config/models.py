@@ -15,6 +15,8 @@ from hybridrec.plugin import InputPath, Options
 GATES = ("has-user", "has-items", "has-tags", "has-title", "cold")
 KNOWN = r"has-[a-z][a-z0-9_-]*"
 COUNTED = r"items(<|>=)[1-9][0-9]{0,8}"
+THREADS = "threads"
+"""Name of the default executor."""
 _UNITS = {"": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 
 
@@ -109,6 +111,10 @@ class MetricUse(Use):
     label: ReportLabel | None = Field(None, alias="as")
     """The name in reports, without the target; by default made of name, changed options and cut-off:
     `ndcg[gain=linear]@20`, `ndcg[of=new]@20`."""
+
+
+def _named(value: object) -> object:
+    return {"use": value} if isinstance(value, str) else value
 
 
 def _text_or_mapping(value: object) -> str:
@@ -356,11 +362,13 @@ class ExperimentConfig(Options):
     """Memory that one fit, or all blocks of queries that are being answered, may take, for example 4GB."""
     store: StoreUse = StoreUse()
     """The store of earlier fits and answers."""
+    executor: Annotated[Use, BeforeValidator(_named, json_schema_input_type=str | Use)] = Use(use=THREADS)
+    """The workers of fits and blocks of queries, which change no result: `threads`, `processes` (which copy data, and
+    outlive a component that hangs or ends its process), `ray` or another plugin, or a mapping with its options:
+    `{use: ray, address: auto}`."""
     workers: int | None = Field(None, ge=1, le=10_000)
-    """Threads or processes for fits and blocks of queries; by default the number of cores."""
-    executor: Literal["threads", "processes"] = "threads"
-    """The workers of fits and blocks of queries. Processes copy data, and outlive a component that hangs or ends
-    its process: the fit is tried once more, then refused with the name of the component."""
+    """Number of threads, or of what else the executor starts, for fits and blocks of queries; by default that of the
+    cores."""
     fit_timeout: float | None = Field(None, gt=0, le=31_536_000)
     """Seconds that one fit may take; a fit that takes longer ends the run with an error that names the component. It
     is unlimited by default."""

@@ -108,6 +108,8 @@ class Checker(Validator):
             metrics = metric_specs(self, config)
         with _gathered(problems):
             by_segmenter = segmenters(self, config.compare)
+        with _gathered(problems):
+            executor = self.executor(config.executor, ("executor",))
         for name, options in config.observe.items():
             with _gathered(problems):
                 observers[name] = self.observer(name, options or {}, ("observe", name))
@@ -141,6 +143,7 @@ class Checker(Validator):
             choices=tuple(self.choices),
             reader_digest=self.registry.source_of(type(reader)),
             observers=observers,
+            executor=executor,
         )
 
     def refuse_unanswerable(self, splitter: Splitter, pipelines: Mapping[str, PipelineSpec]) -> None:
@@ -163,6 +166,21 @@ class Checker(Validator):
         """
         cls = self.find(kind, name, (*path, key))
         return cls(self.validate(cls.Config, options, path))
+
+    def executor(self, use: Use, path: KeyPath) -> Plugin:
+        """Find the class of an executor, and make an instance with validated options; it starts nothing yet.
+
+        Raises MissingDependencyError if an optional library that it needs is not installed.
+        """
+        place = path if isinstance(self.document.content.get("executor"), str) else (*path, "use")
+        cls = self.find("executors", use.use, place)
+        for module in cls.requires:
+            if not is_importable(module):
+                hint = cls.install_hint or f"pip install {module}"
+                message = f"'{cls.name}' needs the library '{module}', which is not installed: {hint}"
+                raise MissingDependencyError(f"{self.document.where(place)}: {message}")
+        made: Plugin = cls(self.validate(cls.Config, use.options, path))
+        return made
 
     def observer(self, name: str, options: dict[str, Any], path: KeyPath) -> Observer:
         """Find the class of an observer by its key in `observe`, and make an instance with validated options."""

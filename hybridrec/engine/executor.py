@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import os
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from typing import Protocol, TypeVar
+from contextlib import AbstractContextManager, nullcontext
+from typing import ClassVar, Protocol, TypeVar
 
+from hybridrec.config.experiment import CheckedExperiment
 from hybridrec.engine.fit import FitContext, FitJob, FitOutcome, run_fit_job
 from hybridrec.inference.threads import ThreadPool
+from hybridrec.plugin import Plugin
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -44,6 +49,54 @@ class Executor(Protocol):
         learned.
         """
         ...
+
+
+class ExecutorPlugin(Plugin):
+    """Base class of the plugins that a config names under `executor`; each starts an executor when a run needs it.
+
+    An executor decides no result: its name and options are in no key of a fit or a result, nor in the hash of the
+    config.
+
+    requires: import names of optional libraries that it needs, checked with the config
+    install_hint: the remedy if one of them is missing, for example "pip install 'hybridrec[ray]'"
+    """
+
+    requires: ClassVar[tuple[str, ...]] = ()
+    install_hint: ClassVar[str] = ""
+
+    @abstractmethod
+    def open(self, workers: int) -> AbstractContextManager[Executor]:
+        """Return a context manager that gives the executor when it is entered, and ends its workers when it is left.
+
+        workers: number of workers to start: `workers` of the config, or else the number of cores of this machine. A
+            plugin for workers that are there already ignores it
+        """
+        ...
+
+
+class Threads(ExecutorPlugin):
+    """Threads of this process, as many as `workers` of the config, by default one for each core."""
+
+    name = "threads"
+
+    def open(self, workers: int) -> AbstractContextManager[Executor]:
+        """Return a context manager that gives the threads; other runs of the process use them, too."""
+        return nullcontext(ThreadExecutor(workers))
+
+
+def open_executor(
+    experiment: CheckedExperiment, executor: Executor | None = None, *, workers: int | None = None
+) -> AbstractContextManager[Executor]:
+    """Return a context manager that gives the executor of a run, and closes it at the end unless it was passed.
+
+    executor: was passed by the caller; None for the one that the config names
+    workers: the number of workers where the config does not say, by default the number of cores
+    """
+    if executor is not None:
+        return nullcontext(executor)
+    plugin = experiment.executor
+    assert isinstance(plugin, ExecutorPlugin)
+    return plugin.open(experiment.config.workers or workers or os.cpu_count() or 1)
 
 
 class ThreadExecutor(ThreadPool):

@@ -11,19 +11,21 @@ import json
 import os
 import secrets
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
-from hybridrec.engine.executor import ThreadExecutor, dispatch_jobs
+from hybridrec.engine.executor import Executor, ThreadExecutor, dispatch_jobs
 from hybridrec.engine.fit import FitContext, FitJob, FitOutcome, run_fit_job
 from hybridrec.engine.object_store import ObjectStore
 from hybridrec.engine.store import LEASES, Store, this_process
 from hybridrec.errors import HybridrecError
 from hybridrec.paths import check_key, partial_path, remove
 
+R = TypeVar("R")
+T = TypeVar("T")
 BEAT = 10.0
 """Seconds between two signs of life of a worker."""
 MISSED = 3
@@ -342,15 +344,29 @@ class Leases:
                         self._held[key] = text, renewed
 
 
-class LeasingExecutor(ThreadExecutor):
-    """An executor of threads that leaves out the fits that other workers of the store are at."""
+class _LeavingOut:
+    """The base of executors that leave out the fits which other workers of the store are at."""
+
+    leases: Leases
+    held: set[str]
+    """Keys of the jobs that were left out: other workers are at them, or at the fits that they use."""
+
+    def _usable(self, job: FitJob, context: FitContext) -> bool:
+        """Return True unless another worker is at the fit that a job uses."""
+        used = job.base_model
+        if used is not None and used.key in self.held and used.key in context.store:  # another worker has stored it
+            self.held.discard(used.key)
+        return used is None or used.key not in self.held
+
+
+class LeasingThreads(_LeavingOut, ThreadExecutor):
+    """An executor of threads, each of which holds the lease of the fit that it is at."""
 
     def __init__(self, workers: int, leases: Leases) -> None:
         """Use as many threads as `workers`."""
         super().__init__(workers)
         self.leases = leases
-        self.held: set[str] = set()
-        """Keys of the jobs that were left out: other workers are at them, or at the fits that they use."""
+        self.held = set()
 
     def submit(self, jobs: Sequence[FitJob], context: FitContext) -> Iterator[FitOutcome]:
         """Run the jobs and yield the outcomes as they end, without those of jobs that were left out."""
@@ -363,16 +379,65 @@ class LeasingExecutor(ThreadExecutor):
         return (outcome for outcome in outcomes if outcome.key not in self.held)
 
     def _run(self, job: FitJob, context: FitContext) -> FitOutcome:
-        used = job.base_model
-        if used is not None and used.key in self.held and used.key in context.store:  # another worker has stored it
-            self.held.discard(used.key)
-        if used is None or used.key not in self.held:
+        if self._usable(job, context):
             with self.leases.held(job.key) as acquired:
                 if acquired:
                     self.held.discard(job.key)
                     return run_fit_job(job, context)
         self.held.add(job.key)
         return FitOutcome(job.key, 0.0, (), cached=True)
+
+
+class LeasingExecutor(_LeavingOut):
+    """An executor whose workers are elsewhere, while this process holds the leases of all jobs that it hands out.
+
+    So a lease outlives a worker that is lost, whose job another worker of the executor takes.
+    """
+
+    def __init__(self, executor: Executor, leases: Leases) -> None:
+        """Create an executor that hands jobs to `executor`."""
+        self.executor = executor
+        self.leases = leases
+        self.held = set()
+
+    @property
+    def workers(self) -> int:
+        """Number of workers of the executor."""
+        return self.executor.workers
+
+    @property
+    def needs_parts(self) -> bool:
+        """True if the workers read training parts from the store."""
+        return self.executor.needs_parts
+
+    def submit(self, jobs: Sequence[FitJob], context: FitContext) -> Iterator[FitOutcome]:
+        """Run the jobs and yield the outcomes as they end, without those of jobs that were left out."""
+        taken: dict[str, FitJob] = {}
+        try:
+            for job in sorted(jobs, key=lambda job: job.depth):
+                if self._usable(job, context) and self.leases.acquire(job.key):
+                    self.held.discard(job.key)
+                    taken[job.key] = job
+                else:
+                    self.held.add(job.key)
+            for outcome in self.executor.submit(list(taken.values()), context):
+                del taken[outcome.key]
+                self.leases.release(outcome.key)
+                yield outcome
+        finally:
+            for key in taken:
+                self.leases.release(key)
+
+    def map(self, work: Callable[[T], R], blocks: Sequence[T]) -> Iterator[R]:
+        """Yield `work(block)` for each block, as the executor does."""
+        return self.executor.map(work, blocks)
+
+
+def leasing(executor: Executor, leases: Leases) -> LeasingThreads | LeasingExecutor:
+    """Return an executor like this one that takes leases, and leaves out the jobs that other workers are at."""
+    if isinstance(executor, ThreadExecutor):
+        return LeasingThreads(executor.workers, leases)
+    return LeasingExecutor(executor, leases)
 
 
 def _content(text: str) -> dict[str, object]:

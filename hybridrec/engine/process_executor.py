@@ -13,18 +13,20 @@ import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from functools import partial
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any, Self, TypeVar
 
+from pydantic import Field
+
 from hybridrec import tracing
-from hybridrec.config.models import ExperimentConfig
-from hybridrec.engine.executor import Executor, ThreadExecutor, dispatch_jobs
+from hybridrec.engine.executor import Executor, ExecutorPlugin, dispatch_jobs
 from hybridrec.engine.fit import FitContext, FitJob, FitOutcome, FitTimeoutError, run_fit_job
 from hybridrec.errors import PluginError
+from hybridrec.plugin import Options
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -109,10 +111,27 @@ class ProcessExecutor:
             return result
 
 
-def executor_of(config: ExperimentConfig, workers: int) -> Executor:
-    """Return the executor that a config names; it has so many workers where the config does not say."""
-    number = config.workers or workers
-    return ProcessExecutor(number) if config.executor == "processes" else ThreadExecutor(number)
+class ProcessOptions(Options):
+    """Options of `processes`."""
+
+    retries: int = Field(RETRIES, ge=0)
+    """Number of times that a fit is tried again after it hung or its process ended."""
+
+
+class Processes(ExecutorPlugin):
+    """Processes of this machine, as many as `workers` of the config, by default one for each core.
+
+    They copy the data, and outlive a component that hangs or ends its process: the fit is tried once more, then refused
+    with the name of the component.
+    """
+
+    name = "processes"
+    Config = ProcessOptions
+    config: ProcessOptions
+
+    def open(self, workers: int) -> AbstractContextManager[Executor]:
+        """Return the executor, whose processes start when they are needed."""
+        return ProcessExecutor(workers, retries=self.config.retries)
 
 
 class ProcessEndedError(PluginError):

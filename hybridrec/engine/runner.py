@@ -16,14 +16,13 @@ from hybridrec.data.segments.known_fields import KnownFields
 from hybridrec.data.splits.base import Fold
 from hybridrec.engine.environment import distributions_of, plugins_of
 from hybridrec.engine.evaluate import MetricAccumulator, check_metrics, question_of
-from hybridrec.engine.executor import Executor
+from hybridrec.engine.executor import Executor, ThreadExecutor
 from hybridrec.engine.fit import NOTES, FitJob, Fitted
 from hybridrec.engine.fitter import Fitter
 from hybridrec.engine.folds import folds_of
 from hybridrec.engine.keys import data_key
 from hybridrec.engine.kinds import with_kinds
 from hybridrec.engine.latency import seconds_per_query
-from hybridrec.engine.process_executor import executor_of
 from hybridrec.engine.progress import ProgressPoint
 from hybridrec.engine.results import ResultBuilder, RunResult
 from hybridrec.engine.seeds import label_rng
@@ -115,13 +114,13 @@ class ExperimentRunner:
     ) -> None:
         """Prepare the run.
 
-        executor: runs the fits and the pipelines; by default that of the config, with as many workers as it says, or
-            else as the machine has cores
+        executor: runs the fits and the pipelines; by default threads, as many as `workers` of the config, or else as
+            the machine has cores (`open_executor` opens that of the config)
         observers: the observers to tell of events; by default those that the config names (a search passes its own)
         watch: a stopwatch that started with the command; by default one that starts now
         """
         config = experiment.config
-        self.executor = executor or executor_of(config, os.cpu_count() or 1)
+        self.executor = executor or ThreadExecutor(config.workers or os.cpu_count() or 1)
         self.registry = registry
         self.store = store
         self.experiment = experiment

@@ -20,7 +20,7 @@ from hybridrec.engine.fit import Fitted
 from hybridrec.engine.fit_plan import FitEntry, FitPlanner, FitTask
 from hybridrec.engine.folds import folds_of
 from hybridrec.engine.keys import made_by
-from hybridrec.engine.leases import Leases, LeasingExecutor
+from hybridrec.engine.leases import Leases
 from hybridrec.engine.runner import ExperimentRunner
 from hybridrec.engine.store import BY
 from hybridrec.engine.train import FoldSplits, FoldTrainer, full_fold
@@ -240,9 +240,10 @@ class ShareWorker:
                 self.store.drop(self.key)
         return self.agree(plan)
 
-    def do(self, share: Share, executor: LeasingExecutor, config: str, *, wait: bool, steal: bool) -> ShareReport:
+    def do(self, share: Share, leases: Leases, config: str, *, wait: bool, steal: bool) -> ShareReport:
         """Fit what is missing and ready of a share, and report on the share.
 
+        leases: the leases that the executor of this worker takes
         config: name of the config for messages
         wait: True to wait for the fits of other workers until the share is done
         steal: True to do the fits of other shares as well, as far as nobody is at them, after those of the own share
@@ -262,7 +263,7 @@ class ShareWorker:
             awaited = [entry for entry in left if entry.kept and not ended & {*entry.waits_for}]
             if not (wait and awaited):
                 break
-            self._wait(awaited, {entry.key: entry.place for entry in entries}, executor.leases)
+            self._wait(awaited, {entry.key: entry.place for entry in entries}, leases)
         return ShareReport(
             share=share,
             fits=len(entries),
@@ -270,7 +271,7 @@ class ShareWorker:
             fitted=done.fitted,
             doubled=done.doubled,
             seconds=done.seconds,
-            left=tuple(FitLeft(entry, _reason(entry, executor.leases, ended)) for entry in left),
+            left=tuple(FitLeft(entry, _reason(entry, leases, ended)) for entry in left),
         )
 
     def _ended(self, entries: Sequence[FitEntry], done: FitsDone) -> set[str]:

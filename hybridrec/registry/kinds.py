@@ -165,6 +165,13 @@ KINDS: tuple[Kind, ...] = (
         "{observe: {$name: {$options: }}}",
         "path=fits.csv",
     ),
+    _only(
+        "executor",
+        "hybridrec.engine.executor:ExecutorPlugin",
+        "Executor classes, the values of `executor`.",
+        "hybridrec.testing.executors:ExecutorContract",
+        "hybridrec run CONFIG.yaml --executor $name",
+    ),
     Kind(
         "command",
         "click:Command",

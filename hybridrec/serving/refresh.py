@@ -17,11 +17,11 @@ from hybridrec.config.load import load_experiment, registry_for
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.transforms import k_core
 from hybridrec.engine.environment import preferred
+from hybridrec.engine.executor import open_executor
 from hybridrec.engine.fitter import Fitter, TrainingPart
 from hybridrec.engine.folds import PartSplitter
 from hybridrec.engine.object_store import open_store
 from hybridrec.engine.pipelines import filter_notes, filters_of
-from hybridrec.engine.process_executor import executor_of
 from hybridrec.engine.runner import read, servable_run
 from hybridrec.engine.seeds import label_rng
 from hybridrec.errors import ConfigError
@@ -87,9 +87,8 @@ def refresh(
         return []
     core, config = experiment.config.k_core, experiment.config
     train = k_core(dataset, users=core.users, items=core.items)
-    executor = executor_of(config, 1)
-    fitter = Fitter(place, registry, executor, seed=config.seed, memory=config.memory, timeout=config.fit_timeout)
-    with threadpool_limits(limits=1):
+    with open_executor(experiment, workers=1) as executor, threadpool_limits(limits=1):
+        fitter = Fitter(place, registry, executor, seed=config.seed, memory=config.memory, timeout=config.fit_timeout)
         update = _Update(experiment, before, train, fitter)
         done = {refreshed.label: refreshed for refreshed in update.components()}
         pipelines = {name: update.pipeline(experiment.pipelines[name]) for name in before.pipelines}

@@ -13,6 +13,7 @@ from hybridrec.testing.commands import CommandContract
 from hybridrec.testing.components import ComponentContract
 from hybridrec.testing.contract import Contract, Outcome, PluginContract, run_checks
 from hybridrec.testing.datasets import edge_datasets, parity_queries, toy_dataset, toy_queries
+from hybridrec.testing.executors import ExecutorContract
 from hybridrec.testing.exporters import ExporterContract
 from hybridrec.testing.filters import FilterContract
 from hybridrec.testing.metrics import MetricContract
@@ -27,6 +28,7 @@ __all__ = [
     "CommandContract",
     "ComponentContract",
     "Contract",
+    "ExecutorContract",
     "ExporterContract",
     "FilterContract",
     "MetricContract",

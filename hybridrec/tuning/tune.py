@@ -14,9 +14,10 @@ import yaml
 
 from hybridrec.config import composition
 from hybridrec.config.experiment import CheckedExperiment, Tuning
-from hybridrec.config.load import check, open_config, registry_for
+from hybridrec.config.load import check, executor_assignments, open_config, registry_for
 from hybridrec.config.models import Tune
 from hybridrec.config.search_space import Variants
+from hybridrec.engine.executor import Executor, open_executor
 from hybridrec.engine.object_store import open_store
 from hybridrec.engine.runner import ExperimentRunner, NullProgress, read
 from hybridrec.engine.store import Store
@@ -69,6 +70,7 @@ def tune(
     callback: TuneCallback | None = None,
     block: Collection[str] = (),
     plugins: Sequence[type[Plugin] | Path | str] = (),
+    executor: Executor | None = None,
 ) -> Tuned:
     """Search for the best values of the options in a config's section `tune`, and return the result of the search.
 
@@ -83,7 +85,7 @@ def tune(
     without Optuna.
     """
     registry = registry_for(config, assignments, block=block, plugins=plugins)
-    opened = open_config(config, registry, tuple(assignments), data)
+    opened = open_config(config, registry, executor_assignments(assignments), data)
     experiment = opened.check(registry)
     section = experiment.config.tune
     if experiment.tuning is None or section is None:
@@ -91,7 +93,7 @@ def tune(
     search = Sampler(experiment.tuning, section.search, experiment.config.seed)
     folder = begin(Path(runs), experiment) if resume_from is None else resume(Path(resume_from), experiment)
     variants = Variants(opened.document, registry, opened.folder, check)
-    place = open_store(store)
+    place = open_store(store).absolute()
     place.sweep()
     sweep(folder.parent, "*/.*")  # what killed searches left
     work = _Work(
@@ -107,7 +109,8 @@ def tune(
     observers.tell(RunStarted, name=experiment.config.name, config=experiment.resolved)
     try:
         with observers.told_of_failure():
-            work.run(trials or section.trials, seconds or section.seconds)
+            with open_executor(experiment, executor) as workers:
+                work.run(trials or section.trials, seconds or section.seconds, workers)
             tuned = work.finish(opened.text, assignments)
             for note in place.limit(experiment.config.store.max):
                 warnings.warn(note, RuntimeWarning, stacklevel=2)
@@ -143,8 +146,11 @@ class _Work:
     def table(self) -> TrialTable:
         return TrialTable(self.folder / TRIALS, self.tuning)
 
-    def run(self, budget: int, seconds: float | None) -> None:
-        """Run trials until there are `budget` trials, or `seconds` have passed; trials of an earlier call count."""
+    def run(self, budget: int, seconds: float | None, executor: Executor) -> None:
+        """Run trials until there are `budget` trials, or `seconds` have passed; trials of an earlier call count.
+
+        `executor` runs their fits and sends queries through their pipelines.
+        """
         began = time.perf_counter()
         done = self.table.read()
         for trial in done:
@@ -153,7 +159,7 @@ class _Work:
         if len(done) >= budget:
             return
         work = ExperimentRunner(
-            self.experiment, self.variants.registry, self.store, NullProgress(), observers=self.observers
+            self.experiment, self.variants.registry, self.store, NullProgress(), executor, observers=self.observers
         )
         bench = Objective(self.experiment, read(self.experiment, self.store), work, self.store)
         for number in range(len(done), budget):

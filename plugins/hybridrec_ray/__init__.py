@@ -1,4 +1,4 @@
-"""Fits and inference on a cluster of Ray (Ray Core alone): an executor, and the command `ray-run`."""
+"""Fits, trials and inference on a cluster of Ray (Ray Core alone): the executor `ray`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from hybridrec import hookimpl
 
 if TYPE_CHECKING:
-    from click import Command
+    from hybridrec import ExecutorPlugin
 
 
 @hookimpl
-def hybridrec_commands() -> list[Command]:
-    """`ray-run` runs an experiment on a cluster."""
-    from hybridrec_ray.ray_run import ray_run
+def hybridrec_executors() -> list[type[ExecutorPlugin]]:
+    """`ray`, an executor of the workers of a cluster."""
+    from hybridrec_ray.plugin import Ray
 
-    return [ray_run]
+    return [Ray]

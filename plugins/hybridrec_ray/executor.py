@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Self, TypeVar
 
@@ -13,34 +16,54 @@ from hybridrec import (
     FitContext,
     FitJob,
     FitOutcome,
+    HybridrecError,
     MemoryBudgetError,
     MissingDependencyError,
     dispatch_jobs,
-    run_fit_job,
 )
+from hybridrec_ray.board import Board
+from hybridrec_ray.tasks import Parcel, fit, work_on
 
 R = TypeVar("R")
 T = TypeVar("T")
 RETRIES = 20
 """Number of times that a task is started again after its worker or its node was lost."""
+GRACE = 3.0
+"""Seconds that a cancelled task has to end by itself, and to remove what it was writing, before it is killed."""
 
 
 class RayExecutor:
     """An executor of the workers of a cluster.
 
     The store has to be in a folder that all nodes see, or in object storage; all nodes need the same plugins and
-    libraries. Results of fits go to the store, not through the objects of Ray. In a cluster that the executor starts,
-    the dashboard is off, and so is the report of usage unless `RAY_USAGE_STATS_ENABLED` says otherwise.
+    libraries. Results of fits go to the store, not through the objects of Ray.
     """
 
     needs_parts = True
 
-    def __init__(self, address: str | None = None, **options: Any) -> None:
-        """Join the cluster at an address, or start one on this machine if it is None; it ends with `close`.
+    def __init__(
+        self,
+        address: str | None = None,
+        workers: int | None = None,
+        *,
+        dashboard: bool = False,
+        usage_report: bool = False,
+        **options: Any,
+    ) -> None:
+        """Join a cluster, or start one on this machine, which ends with `close`.
 
-        A process that is part of a cluster already stays in it. `options` are further arguments of `ray.init`. Raises
-        MissingDependencyError without Ray.
+        address: address of the cluster, `auto` on one of its nodes, or `local` to start one; by default `$RAY_ADDRESS`,
+            or else `local`
+        workers: number of cores of a cluster that is started; by default those of the machine
+        dashboard, usage_report: True for Ray's dashboard, and its report of usage, in a cluster that is started. The
+            environment variable RAY_USAGE_STATS_ENABLED asks for the latter, too
+        options: further arguments of `ray.init`
+
+        A process that is part of a cluster already stays in it. Raises MissingDependencyError without Ray, and
+        HybridrecError if no cluster is at the address.
         """
+        if usage_report:
+            os.environ["RAY_USAGE_STATS_ENABLED"] = "1"
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
         try:
             import ray
@@ -48,9 +71,17 @@ class RayExecutor:
             raise MissingDependencyError("RayExecutor needs Ray: pip install 'hybridrec[ray]'") from None
         self.started = not ray.is_initialized()
         """True if `close` ends the part of this process in the cluster."""
+        self._running: set[Any] = set()
+        self._lock = threading.Lock()
+        self._closed = False
         if self.started:
-            own: dict[str, Any] = {} if address else {"include_dashboard": False}
-            ray.init(address, **{"log_to_driver": False, **own, **options})
+            address = address or os.environ.get("RAY_ADDRESS") or "local"
+            own = {"num_cpus": workers, "include_dashboard": dashboard} if address == "local" else {}
+            with _own_signals():
+                try:
+                    ray.init(address, **{"log_to_driver": False, "logging_level": "error", **own, **options})
+                except ConnectionError as error:
+                    raise HybridrecError(f"no cluster of Ray was found at {address!r}: {error}") from None
 
     def __enter__(self) -> Self:
         return self
@@ -59,9 +90,13 @@ class RayExecutor:
         self.close()
 
     def close(self) -> None:
-        """Leave the cluster, or end it if it was started here."""
+        """End all tasks that still run, and leave the cluster, or end it if it was started here."""
         import ray
 
+        self._closed = True
+        with self._lock:
+            running = list(self._running)
+        self._cancel(running)
         if self.started:
             ray.shutdown()
 
@@ -76,58 +111,95 @@ class RayExecutor:
         """Run the jobs as tasks and yield the outcomes as they end.
 
         A task asks for the cores of its job and for the memory that its component estimates. It is started again if its
-        worker or node is lost. Raises the error of the first job that fails, with a note on the node and the process.
-        Raises MemoryBudgetError before the first fit if no node has the memory for one.
+        worker or node is lost. Raises the error of the first job that fails, with a note on the node and the process;
+        the tasks that still run are then ended. Raises MemoryBudgetError before the first fit if no node has the memory
+        for one.
         """
+        if not jobs:
+            return
         import ray
 
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
         cores = {job.key: cores_for(job.memory, nodes) for job in jobs}
         for job in jobs:
             if not cores[job.key]:
-                memory = max((node.get("memory", 0) for node in nodes if node.get("CPU", 0) >= 1), default=0)
-                raise MemoryBudgetError(
-                    f"components.{job.label} ({job.component}) would need about {job.memory / 1e9:.1f} GB to be "
-                    f"fitted, and the largest node of the cluster has {memory / 1e9:.1f} GB: add a larger node"
-                )
-        shared = ray.put(context)
-        fit = ray.remote(_fit)
-        running: list[Any] = []
+                raise _too_large(job, nodes)
+        task = ray.remote(fit)
+        running: dict[str, Any] = {}
+        with Board(context, jobs) as board:
+            parcel = Parcel.of(context)
 
-        def start(job: FitJob) -> Future[FitOutcome]:
-            threads = min(job.threads, cores[job.key])
-            asked = {"num_cpus": threads, "memory": job.memory or None, "max_retries": RETRIES}
-            running.append(fit.options(name=f"fit {job.place}", **asked).remote(replace(job, threads=threads), shared))
-            future: Future[FitOutcome] = running[-1].future()
-            return future
+            def start(job: FitJob) -> Future[FitOutcome]:
+                threads = min(job.threads, cores[job.key])
+                asked = {"num_cpus": threads, "memory": job.memory or None, "max_retries": RETRIES}
+                placed = replace(job, threads=threads)
+                ref = task.options(name=f"fit {job.place}", **asked).remote(placed, parcel, board.actor)
+                running[job.key] = ref
+                with self._lock:
+                    self._running.add(ref)
+                return _settled(ref, job)
 
-        try:
-            yield from dispatch_jobs(jobs, start)
-        except ray.exceptions.RayTaskError as error:
-            raise error.cause from None
-        finally:
-            for task in running:  # of no effect on those that have ended
-                ray.cancel(task, force=True)
+            try:
+                for outcome in dispatch_jobs(jobs, start):
+                    with self._lock:
+                        self._running.discard(running.pop(outcome.key))
+                    board.ended(outcome.key)
+                    yield outcome
+            finally:
+                self._cancel(list(running.values()))
 
     def map(self, work: Callable[[T], R], blocks: Sequence[T]) -> Iterator[R]:
-        """Yield the result of each block of queries, in their order; at most two for each core are in work or wait."""
+        """Yield the result of each block of queries, in their order; at most two for each core are in work or wait.
+
+        A worker receives `work` once, and keeps it for further blocks.
+        """
         import ray
 
-        shared = ray.put(work)
-        do = ray.remote(_work).options(num_cpus=1, max_retries=RETRIES)
+        if not blocks:
+            return
+        parcel = Parcel.of(work)
+        task = ray.remote(work_on).options(num_cpus=1, max_retries=RETRIES, name="answer queries")
         waiting: deque[Any] = deque()
+        most = 2 * self.workers
         try:
             for block in blocks:
-                waiting.append(do.remote(shared, block))
-                if len(waiting) >= 2 * self.workers:
-                    yield ray.get(waiting.popleft())
+                waiting.append(task.remote(parcel, block))
+                with self._lock:
+                    self._running.add(waiting[-1])
+                if len(waiting) >= most:
+                    yield self._result(waiting)
             while waiting:
-                yield ray.get(waiting.popleft())
-        except ray.exceptions.RayTaskError as error:
-            raise error.cause from None
+                yield self._result(waiting)
         finally:
-            for task in waiting:
-                ray.cancel(task, force=True)
+            self._cancel(list(waiting))
+
+    def _result(self, waiting: deque[Any]) -> Any:
+        """Return the result of the first of the tasks that wait, and remove the task from them."""
+        import ray
+
+        try:
+            result = ray.get(waiting[0])
+        except ray.exceptions.RayError as error:
+            raise _told(error, "a block of queries could not be answered") from None
+        with self._lock:
+            self._running.discard(waiting.popleft())
+        return result
+
+    def _cancel(self, tasks: Sequence[Any]) -> None:
+        """End tasks: by an interrupt, which lets them remove what they were writing, and then by force."""
+        import ray
+
+        with self._lock:
+            self._running.difference_update(tasks)
+        if not tasks or not ray.is_initialized():
+            return
+        left = list(tasks)
+        for force, seconds in ((False, GRACE), (True, 2 * GRACE)):
+            for task in left:
+                ray.cancel(task, force=force)
+            _, left = ray.wait(left, num_returns=len(left), timeout=seconds, fetch_local=False)
+            if not left:
+                return
 
 
 def cores_for(memory: int, nodes: Sequence[Mapping[str, float]]) -> int:
@@ -140,27 +212,59 @@ def cores_for(memory: int, nodes: Sequence[Mapping[str, float]]) -> int:
     return max(cores, default=0) if memory else max(cores, default=0) or 1
 
 
-def _fit(job: FitJob, context: FitContext) -> FitOutcome:
-    try:
-        return run_fit_job(job, context)
-    except Exception as error:
-        raise _noted(error) from None
-
-
-def _work(work: Callable[[T], R], block: T) -> R:
-    try:
-        return work(block)
-    except Exception as error:
-        raise _noted(error) from None
-
-
-def _noted(error: Exception) -> Exception:
-    """Return an error with a note on the place where it was raised."""
-    import ray
-
-    place = ray.get_runtime_context()
-    error.add_note(
-        f"on the node {ray.util.get_node_ip_address()} ({place.get_node_id()[:8]}), process {os.getpid()}; "
-        f"what it printed is there in the logs of Ray, in worker-{place.get_worker_id()}-*"
+def _too_large(job: FitJob, nodes: Sequence[Mapping[str, float]]) -> MemoryBudgetError:
+    memory = max((node.get("memory", 0) for node in nodes if node.get("CPU", 0) >= 1), default=0)
+    return MemoryBudgetError(
+        f"components.{job.label} ({job.component}) would need about {job.memory / 1e9:.1f} GB to be "
+        f"fitted, and the largest node of the cluster has {memory / 1e9:.1f} GB: add a larger node"
     )
+
+
+def _settled(ref: Any, job: FitJob) -> Future[FitOutcome]:
+    """Return a future of the outcome of a task; its error is that of the component, or names the component."""
+    settled: Future[FitOutcome] = Future()
+
+    def settle(future: Future[FitOutcome]) -> None:
+        error = future.exception()
+        if error is None:
+            settled.set_result(future.result())
+        else:
+            settled.set_exception(_told(error, f"components.{job.label} ({job.component}) could not be fitted"))
+
+    settled.set_running_or_notify_cancel()
+    ref.future().add_done_callback(settle)
+    return settled
+
+
+def _told(error: BaseException, consequence: str) -> BaseException:
+    """Return the error that a task raised; for one of Ray itself, an error that begins with the consequence."""
+    from ray import exceptions
+
+    if isinstance(error, exceptions.RayTaskError):
+        return error.cause if isinstance(error.cause, Exception) else error
+    if isinstance(error, exceptions.OutOfMemoryError):
+        return MemoryBudgetError(
+            f"{consequence}: the memory of its node ran out each time, whatever was estimated; add a larger node, or "
+            f"let fewer workers share one ({_first_line(error)})"
+        )
+    if isinstance(error, exceptions.RayError):
+        return HybridrecError(f"{consequence}: {_first_line(error)}")
     return error
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Keep the treatment of SIGTERM and SIGINT by this process, which `ray.init` replaces, for the `with` block."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

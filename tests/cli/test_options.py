@@ -1,5 +1,7 @@
 """Options that commands share."""
 
+from pathlib import Path
+
 import click
 import pytest
 from click.testing import CliRunner
@@ -51,3 +53,24 @@ def test_an_option_has_one_meaning_in_all_commands_that_share_it():
                 assert option.to_info_dict() == shared[option.name].to_info_dict(), f"{name} {option.name}"
                 users[option.name] += 1
     assert min(users.values()) >= 2
+
+
+@pytest.mark.parametrize(("command", "done"), [("run", "report.json"), ("fit", "share 1/1"), ("tune", "best.yaml")])
+def test_the_executor_comes_from_the_option_the_environment_or_the_config(experiment, call, monkeypatch, command, done):
+    tuned = "workers: 2\ntune: {pipeline: hybrid, trials: 1, space: {components.ease.l2: [5, 6]}}\n"
+    path = experiment(("workers: 2", tuned + "executor: {use: toy-threads, log: log.txt}"))
+
+    def opened(*words):
+        Path("log.txt").unlink(missing_ok=True)
+        status, out, err = call(command, path, *words)
+        assert (status, done in out) == (0, True), err
+        return Path("log.txt").read_text().splitlines() if Path("log.txt").exists() else []
+
+    assert opened() == ["opened 2", "closed"]
+    assert opened("--executor", "threads") == []
+    monkeypatch.setenv("HYBRIDREC_EXECUTOR", "threads")
+    assert opened() == []
+    assert opened("--executor", "toy-threads", "--set", "executor.threads=3") == ["opened 3", "closed"]
+    status, _, err = call(command, path, "--executor", "toy-thread")
+    assert status == 2
+    assert "executor.use: unknown executor 'toy-thread': did you mean 'toy-threads'" in err

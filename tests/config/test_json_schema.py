@@ -18,11 +18,17 @@ def test_the_json_schema_accepts_what_the_checker_accepts(experiment):
     validator = jsonschema.Draft202012Validator(schema)
     good = yaml.safe_load(experiment().read_text())
     configs = sorted((Path(__file__).parents[2] / "configs").rglob("*.yaml"))
-    for content in [good, *(yaml.safe_load(path.read_text()) for path in configs)]:
+    threads = [
+        {**good, "executor": given}
+        for given in ("threads", "processes", "toy-threads", {"use": "toy-threads", "threads": 3})
+    ]
+    for content in [good, *threads, *(yaml.safe_load(path.read_text()) for path in configs)]:
         assert [error.message for error in validator.iter_errors(content)] == []
     for broken in (
         {**good, "sede": 1},
         {**good, "data": {"reader": "toy", "usres": 3}},
+        {**good, "executor": "toy-thread"},
+        {**good, "executor": {"use": "toy-threads", "thread": 3}},
         {**good, "components": {"noise": {"use": "echo", "lvl": 3}}},
         {**good, "pipelines": {"a": {"generators": [{"from": "noise"}], "rerank": [{"use": "als"}]}}},
     ):

@@ -10,7 +10,7 @@ import yaml
 import hybridrec
 from hybridrec import ConfigError
 from hybridrec.api import plan
-from hybridrec.config.load import load_experiment, open_config
+from hybridrec.config.load import executor_assignments, load_experiment, open_config
 from hybridrec.registry.discovery import Registry
 
 
@@ -72,3 +72,28 @@ def test_a_mapping_can_be_tuned(experiment):
     del content["tune"]
     with pytest.raises(ConfigError, match=r"^config has no section `tune`"):
         hybridrec.tune(content)
+
+
+def test_a_name_that_is_assigned_takes_the_place_of_the_executor_of_the_config(experiment, monkeypatch):
+    options = "executor: {use: toy-threads, threads: 3}"
+
+    def loaded(config, *assignments):
+        return load_experiment(experiment(("workers: 2", config)), Registry(), assignments).executor
+
+    assert loaded(options, "executor=threads").name == "threads"
+    assert loaded("executor: threads", "executor=toy-threads").config.threads is None
+    assert loaded(options, "executor=toy-threads").config.threads == 3, "the config has options for it"
+    assert loaded(options, "executor={use: toy-threads}").config.threads is None
+    assert loaded("executor: toy-threads", "executor.threads=4").config.threads == 4
+    assert loaded("workers: 2", "executor=toy-threads", "executor.threads=4").config.threads == 4
+    with pytest.raises(ConfigError, match=r"toy.yaml:1: executor.use: unknown executor 'thread': did you mean"):
+        loaded("workers: 2", "executor=thread")
+
+
+def test_the_environment_names_an_executor_before_all_other_assignments(monkeypatch):
+    monkeypatch.setenv("HYBRIDREC_EXECUTOR", "toy-threads")
+    assert executor_assignments(["a=1"]) == ('executor="toy-threads"', "a=1")
+    monkeypatch.setenv("HYBRIDREC_EXECUTOR", "")
+    assert executor_assignments(["a=1"]) == ("a=1",)
+    monkeypatch.delenv("HYBRIDREC_EXECUTOR")
+    assert executor_assignments([]) == ()

@@ -17,6 +17,10 @@ UNKNOWN_NAMES = {
                                "component 'esae': did you mean 'ease'?"),
     "reader": (("reader: toy", "reader: toi"), "3: data.reader: unknown reader 'toi': did you mean 'toy'?"),
     "splitter": (("use: masked", "use: maskd"), "4: split.use: unknown splitter 'maskd': did you mean 'masked'?"),
+    "executor": (("workers: 2", "executor: toy-thread"), "21: executor: unknown executor 'toy-thread': did you mean "
+                 "'toy-threads'? Available: "),
+    "executor with options": (("workers: 2", "executor: {use: thread}"), "21: executor.use: unknown executor 'thread': "
+                              "did you mean 'threads'?"),
     "label": (("{from: noise", "{from: nosie"), "13: pipelines.hybrid.generators[1].from: no component is "
               "labelled 'nosie': did you mean 'noise'? Available: ease, noise, pop"),
     "scorer": (("scorers: [pop]", "scorers: [ease, popp]"), "14: pipelines.hybrid.scorers[1]: no component is "
@@ -187,3 +191,28 @@ def test_mistakes_of_several_pipelines_and_trade_offs_are_told_at_once(experimen
     first, second = str(info.value).splitlines()
     assert "tradeoffs[0].pipeline" in first
     assert "tradeoffs[1]" in second
+
+
+EXECUTORS = {
+    "option": ("executor: {use: toy-threads, thread: 2}", "21: executor.thread: unknown key: did you mean 'threads'?"),
+    "value": ("executor: {use: toy-threads, threads: 0}", "21: executor.threads: Input should be greater than"),
+    "option of the default": ("executor: {use: threads, threads: 2}", "21: executor.threads: unknown key"),
+    "no name": ("executor: {threads: 2}", "21: executor.use: this key is required"),
+    "number": ("executor: 2", "21: executor: Input should be a mapping with keys of use, got 2"),
+    "library": ("executor: homeless-threads", "21: executor: 'homeless-threads' needs the library 'no_such_library', "
+                "which is not installed: pip install 'toyland[home]'"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", EXECUTORS)
+def test_a_mistake_in_the_executor_is_told_as_any_other(refused, case):
+    text, wanted = EXECUTORS[case]
+    assert refused(("workers: 2", text)).startswith(wanted)
+
+
+def test_an_executor_is_found_by_its_name_and_starts_nothing(experiment):
+    log = "executor: {use: toy-threads, log: log.txt}"
+    checked = load_experiment(experiment(("workers: 2", log)), Registry())
+    assert checked.executor.name == "toy-threads"
+    assert not checked.executor.config.log.exists()
+    assert load_experiment(experiment(), Registry()).executor.name == "threads"

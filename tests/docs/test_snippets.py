@@ -35,7 +35,7 @@ OWN = {
     "docs/re-ranking.md": {"yaml base", "yaml chain", "yaml tradeoffs"},
     "docs/other-systems.md": {"bash recipes", "python recipes"},
     "docs/walkthrough.md": {"bash walk"},
-    "docs/scaling.md": {"yaml job.yaml", "yaml ci.yaml"},
+    "docs/scaling.md": {"yaml job.yaml", "yaml ci.yaml", "yaml ray.yaml"},
     "docs/serving.md": {
         "bash server",
         "bash curl",

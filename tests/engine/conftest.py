@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
+from types import ModuleType
 
 import pytest
 
@@ -11,10 +13,18 @@ from tests.docs.markdown import ROOT, marked
 
 
 @pytest.fixture(scope="session")
-def processes() -> Iterator[Executor]:
+def page(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
+    """The module of the page."""
+    folder = tmp_path_factory.mktemp("page")
+    (folder / "pool.py").write_text(marked(ROOT / "docs" / "plugins" / "executor.md", "pool.py"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        return importlib.import_module("pool")
+
+
+@pytest.fixture(scope="session")
+def processes(page: ModuleType) -> Iterator[Executor]:
     """Two processes, which take a while to start."""
-    place: dict[str, type] = {}
-    exec(marked(ROOT / "docs" / "executors.md", "processes.py"), place)
-    executor = place["ProcessExecutor"](2)
+    executor = page.PoolExecutor(2)
     yield executor
     executor.pool.shutdown()

@@ -10,8 +10,11 @@ import pytest
 
 import hybridrec
 from hybridrec import FitJob, FitOutcome, PluginError
-from hybridrec.engine.executor import ThreadExecutor, dispatch_jobs
+from hybridrec.config.load import load_experiment
+from hybridrec.engine.executor import ThreadExecutor, dispatch_jobs, open_executor
 from hybridrec.engine.store import Store
+from hybridrec.registry.discovery import Registry
+from hybridrec.testing import ExecutorContract, run_checks
 
 JOB = FitJob("echo", "{}", "echo", "data", "test", "full", 3, 1, 1, 0, "key")
 
@@ -148,3 +151,16 @@ def test_one_job_is_done_by_the_caller(monkeypatch):
         "hybridrec.engine.executor.run_fit_job", lambda job, context: outcome(str(threading.get_ident()))
     )
     assert [each.key for each in ThreadExecutor(2).submit([JOB], None)] == [str(threading.get_ident())]
+
+
+def test_the_plugin_of_the_page_keeps_its_contract(page):
+    suite = type("Suite", (ExecutorContract,), {"executor": page.ProcessPool})
+    assert {outcome.status for outcome in run_checks(suite)} == {"passed"}
+
+
+def test_the_local_executor_has_a_thread_for_each_worker(experiment):
+    checked = load_experiment(experiment(), Registry())
+    with open_executor(checked) as executor:
+        assert (type(executor), executor.workers) == (ThreadExecutor, 2)
+    with open_executor(checked, own := ThreadExecutor(3)) as executor:
+        assert executor is own

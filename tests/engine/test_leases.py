@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from hybridrec import FitJob, FitOutcome
-from hybridrec.engine.leases import FolderLeases, Leases, LeasingExecutor
+from hybridrec import FitJob, FitOutcome, ThreadExecutor
+from hybridrec.engine.leases import FolderLeases, Leases, LeasingExecutor, LeasingThreads, leasing
 from hybridrec.engine.store import Store
 
 AA, BB = "aa" * 16, "bb" * 16
@@ -189,7 +189,7 @@ def test_jobs_of_others_and_what_uses_them_are_left_out(worker, monkeypatch, wor
     other, mine = worker(), worker()
     assert other.acquire(AA)
     jobs = [JOB, replace(JOB, key=BB, base_model=JOB), replace(JOB, key="cc" * 16)]
-    executor, context = LeasingExecutor(workers, mine), SimpleNamespace(store=Store(tmp_path / "store"))
+    executor, context = LeasingThreads(workers, mine), SimpleNamespace(store=Store(tmp_path / "store"))
     assert [outcome.key for outcome in executor.submit(jobs, context)] == ["cc" * 16] == ran
     assert executor.held == {AA, BB}
     assert [outcome.key for outcome in executor.submit(jobs[1:2], context)] == []  # what it uses is still missing
@@ -207,8 +207,53 @@ def test_jobs_that_others_gave_back_are_run(worker, monkeypatch, workers, tmp_pa
     other, mine = worker(), worker()
     assert other.acquire(AA)
     jobs = [JOB, replace(JOB, key=BB, base_model=JOB)]
-    executor, context = LeasingExecutor(workers, mine), SimpleNamespace(store=Store(tmp_path / "store"))
+    executor, context = LeasingThreads(workers, mine), SimpleNamespace(store=Store(tmp_path / "store"))
     assert [outcome.key for outcome in executor.submit(jobs, context)] == []
     other.release(AA)
     assert [outcome.key for outcome in executor.submit(jobs, context)] == [AA, BB]
     assert executor.held == set()
+
+
+class Elsewhere:
+    """An executor whose workers are elsewhere, which notes who holds the leases meanwhile."""
+
+    needs_parts, workers = True, 3
+
+    def __init__(self, leases):
+        self.leases, self.ran, self.fails = leases, [], ""
+
+    def submit(self, jobs, context):
+        for job in jobs:
+            assert all(self.leases.holder(open_job.key) for open_job in jobs[len(self.ran) :])
+            if job.key == self.fails:
+                raise KeyboardInterrupt
+            self.ran.append(job.key)
+            yield FitOutcome(job.key, 0.0, (), cached=False)
+
+    def map(self, work, blocks):
+        return map(work, blocks)
+
+
+def test_leases_of_jobs_elsewhere_are_held_here_until_they_end(worker, tmp_path):
+    other, mine, watcher = worker(), worker(), worker()
+    assert other.acquire(AA)
+    jobs = [replace(JOB, key=BB, base_model=JOB), JOB, replace(JOB, key="cc" * 16)]
+    context = SimpleNamespace(store=Store(tmp_path / "store"))
+    elsewhere = Elsewhere(watcher)
+    executor = leasing(elsewhere, mine)
+    assert isinstance(executor, LeasingExecutor)
+    assert (executor.workers, executor.needs_parts, [*executor.map(str, [1])]) == (3, True, ["1"])
+    assert [outcome.key for outcome in executor.submit(jobs, context)] == ["cc" * 16]
+    assert executor.held == {AA, BB}
+    other.release(AA)
+    elsewhere.ran, elsewhere.fails = [], BB
+    outcomes = executor.submit(jobs, context)
+    assert next(outcomes).key == AA
+    assert (watcher.holder(AA) is None, watcher.holder(BB) is None) == (True, False)
+    with pytest.raises(KeyboardInterrupt):
+        list(outcomes)
+    assert watcher.holder(BB) is None, "an interrupted driver gives its leases back"
+
+
+def test_threads_take_their_leases_themselves(worker):
+    assert isinstance(leasing(ThreadExecutor(2), worker()), LeasingThreads)

@@ -12,7 +12,9 @@ import hybridrec
 from hybridrec import FitTimeoutError, PluginError, ProcessExecutor, Registry, Run
 from hybridrec.config.load import load_experiment
 from hybridrec.engine import process_executor
-from hybridrec.engine.process_executor import executor_of
+from hybridrec.engine.executor import open_executor
+from hybridrec.engine.process_executor import Processes
+from hybridrec.testing import ExecutorContract
 from tests.torture.subject import CONFIG, results, write_config, write_data
 
 SOURCE = """\
@@ -167,12 +169,10 @@ def test_what_a_plugin_raises_comes_out_with_its_notes_even_if_it_cannot_be_pick
 def test_the_config_names_the_executor(tmp_path):
     write_data(tmp_path)
     path = write_config(tmp_path)
-    checked = load_experiment(path, Registry(), ()).config
-    assert type(executor_of(checked, 3)).__name__ == "ThreadExecutor"
-    apart = executor_of(checked.model_copy(update={"executor": "processes", "workers": None}), 3)
-    assert isinstance(apart, ProcessExecutor)
-    assert apart.workers == 3
-    apart.close()
+    named = load_experiment(path, Registry(), ("executor=processes", "executor.retries=3", "workers=3"))
+    with open_executor(named) as apart:
+        assert isinstance(apart, ProcessExecutor)
+        assert (apart.workers, apart.retries) == (3, 3)
     run = hybridrec.run(path, ["executor=processes"], store=tmp_path / "store", runs=tmp_path / "runs")
     assert isinstance(run, Run)
 
@@ -192,3 +192,7 @@ def test_a_script_that_processes_cannot_import_is_told_so(tmp_path):
     code = "from hybridrec import ProcessExecutor\nprint(list(ProcessExecutor(1).map(abs, [1])))"
     done = subprocess.run([sys.executable, "-"], input=code, capture_output=True, text=True, timeout=60, check=False)
     assert 'a script that starts it does so under `if __name__ == "__main__":`' in done.stderr
+
+
+class TestProcesses(ExecutorContract):
+    executor = Processes

@@ -11,16 +11,10 @@ from textwrap import dedent
 import pytest
 
 from hybridrec import MissingDependencyError
-from hybridrec.testing import CommandContract
 from hybridrec_ray.executor import RayExecutor, cores_for
-from hybridrec_ray.ray_run import ray_run
+from hybridrec_ray.plugin import Ray, RayOptions
 from tests.conftest import CONFIG, TOYLAND
 from tests.docs.markdown import ROOT
-
-
-class TestRayRun(CommandContract):
-    command = ray_run
-
 
 START = """
 import json, os, secrets, signal, sys, threading, time
@@ -69,13 +63,38 @@ def test_a_fit_asks_for_the_cores_of_a_node_that_has_its_memory_too():
     assert cores_for(0, [head]) == 1, "a node with cores may come"
 
 
+def test_the_options_go_to_the_executor(monkeypatch):
+    given = []
+    monkeypatch.setattr("hybridrec_ray.plugin.RayExecutor", lambda *words, **options: given.append((words, options)))
+    Ray().open(3)
+    Ray(RayOptions(address="head:6379", dashboard=True, usage_report=True)).open(2)
+    assert given == [
+        ((None, 3), {"dashboard": False, "usage_report": False}),
+        (("head:6379", 2), {"dashboard": True, "usage_report": True}),
+    ]
+
+
+@pytest.mark.slow
+def test_it_keeps_the_contract_of_executors(script):
+    told = script(
+        """
+        from hybridrec.testing import ExecutorContract, run_checks
+        from hybridrec_ray.plugin import Ray
+        suite = type("Suite", (ExecutorContract,), {"executor": Ray})
+        print(json.dumps([[outcome.check, outcome.status, outcome.message] for outcome in run_checks(suite)]))
+        """
+    )
+    assert len(told) >= 7
+    assert [outcome for outcome in told if outcome[1] != "passed"] == []
+
+
 @pytest.mark.slow
 def test_one_node_gives_the_report_and_the_slates_of_threads(script):
     config = CONFIG.replace("workers: 2\nobserve: {toy-events: {}}", "workers: 2\nrepeats: 2")
     told = script(
         """
         alone = hybridrec.run("toy.yaml", store="alone", runs="alone-runs")
-        with RayExecutor(num_cpus=2) as executor:
+        with RayExecutor(workers=2) as executor:
             import ray
             assert executor.workers == 2
             assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
@@ -93,7 +112,8 @@ def test_one_node_gives_the_report_and_the_slates_of_threads(script):
                     failures.append([type(error).__name__, str(error), *getattr(error, "__notes__", [])])
         assert not ray.is_initialized()
         from hybridrec.cli import hybridrec as command_line
-        command_line.main(["ray-run", "toy.yaml", "--store", "shared", "--runs", "by-command"], standalone_mode=False)
+        words = ["run", "toy.yaml", "--executor", "ray", "--store", "shared", "--runs", "by-command"]
+        command_line.main(words, standalone_mode=False)
         (folder,) = Path("by-command").iterdir()
         same(alone, hybridrec.Run.open(folder))
         print(json.dumps(failures))

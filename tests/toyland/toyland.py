@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from typing import Any, Self
 
@@ -16,6 +18,7 @@ from hybridrec import (
     DenseModel,
     Event,
     Exclude,
+    ExecutorPlugin,
     FitFinished,
     Floats,
     Generator,
@@ -33,6 +36,7 @@ from hybridrec import (
     StageFinished,
     State,
     Target,
+    ThreadExecutor,
     hookimpl,
     kernels,
 )
@@ -277,3 +281,49 @@ class ToyEvents(Observer):
 def hybridrec_observers() -> list[type[Observer]]:
     """The only one."""
     return [ToyEvents]
+
+
+class ToyThreadsOptions(Options):
+    """Log and number of threads."""
+
+    log: InputPath | None = None
+    """A file that gets a line when the executor is opened, and one when it is closed."""
+    threads: int | None = Field(None, ge=1)
+    """Threads, in place of the number of workers."""
+
+
+class ToyThreads(ExecutorPlugin):
+    """Threads that are logged."""
+
+    name = "toy-threads"
+    Config = ToyThreadsOptions
+    config: ToyThreadsOptions
+
+    @contextmanager
+    def open(self, workers: int) -> Iterator[ThreadExecutor]:
+        """Log, and give them."""
+        threads = self.config.threads or workers
+        self._log(f"opened {threads}")
+        try:
+            yield ThreadExecutor(threads)
+        finally:
+            self._log("closed")
+
+    def _log(self, line: str) -> None:
+        if self.config.log is not None:
+            with self.config.log.open("a") as log:
+                log.write(f"{line}\n")
+
+
+class HomelessThreads(ToyThreads):
+    """Need a library that nobody has."""
+
+    name = "homeless-threads"
+    requires = ("no_such_library",)
+    install_hint = "pip install 'toyland[home]'"
+
+
+@hookimpl
+def hybridrec_executors() -> list[type[ExecutorPlugin]]:
+    """Both."""
+    return [ToyThreads, HomelessThreads]
