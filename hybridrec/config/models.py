@@ -359,7 +359,8 @@ class ExperimentConfig(Options):
     refit: Literal["none", "all"] = "none"
     """`all` trains the pipelines on the whole data after the evaluation, for serving."""
     memory: Size = 8_000_000_000
-    """Memory that one fit, or all blocks of queries that are being answered, may take, for example 4GB."""
+    """Memory that a run may take, for example 4GB. A fit that needs more is refused, fits go side by side only as far
+    as they fit beside what the process holds, and the blocks of queries in work take a quarter of it."""
     store: StoreUse = StoreUse()
     """The store of earlier fits and answers."""
     executor: Annotated[Use, BeforeValidator(_named, json_schema_input_type=str | Use)] = Use(use=THREADS)

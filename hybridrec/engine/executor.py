@@ -11,6 +11,7 @@ from typing import ClassVar, Protocol, TypeVar
 
 from hybridrec.config.experiment import CheckedExperiment
 from hybridrec.engine.fit import FitContext, FitJob, FitOutcome, run_fit_job
+from hybridrec.engine.memory import MemoryBudget
 from hybridrec.inference.threads import ThreadPool
 from hybridrec.plugin import Plugin
 
@@ -118,7 +119,9 @@ class ThreadExecutor(ThreadPool):
         if len(jobs) == 1 or threads is None:
             yield from (run_fit_job(job, context) for job in sorted(jobs, key=lambda job: job.depth))
         else:
-            yield from dispatch_jobs(jobs, lambda job: threads.submit(run_fit_job, job, context))
+            yield from dispatch_within(
+                MemoryBudget.of(context.memory), jobs, lambda job: threads.submit(run_fit_job, job, context)
+            )
 
 
 def dispatch_jobs(jobs: Sequence[FitJob], start: Callable[[FitJob], Future[FitOutcome]]) -> Iterator[FitOutcome]:
@@ -127,14 +130,25 @@ def dispatch_jobs(jobs: Sequence[FitJob], start: Callable[[FitJob], Future[FitOu
     `start` sends a job to a worker and returns the future of its outcome. Raises the error of the first job that
     fails, and cancels the jobs that have not begun by then.
     """
+    return dispatch_within(None, jobs, start)
+
+
+def dispatch_within(
+    budget: MemoryBudget | None, jobs: Sequence[FitJob], start: Callable[[FitJob], Future[FitOutcome]]
+) -> Iterator[FitOutcome]:
+    """Start the jobs as `dispatch_jobs` does, each only when the memory budget admits it beside those in work.
+
+    A job whose component gives no estimate counts as nothing. Without a budget the memory does not matter.
+    """
     waiting = {job.key: job for job in jobs}
-    running: dict[Future[FitOutcome], str] = {}
+    running: dict[Future[FitOutcome], FitJob] = {}
     try:
         while waiting or running:
-            open_keys = {*waiting, *running.values()}
+            open_keys = {*waiting, *(job.key for job in running.values())}
             ready = [job for job in waiting.values() if job.base_model is None or job.base_model.key not in open_keys]
             for job in ready:
-                running[start(waiting.pop(job.key))] = job.key
+                if budget is None or budget.admits(job.memory, [other.memory for other in running.values()]):
+                    running[start(waiting.pop(job.key))] = job
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 outcome = future.result()
                 del running[future]

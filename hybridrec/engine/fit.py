@@ -24,6 +24,7 @@ from hybridrec.data.dataset import Dataset
 from hybridrec.data.fingerprint import fingerprint
 from hybridrec.engine.estimates import TOOK, took
 from hybridrec.engine.keys import digest, fit_key
+from hybridrec.engine.memory import PeakMemory
 from hybridrec.engine.progress import ProgressPoint, ProgressSeries
 from hybridrec.engine.seeds import label_rng
 from hybridrec.engine.store import REPRODUCIBLE, Store
@@ -192,14 +193,17 @@ class FitContext:
         listener: Callable[[FitJob, ProgressPoint], None] | None = None,
         began: Callable[[FitJob], None] | None = None,
         timeout: float | None = None,
+        memory: int | None = None,
     ) -> None:
         """Create the context; `parts` are the training parts in memory by fingerprint, for the jobs of this process.
 
         `listener` is called with the progress that components report while this process fits them. `began` is called
         when a fit begins in this process. Both are called in the thread of the fit. `timeout` are the seconds that
-        a fit may take, None without a limit.
+        a fit may take, None without a limit. `memory` are the bytes that this process and its workers may take, None
+        without a limit.
         """
         self.timeout = timeout
+        self.memory = memory
         self.listener = listener
         self.began = began
         self.splitter: PartSplitter | None = None
@@ -215,13 +219,13 @@ class FitContext:
         # Users of a fit hold a reference; when the last one is gone, its memory is freed.
         self._fits: WeakValueDictionary[str, Fitted] = WeakValueDictionary()
 
-    def __getstate__(self) -> tuple[Store, _Choice, float | None, bytes]:
+    def __getstate__(self) -> tuple[Store, _Choice, float | None, int | None, bytes]:
         # Bytes, as classes without packaging can be read only after the registry has loaded their files.
-        return self.store, _Choice.of(self.registry), self.timeout, pickle.dumps(self.splitter)
+        return self.store, _Choice.of(self.registry), self.timeout, self.memory, pickle.dumps(self.splitter)
 
-    def __setstate__(self, state: tuple[Store, _Choice, float | None, bytes]) -> None:
-        store, choice, timeout, splitter = state
-        self.__init__(store, _registry(choice), timeout=timeout)  # type: ignore[misc]
+    def __setstate__(self, state: tuple[Store, _Choice, float | None, int | None, bytes]) -> None:
+        store, choice, timeout, memory, splitter = state
+        self.__init__(store, _registry(choice), timeout=timeout, memory=memory)  # type: ignore[misc]
         self.splitter = pickle.loads(splitter)
 
     def fitted(self, job: FitJob) -> Fitted:
@@ -278,7 +282,7 @@ class FitContext:
         if (training_part := self.parts.get(job.data)) is not None:
             return training_part
         if (state := self.store.find(job.data)) is not None:
-            return Dataset.restore(state)
+            return Dataset.restore(state, mapped=True)  # all workers share the pages of the store's file
         raise StoreError(
             f"the training part of components.{job.label} in fold {job.fold} ({job.level}) is not in the store "
             f"{self.store.place}: an executor whose workers read it there sets `needs_parts`"
@@ -436,7 +440,8 @@ class Fitted:
         started = time.perf_counter()
         with _noting(spec, job, "fitting"), _in_work.counted() as alone:
             unseeded = _global_generators()
-            check_self(component, "fit", component.fit(training_part, rng))
+            with PeakMemory() as peak:
+                check_self(component, "fit", component.fit(training_part, rng))
             drew_unseeded = _global_generators() != unseeded
             beside = drew_unseeded and not alone()
             component._reporter = component._from_catalogue = component.validation = None
@@ -449,7 +454,7 @@ class Fitted:
         if component.ended_by_clock or (self.base_model is not None and self.base_model.outcome.token):
             notes.append(CLOCK_NOTE)
             token = secrets.token_hex(16)
-        told_now = (*notes, *[BESIDE_NOTE] * beside)
+        told_now = (*notes, *[BESIDE_NOTE] * beside, *self._overrun(peak))
         outcome = FitOutcome(job.key, 0.0, told_now, cached=False, progress=points, token=token)
         if spec.kept:
             about = {"component": spec.cls.name, "version": spec.cls.version, "label": spec.label, "fold": job.fold}
@@ -459,6 +464,20 @@ class Fitted:
             self.context.store.put(outcome.address, state, {**about, RANDOM: drew, NOTES: notes, **told})
             outcome = replace(outcome, doubled=outcome.address in self.context.store.doubled)
         return component, outcome
+
+    def _overrun(self, peak: PeakMemory) -> list[str]:
+        """Return a note if the process took more than the budget while it fitted, and the fits in work most of that.
+
+        It is not stored, since another machine or another fit beside this one may take another peak.
+        """
+        memory, estimate, taken = self.context.memory, self.job.memory, peak.bytes - peak.before
+        if memory is None or peak.bytes <= memory or taken <= max(estimate, memory // 2):
+            return []
+        told = f"its estimate was {estimate / 1e9:.1f} GB" if estimate else "it gives no estimate"
+        return [
+            f"while it was fitted, its process held {peak.bytes / 1e9:.1f} GB, {taken / 1e9:.1f} GB more than before, "
+            f"and `memory` is {memory / 1e9:.1f} GB; {told}"
+        ]
 
     def _reporter(self, series: ProgressSeries) -> Callable[[int, int, Mapping[str, float]], None]:
         """Return the function that the component calls to report its progress.

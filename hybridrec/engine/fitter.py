@@ -81,7 +81,7 @@ class Fitter:
     ) -> None:
         """Create a fitter.
 
-        memory: the budget of one fit, in bytes
+        memory: the budget of all fits in work, together with the process, in bytes
         repeat: number of the training, from 1; trainings with other numbers have other seeds
         listener: called with the progress that components report: at once for a fit in this process, else after the fit
             has ended
@@ -158,7 +158,7 @@ class Fitter:
             self.listener(job, point)
 
         parts = {training_part.fingerprint: training_part.train for _, training_part in planned}
-        context = FitContext(self.store, self.registry, parts, listener, self.began, self.timeout)
+        context = FitContext(self.store, self.registry, parts, listener, self.began, self.timeout, self.memory)
         asked = [training_part for spec, training_part in distinct.values() if validation_of(spec, training_part)]
         context.splitter = asked[0].splitter if asked else None
         context.splits = dict(each.validation for each in asked if each.validation is not None)

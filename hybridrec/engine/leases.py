@@ -17,8 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from hybridrec.engine.executor import Executor, ThreadExecutor, dispatch_jobs
+from hybridrec.engine.executor import Executor, ThreadExecutor, dispatch_within
 from hybridrec.engine.fit import FitContext, FitJob, FitOutcome, run_fit_job
+from hybridrec.engine.memory import MemoryBudget
 from hybridrec.engine.object_store import ObjectStore
 from hybridrec.engine.store import LEASES, Store, this_process
 from hybridrec.errors import HybridrecError
@@ -375,7 +376,9 @@ class LeasingThreads(_LeavingOut, ThreadExecutor):
         if len(jobs) == 1 or threads is None:
             outcomes = (self._run(job, context) for job in sorted(jobs, key=lambda job: job.depth))
         else:
-            outcomes = dispatch_jobs(jobs, lambda job: threads.submit(self._run, job, context))
+            outcomes = dispatch_within(
+                MemoryBudget.of(context.memory), jobs, lambda job: threads.submit(self._run, job, context)
+            )
         return (outcome for outcome in outcomes if outcome.key not in self.held)
 
     def _run(self, job: FitJob, context: FitContext) -> FitOutcome:

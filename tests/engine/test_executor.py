@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -11,8 +12,11 @@ import pytest
 import hybridrec
 from hybridrec import FitJob, FitOutcome, PluginError
 from hybridrec.config.load import load_experiment
-from hybridrec.engine.executor import ThreadExecutor, dispatch_jobs, open_executor
-from hybridrec.engine.store import Store
+from hybridrec.engine.executor import ThreadExecutor, dispatch_jobs, dispatch_within, open_executor
+from hybridrec.engine.fit import FitContext, run_fit_job
+from hybridrec.engine.leases import LeasingThreads
+from hybridrec.engine.memory import MemoryBudget
+from hybridrec.engine.store import NullStore, Store
 from hybridrec.registry.discovery import Registry
 from hybridrec.testing import ExecutorContract, run_checks
 
@@ -96,6 +100,9 @@ def chain():
     return [c, b, replace(JOB, key="alone"), a]
 
 
+UNLIMITED = FitContext(NullStore(), None)
+
+
 def outcome(key):
     return FitOutcome(key, 0.0, (), cached=False)
 
@@ -141,7 +148,7 @@ def test_threads_fit_what_is_used_first(monkeypatch, workers):
         return outcome(job.key)
 
     monkeypatch.setattr("hybridrec.engine.executor.run_fit_job", run)
-    outcomes = list(ThreadExecutor(workers).submit(chain(), None))
+    outcomes = list(ThreadExecutor(workers).submit(chain(), UNLIMITED))
     assert {each.key for each in outcomes} == {"a", "b", "c", "alone"}
     assert [key for key in ended if key != "alone"] == ["a", "b", "c"]
 
@@ -164,3 +171,69 @@ def test_the_local_executor_has_a_thread_for_each_worker(experiment):
         assert (type(executor), executor.workers) == (ThreadExecutor, 2)
     with open_executor(checked, own := ThreadExecutor(3)) as executor:
         assert executor is own
+
+
+class Gauge:
+    """Runs jobs that take a moment, and remembers which were in work at the same time."""
+
+    def __init__(self, monkeypatch):
+        self.lock, self.running, self.together = threading.Lock(), [], []
+        monkeypatch.setattr("hybridrec.engine.executor.run_fit_job", self.run)
+        monkeypatch.setattr("hybridrec.engine.memory.machine_bytes", lambda: None)
+
+    def run(self, job, context):
+        with self.lock:
+            self.running.append(job.memory)
+            self.together.append(sorted(self.running))
+        time.sleep(0.02)
+        with self.lock:
+            self.running.remove(job.memory)
+        return outcome(job.key)
+
+
+@pytest.mark.parametrize("executor", [ThreadExecutor(4), LeasingThreads(4, None)])
+def test_fits_go_side_by_side_only_as_far_as_their_estimates_fit_the_budget(monkeypatch, executor):
+    gauge = Gauge(monkeypatch)
+    monkeypatch.setattr(LeasingThreads, "_run", lambda self, job, context: gauge.run(job, context))
+    monkeypatch.setattr("hybridrec.engine.memory.private_bytes", lambda processes: 0)
+    sizes = [5, 5, 2, 7, 0, 1, 5]
+    jobs = [replace(JOB, key=str(place), memory=size * 10**9) for place, size in enumerate(sizes)]
+    outcomes = list(executor.submit(jobs, FitContext(NullStore(), None, memory=8 * 10**9)))
+    assert sorted(int(each.key) for each in outcomes) == [*range(len(sizes))]
+    sums = [sum(together) for together in gauge.together]
+    assert max(sums) <= 8 * 10**9
+    assert any(len(together) > 1 for together in gauge.together), "nothing went side by side"
+    assert 7 * 10**9 in {size for together in gauge.together for size in together}
+
+
+def test_memory_that_the_process_holds_already_leaves_less_for_fits(monkeypatch):
+    """Two fits of 3 GB fit into 8 GB beside nothing, but not beside 4 GB of data."""
+    gauge = Gauge(monkeypatch)
+    jobs = [replace(JOB, key=str(place), memory=3 * 10**9) for place in range(3)]
+    for held, most in ((0, 2), (4 * 10**9, 1)):
+        gauge.together.clear()
+        budget = MemoryBudget(8 * 10**9, lambda held=held: held)
+        with ThreadPoolExecutor(3) as pool:
+            list(dispatch_within(budget, jobs, lambda job: pool.submit(gauge.run, job, None)))
+        assert max(map(len, gauge.together)) == most
+
+
+def test_two_large_fits_of_a_run_are_never_in_work_together(experiment, monkeypatch):
+    run, lock, running, together = run_fit_job, threading.Lock(), [], []
+
+    def gauged(job, context):
+        with lock:
+            running.append(job.memory)
+            together.append(sum(running))
+        time.sleep(0.02)
+        result = run(job, context)
+        with lock:
+            running.remove(job.memory)
+        return result
+
+    monkeypatch.setattr("hybridrec.engine.executor.run_fit_job", gauged)
+    large = "noise: {use: echo, bytes: 5000000000}\n  loud: {use: echo, bytes: 5000000001}"
+    path = experiment(("noise: {use: echo}", large), ("{from: noise, k: 10}", "{from: noise, k: 10}, {from: loud}"))
+    hybridrec.run(path, executor=ThreadExecutor(4))
+    assert max(together) < 8 * 10**9
+    assert max(together) >= 5 * 10**9

@@ -14,9 +14,11 @@ import hybridrec
 from hybridrec import CurveFigure, PluginError, StoreError
 from hybridrec.config.experiment import ComponentSpec
 from hybridrec.config.load import load_experiment
+from hybridrec.data.packed_texts import PackedTexts
 from hybridrec.engine.executor import ThreadExecutor
 from hybridrec.engine.fit import BESIDE_NOTE, NOTES, UNSEEDED_NOTE, FitContext, Fitted, run_fit_job
 from hybridrec.engine.fitter import Fitter, TrainingPart
+from hybridrec.engine.memory import PeakMemory
 from hybridrec.engine.store import Store
 from hybridrec.registry.discovery import Registry
 from hybridrec.testing import toy_dataset
@@ -271,3 +273,36 @@ def test_a_fit_that_was_alone_keeps_its_note_in_the_store(planned, monkeypatch):
 def test_seeded_numbers_are_not_noted(planned):
     job, context = planned()
     assert run_fit_job(job, context).notes == ()
+
+
+def test_a_fit_that_takes_more_than_the_budget_and_its_estimate_is_told_with_all_figures(planned, monkeypatch):
+    job, context = planned("ease")
+    seen = iter([10**9, *[9 * 10**9] * 50])
+    monkeypatch.setattr("hybridrec.engine.fit.PeakMemory", lambda: PeakMemory(lambda: next(seen, 9 * 10**9)))
+    context.memory = 8 * 10**9
+    outcome = run_fit_job(replace(job, memory=3 * 10**9), context)
+    assert outcome.notes[-1] == (
+        "while it was fitted, its process held 9.0 GB, 8.0 GB more than before, and `memory` is 8.0 GB; "
+        "its estimate was 3.0 GB"
+    )
+    assert outcome.notes[-1] not in (context.store.about(job.key) or {})[NOTES]
+
+
+@pytest.mark.parametrize(("memory", "estimate"), [(None, 0), (10**10, 0), (8 * 10**9, 9 * 10**9)])
+def test_a_fit_within_the_budget_or_its_estimate_has_no_note_on_memory(planned, monkeypatch, memory, estimate):
+    job, context = planned("ease")
+    seen = iter([10**9])
+    monkeypatch.setattr("hybridrec.engine.fit.PeakMemory", lambda: PeakMemory(lambda: next(seen, 9 * 10**9)))
+    context.memory = memory
+    assert not any("its process held" in note for note in run_fit_job(replace(job, memory=estimate), context).notes)
+
+
+def test_another_process_maps_the_texts_of_its_training_part(planned):
+    job, context = planned("ease")
+    data = context.training_part(job)
+    context.store.put(job.data, data.state())
+    other = pickle.loads(pickle.dumps(context))
+    again = other.training_part(job)
+    assert isinstance(again.users.text, PackedTexts)
+    assert again.fingerprint == data.fingerprint
+    assert run_fit_job(job, other).key == job.key

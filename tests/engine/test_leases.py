@@ -189,7 +189,7 @@ def test_jobs_of_others_and_what_uses_them_are_left_out(worker, monkeypatch, wor
     other, mine = worker(), worker()
     assert other.acquire(AA)
     jobs = [JOB, replace(JOB, key=BB, base_model=JOB), replace(JOB, key="cc" * 16)]
-    executor, context = LeasingThreads(workers, mine), SimpleNamespace(store=Store(tmp_path / "store"))
+    executor, context = LeasingThreads(workers, mine), SimpleNamespace(store=Store(tmp_path / "store"), memory=None)
     assert [outcome.key for outcome in executor.submit(jobs, context)] == ["cc" * 16] == ran
     assert executor.held == {AA, BB}
     assert [outcome.key for outcome in executor.submit(jobs[1:2], context)] == []  # what it uses is still missing
@@ -207,7 +207,7 @@ def test_jobs_that_others_gave_back_are_run(worker, monkeypatch, workers, tmp_pa
     other, mine = worker(), worker()
     assert other.acquire(AA)
     jobs = [JOB, replace(JOB, key=BB, base_model=JOB)]
-    executor, context = LeasingThreads(workers, mine), SimpleNamespace(store=Store(tmp_path / "store"))
+    executor, context = LeasingThreads(workers, mine), SimpleNamespace(store=Store(tmp_path / "store"), memory=None)
     assert [outcome.key for outcome in executor.submit(jobs, context)] == []
     other.release(AA)
     assert [outcome.key for outcome in executor.submit(jobs, context)] == [AA, BB]
