@@ -103,6 +103,13 @@ PARTS: dict[str, Part] = {
         4,
         14,
     ),
+    "shared-answers": Part(
+        "shared_answers",
+        "Two threads that ask one recommender, and two processes that ask one bundle, a query at a time, get the "
+        "answers that one gets, to the last bit.",
+        1_000,
+        100_000,
+    ),
     "long-life": Part(
         "long_life",
         "Answers and loads (one for every hundred answers) leave memory, descriptors and threads as they were.",
