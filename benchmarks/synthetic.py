@@ -63,6 +63,36 @@ def write(size: Size, folder: Path, seed: int = 0) -> Path:
     return place
 
 
+def write_plays(size: Size, folder: Path, *, text: bool, seed: int = 0) -> Path:
+    """Write plays in the order of their times as Parquet files, if they do not exist, and return their folder.
+
+    The columns are `user` and `item`, integers or with `text` texts, and `time` in seconds since 1970. A few users and
+    items have most of the plays, and each has one at least, if there are as many plays.
+    """
+    place = folder / f"plays-{size}-{'text' if text else 'integers'}-{seed}"
+    if place.exists():
+        return place
+    place.parent.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(seed)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        for number, first in enumerate(range(0, size.pairs, PIECE)):
+            rows = np.arange(first, min(first + PIECE, size.pairs))
+            users = (size.users * rng.random(len(rows)) ** 2).astype(np.int32)
+            items = (size.items * rng.random(len(rows)) ** 3).astype(np.int32)
+            users[rows < size.users] = rows[rows < size.users]
+            items[rows < size.items] = rows[rows < size.items]
+            times = 1_500_000_000 + rows // 8 + rng.integers(0, 3600, len(rows))
+            frame = pl.DataFrame({"user": users * 7 + 1000, "item": items, "time": times})
+            if text:
+                frame = frame.with_columns(
+                    pl.format("u{}", "user").alias("user"), pl.format("track-{}", "item").alias("item")
+                )
+            frame.write_parquet(Path(scratch) / f"{number:05}.parquet", row_group_size=PIECE // 4)
+        Path(scratch).rename(place)
+        Path(scratch).mkdir()  # removed with its context
+    return place
+
+
 def _draw(size: Size, genre: Longs, rng: np.random.Generator) -> Iterator[tuple[Longs, Longs, np.ndarray]]:
     """Yield parallel arrays for some users at a time: user, item, and a flag, true for pairs of the test part."""
     popularity = 1 / (1 + rng.permutation(size.items)) ** 0.9
