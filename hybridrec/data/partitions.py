@@ -1,9 +1,11 @@
 """Histories from more interactions than memory should hold: partitioned by users, and sorted part by part.
 
-The source is read twice, in blocks of rows. The first time tells which users and items there are; the second time each
-row goes to the part of its user, in the order of the source. Then one part after the other is sorted, and written to
-the files from which the arrays of the result are mapped. Users are whole in their part, and their rows keep the order
-of the source, so that the result is that of `Ragged.from_columns` on all rows at once.
+The source is read twice, in blocks of rows. The first time tells which users and items there are; the second time
+each row goes to the part of its user, in the order of the source. Where ids are texts, which take long to look up,
+the first reading keeps all rows with the numbers of the texts, and the source is not read again. Then one part after
+the other is sorted, and written to the files from which the arrays of the result are mapped. Users are whole in their
+part, and their rows keep the order of the source, so that the result is that of `Ragged.from_columns` on all rows at
+once.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from hybridrec.data.ragged import Ragged, offsets_of
 from hybridrec.data.scratch import ColumnFile, require_space
@@ -68,10 +71,12 @@ class Outline:
 
     ids: a frame with the columns `user` and `item`, in which every user and every item occurs
     sample: the users of rows at even distances
+    blocks: the interactions for the second reading; instead of texts they may have the numbers of their categories
     """
 
     ids: pl.DataFrame
     sample: pl.Series
+    blocks: RowBlocks
 
 
 def outline(blocks: RowBlocks) -> Outline:
@@ -81,20 +86,35 @@ def outline(blocks: RowBlocks) -> Outline:
     distinct = {"user": _Distinct(), "item": _Distinct()}
     step = max(blocks.rows // _SAMPLED, 1)
     sampled, before = [], 0
-    for block in blocks:
-        for name, ids in distinct.items():
-            ids.add(block[name])
-        sampled.append(block["user"].gather_every(step, -before % step))
-        before += len(block)
+    kept: _KeptBlocks | None = None
+    with ExitStack() as files:
+        for block in blocks:
+            if not before:
+                has_texts = any(isinstance(block[name].dtype, pl.Categorical) for name in distinct)
+                # Every value is written in the order of the parts and in that of the result, and if kept once more.
+                width = 2 * 4 + sum(
+                    np.dtype(dtype).itemsize for name, dtype in _COLUMNS.items() if name in block.columns
+                )
+                require_space((2 + has_texts) * width * blocks.rows, f"sorting {blocks.rows:,} interactions")
+                kept = _KeptBlocks(block, files) if has_texts else None
+            for name, ids in distinct.items():
+                ids.add(block[name])
+            sampled.append(block["user"].gather_every(step, -before % step))
+            before += len(block)
+            if kept is not None:
+                kept.add(block)
+        if kept is not None:
+            kept.finish()
     columns = [ids.joined().alias(name) for name, ids in distinct.items()]
     longest = max(map(len, columns))
     # Frames have columns of one length: the first id fills the shorter one.
     filled = [ids.extend_constant(ids[0], longest - len(ids)) if len(ids) else ids for ids in columns]
-    return Outline(pl.DataFrame(filled), pl.concat(sampled) if sampled else pl.Series("user", [], pl.String))
+    sample = pl.concat(sampled) if sampled else pl.Series("user", [], pl.String)
+    return Outline(pl.DataFrame(filled), sample, blocks if kept is None else kept)
 
 
 def histories(
-    blocks: RowBlocks, outlined: Outline, weight: WeightOptions, users: Vocabulary, items: Vocabulary
+    outlined: Outline, weight: WeightOptions, users: Vocabulary, items: Vocabulary
 ) -> tuple[Ragged, Ragged | None]:
     """Return (interactions, dislikes), one row per user, as `split_dislikes` and `weigh` return them for all rows.
 
@@ -103,16 +123,12 @@ def histories(
     """
     assert weight.half_life is None
     coders = _Coder(outlined.ids["user"], users), _Coder(outlined.ids["item"], items)
-    bounds = _bounds(coders[0].codes(outlined.sample), len(users), blocks.rows)
+    bounds = _bounds(coders[0].codes(outlined.sample), len(users), outlined.blocks.rows)
     with ExitStack() as files:
         parts = _Parts(coders, len(items), bounds, files)
         names: list[str] = []
-        for number, block in enumerate(blocks):
-            if not number:
-                names = [name for name in _COLUMNS if name in block.columns]
-                width = 2 * 4 + sum(np.dtype(_COLUMNS[name]).itemsize for name in names)
-                # Every value is written twice: in the order of the source, and in that of the result.
-                require_space(2 * width * blocks.rows, f"sorting {blocks.rows:,} interactions")
+        for block in outlined.blocks:
+            names = names or [name for name in _COLUMNS if name in block.columns]
             parts.add(block, names)
         interactions, dislikes = _Written(len(items), files), _Written(len(items), files)
         for rows in parts.histories(names):
@@ -126,7 +142,10 @@ class _Coder:
     """Codes of the ids of a column that comes in blocks."""
 
     def __init__(self, ids: pl.Series, vocabulary: Vocabulary) -> None:
-        """Prepare for blocks whose ids are integers, or of the same categories as `ids`, in which every id occurs."""
+        """Prepare for blocks whose ids are integers if those of `ids` are, else categories of `ids` or their numbers.
+
+        Every id occurs in `ids`.
+        """
         import polars as pl
 
         self.vocabulary = vocabulary
@@ -143,6 +162,39 @@ class _Coder:
         numbers = ids.to_physical().to_numpy()
         codes = self.by_category[np.minimum(numbers, len(self.by_category) - 1)]
         return np.where(numbers < len(self.by_category), codes, np.int32(PADDING))
+
+
+class _KeptBlocks:
+    """Interactions in files, in the order of the source, with numbers of categories instead of texts."""
+
+    def __init__(self, block: pl.DataFrame, files: ExitStack) -> None:
+        """Prepare for blocks with the columns of this one; `files` closes the files, whose pages stay mapped."""
+        self.rows = 0
+        self._files = {name: files.enter_context(ColumnFile(self._array(block[name]).dtype)) for name in block.columns}
+        self._columns: dict[str, NDArray[Any]] = {}
+
+    def add(self, block: pl.DataFrame) -> None:
+        """Write the rows of a block."""
+        self.rows += len(block)
+        for name, file in self._files.items():
+            file.append(self._array(block[name]))
+
+    def finish(self) -> None:
+        """Map the columns, before their files are closed."""
+        self._columns = {name: file.mapped() for name, file in self._files.items()}
+
+    def __iter__(self) -> Iterator[pl.DataFrame]:
+        """Yield the rows again, in blocks of the size of a part."""
+        import polars as pl
+
+        for start in range(0, self.rows, PART):
+            yield pl.DataFrame({name: column[start : start + PART] for name, column in self._columns.items()})
+
+    @staticmethod
+    def _array(values: pl.Series) -> NDArray[Any]:
+        import polars as pl
+
+        return (values.to_physical() if isinstance(values.dtype, pl.Categorical) else values).to_numpy()
 
 
 class _Distinct:

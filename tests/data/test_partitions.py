@@ -62,7 +62,7 @@ def test_parts_hold_about_as_many_rows_as_asked_for_and_make_the_same_histories(
             "from_columns",
             lambda rows, *given, **columns: sizes.append(len(rows)) or from_columns(rows, *given, **columns),
         )
-        interactions, dislikes = histories(blocks, outline(blocks), WeightOptions(), users, items)
+        interactions, dislikes = histories(outline(blocks), WeightOptions(), users, items)
     assert max(sizes) <= size + 40, "a part is much longer than asked for"
     whole = from_columns(
         users.encode(frame["user"]),
@@ -83,4 +83,4 @@ def test_parts_hold_about_as_many_rows_as_asked_for_and_make_the_same_histories(
 def test_ids_that_the_first_reading_did_not_have_are_refused():
     frame, blocks = frames_of(20, 7, np.random.default_rng(2))
     with pytest.raises(DataError, match="changed while they were read"):
-        histories(blocks, outline(blocks), WeightOptions(), Vocabulary(frame["user"]), Vocabulary(["0"]))
+        histories(outline(blocks), WeightOptions(), Vocabulary(frame["user"]), Vocabulary(["0"]))

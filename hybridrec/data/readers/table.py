@@ -125,9 +125,9 @@ class TableReader(Reader):
             impressions=None if shown is None else _impressions(self._open(shown, frames)),
         )
         self.coverage = list(coverage(tables, _paths(config), strict=config.strict))
-        if blocks is None or outlined is None:
+        if outlined is None:
             return assemble(tables, config.weight)
-        return assemble_with(tables, partial(histories, blocks, outlined, config.weight))
+        return assemble_with(tables, partial(histories, outlined, config.weight))
 
     def notes(self) -> list[str]:
         """Return notes on the data just read: lines that were skipped, and side files that match few interactions."""
