@@ -29,7 +29,7 @@ def _slates(quick: bool) -> Work:
     """Recommend to 100,000 users by as many processes, and tasks of Spark, as there are cores."""
     users, items = (2_000, 2_000) if quick else (100_000, 60_000)
     counts = range(1, CORES + 1)
-    work = engines.slates_of(Size(users, items, 20 * users), ALONE, counts, counts)
+    work = engines.slates_of(Size(users, items, 20 * users), ALONE, counts, counts, starts=False)
     work.name = f"slates of {work.name}"
     return work
 

@@ -42,12 +42,18 @@ def engines(quick: bool, users: int = 1_000_000, blend_users: int = 50_000) -> l
 
 
 def slates_of(
-    size: Size, models: Mapping[str, Mapping[str, Any]], processes: Sequence[int], tasks: Sequence[int]
+    size: Size,
+    models: Mapping[str, Mapping[str, Any]],
+    processes: Sequence[int],
+    tasks: Sequence[int],
+    *,
+    starts: bool = True,
 ) -> Work:
     """Time the ways to recommend `PLACES` items to all users of synthetic data, each in processes of its own.
 
     processes: numbers of processes that share the files of queries, each with a plain loop; the first one is 1
     tasks: numbers of tasks that Spark runs at a time
+    starts: True to time each way for a single user, too
     """
     pairs = synthetic.write(size, peers.cache_folder() / "data") / "pairs.parquet"
     data = assemble(Tables(pl.read_parquet(pairs, columns=["user", "item"])))
@@ -63,15 +69,16 @@ def slates_of(
         ways = {_loops(count): (partial(_loop, count), {}) for count in processes}
         if tasks and (spark := peers.spark()) is not None:
             ways |= {_spark(count): (partial(_mapped, count), spark) for count in tasks}
-        work = Work(name, "user", len(data.users), {way: Way() for way in ways})
+        work = Work(name, "user", len(data.users), {way: Way() for way in ways}, "CPU")
         expected = _recommended(bundle, data)
         slates: dict[str, Slates] = {}
         for number, (way, (commands, env)) in enumerate(ways.items()):
             measure([commands(bundle, queries, f"{number}", PLACES, ROWS)], place, env, work.ways[way])
             slates[way] = Slates.read((place / f"{number}").glob("*.parquet"), data)
-            measure([commands(bundle, "one", f"{number}-one", PLACES, ROWS)], place, env, alone := Way())
-            facts = {"users a second": len(data.users) / work.ways[way].wall[0], "CPU s for one user": alone.cpu[0]}
-            work.ways[way].facts |= facts
+            work.ways[way].facts["users a CPU second"] = len(data.users) / work.ways[way].cpu[0]
+            if starts:
+                measure([commands(bundle, "one", f"{number}-one", PLACES, ROWS)], place, env, alone := Way())
+                work.ways[way].facts["CPU s for one user"] = alone.cpu[0]
         work.note("CPU seconds of a fit, one round of als, and of writing the bundle", fitted)
         work.note("MB of the bundle", bundle.stat().st_size / 1e6)
         work.note("MB of the slates", sum(file.stat().st_size for file in (place / "0").iterdir()) / 1e6)

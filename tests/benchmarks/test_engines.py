@@ -31,7 +31,7 @@ def test_a_loop_gives_what_recommend_gives(tmp_path, monkeypatch):
     (work,) = engines.engines(quick=False, users=0, blend_users=150)
     assert work.units == 150
     loop = work.ways["a loop in one process"]
-    assert loop.facts["users a second"] > 0
+    assert loop.facts["users a CPU second"] > 0
     assert "places with another item of the same score than `recommend`: a loop in one process" in figures(work)
 
 
