@@ -287,6 +287,9 @@ class Tune(Options):
     """`tpe` draws values near the good ones of earlier trials; `random` draws every trial independently."""
     trials: int = Field(100, ge=1, le=1_000_000)
     """Largest number of trials; the first one is the config as it is written."""
+    batch: int = Field(1, ge=1, le=64)
+    """Number of trials that are proposed together, by the results of those before. A cluster (`executor:
+    ray`) runs them side by side; the trials are the same on every executor. The first trial is alone."""
     seconds: float | None = Field(None, gt=0)
     """No trial begins after this many seconds."""
     space: dict[

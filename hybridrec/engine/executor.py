@@ -85,6 +85,15 @@ class Threads(ExecutorPlugin):
         return nullcontext(ThreadExecutor(workers))
 
 
+def works_side_by_side(executor: Executor) -> bool:
+    """Return True if `submit` and `map` of an executor may be called from several threads at the same time.
+
+    It says so by an attribute `side_by_side`, and then sees to it that the fits of all calls have the memory that they
+    need. Threads and processes keep the memory budget for each call alone.
+    """
+    return bool(getattr(executor, "side_by_side", False))
+
+
 def open_executor(
     experiment: CheckedExperiment, executor: Executor | None = None, *, workers: int | None = None
 ) -> AbstractContextManager[Executor]:

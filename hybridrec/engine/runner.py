@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Protocol
 
 from hybridrec.config.experiment import CheckedExperiment
@@ -16,7 +17,7 @@ from hybridrec.data.segments.known_fields import KnownFields
 from hybridrec.data.splits.base import Fold
 from hybridrec.engine.environment import distributions_of, plugins_of
 from hybridrec.engine.evaluate import MetricAccumulator, check_metrics, question_of
-from hybridrec.engine.executor import Executor, ThreadExecutor
+from hybridrec.engine.executor import Executor, ThreadExecutor, works_side_by_side
 from hybridrec.engine.fit import NOTES, FitJob, Fitted
 from hybridrec.engine.fitter import Fitter
 from hybridrec.engine.folds import folds_of
@@ -34,7 +35,7 @@ from hybridrec.evaluation.report import LATENCY, Environment
 from hybridrec.evaluation.summary import winner
 from hybridrec.inference.batch_runner import BatchRunner, Clock, EvalQueries
 from hybridrec.inference.servable import PluginSource, ServableRun, plugin_classes, served_data
-from hybridrec.inference.threads import one_thread_per_library
+from hybridrec.inference.threads import one_thread_per_library, side_by_side
 from hybridrec.observers.base import FitFinished, FitProgressed, StageFinished
 from hybridrec.observers.dispatch import Observers
 from hybridrec.registry.discovery import Registry
@@ -46,6 +47,8 @@ from hybridrec.tracing import calling
 from hybridrec.types import Target
 
 Advance = Callable[[int], None]
+AT_ONCE = 8
+"""The largest number of repeats that are trained side by side: this process holds what their blends learn from."""
 
 
 class Progress(Protocol):
@@ -211,8 +214,9 @@ class ExperimentRunner:
         for fold in self.folds(data):
             check_metrics(fold, self.experiment.metric_specs)
             self.results.begin(fold)
-            for trainer, measured in zip(self.trainers, self.results.repeats, strict=True):
-                trained_fold = self.prepare(fold, trainer)
+            for trainer, measured, trained_fold in zip(
+                self.trainers, self.results.repeats, self.trained_folds(fold), strict=True
+            ):
                 repeat = trainer.fitter.repeat
                 self.results.trained(fold, trained_fold, repeat)
                 for target in self.experiment.config.targets:
@@ -242,28 +246,43 @@ class ExperimentRunner:
         `default` names the pipeline that serves requests that name none.
         """
         everything = full_fold(data)
-        trained_fold = self.prepare(everything, self.refit_trainer, stage="refit")
+        (trained_fold,) = self.prepare(everything, [self.refit_trainer], stage="refit")
         self.results.refitted(trained_fold)
         self.results.show(everything, trained_fold)
         components = {fit.spec.label: fit.component for fit in trained_fold.fits if fit.job.level == "full"}
         pipelines = {arm.name: arm.pipeline for arm in trained_fold.arms}
         return servable_run(self.experiment, self.registry, data, components, pipelines, default)
 
-    def prepare(self, fold: Fold, trainer: FoldTrainer, stage: str = "fit") -> TrainedFold:
+    def trained_folds(self, fold: Fold) -> Iterator[TrainedFold]:
+        """Yield the fold as each repeat trains it, in order.
+
+        On an executor that allows it (`works_side_by_side`), up to `AT_ONCE` repeats are trained side by side. The
+        first is trained alone, since it tells which fits draw no random numbers and are those of all repeats.
+        """
+        yield from self.prepare(fold, self.trainers[:1])
+        at_once = AT_ONCE if works_side_by_side(self.executor) else 1
+        for start in range(1, len(self.trainers), at_once):
+            yield from self.prepare(fold, self.trainers[start : start + at_once])
+
+    def prepare(self, fold: Fold, trainers: Sequence[FoldTrainer], stage: str = "fit") -> list[TrainedFold]:
         """Fit the components of a fold, let its blends learn, and return its pipelines ready for queries.
 
-        The time that this takes counts as the stage `stage`, `fit` or `refit`.
+        It does so for each trainer, for all of them at the same time. The time that this takes counts as the stage
+        `stage`, `fit` or `refit`.
         """
-        plan = trainer.plan(fold)
-        again = f", repeat {trainer.fitter.repeat}" if len(self.trainers) > 1 else ""
-        total = len(plan.choice_jobs) + len(plan.jobs)
+        plans = [trainer.plan(fold) for trainer in trainers]
+        numbers = sorted({trainers[0].fitter.repeat, trainers[-1].fitter.repeat})
+        repeats = f"repeat{'s'[: len(numbers) - 1]} {' to '.join(map(str, numbers))}"
+        again = f", {repeats}" if len(self.trainers) > 1 else ""
+        total = sum(len(plan.choice_jobs) + len(plan.jobs) for plan in plans)
         with self.watch.timing(stage), self.progress.task(f"fit {fold.name}{again}", total) as advance:
 
             def done(fitted: Fitted) -> None:
                 advance(1)
                 self.fitted(fitted)
 
-            return trainer.prepare(plan, done)
+            calls = [partial(trainer.prepare, plan, done) for trainer, plan in zip(trainers, plans, strict=True)]
+            return list(side_by_side(calls))
 
     def question(self, fold: Fold, target: Target) -> EvalQueries:
         """Return the queries of a fold, to be answered for one target.

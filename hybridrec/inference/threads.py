@@ -72,6 +72,25 @@ class ThreadPool:
         yield from map(work, blocks) if self.threads is None else self.threads.map(work, blocks)
 
 
+def side_by_side(calls: Sequence[Callable[[], R]]) -> Iterator[R]:
+    """Yield the results of calls in their order, while all of them run, each on a thread of its own.
+
+    It is for calls that mostly wait for workers in other processes. Raises the error of the first call that fails.
+    After that or an interrupt the other calls are not waited for: they fail once the executor that works for them is
+    closed.
+    """
+    if len(calls) == 1:
+        yield calls[0]()
+        return
+    threads = ThreadPoolExecutor(max(len(calls), 1), "hybridrec-side")
+    try:
+        futures = [threads.submit(call) for call in calls]
+        for future in futures:
+            yield future.result()
+    finally:
+        threads.shutdown(wait=False, cancel_futures=True)
+
+
 def call_within(seconds: float, call: Callable[[], R]) -> R:
     """Return `call()`, which runs on a thread of its own; raises its error.
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
@@ -38,19 +40,33 @@ class LRUCache(Generic[V]):
 
     budget: int
     _values: OrderedDict[Hashable, tuple[V, int]] = field(default_factory=OrderedDict)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _making: dict[Hashable, threading.Lock] = field(default_factory=dict)
+
+    @contextmanager
+    def making(self, keys: Iterable[tuple[str, ...]]) -> Iterator[None]:
+        """Hold keys during the `with` block, in which their values are made: another thread waits, and finds them."""
+        with self._lock:
+            locks = [self._making.setdefault(key, threading.Lock()) for key in sorted(set(keys))]
+        with ExitStack() as stack:
+            for lock in locks:
+                stack.enter_context(lock)
+            yield
 
     def get(self, key: Hashable) -> V | None:
         """Return the value under a key; None if it was dropped or never there."""
-        if key not in self._values:
-            return None
-        self._values.move_to_end(key)
-        return self._values[key][0]
+        with self._lock:
+            if key not in self._values:
+                return None
+            self._values.move_to_end(key)
+            return self._values[key][0]
 
     def put(self, key: Hashable, value: V, size: int) -> None:
         """Keep a value that takes `size` bytes, and drop others if the budget is exceeded."""
-        self._values[key] = (value, size)
-        while sum(taken for _, taken in self._values.values()) > self.budget:
-            self._values.popitem(last=False)
+        with self._lock:
+            self._values[key] = (value, size)
+            while sum(taken for _, taken in self._values.values()) > self.budget:
+                self._values.popitem(last=False)
 
 
 class CachingFitter(Fitter):
@@ -75,11 +91,16 @@ class CachingFitter(Fitter):
         planned = {_job(spec, training_part): (spec, training_part) for spec, training_part in jobs}
         fits = {job: self._kept.get(job) for job in planned}
         missing = {job: planned[job] for job, fitted in fits.items() if fitted is None}
-        if missing:
-            for job, fitted in zip(missing, super().fit(missing.values(), done), strict=True):
-                fits[job] = fitted
-                spec, training_part = planned[job]
-                self._kept.put(job, fitted, spec.create().memory(training_part.train))
+        # Of trials side by side, one makes what several need.
+        keys = [_job(each, training_part) for spec, training_part in missing.values() for each in _with_base(spec)]
+        with self._kept.making(keys):
+            fits |= {job: self._kept.get(job) for job in missing}
+            missing = {job: planned[job] for job in missing if fits[job] is None}
+            if missing:
+                for job, fitted in zip(missing, super().fit(missing.values(), done), strict=True):
+                    fits[job] = fitted
+                    spec, training_part = planned[job]
+                    self._kept.put(job, fitted, spec.create().memory(training_part.train))
         return [fitted for fitted in fits.values() if fitted is not None]
 
 
@@ -105,6 +126,7 @@ class Objective:
             timeout=config.fit_timeout,
         )
         self.runner = BatchRunner(NullStore(), work.executor, config.memory)
+        self._splitting = threading.Lock()
         trainer = self._preparer(experiment)
         self.splits = [trainer.splits(fold) for fold in folds_of(experiment, data)]
         self.weights = np.concatenate([splits.fold.weights for splits in self.splits])
@@ -137,20 +159,22 @@ class Objective:
 
     def _splits(self, trainer: FoldTrainer) -> list[FoldSplits]:
         """Return the folds with their splits; split them again for the first variant in which a blend learns."""
-        if self.splits[0].validation is None and any(
-            pipeline.learns for pipeline in trainer.experiment.pipelines.values()
-        ):
-            self.splits = [trainer.splits(splits.fold) for splits in self.splits]
-        return self.splits
+        with self._splitting:
+            if self.splits[0].validation is None and any(
+                pipeline.learns for pipeline in trainer.experiment.pipelines.values()
+            ):
+                self.splits = [trainer.splits(splits.fold) for splits in self.splits]
+            return self.splits
 
     def _pooled(self, arm: FittedPipeline, fold: Fold, target: Target, n: int) -> list[CandidateBlock]:
         key = (fold.name, target, arm.pool_key)
-        blocks = self._pools.get(key)
-        if blocks is None:
-            # Pools are shared by variants, of which some may draw.
-            blocks = self.runner.candidates(arm, question_of(fold, target, n, named=True))
-            self._pools.put(key, blocks, sum(map(_size, blocks)))
-        return blocks
+        with self._pools.making([key]):
+            blocks = self._pools.get(key)
+            if blocks is None:
+                # Pools are shared by variants, of which some may draw.
+                blocks = self.runner.candidates(arm, question_of(fold, target, n, named=True))
+                self._pools.put(key, blocks, sum(map(_size, blocks)))
+            return blocks
 
     def _mean(self, metric_spec: MetricSpec, eval_batch: list[EvalBatch]) -> float:
         with calling(metric_spec.measure.metric, f"while measuring {metric_spec.key}"):
@@ -162,6 +186,11 @@ class Objective:
         if mean is None or np.isnan(mean):
             raise DataError(f"{metric_spec.key} is not defined for any validation query")
         return mean
+
+
+def _with_base(spec: ComponentSpec) -> tuple[ComponentSpec, ...]:
+    """Return a component and those on which it depends."""
+    return (*spec.base_models, spec)
 
 
 def _job(spec: ComponentSpec, training_part: TrainingPart) -> tuple[str, ...]:

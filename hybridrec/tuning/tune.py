@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import time
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,12 +18,13 @@ from hybridrec.config.experiment import CheckedExperiment, Tuning
 from hybridrec.config.load import check, executor_assignments, open_config, registry_for
 from hybridrec.config.models import Tune
 from hybridrec.config.search_space import Variants
-from hybridrec.engine.executor import Executor, open_executor
+from hybridrec.engine.executor import Executor, open_executor, works_side_by_side
 from hybridrec.engine.object_store import open_store
 from hybridrec.engine.runner import ExperimentRunner, NullProgress, read
 from hybridrec.engine.store import Store
 from hybridrec.errors import ConfigError
 from hybridrec.evaluation.report import TuningReport
+from hybridrec.inference.threads import side_by_side
 from hybridrec.observers.base import RunStarted, SearchFinished, TrialFinished
 from hybridrec.observers.dispatch import Observers
 from hybridrec.paths import sweep, write_whole
@@ -153,40 +155,56 @@ class _Work:
         """
         began = time.perf_counter()
         done = self.table.read()
-        for trial in done:
-            self.search.tell(trial)
         self.callback.began(self.folder, self.tuning, max(budget - len(done), 0))
-        if len(done) >= budget:
-            return
-        work = ExperimentRunner(
-            self.experiment, self.variants.registry, self.store, NullProgress(), executor, observers=self.observers
-        )
-        bench = Objective(self.experiment, read(self.experiment, self.store), work, self.store)
-        for number in range(len(done), budget):
-            if seconds is not None and number and time.perf_counter() - began > seconds:
-                break
-            trial = self.trial(number, bench)
-            self.table.add(trial)
-            self.search.tell(trial)
-            done.append(trial)
-            self.observers.tell(
-                TrialFinished,
-                number=number,
-                values=trial.values,
-                state=trial.state,
-                metrics=trial.metrics,
-                seconds=trial.seconds,
-                problem=redacted(trial.problem),
+        if len(done) < budget:
+            work = ExperimentRunner(
+                self.experiment, self.variants.registry, self.store, NullProgress(), executor, observers=self.observers
             )
-            self.callback.tried(trial, next(iter(best_of(done, self.tuning)), None))
+            bench = Objective(self.experiment, read(self.experiment, self.store), work, self.store)
+        told = 0
+        while len(done) < budget:
+            if seconds is not None and done and time.perf_counter() - began > seconds:
+                break
+            first, end = self.batch(len(done))
+            for trial in done[told:first]:
+                self.search.tell(trial)
+            told = first
+            end = min(end, budget) if works_side_by_side(executor) else len(done) + 1
+            proposed = {number: self.search.ask(number) for number in range(len(done), end)}
+            for trial in self.trials(proposed, bench):
+                self.table.add(trial)
+                done.append(trial)
+                self.observers.tell(
+                    TrialFinished,
+                    number=trial.number,
+                    values=trial.values,
+                    state=trial.state,
+                    metrics=trial.metrics,
+                    seconds=trial.seconds,
+                    problem=redacted(trial.problem),
+                )
+                self.callback.tried(trial, next(iter(best_of(done, self.tuning)), None))
+        for trial in done[told:]:
+            self.search.tell(trial)
 
-    def trial(self, number: int, bench: Objective) -> Trial:
-        """Run trial `number` and return it; a trial that ends with an error is returned as failed.
+    def batch(self, number: int) -> tuple[int, int]:
+        """Return (number of the first trial, that after the last one) of the batch of trial `number`."""
+        if number == 0:
+            return 0, 1
+        first = number - (number - 1) % self.section.batch
+        return first, first + self.section.batch
+
+    def trials(self, proposed: Mapping[int, Mapping[str, Any]], bench: Objective) -> Iterator[Trial]:
+        """Run trials, number -> values, side by side, and yield them in their order."""
+        return side_by_side([partial(self.trial, number, values, bench) for number, values in proposed.items()])
+
+    def trial(self, number: int, values: Mapping[str, Any], bench: Objective) -> Trial:
+        """Run trial `number` with these values and return it; a trial that ends with an error is returned as failed.
 
         An error of trial 0, which is the config as written, is raised.
         """
         started = time.perf_counter()
-        values = self.search.ask(number)
+        values = dict(values)
         try:
             # The first trial is the file itself: defaults that are missing in it are not written into it.
             variant = self.variants.experiment(values if number else {})

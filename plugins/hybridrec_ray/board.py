@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Self
 
@@ -39,8 +39,9 @@ class Board:
     It is an actor without a core. Progress is for people: if the board is lost, with its node, the fits go on.
     """
 
-    def __init__(self, context: FitContext, jobs: Sequence[FitJob]) -> None:
-        """Show the progress of these jobs to the listeners of `context`."""
+    def __init__(self, context: FitContext, jobs: Sequence[FitJob], over: Callable[[], bool]) -> None:
+        """Show the progress of these jobs to the listeners of `context`; `over` tells that the cluster was left."""
+        self.over = over
         self.context = context
         self.jobs = {job.key: job for job in jobs}
         self.actor: Any = None
@@ -65,14 +66,17 @@ class Board:
 
         self._closed.set()
         self._thread.join()
-        with suppress(Exception):  # the cluster may be gone
-            ray.kill(self.actor)
+        if not self.over():  # then it has ended with the cluster, or with this process
+            with suppress(Exception):
+                ray.kill(self.actor)
 
     def show(self) -> None:
         """Pass on what was written since the last look."""
         import ray
 
         with self._lock:
+            if self.over():
+                return
             try:
                 entries = ray.get(self.actor.take.remote(), timeout=10 * BEAT)
             except Exception:  # the actor is lost, or late: it is only the progress

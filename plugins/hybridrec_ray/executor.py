@@ -40,6 +40,7 @@ class RayExecutor:
     """
 
     needs_parts = True
+    side_by_side = True
 
     def __init__(
         self,
@@ -117,6 +118,7 @@ class RayExecutor:
         """
         if not jobs:
             return
+        self._require_open()
         import ray
 
         nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
@@ -126,10 +128,11 @@ class RayExecutor:
                 raise _too_large(job, nodes)
         task = ray.remote(fit)
         running: dict[str, Any] = {}
-        with Board(context, jobs) as board:
+        with Board(context, jobs, lambda: self._closed) as board:
             parcel = Parcel.of(context)
 
             def start(job: FitJob) -> Future[FitOutcome]:
+                self._require_open()
                 threads = min(job.threads, cores[job.key])
                 asked = {"num_cpus": threads, "memory": job.memory or None, "max_retries": RETRIES}
                 placed = replace(job, threads=threads)
@@ -157,12 +160,14 @@ class RayExecutor:
 
         if not blocks:
             return
+        self._require_open()
         parcel = Parcel.of(work)
         task = ray.remote(work_on).options(num_cpus=1, max_retries=RETRIES, name="answer queries")
         waiting: deque[Any] = deque()
         most = 2 * self.workers
         try:
             for block in blocks:
+                self._require_open()
                 waiting.append(task.remote(parcel, block))
                 with self._lock:
                     self._running.add(waiting[-1])
@@ -172,6 +177,11 @@ class RayExecutor:
                 yield self._result(waiting)
         finally:
             self._cancel(list(waiting))
+
+    def _require_open(self) -> None:
+        """Raise HybridrecError if the executor was closed: Ray would else start another cluster by itself."""
+        if self._closed:
+            raise HybridrecError("the executor of Ray was closed, and works no more")
 
     def _result(self, waiting: deque[Any]) -> Any:
         """Return the result of the first of the tasks that wait, and remove the task from them."""

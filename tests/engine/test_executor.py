@@ -17,6 +17,7 @@ from hybridrec.engine.fit import FitContext, run_fit_job
 from hybridrec.engine.leases import LeasingThreads
 from hybridrec.engine.memory import MemoryBudget
 from hybridrec.engine.store import NullStore, Store
+from hybridrec.engine.train import FoldTrainer
 from hybridrec.registry.discovery import Registry
 from hybridrec.testing import ExecutorContract, run_checks
 
@@ -237,3 +238,23 @@ def test_two_large_fits_of_a_run_are_never_in_work_together(experiment, monkeypa
     hybridrec.run(path, executor=ThreadExecutor(4))
     assert max(together) < 8 * 10**9
     assert max(together) >= 5 * 10**9
+
+
+def test_repeats_beside_the_first_are_trained_side_by_side_where_the_executor_allows_it(experiment, monkeypatch):
+    class Elsewhere(ThreadExecutor):
+        side_by_side = True
+
+    config = experiment(("workers: 2", "workers: 2\nrepeats: 3"))
+    alone = hybridrec.run(config, store="alone")
+    together = threading.Barrier(2, timeout=60)
+    prepare = FoldTrainer.prepare
+
+    def meet(trainer, *words):
+        if trainer.fitter.repeat > 1:
+            together.wait()
+        return prepare(trainer, *words)
+
+    monkeypatch.setattr(FoldTrainer, "prepare", meet)
+    apart = hybridrec.run(config, store="apart", executor=Elsewhere(2))
+    assert same(apart) == same(alone)
+    assert len({fit.key for fit in apart.report.fits if fit.label == "noise"}) == 3

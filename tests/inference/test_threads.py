@@ -7,7 +7,14 @@ import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from hybridrec.inference import threads
-from hybridrec.inference.threads import ThreadPool, Unreturned, call_within, end_threads, one_thread_per_library
+from hybridrec.inference.threads import (
+    ThreadPool,
+    Unreturned,
+    call_within,
+    end_threads,
+    one_thread_per_library,
+    side_by_side,
+)
 
 
 def test_the_order_is_that_of_the_blocks_whoever_is_first():
@@ -106,3 +113,27 @@ def test_a_call_that_does_not_return_tells_where_it_is():
         call_within(0.05, ended.wait)
     ended.set()
     assert info.value.frame.f_code.co_name == "wait"
+
+
+def test_calls_side_by_side_all_run_and_keep_their_order():
+    together = threading.Barrier(3, timeout=20)
+
+    def call(number):
+        together.wait()
+        return number
+
+    assert list(side_by_side([lambda number=number: call(number) for number in range(3)])) == [0, 1, 2]
+    assert list(side_by_side([threading.get_ident])) == [threading.get_ident()]
+    assert list(side_by_side([])) == []
+
+
+def test_the_first_error_side_by_side_waits_for_nobody():
+    ended = threading.Event()
+
+    def fail():
+        raise ValueError("the first")
+
+    with pytest.raises(ValueError, match="the first"):
+        list(side_by_side([fail, lambda: ended.wait(20)]))
+    assert not ended.is_set()
+    ended.set()

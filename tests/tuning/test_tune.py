@@ -1,15 +1,18 @@
 """A search end to end: its budget, its failures, and its result."""
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
 
 import hybridrec
-from hybridrec import ConfigError
-from tests.tuning.searches import WEIGHTS, outcome
+from hybridrec import ConfigError, ProcessExecutor, ThreadExecutor
+from hybridrec.tuning.objective import Objective
+from tests.tuning.searches import EASE, WEIGHTS, outcome
 
 pytest.importorskip("optuna")
+from hybridrec.tuning.sampler import Sampler
 
 
 def test_a_config_without_the_section_is_refused(experiment):
@@ -59,3 +62,44 @@ def test_a_run_of_a_config_to_be_tuned_takes_it_as_written_and_says_so(tunable):
     report = hybridrec.run(tunable()).report
     assert any("`hybridrec tune` searches" in note for note in report.notes)
     assert report.tuning is None
+
+
+BATCH = f"{{pipeline: hybrid, trials: 8, batch: 3, space: {{{EASE}: {{low: 1.0, high: 50.0}}}}}}"
+
+
+def test_a_batch_is_proposed_together_and_is_the_same_on_every_executor(tunable, monkeypatch):
+    asked = []
+    ask = Sampler.ask
+
+    def noted(sampler, number):
+        asked.append((number, len([trial for trial in sampler.study.trials if trial.state.name == "COMPLETE"])))
+        return ask(sampler, number)
+
+    monkeypatch.setattr(Sampler, "ask", noted)
+    threads = hybridrec.tune(tunable(BATCH))
+    assert asked == [(0, 0), (1, 1), (2, 1), (3, 1), (4, 4), (5, 4), (6, 4), (7, 7)]
+    with ProcessExecutor(2) as executor:
+        apart = hybridrec.tune(tunable(BATCH), executor=executor, store="apart")
+    assert outcome(apart) == outcome(threads)
+    begun = hybridrec.tune(tunable(BATCH), trials=6)
+    assert outcome(hybridrec.tune(tunable(BATCH), resume_from=begun.folder)) == outcome(threads)
+    assert apart.importance == threads.importance
+
+
+def test_trials_of_a_batch_run_at_the_same_time_where_the_executor_allows_it(tunable, monkeypatch):
+    class Elsewhere(ThreadExecutor):
+        side_by_side = True
+
+    together = threading.Barrier(3, timeout=60)
+    measure = Objective.measure
+    calls = []
+
+    def meet(bench, *words):
+        calls.append(words)
+        if len(calls) > 1:
+            together.wait()
+        return measure(bench, *words)
+
+    monkeypatch.setattr(Objective, "measure", meet)
+    tuned = hybridrec.tune(tunable(BATCH), trials=4, executor=Elsewhere(2))
+    assert [trial.state for trial in tuned.trials] == ["complete"] * 4
