@@ -27,6 +27,21 @@ def test_both_ways_read_the_same_dataset_and_tell_their_memory(tmp_path, monkeyp
         assert way.facts["private memory at the peak, MB"] > 10
 
 
+@pytest.mark.slow
+def test_all_sizes_are_read(tmp_path, monkeypatch):
+    monkeypatch.setattr(peers, "cache_folder", lambda: tmp_path)
+    works = dataset.dataset(quick=True)
+    assert [way for work in works for way in work.ways] == [
+        *["in blocks", "at once"] * 2,
+        "in blocks",
+        "Arrow",
+        "a Python object each",
+    ]
+    minutes, memory = works[2].ratios
+    assert (minutes["what"], memory["what"]) == ("minutes", "private memory at the peak, GB")
+    assert memory["value"] < 3
+
+
 def test_packing_through_arrow_makes_the_same_bytes():
     work = dataset.packing(1_000)
     assert {note["what"]: note["value"] for note in work.ratios}["bytes for each id, packed"] == 16

@@ -99,7 +99,7 @@ def same(first, second):
     assert others == notes
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(tables(), st.booleans(), st.tuples(st.integers(1, 9), st.integers(1, 9)))
 def test_blocks_and_parts_of_any_size_change_no_number(tmp_path_factory, table, strict, rows):
     frame, roles, weight = table
