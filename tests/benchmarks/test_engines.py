@@ -8,7 +8,9 @@ import polars as pl
 import pytest
 
 from benchmarks import engines, peers
+from benchmarks.batch import BLEND
 from benchmarks.engines import Slates
+from benchmarks.synthetic import Size
 from hybridrec import Tables, assemble
 
 LINUX = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="Linux tells the memory of processes")
@@ -25,14 +27,14 @@ def figures(work):
 def test_a_loop_gives_what_recommend_gives(tmp_path, monkeypatch):
     monkeypatch.setattr(peers, "cache_folder", lambda: tmp_path)
     monkeypatch.setattr(peers, "spark", lambda: None)
-    monkeypatch.setattr(engines, "ITEMS", 300)
     monkeypatch.setattr(engines, "ROWS", 40)  # several record batches, and several files
     monkeypatch.setattr(engines, "BATCHES", 2)
-    (work,) = engines.engines(quick=False, users=0, blend_users=150)
+    work = engines.slates_of(Size(150, 300, 3_000), BLEND, [1, 2], [1])
     assert work.units == 150
-    loop = work.ways["a loop in one process"]
-    assert loop.facts["users a CPU second"] > 0
+    assert [*work.ways] == ["a loop in one process", "loops in 2 processes"]
+    assert work.ways["a loop in one process"].facts["users a CPU second"] > 0
     assert "places with another item of the same score than `recommend`: a loop in one process" in figures(work)
+    assert figures(work)["places that differ from those of the loop: loops in 2 processes"] == 0
 
 
 @LINUX
