@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from hybridrec.cli._console import say
-from hybridrec.cli._options import BLOCK, HELD_OUT_QUERY, PLUGIN, RUN_OR_BUNDLE, TARGET
+from hybridrec.cli._options import BLOCK, EXECUTOR, HELD_OUT_QUERY, PLUGIN, RUN_OR_BUNDLE, TARGET
 
 if TYPE_CHECKING:
     from hybridrec.data.dataset import Dataset
@@ -103,6 +103,7 @@ if TYPE_CHECKING:
     metavar="TEXT",
     help="Text between the ids of a list in a csv file of queries.",
 )
+@EXECUTOR
 @TARGET
 @BLOCK
 @PLUGIN
@@ -130,6 +131,7 @@ def recommend(
     unknown: UnknownIds,
     queries_per_part: int | None,
     list_separator: str,
+    executor: str | None,
     target: str,
     block: tuple[str, ...],
     plugins: tuple[Path, ...],
@@ -152,7 +154,7 @@ def recommend(
             raise click.UsageError("-o: name the folder into which the recommendations are written")
         options = {"n": n, "pipeline": pipeline, "target": target, "explain": explain, "unknown": unknown}
         answer = BatchRecommender(run_or_bundle, **options, block=block, plugins=plugins)  # type: ignore[arg-type]
-        _answer_all(answer, queries, list_separator, output, part_format, queries_per_part, resume)
+        _answer_all(answer, queries, list_separator, output, part_format, queries_per_part, resume, executor)
         return
     if output is not None or resume:
         raise click.UsageError(f"{'-o' if output else '--resume'} is of a batch: give --all or --queries FILE, too")
@@ -278,14 +280,18 @@ def _answer_all(
     part_format: PartFormat,
     queries_per_part: int | None,
     resume: bool,
+    executor: str | None,
 ) -> None:
     """Write the recommendations for a file of queries into the folder `output`, and print the folder.
 
     queries: the file; None to recommend to all users of the bundle
+    executor: name of the executor whose workers answer; None or `threads` for this process
     """
     import time
+    from contextlib import ExitStack
 
     from hybridrec.cli._console import Bars
+    from hybridrec.config.models import THREADS
     from hybridrec.errors import DataError
     from hybridrec.serving.batch_job import BatchJob
     from hybridrec.serving.query_source import AllUsers, QueryFile, QuerySource
@@ -311,7 +317,15 @@ def _answer_all(
                 bars.report("recommend: query", done, total, {"seconds left": left})
 
         job = BatchJob(answer, source, output, part_format, queries_per_part)
-        parts = job.run(resume=resume, advance=finished)
+        with ExitStack() as stack:
+            workers = None
+            if executor not in (None, "", THREADS):
+                from hybridrec.engine.executor import open_named
+                from hybridrec.registry.discovery import Registry
+
+                registry = Registry(block=answer.block, plugins=answer.plugins)
+                workers = stack.enter_context(open_named(executor, registry))
+            parts = job.run(resume=resume, advance=finished, executor=workers)
     print(f"{output}: {done:,} queries in {len(parts)} part{'' if len(parts) == 1 else 's'}")
 
 

@@ -7,13 +7,16 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import AbstractContextManager, nullcontext
+from importlib.util import find_spec
 from typing import ClassVar, Protocol, TypeVar
 
 from hybridrec.config.experiment import CheckedExperiment
 from hybridrec.engine.fit import FitContext, FitJob, FitOutcome, run_fit_job
 from hybridrec.engine.memory import MemoryBudget
+from hybridrec.errors import MissingDependencyError
 from hybridrec.inference.threads import ThreadPool
 from hybridrec.plugin import Plugin
+from hybridrec.registry.discovery import Registry
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -83,6 +86,19 @@ class Threads(ExecutorPlugin):
     def open(self, workers: int) -> AbstractContextManager[Executor]:
         """Return a context manager that gives the threads; other runs of the process use them, too."""
         return nullcontext(ThreadExecutor(workers))
+
+
+def open_named(name: str, registry: Registry, workers: int | None = None) -> AbstractContextManager[Executor]:
+    """Return a context manager that gives the executor of a name with default options, and closes it at the end.
+
+    Raises ConfigError for an unknown name, and MissingDependencyError if a library that it needs is not installed.
+    """
+    cls: type[ExecutorPlugin] = registry.get("executors", name)
+    for module in cls.requires:
+        if find_spec(module) is None:
+            hint = cls.install_hint or f"pip install {module}"
+            raise MissingDependencyError(f"'{name}' needs the library '{module}', which is not installed: {hint}")
+    return cls().open(workers or os.cpu_count() or 1)
 
 
 def works_side_by_side(executor: Executor) -> bool:

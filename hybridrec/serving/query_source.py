@@ -8,6 +8,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -56,7 +57,7 @@ class QuerySource(Protocol):
     def parts(self, size: int, skip: int) -> Iterator[tuple[pl.DataFrame, Places]]:
         """Yield (table, places): tables of `size` queries, of which the first `skip` tables are left out.
 
-        `places` is the function that names the place of a row of the table in messages.
+        `places` is the function that names the place of a row of the table in messages; it can be pickled.
         """
         ...
 
@@ -300,9 +301,17 @@ def _dtype(values: Sequence[Any], *, ids: bool) -> pl.DataType:
 
 def _counted(unit: str, start: int) -> Places:
     """Return the function that names a row: row 0 of a table is "UNIT `start` + 1", the next row "UNIT `start` + 2"."""
-    return lambda row: f"{unit} {start + row + 1}"
+    return partial(_count, unit, start)
 
 
 def _listed(unit: str, numbers: Sequence[int]) -> Places:
     """Return the function that names a row: row r of a table is "UNIT `numbers[r]`"."""
-    return lambda row: f"{unit} {numbers[row]}"
+    return partial(_entry, unit, numbers)
+
+
+def _count(unit: str, start: int, row: int) -> str:
+    return f"{unit} {start + row + 1}"
+
+
+def _entry(unit: str, numbers: Sequence[int], row: int) -> str:
+    return f"{unit} {numbers[row]}"

@@ -201,3 +201,19 @@ def test_options_of_a_batch_and_of_one_query_are_kept_apart(call, finished, tmp_
     bundle = Run.open(finished).bundle(tmp_path / "bare.hybridrec", users=False)
     status, _, err = call("recommend", bundle, "--all", "-o", tmp_path / "out")
     assert (status, "holds no users; name a file of queries with --queries" in err) == (2, True)
+
+
+def test_a_batch_by_an_executor_has_the_same_files(call, finished, tmp_path, monkeypatch, toyland):
+    def files(folder, *words):
+        status, _, err = call("recommend", finished, "--all", "-o", tmp_path / folder, *words)
+        assert status == 0, err
+        return {path.name: path.read_bytes() for path in (tmp_path / folder).iterdir()}
+
+    alone = files("alone")
+    assert files("apart", "--executor", "toy-threads") == alone
+    monkeypatch.setenv("HYBRIDREC_EXECUTOR", "threads")
+    assert files("threads") == alone
+    status, _, err = call("recommend", finished, "--all", "-o", tmp_path / "no", "--executor", "toy-thread")
+    assert (status, "unknown executor 'toy-thread': did you mean 'toy-threads'" in err) == (2, True)
+    status, _, err = call("recommend", finished, "--all", "-o", tmp_path / "none", "--executor", "homeless-threads")
+    assert (status, "'homeless-threads' needs the library 'no_such_library'" in err) == (2, True)

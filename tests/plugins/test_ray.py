@@ -193,3 +193,79 @@ def test_workers_that_are_killed_and_nodes_that_come_and_go_change_nothing(scrip
     assert told["killed"] >= 2
     assert told["fits"] <= told["again"] <= told["fits"] + told["killed"] + 1, "what was lost alone is fitted again"
     assert told["left"] == 0
+
+
+@pytest.mark.slow
+def test_trials_repeats_and_batches_are_those_of_threads(script):
+    pytest.importorskip("optuna")
+    section = "tune: {pipeline: hybrid, trials: 5, batch: 2, space: {components.ease.l2: {low: 1.0, high: 50.0}}}"
+    told = script(
+        """
+        from hybridrec.cli import hybridrec as command_line
+
+        def outcome(tuned):
+            return [[trial.number, trial.values, trial.metrics] for trial in tuned.trials]
+
+        def call(*words):
+            command_line.main([*words], standalone_mode=False)
+
+        alone = hybridrec.run("toy.yaml", store="alone", runs="alone-runs")
+        trials = outcome(hybridrec.tune("toy.yaml", store="alone"))
+        bundle = str(alone.bundle("toy.hybridrec"))
+        call("recommend", bundle, "--all", "-o", "by-threads", "--queries-per-part", "7")
+        with RayExecutor(workers=2) as executor:
+            cluster = hybridrec.run("toy.yaml", store="shared", runs="shared-runs", executor=executor)
+            same(alone, cluster)
+            assert outcome(hybridrec.tune("toy.yaml", store="shared", executor=executor)) == trials
+            call("recommend", bundle, "--all", "-o", "by-ray", "--queries-per-part", "7", "--executor", "ray")
+        folders = map(Path, ("by-threads", "by-ray"))
+        files = [{path.name: path.read_bytes() for path in folder.iterdir()} for folder in folders]
+        assert files[0] == files[1]
+        print(json.dumps([len(trials), len(files[1])]))
+        """,
+        CONFIG.replace("workers: 2", f"workers: 2\nrepeats: 3\nrefit: all\n{section}"),
+    )
+    assert told == [5, 10]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="finds processes by /proc")
+def test_ctrl_c_leaves_neither_processes_nor_leases_nor_partial_files(script):
+    told = script(
+        """
+        import subprocess
+        os.environ["HYBRIDREC_TEST_MARK"] = mark = secrets.token_hex(16)
+
+        def marked(name=b""):
+            for process in Path("/proc").glob("[0-9]*"):
+                try:
+                    command = process.joinpath("cmdline").read_bytes()
+                    ours = mark.encode() in process.joinpath("environ").read_bytes()
+                    if ours and command.startswith(name) and int(process.name) != os.getpid():
+                        yield command
+                except OSError:
+                    pass
+
+        def until(check, seconds):
+            ends = time.monotonic() + seconds
+            while not check() and time.monotonic() < ends:
+                time.sleep(0.2)
+            return bool(check())
+
+        ends = []
+        for number in (signal.SIGINT, signal.SIGTERM):
+            words = [sys.executable, "-m", "hybridrec", "fit", "toy.yaml", "--executor", "ray", "--store", "store"]
+            command = subprocess.Popen(words, stderr=subprocess.PIPE, start_new_session=True, env=os.environ)
+            assert until(lambda: [*marked(b"ray::fit test/full/noise")], 90), "the fit has not begun"
+            assert [path for path in Path("store/leases").rglob("*") if path.is_file()], "no lease is held"
+            command.send_signal(number)
+            error = command.communicate(timeout=60)[1].decode()
+            left = until(lambda: not [*marked()], 20)
+            leases = [str(path) for path in Path("store/leases").rglob("*") if path.is_file()]
+            partial = [str(path) for path in Path("store").rglob(".*.*-*.*")]
+            ends.append([command.returncode, left, leases, partial, "Traceback" in error])
+        print(json.dumps(ends))
+        """,
+        CONFIG.replace("use: echo", "use: echo, seconds: 300"),
+    )
+    assert told == [[130, True, [], [], False]] * 2

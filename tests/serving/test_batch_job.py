@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 import hybridrec
-from hybridrec import BatchRecommender, ConfigError, DataError, Query, Run
+from hybridrec import BatchRecommender, ConfigError, DataError, ProcessExecutor, Query, Run
 from hybridrec.serving import batch_job
 from hybridrec.serving.batch_job import MANIFEST, BatchJob
 from hybridrec.serving.query_source import AllUsers, QueryFile
@@ -223,3 +223,36 @@ def test_a_part_has_at_most_a_million_places_and_ten_thousand_queries(answer):
         for n in (5, 1_000, 100_000)
     ]
     assert sizes == [10_000, 1_000, 10]
+
+
+def test_workers_in_other_processes_leave_the_same_files_and_go_on_after_a_kill(answer, tmp_path, monkeypatch):
+    users = AllUsers(answer.recommender.data)
+    monkeypatch.setattr(batch_job, "BLOCKS", 1)
+    BatchJob(answer, users, tmp_path / "alone", size=7).run()
+    apart = BatchJob(answer, users, tmp_path / "apart", size=7)
+    with ProcessExecutor(2) as executor:
+        killed_after(apart, 3, executor=executor)
+        apart.run(resume=True, executor=executor)
+        file = tmp_path / "queries.csv"
+        file.write_text("user,items\nu1,\nu2,00|nothing\n", encoding="utf-8")
+        bad = BatchJob(answer, QueryFile(file, answer.recommender.data), tmp_path / "bad")
+        with pytest.raises(DataError, match=r"queries.csv, line 3: column 'items': none of 40"):
+            bad.run(executor=executor)
+    assert contents(tmp_path / "apart") == contents(tmp_path / "alone")
+    assert len(contents(tmp_path / "alone")) == 10
+
+
+def test_a_worker_that_finds_another_bundle_writes_nothing(replaced, tmp_path, monkeypatch):
+    answer, replace = replaced
+    job = BatchJob(answer, AllUsers(answer.recommender.data), tmp_path / "out", size=20)
+
+    class Late:
+        workers = 1
+
+        def map(self, work, blocks):
+            replace()
+            return map(work, blocks)
+
+    with pytest.raises(DataError, match="was replaced while the batch ran"):
+        job.run(executor=Late())
+    assert [*contents(tmp_path / "out")] == [MANIFEST]
