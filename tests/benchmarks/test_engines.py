@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from benchmarks import engines, peers
-from benchmarks.batch import BLEND
+from benchmarks.batch import ALONE, BLEND
 from benchmarks.engines import Slates
 from benchmarks.synthetic import Size
 from hybridrec import Tables, assemble
@@ -45,7 +45,7 @@ def test_spark_gives_what_the_loop_gives(tmp_path, monkeypatch):
     monkeypatch.setattr(peers, "cache_folder", lambda: tmp_path)
     if peers.spark() is None:
         pytest.skip("neither Spark nor Java is part of the dependencies")
-    (work,) = engines.engines(quick=False, users=2_000, blend_users=0)
+    work = engines.slates_of(Size(2_000, 2_000, 40_000), ALONE, [1], [2], starts=False)
     (spark,) = [way for way in work.ways if way.startswith("Spark")]
     assert figures(work)[f"places that differ from those of the loop: {spark}"] == 0
 
