@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
+import contextlib
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,8 +17,6 @@ from hybridrec import DataError, Query, Ragged
 from hybridrec.testing import ComponentContract, encode, toy_dataset
 from hybridrec_implicit.vector_files import VectorFiles
 
-FOLDER = Path(tempfile.mkdtemp(prefix="hybridrec-vectors-"))
-"""Folder of the files of the contract: vectors that tell the colour of the items and users of the toy dataset."""
 TOY = toy_dataset()
 ITEMS, USERS = TOY.items.vocabulary.ids.to_list(), TOY.users.vocabulary.ids.to_list()
 
@@ -34,9 +33,17 @@ def coloured(count: int, seed: int) -> np.ndarray:
     return np.eye(2).repeat(2, axis=1)[np.arange(count) % 2] + 0.1 * noise
 
 
-write(FOLDER / "items.parquet", ITEMS[:-1], coloured(len(ITEMS) - 1, 1))
-write(FOLDER / "users.parquet", USERS[:30], coloured(30, 2))
-BOTH = {"items": {"path": str(FOLDER / "items.parquet")}, "users": {"path": str(FOLDER / "users.parquet")}}
+@pytest.fixture(autouse=True, scope="module")
+def folder(tmp_path_factory) -> Iterator[Path]:
+    """Works in a folder with the files of the contract: vectors that tell the colour of the toy's items and users."""
+    folder = tmp_path_factory.mktemp("vectors")
+    write(folder / "items.parquet", ITEMS[:-1], coloured(len(ITEMS) - 1, 1))
+    write(folder / "users.parquet", USERS[:30], coloured(30, 2))
+    with contextlib.chdir(folder):
+        yield folder
+
+
+BOTH = {"items": {"path": "items.parquet"}, "users": {"path": "users.parquet"}}
 ALONE = {"items": BOTH["items"]}
 
 
