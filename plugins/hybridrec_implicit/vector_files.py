@@ -43,7 +43,9 @@ class VectorFile(ItemVectors):
     @field_validator("path", mode="after")
     @classmethod
     def _on_this_machine(cls, path: Path) -> Path:
-        if "://" in str(path) or ":/" in str(path) or str(path).startswith("frame:") or "*" in str(path):
+        # The digest could not see changes of what a pattern, an address or a frame stands for.
+        pattern = any(character in str(path) for character in "*?[") and not path.exists()
+        if pattern or ":/" in str(path) or str(path).startswith("frame:"):
             raise ValueError("the vectors of a component are in a file or in a folder of files on this machine")
         return path
 

@@ -233,7 +233,9 @@ def test_an_id_with_two_vectors_and_a_missing_file_are_refused(tmp_path):
         )
 
 
-@pytest.mark.parametrize("path", ["frame:items", "s3://bucket/items.parquet", "items/*.parquet"])
+@pytest.mark.parametrize(
+    "path", ["frame:items", "s3://bucket/items.parquet", "items/*.parquet", "items/part-?.parquet", "part[01].parquet"]
+)
 def test_a_place_whose_changes_cannot_be_seen_is_refused(path):
     with pytest.raises(ValidationError, match="on this machine"):
         VectorFiles.Config(items={"path": path})
