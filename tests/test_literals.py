@@ -22,6 +22,7 @@ WORDS = {
     "none": "nothing",
     "random": "drawn at random: the search of `tune`, a split, what the store knows of a fit",
     "rank": "a place in a list: columns of frames and tables",
+    "vectors": "the vectors of entities: a section of `data`, a field of tables",
 }
 """Names of components that mean something else in the core -> what."""
 PLACES = {

@@ -109,7 +109,7 @@ def main() -> None:
     if not faulthandler.is_enabled():  # a crash in a library tells in whose call it was
         with suppress(OSError, ValueError, AttributeError):
             faulthandler.enable()
-    ended = threading.Event()
+    ended, before = threading.Event(), {*threading.enumerate()}
     if "--quiet" not in sys.argv:
         threading.Thread(target=_tell_who_works, args=(ended,), daemon=True).start()
     status: object = 0
@@ -124,18 +124,19 @@ def main() -> None:
     finally:
         ended.set()
         if status != 1:  # a traceback is still to be printed
-            _leave_threads(status)
+            _leave_threads(status, before)
 
 
-def _leave_threads(status: object) -> None:
+def _leave_threads(status: object, before: set[threading.Thread]) -> None:
     """End the process, after `LINGER` seconds, if threads of plugins would hold it; name each on standard error.
 
-    All that the command writes has been written. Threads of pools end by themselves.
+    All that the command writes has been written. Threads of pools end by themselves, and those of `before` are not
+    the command's.
     """
     until = time.monotonic() + LINGER
     threads, processes = (sys.modules.get(f"concurrent.futures.{kind}") for kind in ("thread", "process"))
     pooled = {*getattr(threads, "_threads_queues", ()), *getattr(processes, "_threads_wakeups", ())}
-    held = [t for t in threading.enumerate() if not (t.daemon or t is threading.current_thread() or t in pooled)]
+    held = [each for each in {*threading.enumerate()} - before if not (each.daemon or each in pooled)]
     for thread in held:
         thread.join(max(until - time.monotonic(), 0.0))
     lines = [f"{thread.name} ({_maker(thread)})" for thread in held if thread.is_alive()]
