@@ -14,7 +14,9 @@ LEARNED = ("[{use: weighted, weights: {ease: 1, pop: 0.2}}]", "[{use: student}]"
 def plain(report: Report) -> dict[str, Any]:
     """Return a report without the entries that differ from run to run."""
     content = report.model_dump(exclude={"seconds"})
-    content["fits"] = [{k: v for k, v in fit.items() if k not in ("seconds", "cached")} for fit in content["fits"]]
+    content["fits"] = [
+        {k: v for k, v in fit.items() if k not in ("seconds", "cached", "doubled")} for fit in content["fits"]
+    ]
     return content
 
 
