@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from secrets import token_hex
 from typing import Any, Self
 
 from hybridrec import FitContext, FitJob, ProgressPoint
@@ -14,6 +15,8 @@ BEAT = 0.5
 """Seconds between two looks of the driver at the board, and between two reports of a fit."""
 Entry = tuple[str, ProgressPoint | None]
 """Key of a job, and a point of its progress; None when the fit begins."""
+Place = tuple[Any, str]
+"""The actor of a cluster, and the token of a board in it."""
 
 
 class Notes:
@@ -21,54 +24,52 @@ class Notes:
 
     def __init__(self) -> None:
         """Begin with none."""
-        self.entries: list[Entry] = []
+        self.entries: dict[str, list[Entry]] = {}
 
-    def write(self, entries: Sequence[Entry]) -> None:
-        """Add entries."""
-        self.entries += entries
+    def write(self, token: str, entries: Sequence[Entry]) -> None:
+        """Add entries for the board of a token."""
+        self.entries.setdefault(token, []).extend(entries)
 
-    def take(self) -> list[Entry]:
-        """Return the entries, and forget them."""
-        taken, self.entries = self.entries, []
-        return taken
+    def take(self, token: str) -> list[Entry]:
+        """Return the entries for a board, and forget them."""
+        return self.entries.pop(token, [])
+
+
+def start_notes() -> Any:
+    """Start the actor, without a core and on the node of this process; it starts again if it is lost."""
+    import ray
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
+    return ray.remote(Notes).options(num_cpus=0, scheduling_strategy=here, max_restarts=-1).remote()
 
 
 class Board:
     """The board of the driver, which passes the entries on to the listeners of a context.
 
-    It is an actor without a core. Progress is for people: if the board is lost, with its node, the fits go on.
+    Progress is for people: if the actor is lost, with its node, the fits go on.
     """
 
-    def __init__(self, context: FitContext, jobs: Sequence[FitJob], over: Callable[[], bool]) -> None:
+    def __init__(self, context: FitContext, jobs: Sequence[FitJob], actor: Any, over: Callable[[], bool]) -> None:
         """Show the progress of these jobs to the listeners of `context`; `over` tells that the cluster was left."""
-        self.over = over
         self.context = context
         self.jobs = {job.key: job for job in jobs}
-        self.actor: Any = None
+        self.over = over
+        self.place: Place = actor, token_hex(8)
         self._begun: set[str] = set()
         self._lock = threading.Lock()
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True, name="hybridrec progress")
 
     def __enter__(self) -> Self:
-        """Start the actor, on the node of this process, and the looks at it."""
-        import ray
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=True)
-        self.actor = ray.remote(Notes).options(num_cpus=0, scheduling_strategy=here).remote()
+        """Begin to look at the actor."""
         self._thread.start()
         return self
 
     def __exit__(self, *error: object) -> None:
-        """End the looks and the actor."""
-        import ray
-
+        """End the looks."""
         self._closed.set()
         self._thread.join()
-        if not self.over():  # then it has ended with the cluster, or with this process
-            with suppress(Exception):
-                ray.kill(self.actor)
 
     def show(self) -> None:
         """Pass on what was written since the last look."""
@@ -77,8 +78,9 @@ class Board:
         with self._lock:
             if self.over():
                 return
+            actor, token = self.place
             try:
-                entries = ray.get(self.actor.take.remote(), timeout=10 * BEAT)
+                entries = ray.get(actor.take.remote(token), timeout=10 * BEAT)
             except Exception:  # the actor is lost, or late: it is only the progress
                 return
             for key, point in entries:
@@ -102,9 +104,9 @@ class Board:
 class Telling:
     """The side of a worker: the entries of one fit, sent now and then, and the last ones before the fit has ended."""
 
-    def __init__(self, actor: Any) -> None:
-        """Write to the board of this actor."""
-        self.actor = actor
+    def __init__(self, place: Place) -> None:
+        """Write to the board of this place."""
+        self.actor, self.token = place
         self._entries: list[Entry] = []
         self._sent = 0.0
 
@@ -117,7 +119,7 @@ class Telling:
 
         if self._entries:
             with suppress(Exception):
-                ray.get(self.actor.write.remote(self._entries), timeout=10 * BEAT)
+                ray.get(self.actor.write.remote(self.token, self._entries), timeout=10 * BEAT)
 
     def began(self, job: FitJob) -> None:
         """Tell that a fit begins."""
@@ -132,5 +134,5 @@ class Telling:
 
     def _send(self) -> None:
         with suppress(Exception):  # the board is lost
-            self.actor.write.remote(self._entries)
+            self.actor.write.remote(self.token, self._entries)
         self._entries, self._sent = [], time.monotonic()

@@ -21,7 +21,7 @@ from hybridrec import (
     MissingDependencyError,
     dispatch_jobs,
 )
-from hybridrec_ray.board import Board
+from hybridrec_ray.board import Board, start_notes
 from hybridrec_ray.tasks import Parcel, fit, work_on
 
 R = TypeVar("R")
@@ -75,6 +75,7 @@ class RayExecutor:
         self._running: set[Any] = set()
         self._lock = threading.Lock()
         self._closed = False
+        self._actor: Any = None
         if self.started:
             address = address or os.environ.get("RAY_ADDRESS") or "local"
             own = {"num_cpus": workers, "include_dashboard": dashboard} if address == "local" else {}
@@ -98,6 +99,8 @@ class RayExecutor:
         with self._lock:
             running = list(self._running)
         self._cancel(running)
+        if self._actor is not None:
+            ray.kill(self._actor)
         if self.started:
             ray.shutdown()
 
@@ -128,7 +131,7 @@ class RayExecutor:
                 raise _too_large(job, nodes)
         task = ray.remote(fit)
         running: dict[str, Any] = {}
-        with Board(context, jobs, lambda: self._closed) as board:
+        with Board(context, jobs, self._notes(), lambda: self._closed) as board:
             parcel = Parcel.of(context)
 
             def start(job: FitJob) -> Future[FitOutcome]:
@@ -136,7 +139,7 @@ class RayExecutor:
                 threads = min(job.threads, cores[job.key])
                 asked = {"num_cpus": threads, "memory": job.memory or None, "max_retries": RETRIES}
                 placed = replace(job, threads=threads)
-                ref = task.options(name=f"fit {job.place}", **asked).remote(placed, parcel, board.actor)
+                ref = task.options(name=f"fit {job.place}", **asked).remote(placed, parcel, board.place)
                 running[job.key] = ref
                 with self._lock:
                     self._running.add(ref)
@@ -177,6 +180,13 @@ class RayExecutor:
                 yield self._result(waiting)
         finally:
             self._cancel(list(waiting))
+
+    def _notes(self) -> Any:
+        """Return the actor to which the workers tell their progress, one for all fits of the executor."""
+        with self._lock:
+            if self._actor is None:
+                self._actor = start_notes()
+            return self._actor
 
     def _require_open(self) -> None:
         """Raise HybridrecError if the executor was closed: Ray would else start another cluster by itself."""

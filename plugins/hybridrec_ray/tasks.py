@@ -10,7 +10,7 @@ from secrets import token_hex
 from typing import Any, Generic, Self, TypeVar
 
 from hybridrec import FitContext, FitJob, FitOutcome, run_fit_job
-from hybridrec_ray.board import Telling
+from hybridrec_ray.board import Place, Telling
 
 R = TypeVar("R")
 T = TypeVar("T")
@@ -51,7 +51,7 @@ class Parcel(Generic[V]):
         return value
 
 
-def fit(job: FitJob, parcel: Parcel[FitContext], board: Any) -> FitOutcome:
+def fit(job: FitJob, parcel: Parcel[FitContext], board: Place) -> FitOutcome:
     """Run a job, and tell the board that it began and how it goes on."""
     try:
         context = parcel.unpack()

@@ -151,7 +151,7 @@ def test_workers_that_are_killed_and_nodes_that_come_and_go_change_nothing(scrip
         os.environ["HYBRIDREC_TEST_MARK"] = mark = secrets.token_hex(16)  # what is killed is of this cluster
         cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
         nodes = [cluster.add_node(num_cpus=1) for _ in range(2)]
-        killed, ended = [], threading.Event()
+        killed, removed, ended = [], [], threading.Event()
 
         def at_work():
             for process in Path("/proc").glob("[0-9]*"):
@@ -162,35 +162,40 @@ def test_workers_that_are_killed_and_nodes_that_come_and_go_change_nothing(scrip
                 except OSError:
                     pass
 
-        def disturb():
-            beat = 0
-            while not ended.wait(2):
-                beat += 1
-                if beat == 3:
-                    cluster.remove_node(nodes.pop(), allow_graceful=False)
-                elif beat == 5:
-                    nodes.append(cluster.add_node(num_cpus=1))
-                elif (process := next(at_work(), None)) is not None:
+        def kill():
+            while not ended.wait(3):
+                if (process := next(at_work(), None)) is not None:
                     os.kill(process, signal.SIGKILL)
                     killed.append(process)
 
+        def change():
+            if not ended.wait(4):
+                cluster.remove_node(nodes.pop(), allow_graceful=False)
+                removed.append(True)
+            if not ended.wait(3):
+                nodes.append(cluster.add_node(num_cpus=1))
+
         with RayExecutor(cluster.address) as executor:
             assert executor.workers == 3
-            thread = threading.Thread(target=disturb)
-            thread.start()
+            threads = [threading.Thread(target=disturb) for disturb in (kill, change)]
+            for thread in threads:
+                thread.start()
             shared = hybridrec.run("toy.yaml", store="shared", runs="shared-runs", executor=executor)
             ended.set()
-            thread.join()
+            for thread in threads:
+                thread.join()
         cluster.shutdown()
         same(alone, shared)
         again = len(Path("log.txt").read_text().splitlines())
-        print(json.dumps({"fits": fits, "again": again, "killed": len(killed), "left": len([*at_work()])}))
+        left = len([*at_work()])
+        print(json.dumps({"fits": fits, "again": again, "killed": len(killed), "removed": len(removed), "left": left}))
         """,
         config,
         timeout=580,
     )
     assert told["fits"] == 60
     assert told["killed"] >= 2
+    assert told["removed"] == 1
     assert told["fits"] <= told["again"] <= told["fits"] + told["killed"] + 1, "what was lost alone is fitted again"
     assert told["left"] == 0
 

@@ -1,0 +1,83 @@
+"""Fits by threads and by a cluster of two nodes of Ray on this machine: `with_ray_jobs.py SECONDS JOBS MB`, as JSON."""
+
+import hashlib
+import json
+import os
+import sys
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+import numpy as np
+from ray.cluster_utils import Cluster
+
+from hybridrec import Ragged, Registry, Store, ThreadExecutor
+from hybridrec.config.experiment import ComponentSpec
+from hybridrec.engine.fitter import Fitter, TrainingPart
+from hybridrec.testing import toy_dataset
+from hybridrec_ray.executor import RayExecutor
+
+MARK = os.environ["HYBRIDREC_BENCHMARK_MARK"].encode()
+COMPONENTS = Path(__file__).with_name("ray_components.py")
+
+
+def cpu():
+    """Return the CPU seconds of all processes of this benchmark, with those of their ended children."""
+    total = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if MARK in (process / "environ").read_bytes():
+                total += sum(map(int, (process / "stat").read_text().rpartition(") ")[2].split()[11:15]))
+        except OSError:
+            continue
+    return total / os.sysconf("SC_CLK_TCK")
+
+
+def fitted(executor, name, data, place, jobs, **options):
+    """Fit `jobs` variants of a component; returns (CPU seconds, wall seconds, what the fits told)."""
+    registry = Registry(plugins=[COMPONENTS])
+    cls = registry.get("components", name)
+    training_part = TrainingPart("test", "full", data, data.fingerprint)
+    specs = [
+        ComponentSpec.of(f"c{number}", "", cls, cls.Config(number=number, **options), registry)
+        for number in range(jobs)
+    ]
+    before, started = cpu(), time.perf_counter()
+    fits = Fitter(Store(place), registry, executor, seed=1, memory=10**10).fit(
+        [(spec, training_part) for spec in specs]
+    )
+    spent, wall = cpu() - before, time.perf_counter() - started
+    return spent, wall, [fit.component.told.tolist() for fit in fits]
+
+
+def main(seconds, jobs, megabytes):
+    """Measure both ways, one after the other, and print the figures."""
+    started = time.thread_time()
+    hashlib.pbkdf2_hmac("sha256", b"", b"", 2_000_000)
+    rounds = round(2_000_000 * seconds / (time.thread_time() - started))
+    small = toy_dataset()
+    people = len(small.users)
+    rows = np.repeat(np.arange(people, dtype=np.int32), megabytes * 250_000 // people)
+    ids = np.resize(np.arange(len(small.items), dtype=np.int32), len(rows))
+    large = replace(small, interactions=Ragged.from_columns(rows, ids, (people, len(small.items))))
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    cluster.add_node(num_cpus=1)
+    told = {}
+    with tempfile.TemporaryDirectory() as folder, RayExecutor(cluster.address) as executor:
+        for name, each in (("threads", ThreadExecutor(2)), ("ray", executor)):
+            place = Path(folder, name)
+            fitted(each, "computing", small, place / "warm", 8)
+            told[name, "short"] = fitted(each, "computing", small, place / "short", jobs)[:2]
+            told[name, "long"] = fitted(each, "computing", small, place / "long", 4, rounds=rounds)[:2]
+        place = Path(folder, "large")
+        memory = np.array(fitted(executor, "mapping", large, place, 2, store=str(place))[2]).sum(axis=0)
+        part_bytes = sum(array.nbytes for array in large.state().values())
+    ways = {f"{name} {kind}": {"cpu": cost, "wall": wall} for (name, kind), (cost, wall) in told.items()}
+    cluster.shutdown()
+    print(json.dumps({**ways, "part": part_bytes, "pss": memory[0], "rss": memory[1]}))
+
+
+if __name__ == "__main__":
+    main(float(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
