@@ -206,6 +206,12 @@ def publish(partial: Path, path: Path) -> None:
     sync(path.parent)
 
 
+def sync_folder(folder: Path) -> None:
+    """Write a folder with all files and folders in it to the disk, as `sync` does one."""
+    for path in (*folder.rglob("*"), folder):
+        sync(path)
+
+
 def write_whole(path: Path, content: str) -> None:
     """Write a text file completely or not at all; raises the same errors as `replacing`."""
     with replacing(path) as file:

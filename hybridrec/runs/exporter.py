@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
+import glob
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hybridrec.errors import PluginError, WriteError
-from hybridrec.paths import writing
+from hybridrec.paths import partial_path, remove, sweep, sync, sync_folder, writing
 from hybridrec.plugin import Plugin
 from hybridrec.tracing import calling
 
@@ -43,22 +42,28 @@ def export(exporter: Exporter, run: Run, folder: Path) -> list[Path]:
     Raises WriteError if the files cannot be written, and PluginError if the returned paths are not exactly the written
     files.
     """
-    with writing(folder):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = tempfile.TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent)
-    with temporary as place:
+    place = partial_path(folder)
+    sweep(folder.parent, f".{glob.escape(folder.name)}.*")
+    try:
+        with writing(folder):
+            place.mkdir(parents=True)
         try:
             with writing(folder, faults=True), calling(exporter, f"while exporting {run.folder}"):
-                paths = list(exporter.export(run, Path(place)))
+                paths = list(exporter.export(run, place))
         except WriteError as error:  # the temporary folder is gone when somebody reads this
-            raise WriteError(str(error).replace(str(Path(place)), str(folder))) from None
-        written = {path for path in Path(place).rglob("*") if path.is_file()}
+            raise WriteError(str(error).replace(str(place), str(folder))) from None
+        written = {path for path in place.rglob("*") if path.is_file()}
         if set(paths) != written or len(paths) != len(written):
             returned = ", ".join(str(path) for path in paths) or "nothing"
             raise PluginError(f"exporter {exporter.name} returned {returned} and wrote {len(written)} files in {place}")
         targets = [folder / path.relative_to(place) for path in paths]
         with writing(folder):
+            sync_folder(place)
             for path, target in zip(paths, targets, strict=True):
                 target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.move(path, target)
+                path.replace(target)
+            for parent in {target.parent for target in targets}:
+                sync(parent)
+    finally:
+        remove(place)
     return targets

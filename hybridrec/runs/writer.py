@@ -19,7 +19,7 @@ from hybridrec.data.vocabulary import Vocabulary
 from hybridrec.engine.results import RunResult
 from hybridrec.errors import WriteError
 from hybridrec.evaluation.samples import EvaluatedArm
-from hybridrec.paths import partial_path, sync, writing
+from hybridrec.paths import partial_path, sync, sync_folder, writing
 from hybridrec.runs.bundle import BUNDLE, write_bundle
 from hybridrec.runs.manifest import replace_file, write_manifest
 from hybridrec.runs.query_frames import item_names, write_queries, write_slates
@@ -53,8 +53,7 @@ def write(runs: Path, result: RunResult) -> Run:
             partial.mkdir(parents=True)
             _write_files(partial, result)
             write_manifest(partial)
-            for path in (*partial.rglob("*"), partial):
-                sync(path)
+            sync_folder(partial)
             final = _publish(partial, runs, name)
             sync(runs)
     except BaseException:

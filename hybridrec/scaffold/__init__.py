@@ -54,7 +54,8 @@ def new_plugin(name: str, kind: str, parent: Path, registry: Registry) -> Path:
     Raises ConfigError if the name is not valid or in use, or if the folder exists. Raises WriteError if the folder
     cannot be written; it is then removed.
     """
-    from hybridrec.paths import partial_path, remove, writing  # not at the top: longer than all else of `--help`
+    # Not at the top: it takes longer than all else of `--help`.
+    from hybridrec.paths import partial_path, remove, sync, sync_folder, writing
     from hybridrec.registry.hookspecs import API_VERSION
 
     name = name.removeprefix("hybridrec-")
@@ -84,7 +85,9 @@ def new_plugin(name: str, kind: str, parent: Path, registry: Registry) -> Path:
                 target = partial / path.replace("PACKAGE", package)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 target.write_text(Template(text).substitute(words), encoding="utf-8")
+            sync_folder(partial)
             partial.rename(folder)
+            sync(parent)
     except BaseException:
         remove(partial)
         raise

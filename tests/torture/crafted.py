@@ -168,7 +168,8 @@ def _frame(run: Path, rng: random.Random) -> None:
         case 0:
             frame = frame.drop(column)
         case 1:
-            frame = frame.rename({column: rng.choice(("x", f"{column}2", f"relevant_{column}"))})
+            names = [name for name in ("x", f"{column}2", f"relevant_{column}") if name not in frame.columns]
+            frame = frame.rename({column: rng.choice(names)})
         case 2:
             frame = frame.with_columns(pl.lit(None).alias(column))
         case 3:

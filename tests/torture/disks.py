@@ -26,28 +26,39 @@ import hybridrec
 from hybridrec import Run, Store, errors, paths
 from hybridrec.engine import store
 from hybridrec.runs import bundle, manifest
+from tests.torture import syncs
 from tests.torture.kills import arguments_of, command, import_everything, in_fork, start, whole
 from tests.torture.outcome import Loss, Outcome
 from tests.torture.subject import answers_of, results, write_config, write_data
+from tests.torture.syncs import can_trace, in_order, traced
 
 CALLS = ("open", "mkdir", "fsync", "rename", "replace", "write")
 FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
 COMMANDS = ("run", "refresh", "bundle", "export", "report", "new-plugin", "init")
-MEANT = (".hybridrec", ".github")
+MEANT = (".hybridrec", ".github", ".gitignore")
 """Hidden folders of new projects and plugins."""
+GONE = -1
+"""The fault of a folder that goes away, removed by somebody else while a command runs."""
+FOLDERS = ("store", "runs", "out")
+"""The folders that go away: what a command reads is not among them."""
 SLOW = 0.2
 """Seconds that a slow disk takes for a call."""
 
 
 def torture(tries: int, seed: int, folder: Path) -> Outcome:
-    """Fail so many calls, one in each attempt; a tenth of the attempts fill a small file system instead."""
+    """Fail so many calls, one in each attempt.
+
+    A tenth of the attempts fill a small file system instead, and one for each command looks at the order of its syncs.
+    """
     import_everything()
     outcome = Outcome()
     work = folder / "work"
     expected = in_fork(_prepared, work)
     counts = {name: in_fork(_counted, work, name) for name in COMMANDS}
     small = folder / "small"
-    mounted = _mounted(small)
+    mounted, traceable = _mounted(small), can_trace()
+    for name, skipped in (("no small file system", not mounted), ("no strace", not traceable)):
+        outcome.counts[f"skipped: {name}"] += skipped
     try:
         for number in range(tries):
             rng = random.Random(f"disk {seed} {number}")
@@ -57,11 +68,16 @@ def torture(tries: int, seed: int, folder: Path) -> Outcome:
                 outcome.attempt(label, partial(_filled, work, small, kilobytes, expected), allowed=())
                 outcome.counts["small disk"] += 1
                 continue
+            if traceable and number % 20 == 5 and number < 20 * len(COMMANDS):
+                name = COMMANDS[number // 20]
+                outcome.attempt(f"disk (the syncs of {name})", partial(_synced, work, name), allowed=(), seconds=60)
+                outcome.counts["syncs"] += 1
+                continue
             name = COMMANDS[number % len(COMMANDS)]
             call = rng.choice([each for each in CALLS if counts[name].get(each)])
             place = rng.randrange(counts[name][call])
-            fault = rng.choice((*FAULTS, 0))
-            told = errno.errorcode.get(fault, "slow")
+            fault = rng.choice((*FAULTS, GONE, 0))
+            told = errno.errorcode.get(fault, "gone" if fault == GONE else "slow")
             label = f"disk {seed} {number} ({name}: {call} {place}, {told})"
             outcome.attempt(label, partial(_failed, work, name, call, place, fault, expected), allowed=())
             outcome.counts[f"{call} {told}"] += 1
@@ -111,8 +127,8 @@ def _ready(work: Path, name: str) -> None:
 class Disk:
     """The calls that write below a folder: they are counted, and one of them fails or is slow."""
 
-    def __init__(self, folder: Path, call: str = "", place: int = -1, fault: int = 0) -> None:
-        self.folder, self.call, self.place, self.fault = str(folder), call, place, fault
+    def __init__(self, folder: Path, call: str = "", place: int = -1, fault: int = 0, gone: str = "") -> None:
+        self.folder, self.call, self.place, self.fault, self.gone = str(folder), call, place, fault, gone
         self.counts = dict.fromkeys(CALLS, 0)
 
     def meet(self, call: str, target: object) -> None:
@@ -123,6 +139,9 @@ class Disk:
         number = self.counts[call]
         self.counts[call] += 1
         if (call, number) == (self.call, self.place):
+            if self.fault == GONE:
+                shutil.rmtree(Path(self.folder) / self.gone, ignore_errors=True)
+                return
             if self.fault:
                 raise OSError(self.fault, os.strerror(self.fault), str(path))
             time.sleep(SLOW)
@@ -215,14 +234,25 @@ def _counted(work: Path, name: str) -> dict[str, int]:
 def _failed(work: Path, name: str, call: str, place: int, fault: int, expected: dict[str, str]) -> None:
     """Carry out a command one of whose calls fails, then the same command on a sound disk."""
     _ready(work, name)
-    code, told = in_fork(_on_disk, work, name, Disk(work, call, place, fault))
+    gone = FOLDERS[place % len(FOLDERS)]
+    code, told = in_fork(_on_disk, work, name, Disk(work, call, place, fault, gone))
+    if fault == GONE:
+        (work / "out").mkdir(exist_ok=True)  # of the user's own making
     if not fault and code:
         raise Loss(f"a slow disk ends it with {code}: {told}")
     if code not in (0, 4) or "Traceback" in told:
         raise Loss(f"it ends with {code}: {told}")
-    if code == 4 and os.strerror(fault) not in told:
+    if code == 4 and fault != GONE and os.strerror(fault) not in told:
         raise Loss(f"the reason is not told: {told}")
     in_fork(_retried, work, name, expected)
+
+
+def _synced(work: Path, name: str) -> None:
+    """Carry out a command under strace, and look at the order of its syncs and renames."""
+    _ready(work, name)
+    lines = traced(words(work, name), work)
+    if not in_order(lines, work, without=work / "store") and name not in ("export", "init"):
+        raise Loss("nothing is renamed")
 
 
 def _on_disk(work: Path, name: str, disk: Disk) -> tuple[int, str]:
@@ -317,8 +347,14 @@ def _leave_halves(patch: pytest.MonkeyPatch) -> int:
     return 30
 
 
+def _sync_nothing(patch: pytest.MonkeyPatch) -> int:
+    patch.setattr(syncs, "PRELUDE", "import os; os.fsync = lambda _: None")
+    return 6
+
+
 BREAKS = {
     "a fault of the disk ends with status 4": _let_faults_through,
     "what is half-written is removed": _leave_halves,
+    "a file is synced before it is renamed": _sync_nothing,
 }
 """Promises, and what breaks them for a test of this part: it returns the number of attempts that have to notice."""

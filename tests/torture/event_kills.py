@@ -8,11 +8,14 @@ import random
 import shutil
 import signal
 import sys
+import time
 from pathlib import Path
 
 from tests.plugins.hybridrec_server.crash import check, hear, left, note, write
 from tests.torture.outcome import Loss
 
+PATIENCE = 60.0
+"""Seconds after which a writer that was told to end counts as one that hangs."""
 ANEW = 15
 """Kills of one log, which is then replaced by an empty one."""
 
@@ -38,11 +41,17 @@ class EventLogKills:
         with os.fdopen(words, "wb") as pipe:
             pipe.write(left(self.sent, self.acknowledged))
         content = hear(said, rng.uniform(0.0, 1.0) * (-1 if rng.random() < 0.2 else 1))
-        alive = os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+        alive = not _ended(child)
         os.kill(child, number)
-        with os.fdopen(said, "rb") as pipe:
-            content += pipe.read()
+        until = time.monotonic() + PATIENCE
+        content += hear(said, -PATIENCE)  # until the pipe is closed, just before the end
+        while not (ended := _ended(child)) and time.monotonic() < until:
+            time.sleep(0.005)
+        os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
+        os.close(said)
+        if not ended:
+            raise Loss("it does not end")
         note(content, self.sent, self.acknowledged)
         if not alive:
             raise Loss("the writer ended by itself")
@@ -66,6 +75,7 @@ class EventLogKills:
             for descriptor in (told, words, said, saying):
                 os.close(descriptor)
             sys.stdin = os.fdopen(0)
+            signal.signal(signal.SIGINT, signal.SIG_DFL)  # asyncio would cancel a task, which may be at its end already
             asyncio.run(write(self.folder, str(self.folder / "state.db")))
             return 1
 
@@ -73,3 +83,7 @@ class EventLogKills:
         os.close(told)
         os.close(saying)
         return child, words, said
+
+
+def _ended(child: int) -> bool:
+    return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
