@@ -135,11 +135,12 @@ def _runs(process: int) -> bool:
 def disk_fault(error: BaseException) -> str | None:
     """Return the reason in words if an error is a fault of the disk (it is full, read-only or broken), else None.
 
-    Polars gives the number of the system's error in its message only.
+    Polars gives the number of the system's error in its message only; an error of a Python file that it writes to comes
+    back as its text.
     """
     number = error.errno if isinstance(error, OSError) else None
-    if number is None and (told := re.search(r"\(os error ([0-9]+)\)", str(error))):
-        number = int(told[1])
+    if number is None and (told := re.search(r"\(os error ([0-9]+)\)|\[Errno ([0-9]+)\]", str(error))):
+        number = int(told[1] or told[2])
     return os.strerror(number) if number in _FAULTS else None
 
 

@@ -23,6 +23,7 @@ from hybridrec.paths import (
     subfolder,
     sweep,
     write_whole,
+    writing,
 )
 
 UNSAFE = ["", ".", "..", "../x", "a/b", "/etc/x", "a\0b", "a\nb", "-x", ".hidden", "a b", "a*", "g[1]", "~", "a\\b"]
@@ -173,3 +174,11 @@ def test_what_ended_processes_left_is_swept_and_nothing_else(tmp_path):
     sweep(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {own.name, elsewhere.name, ".git", "run"}
     assert (tmp_path / "run" / "file").exists()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+@pytest.mark.parametrize("told", ["[Errno {0}] {1}: 'x'", "{1} (os error {0})"])
+def test_a_fault_that_polars_tells_in_words_alone_is_one_of_the_disk(tmp_path, number, told):
+    error = OSError(told.format(number, os.strerror(number)))
+    with pytest.raises(WriteError, match=os.strerror(number)), writing(tmp_path, faults=True):
+        raise error
