@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -87,16 +88,21 @@ class PeakMemory:
         self.before = self.bytes = 0
         """The bytes that were held at the beginning, and the most since then."""
         self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._look, name="hybridrec-memory", daemon=True)
+        self._thread: threading.Thread | None = None
 
     def __enter__(self) -> Self:
         self.before = self.bytes = self.held()
-        self._thread.start()
+        # Without a thread, as there are too many or a plugin has spoilt `sys.excepthook`, the two ends are looked at.
+        with suppress(RuntimeError):
+            thread = threading.Thread(target=self._look, name="hybridrec-memory", daemon=True)
+            thread.start()
+            self._thread = thread
         return self
 
     def __exit__(self, *error: object) -> None:
         self._ended.set()
-        self._thread.join()
+        if self._thread is not None:
+            self._thread.join()
         self.bytes = max(self.bytes, self.held())
 
     def _look(self) -> None:

@@ -87,3 +87,11 @@ def test_the_peak_is_seen_although_it_is_gone_at_the_end():
         del array
     assert peak.bytes - peak.before > 0.9 * SIZE
     assert private_bytes() < peak.bytes
+
+
+def test_the_memory_of_a_fit_is_told_without_a_thread_to_look_at_it(monkeypatch):
+    monkeypatch.setattr(sys, "excepthook", None)  # then no thread can be made
+    held = iter([10, 30])
+    with PeakMemory(lambda: next(held)) as peak:
+        pass
+    assert (peak.before, peak.bytes) == (10, 30)
