@@ -76,7 +76,7 @@ def run(
     home = Path.cwd()
     with watch.timing("start"):
         registry = registry_for(config, assignments, block=block, plugins=plugins)
-        opened = open_config(config, registry, executor_assignments(assignments), data)
+        opened = open_config(config, registry, executor_assignments(assignments, registry), data)
         experiment = opened.check(registry)
     moved = _returned(home)
     experiment = _noted(experiment, validation=validation)
@@ -359,7 +359,7 @@ def fit(
     """
     parsed = Share.parse(share)
     registry = registry_for(config, assignments, block=block, plugins=plugins)
-    experiment = load_experiment(config, registry, executor_assignments(assignments), data)
+    experiment = load_experiment(config, registry, executor_assignments(assignments, registry), data)
     place = open_store(store).absolute()
     writable(place.folder)
     with open_executor(experiment, executor) as opened:

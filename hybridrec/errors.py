@@ -82,3 +82,11 @@ def did_you_mean(name: str, available: Iterable[str]) -> str:
 def unknown_pipeline(name: str, pipelines: Iterable[str]) -> str:
     """Return the message about a name that no pipeline of the experiment has, with the names that exist."""
     return f"no pipeline is named '{name}': {did_you_mean(name, pipelines)}"
+
+
+def format_size(size: float) -> str:
+    """Format a number of bytes for a message, in the largest unit that leaves a number of at least one."""
+    for unit, bytes_of_it in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= bytes_of_it:
+            return f"{size / bytes_of_it:.1f} {unit}"
+    return f"{size:.0f} bytes"

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 from hybridrec import errors
 from hybridrec.cli import hybridrec
-from hybridrec.errors import HybridrecError, did_you_mean, unknown_pipeline
+from hybridrec.errors import HybridrecError, did_you_mean, format_size, unknown_pipeline
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,10 @@ def test_each_error_ends_the_command_line_with_a_status_that_its_help_explains()
     }
     assert {cls.exit_status for cls in classes} == {2, 3, 4} <= told
     assert errors.MissingDependencyError.exit_status == 2  # mended by whoever calls, not by the plugin's author
+
+
+@pytest.mark.parametrize(
+    ("size", "told"), [(0, "0 bytes"), (999, "999 bytes"), (1_500, "1.5 kB"), (2e6, "2.0 MB"), (28e9, "28.0 GB")]
+)
+def test_a_size_is_told_in_a_unit_in_which_it_is_not_nothing(size, told):
+    assert format_size(size) == told

@@ -148,10 +148,18 @@ def load_experiment(
     return open_config(config, registry, assignments, data).check(registry)
 
 
-def executor_assignments(assignments: Sequence[str]) -> tuple[str, ...]:
-    """Return assignments before which the executor is assigned that `$HYBRIDREC_EXECUTOR` names, if it names one."""
+def executor_assignments(assignments: Sequence[str], registry: Registry) -> tuple[str, ...]:
+    """Return assignments before which the executor is assigned that `$HYBRIDREC_EXECUTOR` names, if it names one.
+
+    Raises ConfigError if no executor has that name.
+    """
     name = os.environ.get("HYBRIDREC_EXECUTOR")
-    return (*([f"executor={json.dumps(name)}"] if name else []), *assignments)
+    if not name or any(each.startswith("executor=") for each in assignments):
+        return tuple(assignments)
+    names = registry.names("executors")
+    if name not in names:
+        raise ConfigError(f"$HYBRIDREC_EXECUTOR: unknown executor '{name}': {did_you_mean(name, names)}")
+    return (f"executor={json.dumps(name)}", *assignments)
 
 
 def _assign(document: YamlDocument, assignments: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from hybridrec.errors import DataError
+from hybridrec.errors import DataError, format_size
 from hybridrec.paths import writing
 
 
@@ -27,7 +27,7 @@ def require_space(needed: int, purpose: str) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise DataError(
-            f"{purpose} takes {needed / 1e9:.1f} GB of temporary files in {folder}, which has {free / 1e9:.1f} GB "
+            f"{purpose} takes {format_size(needed)} of temporary files in {folder}, which has {format_size(free)} "
             "free: make room there, or set TMPDIR to a folder with more"
         )
 

@@ -28,7 +28,7 @@ from hybridrec.engine.memory import PeakMemory
 from hybridrec.engine.progress import ProgressPoint, ProgressSeries
 from hybridrec.engine.seeds import label_rng
 from hybridrec.engine.store import REPRODUCIBLE, Store
-from hybridrec.errors import PluginError, StoreError
+from hybridrec.errors import PluginError, StoreError, format_size
 from hybridrec.inference.threads import Unreturned, call_within, one_thread_per_library
 from hybridrec.plugin import Plugin
 from hybridrec.registry.discovery import Registry
@@ -473,10 +473,10 @@ class Fitted:
         memory, estimate, taken = self.context.memory, self.job.memory, peak.bytes - peak.before
         if memory is None or peak.bytes <= memory or taken <= max(estimate, memory // 2):
             return []
-        told = f"its estimate was {estimate / 1e9:.1f} GB" if estimate else "it gives no estimate"
+        told = f"its estimate was {format_size(estimate)}" if estimate else "it gives no estimate"
         return [
-            f"while it was fitted, its process held {peak.bytes / 1e9:.1f} GB, {taken / 1e9:.1f} GB more than before, "
-            f"and `memory` is {memory / 1e9:.1f} GB; {told}"
+            f"while it was fitted, its process held {format_size(peak.bytes)}, {format_size(taken)} more than before, "
+            f"and `memory` is {format_size(memory)}; {told}"
         ]
 
     def _reporter(self, series: ProgressSeries) -> Callable[[int, int, Mapping[str, float]], None]:

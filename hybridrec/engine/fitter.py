@@ -15,7 +15,7 @@ from hybridrec.engine.folds import PartSplitter
 from hybridrec.engine.keys import fit_key, prepared_key
 from hybridrec.engine.progress import ProgressPoint
 from hybridrec.engine.store import Store
-from hybridrec.errors import MemoryBudgetError
+from hybridrec.errors import MemoryBudgetError, format_size
 from hybridrec.registry.discovery import Registry
 from hybridrec.stages.validation_split import ValidationSplit
 from hybridrec.tracing import calling
@@ -197,8 +197,8 @@ class Fitter:
             need = spec.create().memory(training_part.train)
         if need > self.memory:
             raise MemoryBudgetError(
-                f"components.{spec.label} ({spec.cls.name}) would need about {need / 1e9:.1f} GB to be fitted, "
-                f"the budget is {self.memory / 1e9:.1f} GB: raise `memory`, thin the data with `k_core`, "
+                f"components.{spec.label} ({spec.cls.name}) would need about {format_size(need)} to be fitted, "
+                f"the budget is {format_size(self.memory)}: raise `memory`, thin the data with `k_core`, "
                 f"or use a component that needs less, such as a factor model"
             )
         return need

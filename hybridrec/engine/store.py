@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hybridrec.errors import StoreError
+from hybridrec.errors import StoreError, format_size
 from hybridrec.inference.array_file import manifest_of, read_artifact, write_artifact
 from hybridrec.paths import check_key, partial_path, remove, sweep, writing
 from hybridrec.types import DAY, State
@@ -248,12 +248,12 @@ class Store:
         if removed:
             size = sum(artifact.bytes for artifact in removed)
             notes.append(
-                f"the store had more than {most / 1e9:.1f} GB (`store: {{max: ...}}`): the {len(removed)} artifacts "
-                f"that were not used for longest, {size / 1e9:.1f} GB, were removed"
+                f"the store had more than {format_size(most)} (`store: {{max: ...}}`): the {len(removed)} artifacts "
+                f"that were not used for longest, {format_size(size)}, were removed"
             )
         if (size := sum(artifact.bytes for artifact in self.artifacts())) > most:
             notes.append(
-                f"this run alone needs {size / 1e9:.1f} GB of the store, more than {most / 1e9:.1f} GB "
+                f"this run alone needs {format_size(size)} of the store, more than {format_size(most)} "
                 "(`store: {max: ...}`): what it used was kept"
             )
         return notes

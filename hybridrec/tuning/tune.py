@@ -87,7 +87,7 @@ def tune(
     without Optuna.
     """
     registry = registry_for(config, assignments, block=block, plugins=plugins)
-    opened = open_config(config, registry, executor_assignments(assignments), data)
+    opened = open_config(config, registry, executor_assignments(assignments, registry), data)
     experiment = opened.check(registry)
     section = experiment.config.tune
     if experiment.tuning is None or section is None:

@@ -91,9 +91,14 @@ def test_a_name_that_is_assigned_takes_the_place_of_the_executor_of_the_config(e
 
 
 def test_the_environment_names_an_executor_before_all_other_assignments(monkeypatch):
-    monkeypatch.setenv("HYBRIDREC_EXECUTOR", "toy-threads")
-    assert executor_assignments(["a=1"]) == ('executor="toy-threads"', "a=1")
+    registry = Registry()
+    monkeypatch.setenv("HYBRIDREC_EXECUTOR", "processes")
+    assert executor_assignments(["a=1"], registry) == ('executor="processes"', "a=1")
     monkeypatch.setenv("HYBRIDREC_EXECUTOR", "")
-    assert executor_assignments(["a=1"]) == ("a=1",)
+    assert executor_assignments(["a=1"], registry) == ("a=1",)
+    monkeypatch.setenv("HYBRIDREC_EXECUTOR", "thread")
+    assert executor_assignments(["executor=threads"], registry) == ("executor=threads",)
+    with pytest.raises(ConfigError, match=r"^\$HYBRIDREC_EXECUTOR: unknown executor 'thread': did you mean 'threads'"):
+        executor_assignments([], registry)
     monkeypatch.delenv("HYBRIDREC_EXECUTOR")
-    assert executor_assignments([]) == ()
+    assert executor_assignments([], registry) == ()

@@ -161,6 +161,6 @@ def test_too_little_room_for_temporary_files_is_told_before_anything_is_written(
     monkeypatch.setattr("hybridrec.data.scratch.shutil.disk_usage", lambda folder: type("Usage", (), {"free": 63}))
     monkeypatch.setattr("hybridrec.data.scratch.ColumnFile.append", lambda *given: pytest.fail("written"))
     message, _ = read(path, {"user": "user", "item": "item", "time": "time"}, {})
-    assert "sorting 2 interactions takes 0.0 GB of temporary files in" in message
+    assert "sorting 2 interactions takes 64 bytes of temporary files in" in message
     assert "TMPDIR" in message
     assert str(Path(message.split(" in ")[1].split(", which")[0])) in message
