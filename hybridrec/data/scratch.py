@@ -6,19 +6,25 @@ import mmap
 import shutil
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from hybridrec.errors import DataError, format_size
+from hybridrec.errors import DataError, WriteError, format_size
 from hybridrec.paths import writing
 
 
 def scratch_folder() -> Path:
-    """Return the folder of temporary files, which `TMPDIR` names."""
-    return Path(tempfile.gettempdir())
+    """Return the folder of temporary files, which `TMPDIR` names; raises WriteError if no folder takes any."""
+    try:
+        return Path(tempfile.gettempdir())
+    except FileNotFoundError:
+        raise WriteError(
+            "no folder takes temporary files, neither that of TMPDIR nor /tmp: set TMPDIR to a folder with room"
+        ) from None
 
 
 def require_space(needed: int, purpose: str) -> None:
@@ -49,7 +55,8 @@ class ColumnFile:
         return self
 
     def __exit__(self, *error: object) -> None:
-        self._file.close()
+        with suppress(OSError):  # a full disk has been told, and refuses what is pending once more
+            self._file.close()
 
     def __len__(self) -> int:
         return self._length
@@ -58,6 +65,7 @@ class ColumnFile:
         """Write values after those before; raises WriteError if the disk does not take them."""
         with writing(scratch_folder()):
             self._file.write(np.ascontiguousarray(values, self.dtype).data)
+            self._file.flush()
         self._length += len(values)
 
     def read(self, spans: Sequence[tuple[int, int]]) -> NDArray[Any]:
@@ -75,8 +83,6 @@ class ColumnFile:
 
     def mapped(self) -> NDArray[Any]:
         """Return all values as a read-only array on the mapped file."""
-        with writing(scratch_folder()):
-            self._file.flush()
         if not self._length:
             return np.empty(0, self.dtype)
         pages = mmap.mmap(self._file.fileno(), self._length * self.dtype.itemsize, access=mmap.ACCESS_READ)

@@ -1,5 +1,9 @@
 """Columns in temporary files come back as they were written, and leave nothing behind."""
 
+import resource
+import signal
+import tempfile
+
 import numpy as np
 import pytest
 
@@ -47,4 +51,27 @@ def test_room_is_asked_for_with_both_figures(monkeypatch, folder):
 def test_a_folder_that_takes_no_file_is_named(monkeypatch, folder):
     monkeypatch.setattr(scratch, "scratch_folder", lambda: folder / "missing")
     with pytest.raises(WriteError, match="missing cannot be written"):
+        ColumnFile(np.int32)
+
+
+@pytest.mark.parametrize("length", [400, 3_000])
+def test_a_disk_that_gets_full_is_told_once_and_nothing_else_is(folder, length):
+    """A few values wait in the buffer of the file, many do not."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3_000, before[1]))
+    try:
+        with pytest.raises(WriteError, match="cannot be written: File too large"), ColumnFile(np.int64) as column:
+            column.append(np.arange(length))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert not list(folder.iterdir())
+
+
+def test_no_folder_for_temporary_files_is_told(monkeypatch):
+    monkeypatch.undo()
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    monkeypatch.setattr(tempfile, "_candidate_tempdir_list", lambda: ["/nowhere"])
+    with pytest.raises(WriteError, match="set TMPDIR to a folder with room"):
         ColumnFile(np.int32)
