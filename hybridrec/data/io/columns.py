@@ -48,6 +48,8 @@ LONGEST_ID = 10_000
 """The most bytes of an id: more is a text in the wrong column, or a quote that is not closed."""
 _SHOWN = 80
 """The most characters of a bad value in a message."""
+_WIDE = ("Int128", "UInt128")
+"""Types of integers with more bits than those of arrays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,9 +167,10 @@ class ColumnTable(Generic[S]):
     def coded_ids(self, column: str) -> pl.Series:
         """Return a column of ids as `ids` does, but integers as they are, and texts of type `Categorical`, unsorted.
 
-        It takes a fraction of the time if there are many distinct ids.
+        It takes a fraction of the time if there are many distinct ids. Integers of more than 64 bits become texts.
         """
-        if not self._single(column).is_integer():
+        dtype = self._single(column)
+        if not dtype.is_integer() or str(dtype) in _WIDE:
             return self._checked_ids(column)
         values = self.column(column)
         return self._usable(values, values.is_null(), column, "not an id", "every row needs one")

@@ -120,6 +120,15 @@ def test_a_folder_of_parts_is_read_in_blocks_and_names_the_rows_of_each_part(tmp
     same(*both(folder, roles, {}, strict=True))
 
 
+def test_integers_with_more_bits_than_arrays_have_are_read_in_blocks(tmp_path):
+    path = tmp_path / "plays.parquet"
+    users = pl.Series([2**100, 1, 2**100], dtype=pl.Int128)
+    pl.DataFrame({"user": users, "item": ["a", "b", "b"]}).write_parquet(path)
+    at_once, in_blocks = both(path, {"user": "user", "item": "item"}, {})
+    same(at_once, in_blocks)
+    assert at_once[0].users.vocabulary.ids.to_list() == ["1", str(2**100)]
+
+
 @pytest.mark.parametrize(
     ("more", "weight"),
     [({"context": {"shop": "category"}}, {}), ({"event_kind": "buy"}, {}), ({}, {"half_life": 3})],
