@@ -42,7 +42,7 @@ def coverage(tables: Tables, paths: Mapping[tuple[str, str], str], *, strict: bo
     for place, frame in {**sides, ("impressions", ""): tables.impressions}.items():
         if frame is None or place not in paths or not len(frame):
             continue
-        for role in vocabularies.keys() & set(frame.columns):
+        for role in (role for role in vocabularies if role in frame.columns):
             matches = vocabularies[role].encode(frame[role]) != PADDING
             if not matches.any():
                 ids = Vocabulary(frame[role].unique())
