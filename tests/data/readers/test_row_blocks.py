@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hybridrec import DataError
 from hybridrec.data import partitions
-from hybridrec.data.readers import row_blocks
+from hybridrec.data.readers import row_blocks, table
 from hybridrec.data.readers.table import TableReader
 
 WEIGHTS = (
@@ -101,8 +101,8 @@ def same(first, second):
 
 @settings(max_examples=60, deadline=None)
 @given(tables(), st.booleans(), st.tuples(st.integers(1, 9), st.integers(1, 9)))
-def test_blocks_and_parts_of_any_size_change_no_number(tmp_path_factory, table, strict, rows):
-    frame, roles, weight = table
+def test_blocks_and_parts_of_any_size_change_no_number(tmp_path_factory, drawn, strict, rows):
+    frame, roles, weight = drawn
     path = tmp_path_factory.getbasetemp() / "plays.parquet"
     frame.write_parquet(path, row_group_size=4)
     same(*both(path, roles, weight, strict, rows))
@@ -161,6 +161,35 @@ def test_a_file_with_other_rows_at_the_second_reading_is_refused(tmp_path, monke
         )
         message, _ = read(path, roles, {})
         assert "changed while" in message
+
+
+@pytest.mark.parametrize("blocks", [1, 2, 3])
+@pytest.mark.parametrize("ids", [["a", "b"], [1, 2]])
+def test_a_file_that_is_replaced_while_it_is_read_is_refused(tmp_path, monkeypatch, ids, blocks):
+    """The rows in another order have the same ids, but some would be read twice and others never."""
+    path = tmp_path / "plays.parquet"
+    frame = pl.DataFrame({"user": ids, "item": ids})
+    frame.write_parquet(path)
+    for name, value in (("LONG", 0), ("BLOCK", 1)):
+        monkeypatch.setattr(row_blocks, name, value)
+    read_blocks = []
+    interactions = table._interactions
+
+    def then_replaced(block):
+        result = interactions(block)
+        read_blocks.append(block)
+        if len(read_blocks) == blocks:
+            frame.reverse().write_parquet(tmp_path / "other.parquet")
+            (tmp_path / "other.parquet").replace(path)
+        return result
+
+    monkeypatch.setattr(table, "_interactions", then_replaced)
+    result, _ = read(path, {"user": "user", "item": "item"}, {})
+    assert len(read_blocks) >= 2
+    if blocks == 3 and isinstance(ids[0], str):  # texts are read once
+        assert len(result.users) == 2
+    else:
+        assert "plays.parquet changed while it was read" in result
 
 
 def test_too_little_room_for_temporary_files_is_told_before_anything_is_written(tmp_path, monkeypatch):
