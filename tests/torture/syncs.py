@@ -48,31 +48,30 @@ def in_order(lines: Sequence[str], folder: Path, without: Path) -> int:
 
     Files below `without` are left out: those of a store, whose checksums tell.
     """
-    synced: dict[Path, int] = {}
+    calls = [*_calls(lines)]
+    synced: set[Path] = set()
     waiting: dict[Path, Path] = {}
     renames = 0
-    for number, (call, paths) in enumerate(_calls(lines)):
+    for number, (call, paths) in enumerate(calls):
         if call in ("fsync", "fdatasync"):
-            synced[paths[0]] = number
+            synced.add(paths[0])
             waiting.pop(paths[0], None)
             continue
         old, new = paths
+        moved = {path for path in synced if path.is_relative_to(old)}
+        replaced = {path for path in synced if path.is_relative_to(new)}
+        synced = synced - moved - replaced | {new / path.relative_to(old) for path in moved}
         if not new.is_relative_to(folder) or new.is_relative_to(without):
             continue
         renames += 1
-        files = [new] if new.is_file() else [path for path in new.rglob("*") if path.is_file()]
-        for file in files:
-            if (before := old / file.relative_to(new)) not in synced and not _later(lines, file):
-                raise Loss(f"{before.name} is renamed to {new.name} before it is synced")
+        later = {paths[1] for call, paths in calls[number + 1 :] if call.startswith("rename")}
+        for file in [new] if new.is_file() else (path for path in new.rglob("*") if path.is_file()):
+            if file not in synced and file not in later:  # of one that is replaced later, what was there is gone
+                raise Loss(f"{(old / file.relative_to(new)).name} is renamed to {new.name} before it is synced")
         waiting[new.parent] = new
     for parent, new in waiting.items():
         raise Loss(f"{parent.name} is not synced after {new.name} was renamed into it")
     return renames
-
-
-def _later(lines: Sequence[str], file: Path) -> bool:
-    """Return True if a file was itself renamed into place: what was there before is gone."""
-    return any(paths[-1] == file for call, paths in _calls(lines) if call.startswith("rename"))
 
 
 def _calls(lines: Sequence[str]) -> Iterator[tuple[str, list[Path]]]:

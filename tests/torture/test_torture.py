@@ -14,6 +14,7 @@ from tests.torture.kills import fork
 from tests.torture.mutate import mutated_bytes
 from tests.torture.outcome import Hang, Loss, Outcome, limited
 from tests.torture.parts import PARTS, apart
+from tests.torture.syncs import in_order
 
 QUICK = {"configs": 9, "config-sizes": 1, "data": 60, "damage": 30, "crafted": 2, "queries": 60}
 """Attempts of each part that takes no long; the short form tries more."""
@@ -77,6 +78,41 @@ def test_a_signal_before_the_call_of_a_fork_ends_the_fork():
 
     _, status = os.waitpid(fork(interrupted), 0)
     assert os.waitstatus_to_exitcode(status) == 130
+
+
+SYNCED = "7 fsync(3<{folder}/.a>) = 0"
+RENAMED = '7 rename("{folder}/.a", "{folder}/a") = 0'
+FOLDER_SYNCED = "7 fsync(4<{folder}>) = 0"
+BELOW = [
+    "7 fsync(3<{folder}/.run/.b>) = 0",
+    '7 rename("{folder}/.run/.b", "{folder}/.run/b") = 0',
+    "7 fsync(4<{folder}/.run>) = 0",
+    '7 rename("{folder}/.run", "{folder}/run") = 0',
+]
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        ([SYNCED, RENAMED, FOLDER_SYNCED], ""),
+        ([RENAMED, FOLDER_SYNCED], ".a is renamed to a before it is synced"),
+        ([RENAMED, SYNCED, RENAMED, FOLDER_SYNCED], ""),  # the first file is gone
+        ([SYNCED, RENAMED, RENAMED, FOLDER_SYNCED], ".a is renamed to a before it is synced"),
+        ([SYNCED, RENAMED], "is not synced after a was renamed into it"),
+        ([*BELOW, FOLDER_SYNCED], ""),
+        ([*BELOW[1:], FOLDER_SYNCED], "b is renamed to run before it is synced"),
+    ],
+)
+def test_a_file_is_synced_before_it_is_renamed_and_its_folder_afterwards(tmp_path, lines, says):
+    (tmp_path / "a").touch()
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "b").touch()
+    lines = [line.format(folder=tmp_path) for line in lines]
+    if not says:
+        assert in_order(lines, tmp_path, without=tmp_path / "store") == len([line for line in lines if "rename" in line])
+        return
+    with pytest.raises(Loss, match=says):
+        in_order(lines, tmp_path, without=tmp_path / "store")
 
 
 def test_a_seed_gives_the_same_mutants():
