@@ -27,7 +27,8 @@ from hybridrec import Run, Store, errors, paths
 from hybridrec.engine import store
 from hybridrec.runs import bundle, manifest
 from tests.torture import syncs
-from tests.torture.kills import arguments_of, command, import_everything, in_fork, start, whole
+from tests.torture.forks import command, import_everything, in_fork, start
+from tests.torture.kills import arguments_of, whole
 from tests.torture.outcome import Loss, Outcome
 from tests.torture.subject import answers_of, results, write_config, write_data
 from tests.torture.syncs import can_trace, in_order, traced

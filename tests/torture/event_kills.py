@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from tests.plugins.hybridrec_server.crash import check, hear, left, note, write
+from tests.torture.forks import ended, fork
 from tests.torture.outcome import Loss
 
 PATIENCE = 60.0
@@ -41,16 +42,16 @@ class EventLogKills:
         with os.fdopen(words, "wb") as pipe:
             pipe.write(left(self.sent, self.acknowledged))
         content = hear(said, rng.uniform(0.0, 1.0) * (-1 if rng.random() < 0.2 else 1))
-        alive = not _ended(child)
+        alive = not ended(child)
         os.kill(child, number)
         until = time.monotonic() + PATIENCE
         content += hear(said, -PATIENCE)  # until the pipe is closed, just before the end
-        while not (ended := _ended(child)) and time.monotonic() < until:
+        while not (over := ended(child)) and time.monotonic() < until:
             time.sleep(0.005)
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
         os.close(said)
-        if not ended:
+        if not over:
             raise Loss("it does not end")
         note(content, self.sent, self.acknowledged)
         if not alive:
@@ -65,8 +66,6 @@ class EventLogKills:
 
     def _start(self) -> tuple[int, int, int]:
         """Fork a writer; return its process id, and descriptors for what it is told and for what it says."""
-        from tests.torture.kills import fork
-
         (told, words), (said, saying) = os.pipe(), os.pipe()
 
         def carry_out() -> int:
@@ -83,7 +82,3 @@ class EventLogKills:
         os.close(told)
         os.close(saying)
         return child, words, said
-
-
-def _ended(child: int) -> bool:
-    return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None

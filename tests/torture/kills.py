@@ -10,16 +10,12 @@ import asyncio
 import csv
 import json
 import os
-import pickle
 import random
-import select
 import shutil
 import signal
 import statistics
 import sys
 import time
-from collections.abc import Callable
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,15 +24,14 @@ import pytest
 
 import hybridrec
 from hybridrec import Run, Store, api
-from hybridrec.cli import COMMANDS, main
 from hybridrec.data.fingerprint import json_digest
 from hybridrec.engine import store
 from hybridrec.inference import array_file
 from hybridrec.paths import remove
-from hybridrec.registry.discovery import Registry
 from hybridrec.runs import manifest
 from hybridrec.types import State
 from tests.torture.event_kills import EventLogKills
+from tests.torture.forks import PATIENCE, command, ended, import_everything, in_fork, start
 from tests.torture.outcome import Loss, Outcome
 from tests.torture.subject import answers_of, results, write_config, write_data
 
@@ -46,8 +41,6 @@ KINDS = (
     *("run", "bundle", "events", "run", "search", "run", "refresh", "bundle", "events", "run"),
 )
 """The kinds of commands that are killed, in turn."""
-PATIENCE = 120.0
-"""Seconds after which a command that was told to end counts as one that hangs."""
 TUNE = {
     "pipeline": "hybrid",
     "metric": "ndcg@5",
@@ -78,96 +71,6 @@ def torture(tries: int, seed: int, folder: Path) -> Outcome:
         outcome.counts[name] += 1
         outcome.counts[signal.Signals(number_of_signal).name] += 1
     return outcome
-
-
-def import_everything() -> None:
-    """Import what commands import, so that forks do not; nothing is computed, since threads do not survive a fork."""
-    from importlib import import_module
-
-    Registry()
-    for name in COMMANDS:
-        import_module(f"hybridrec.cli.{name.replace('-', '_')}")
-    for module in ("hybridrec.api", "hybridrec.tuning.tune", "hybridrec.serving.refresh", "hybridrec.reporting.page"):
-        import_module(module)
-    import_module("polars")
-    import_module("optuna")
-
-
-def in_fork(call: Callable[..., Any], *arguments: object) -> Any:
-    """Call a function in a fork and return its result; raises Loss with the error if it fails."""
-    read, write = os.pipe()
-
-    def answer() -> int:
-        os.close(read)
-        try:
-            result: tuple[bool, Any] = (True, call(*arguments))
-        except BaseException as error:
-            result = (False, f"{type(error).__name__}: {error}")
-        with os.fdopen(write, "wb") as pipe:
-            pipe.write(pickle.dumps(result))
-        return 0
-
-    child = fork(answer)
-    os.close(write)
-    with os.fdopen(read, "rb") as pipe:
-        if not select.select([pipe], [], [], PATIENCE)[0]:
-            os.kill(child, signal.SIGKILL)
-        content = pipe.read()
-    os.waitpid(child, 0)
-    fine, result = pickle.loads(content) if content else (False, "the fork died")
-    if not fine:
-        raise Loss(str(result))
-    return result
-
-
-def start(arguments: list[str], log: Path) -> int:
-    """Start the command line in a fork, and return its process id."""
-
-    def carry_out() -> int:
-        with log.open("wb") as file:
-            os.dup2(file.fileno(), 1)
-            os.dup2(file.fileno(), 2)
-        return command(arguments)
-
-    return fork(carry_out)
-
-
-def fork(call: Callable[[], int]) -> int:
-    """Call a function that returns an exit status in a fork, and return its process id.
-
-    A signal may reach the fork before and after the call. It must not go on as a copy of this process even then: the
-    copy would answer whoever waits for this process.
-    """
-    parent = os.getpid()
-    try:
-        if (child := os.fork()) == 0:
-            os._exit(call())
-    except BaseException:
-        if os.getpid() != parent:
-            os._exit(130)
-        raise
-    return child
-
-
-def command(arguments: list[str]) -> int:
-    """Carry out the command line in this process, and return its exit status."""
-    sys.argv = ["hybridrec", *arguments]
-    try:
-        main()
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else int(end.code is not None)
-    except KeyboardInterrupt:
-        return 130
-    except BaseException:
-        import traceback
-
-        traceback.print_exc()
-        return 1
-    finally:
-        for stream in (sys.stdout, sys.stderr):
-            with suppress(ValueError):  # a plugin may have closed it
-                stream.flush()
-    return 0
 
 
 def arguments_of(work: Path, name: str) -> list[str]:
@@ -256,12 +159,12 @@ def _killed(
     started = time.monotonic()
     child = start(arguments_of(work, name), work / "log")
     moment = rng.random() * statistics.median(lasting[name][-5:]) * 1.05
-    while time.monotonic() - started < moment and not _ended(child):
+    while time.monotonic() - started < moment and not ended(child):
         time.sleep(0.002)
-    late = _ended(child)
+    late = ended(child)
     if not late:
         os.kill(child, number)
-    while not _ended(child):
+    while not ended(child):
         if time.monotonic() - started > PATIENCE:
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
@@ -283,11 +186,6 @@ def _writer_killed(log: EventLogKills, number: signal.Signals, rng: random.Rando
     """Kill a writer of events, and look at what it left in a fork: threads of databases do not survive the next one."""
     log.kill(number, rng)
     in_fork(log.look)
-
-
-def _ended(child: int) -> bool:
-    """Return True if a child has ended; it stays to be waited for."""
-    return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
 
 
 def everything(folder: Path) -> set[tuple[str, int]]:

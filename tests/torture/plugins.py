@@ -16,7 +16,7 @@ from hybridrec import Run, cli, tracing
 from hybridrec.data import dataset, ragged
 from hybridrec.engine import fit
 from tests.torture.disks import told_by as told
-from tests.torture.kills import import_everything, in_fork, start
+from tests.torture.forks import import_everything, in_fork, start
 from tests.torture.outcome import Loss, Outcome
 from tests.torture.subject import CONFIG, answers_of, results, write_config, write_data
 

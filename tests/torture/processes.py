@@ -15,7 +15,7 @@ import pytest
 import hybridrec
 from hybridrec import Run
 from hybridrec.inference import array_file
-from tests.torture.kills import command, fork, import_everything, in_fork, start
+from tests.torture.forks import command, fork, import_everything, in_fork, start
 from tests.torture.outcome import Loss, Outcome
 from tests.torture.subject import CONFIG, results, write_config, write_data
 

@@ -10,7 +10,7 @@ import re
 import pytest
 
 from tests.torture import tables
-from tests.torture.kills import fork
+from tests.torture.forks import fork
 from tests.torture.mutate import mutated_bytes
 from tests.torture.outcome import Hang, Loss, Outcome, limited
 from tests.torture.parts import PARTS, apart
@@ -109,7 +109,8 @@ def test_a_file_is_synced_before_it_is_renamed_and_its_folder_afterwards(tmp_pat
     (tmp_path / "run" / "b").touch()
     lines = [line.format(folder=tmp_path) for line in lines]
     if not says:
-        assert in_order(lines, tmp_path, without=tmp_path / "store") == len([line for line in lines if "rename" in line])
+        renames = sum("rename" in line for line in lines)
+        assert in_order(lines, tmp_path, without=tmp_path / "store") == renames
         return
     with pytest.raises(Loss, match=says):
         in_order(lines, tmp_path, without=tmp_path / "store")
