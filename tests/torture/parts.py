@@ -52,7 +52,8 @@ PARTS: dict[str, Part] = {
     ),
     "damage": Part(
         "damage",
-        "Damage by chance to any file of a run, bundle or store is found and named, and nothing wrong is answered.",
+        "Damage by chance to any file of a run, bundle, store, search or batch is found and named, and nothing wrong "
+        "is answered.",
         1_000,
         10_000,
     ),

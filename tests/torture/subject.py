@@ -114,4 +114,5 @@ def results(run: Run, *, notes: bool = True) -> str:
     kept |= {"notes": report["notes"]} if notes else {}
     for arm in kept["pipelines"].values():
         arm.pop("latency", None)
-    return json_digest([kept, run.per_query().to_dict(as_series=False), run.slates("hybrid").to_dict(as_series=False)])
+    slates = {name: run.slates(name).to_dict(as_series=False) for name in report["pipelines"]}
+    return json_digest([kept, run.per_query().to_dict(as_series=False), slates])
