@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, suppress
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from typing import Any, Self, TypeVar
@@ -172,15 +172,11 @@ class _Worker:
                 kind, value = pickle.loads(self.connection.recv_bytes())
                 if kind == "at":
                     action = value
-                    continue
-                if kind == "begun":
+                elif kind == "begun":
                     self.began = True
                     until = None if seconds is None else time.monotonic() + seconds
-                    continue
-                self.busy = False
-                if kind == "failed":
-                    raise value
-                return value
+                else:
+                    break
         except (EOFError, ConnectionError):
             self.process.join()
             reason = _reason(self.process.exitcode)
@@ -190,6 +186,10 @@ class _Worker:
                     '`if __name__ == "__main__":`'
                 ) from None
             raise ProcessEndedError(f"{_told(action)} ended its process ({reason})") from None
+        self.busy = False
+        if kind == "failed":  # outside of `try`: the call may raise an EOFError of its own
+            raise value
+        return value
 
     def release(self, idle: queue.SimpleQueue[_Worker]) -> None:
         """Put the process among those that are idle; end it if it is still at a call that was given up."""
@@ -230,6 +230,7 @@ def _serve(connection: Connection) -> None:
     os.dup2(2, 1)  # standard output is for the result
     sys.stdout = sys.stderr
     faulthandler.enable()
+    threading.Thread(target=_end_with_parent, daemon=True, name="hybridrec parent").start()
     lock = threading.Lock()
 
     def send(kind: str, value: object) -> None:
@@ -257,6 +258,14 @@ def _serve(connection: Connection) -> None:
             send("failed", error)
         else:
             send("done", result)
+
+
+def _end_with_parent() -> None:
+    """End this process once the one that started it was killed, which cannot end what hangs here any more."""
+    parent = parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def _plain(value: object, error: Exception) -> PluginError:

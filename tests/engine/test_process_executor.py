@@ -14,7 +14,9 @@ from hybridrec.config.load import load_experiment
 from hybridrec.engine import process_executor
 from hybridrec.engine.executor import open_executor
 from hybridrec.engine.process_executor import Processes
+from hybridrec.inference.threads import call_within
 from hybridrec.testing import ExecutorContract
+from hybridrec.testing.executors import _runs
 from tests.torture.subject import CONFIG, results, write_config, write_data
 
 SOURCE = """\
@@ -186,6 +188,46 @@ def test_processes_end_with_the_executor():
 
 def _process(_: int) -> int:
     return os.getpid()
+
+
+@pytest.mark.parametrize("error", [EOFError("cut off"), ConnectionResetError("the other end is gone")])
+def test_an_error_of_a_call_is_not_taken_for_the_end_of_its_process(processes, error):
+    """They are those of a pipe whose other end is closed, too."""
+    with pytest.raises(type(error), match=str(error)):
+        call_within(60, lambda: list(processes.map(_fail, [error])))
+
+
+def _fail(error: Exception) -> None:
+    raise error
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="this system does not list its processes")
+def test_a_process_that_hangs_ends_when_the_one_that_started_it_is_killed(tmp_path):
+    script, told = tmp_path / "hangs.py", tmp_path / "told"
+    script.write_text(HANGS, encoding="utf-8")
+    with subprocess.Popen([sys.executable, str(script), str(told)]) as parent:
+        until = time.monotonic() + 60
+        while not (told.exists() and told.read_text()) and time.monotonic() < until:
+            time.sleep(0.05)
+        parent.kill()
+    while _runs(told.read_text()) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not _runs(told.read_text())
+
+
+HANGS = """\
+import os, sys, time
+from hybridrec import ProcessExecutor
+
+def hang(path):
+    with open(path, "w") as file:
+        file.write(str(os.getpid()))
+    while True:
+        time.sleep(0.1)
+
+if __name__ == "__main__":
+    list(ProcessExecutor(1).map(hang, sys.argv[1:]))
+"""
 
 
 def test_a_script_that_processes_cannot_import_is_told_so(tmp_path):
