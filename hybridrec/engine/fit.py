@@ -321,6 +321,16 @@ def _registry(choice: _Choice) -> Registry:
     return Registry(also_block=choice.blocked, plugins=choice.loose, prefer=dict(choice.prefer))
 
 
+@dataclass(frozen=True, slots=True)
+class _Learned:
+    """A component that was just fitted, with the outcome of its job, and the arrays and metadata for the store."""
+
+    component: Component
+    outcome: FitOutcome
+    state: State
+    about: dict[str, Any]
+
+
 class Fitted:
     """The fit of one component of the fit plan; the component is read from the store only when it is used.
 
@@ -335,6 +345,7 @@ class Fitted:
         self.base_model = None if job.base_model is None else context.fitted(job.base_model)
         """The fit of the component's base model; None if it has none."""
         self._component: Component | None = None
+        self._given_up = False
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -406,15 +417,14 @@ class Fitted:
     def _trained(self) -> tuple[Component, FitOutcome]:
         """Fit the component and store its arrays; return it with the outcome, whose `seconds` are left at 0.
 
-        Raises FitTimeoutError, which names the line that the component is at, if this takes longer than the limit of
-        the context.
+        Raises FitTimeoutError, which names the line that the component is at, if the fit takes longer than the limit of
+        the context. Such a fit is not stored should it return after all, and ends at the progress that it reports next.
         """
         limit = self.context.timeout
-        if limit is None:
-            return self._learned()
         try:
-            return call_within(limit, self._learned)
+            learned = self._learned() if limit is None else call_within(limit, self._learned)
         except Unreturned as late:
+            self._given_up = True
             line = line_in(self.spec.cls.__module__.partition(".")[0], late.frame)
             place = f", and is at {line}" if line else ""
             with _noting(self.spec, self.job, "fitting"):
@@ -422,9 +432,14 @@ class Fitted:
                     f"components.{self.job.label} ({self.job.component}) has not returned from its fit after "
                     f"{limit:g} s, the limit of `fit_timeout`{place}; what was fitted so far is in the store"
                 ) from None
+        outcome = learned.outcome
+        if self.spec.kept:
+            self.context.store.put(outcome.address, learned.state, learned.about)
+            outcome = replace(outcome, doubled=outcome.address in self.context.store.doubled)
+        return learned.component, outcome
 
-    def _learned(self) -> tuple[Component, FitOutcome]:
-        """Fit the component and store its arrays, without a limit of time."""
+    def _learned(self) -> _Learned:
+        """Fit the component, without a limit of time."""
         job, spec = self.job, self.spec
         training_part = self.context.training_part(job)
         component = self._new()
@@ -456,14 +471,11 @@ class Fitted:
             token = secrets.token_hex(16)
         told_now = (*notes, *[BESIDE_NOTE] * beside, *self._overrun(peak))
         outcome = FitOutcome(job.key, 0.0, told_now, cached=False, progress=points, token=token)
-        if spec.kept:
-            about = {"component": spec.cls.name, "version": spec.cls.version, "label": spec.label, "fold": job.fold}
-            told: dict[str, Any] = {TOOK: took(spec, training_part, seconds)}
-            told |= _told_if_irreproducible(component)
-            told |= {PROGRESS: [[point.step, point.of, dict(point.numbers)] for point in points]} if points else {}
-            self.context.store.put(outcome.address, state, {**about, RANDOM: drew, NOTES: notes, **told})
-            outcome = replace(outcome, doubled=outcome.address in self.context.store.doubled)
-        return component, outcome
+        about: dict[str, Any] = {"component": spec.cls.name, "version": spec.cls.version, "label": spec.label}
+        about |= {"fold": job.fold, RANDOM: drew, NOTES: notes, TOOK: took(spec, training_part, seconds)}
+        about |= _told_if_irreproducible(component)
+        about |= {PROGRESS: [[point.step, point.of, dict(point.numbers)] for point in points]} if points else {}
+        return _Learned(component, outcome, state, about)
 
     def _overrun(self, peak: PeakMemory) -> list[str]:
         """Return a note if the process took more than the budget while it fitted, and the fits in work most of that.
@@ -486,6 +498,8 @@ class Fitted:
         """
 
         def reporter(step: int, of: int, numbers: Mapping[str, float]) -> None:
+            if self._given_up:
+                raise FitTimeoutError(f"the fit of components.{self.job.label} was given up")
             point = ProgressPoint.told(step, of, numbers)
             series.add(point)
             if self.context.listener is not None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import hybridrec
-from hybridrec import CurveFigure, PluginError, StoreError
+from hybridrec import CurveFigure, FitTimeoutError, PluginError, StoreError
 from hybridrec.config.experiment import ComponentSpec
 from hybridrec.config.load import load_experiment
 from hybridrec.data.packed_texts import PackedTexts
@@ -306,3 +306,29 @@ def test_another_process_maps_the_texts_of_its_training_part(planned):
     assert isinstance(again.users.text, PackedTexts)
     assert again.fingerprint == data.fingerprint
     assert run_fit_job(job, other).key == job.key
+
+
+@pytest.mark.parametrize("reports", [True, False])
+def test_a_fit_that_goes_on_after_its_limit_ends_at_its_next_report_and_is_not_stored(planned, monkeypatch, reports):
+    job, context = planned("ease")
+    cls = job.spec(context.registry).cls
+    fit, released, threads, returned, heard = cls.fit, threading.Event(), [], [], []
+
+    def late(component, data, rng):
+        threads.append(threading.current_thread())
+        released.wait(20)
+        if reports:
+            component.report(1, 2)
+        returned.append(fit(component, data, rng))
+        return returned[-1]
+
+    monkeypatch.setattr(cls, "fit", late)
+    context.timeout, context.listener = 0.05, lambda job, point: heard.append(point)
+    with pytest.raises(FitTimeoutError, match=r"has not returned from its fit after 0\.05 s"):
+        run_fit_job(job, context)
+    released.set()
+    threads[0].join(20)
+    assert not threads[0].is_alive()
+    assert bool(returned) != reports
+    assert heard == []
+    assert job.key not in context.store
