@@ -11,6 +11,7 @@ import threading
 import time
 import traceback
 from contextlib import suppress
+from types import FrameType
 from typing import Any, NoReturn
 
 import click
@@ -116,48 +117,53 @@ def main() -> None:
     try:
         _main()
     except SystemExit as end:
-        status = end.code
+        status = end.code or 0
         raise
     except BaseException:
-        status = 1
+        status = None
         raise
     finally:
         ended.set()
-        if status != 1:  # a traceback is still to be printed
+        if isinstance(status, int):  # else a traceback or a text is still to be printed
             _leave_threads(status, before)
 
 
-def _leave_threads(status: object, before: set[threading.Thread]) -> None:
+def _leave_threads(status: int, before: set[threading.Thread]) -> None:
     """End the process, after `LINGER` seconds, if threads of plugins would hold it; name each on standard error.
 
     All that the command writes has been written. Threads of pools end by themselves, and those of `before` are not
     the command's.
     """
     until = time.monotonic() + LINGER
-    threads, processes = (sys.modules.get(f"concurrent.futures.{kind}") for kind in ("thread", "process"))
-    pooled = {*getattr(threads, "_threads_queues", ()), *getattr(processes, "_threads_wakeups", ())}
-    held = [each for each in {*threading.enumerate()} - before if not (each.daemon or each in pooled)]
+    held = [each for each in {*threading.enumerate()} - before if not (each.daemon or _is_pooled(each))]
     for thread in held:
         thread.join(max(until - time.monotonic(), 0.0))
-    lines = [f"{thread.name} ({_maker(thread)})" for thread in held if thread.is_alive()]
-    if not lines:
+    left = [thread for thread in held if thread.is_alive()]
+    if not left:
         return
-    told = f"{', '.join(lines[:3])}{' and others' if lines[3:] else ''}"
+    from hybridrec.tracing import at_plugin
+
+    places = [(thread.name, at_plugin(_frame(thread))) for thread in left[:3]]
+    told = ", ".join(f"{name} ({place})" if place else name for name, place in places)
+    told += " and others" if left[3:] else ""
     with suppress(OSError, ValueError):
         click.echo(
             f"warning: a plugin has left threads that do not end, and the process ends without them: {told}", err=True
         )
         sys.stdout.flush()
-    os._exit(status if isinstance(status, int) else 1)
+    os._exit(status)
 
 
-def _maker(thread: threading.Thread) -> str:
-    """Name the plugin in whose code a thread is, or else the function that the thread was started with."""
-    from hybridrec.tracing import at_plugin
+def _is_pooled(thread: threading.Thread) -> bool:
+    """Return True for a thread of a pool (`concurrent.futures`), which the interpreter ends, once it is idle."""
+    frame = _frame(thread)
+    modules = [] if frame is None else [each.f_globals.get("__name__") for each, _ in traceback.walk_stack(frame)]
+    return "concurrent.futures.thread" in modules or "concurrent.futures.process" in modules
 
-    place = at_plugin(sys._current_frames().get(thread.ident or 0))
-    target = getattr(thread, "_target", None)
-    return place or f"{getattr(target, '__module__', '?')}.{getattr(target, '__qualname__', '?')}"
+
+def _frame(thread: threading.Thread) -> FrameType | None:
+    """Return the innermost frame of a thread; None if it has ended."""
+    return sys._current_frames().get(thread.ident or 0)
 
 
 def _tell_who_works(ended: threading.Event) -> None:

@@ -169,3 +169,35 @@ def test_a_thread_that_a_plugin_leaves_does_not_hold_the_end_and_is_named(tmp_pa
     assert "als" in done.stdout
     assert "warning: a plugin has left threads that do not end" in done.stderr
     assert "sleeper (plugin 'leaver' (without packaging), at leaver.py:5)" in done.stderr
+
+
+def test_idle_threads_of_pools_do_not_delay_the_end(tmp_path):
+    """They would be named after `LINGER` seconds."""
+    plugin = tmp_path / "pooler.py"
+    plugin.write_text(
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "from hybridrec import hookimpl\n"
+        "pool = ThreadPoolExecutor(2)\n"
+        "assert list(pool.map(abs, [-1, -2])) == [1, 2]\n"
+        "@hookimpl\n"
+        "def hybridrec_components():\n"
+        "    return []\n",
+        encoding="utf-8",
+    )
+    code = "from hybridrec import cli; cli.LINGER = 0.2; cli.main()"
+    done = subprocess.run(
+        [sys.executable, "-c", code, "plugins", "--plugin", str(plugin)],
+        capture_output=True, text=True, timeout=60, check=False, env=environment(tmp_path),
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(("code", "status"), [("None", 0), ("3", 3), ("'no'", 1)])
+def test_a_command_that_ends_the_process_itself_keeps_its_status(code, status):
+    program = f"from hybridrec import cli; import sys; cli._main = lambda: sys.exit({code}); cli.main()"
+    held = f"import threading, time; from hybridrec import cli; cli.LINGER = 0.1; {program}"
+    held = held.replace("lambda: ", "lambda: threading.Thread(target=time.sleep, args=(1,)).start() or ")
+    for each in (program, held):
+        done = subprocess.run([sys.executable, "-c", each], capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == status, done.stderr
+        assert ("no" in done.stderr.split()) == (code == "'no'")

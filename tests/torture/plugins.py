@@ -232,7 +232,7 @@ def _let_fits_run_on(patch: pytest.MonkeyPatch) -> int:
 
 
 def _hold_the_end(patch: pytest.MonkeyPatch) -> int:
-    patch.setattr(cli, "_leave_threads", lambda _: None)
+    patch.setattr(cli, "_leave_threads", lambda status, before: None)
     return list(MISDEEDS).index("fit leaves a thread for ever") + 1
 
 
