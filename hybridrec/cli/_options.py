@@ -53,7 +53,7 @@ EXECUTOR = click.option(
     "--executor",
     envvar="HYBRIDREC_EXECUTOR",
     metavar="NAME",
-    help="Where fits and queries are worked on, as `local` or `ray`; by default what the config names, or threads.",
+    help="Where fits and queries are worked on, as `processes` or `ray`; by default what the config names, or threads.",
 )
 RUNS = click.option(
     "--runs", type=click.Path(path_type=Path), default=Path("runs"), show_default=True, help="Folder of runs."
