@@ -6,7 +6,7 @@ import re
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, NoReturn, Self
@@ -179,7 +179,7 @@ class Bars:
 
         Without a terminal, print a line with the seconds that it took, unless it was `cached`.
         """
-        if fit in self._at_work:
+        with suppress(ValueError):  # it is of another repeat, which may end at the same time
             self._at_work.remove(fit)
         self._show_work()
         if not (self.quiet or self.shown or cached):
