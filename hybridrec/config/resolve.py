@@ -174,11 +174,8 @@ class Checker(Validator):
         """
         place = path if isinstance(self.document.content.get("executor"), str) else (*path, "use")
         cls = self.find("executors", use.use, place)
-        for module in cls.requires:
-            if not is_importable(module):
-                hint = cls.install_hint or f"pip install {module}"
-                message = f"'{cls.name}' needs the library '{module}', which is not installed: {hint}"
-                raise MissingDependencyError(f"{self.document.where(place)}: {message}")
+        if problem := missing_library(cls, f"'{cls.name}'"):
+            raise MissingDependencyError(f"{self.document.where(place)}: {problem}")
         made: Plugin = cls(self.validate(cls.Config, use.options, path))
         return made
 
@@ -285,12 +282,9 @@ class Checker(Validator):
     def require(self, spec: ComponentSpec, path: KeyPath) -> None:
         """Raise MissingDependencyError if an optional library of the component is not installed."""
         for dependent in spec.needing:
-            for module in dependent.requires:
-                if not is_importable(module):
-                    subject = f"'{spec.cls.name}'" if dependent is spec.cls else f"the tokenizer of '{spec.cls.name}'"
-                    hint = dependent.install_hint or f"pip install {module}"
-                    message = f"{subject} needs the library '{module}', which is not installed: {hint}"
-                    raise MissingDependencyError(f"{self.document.where(path)}: {message}; {WITHOUT_EXTRAS}")
+            subject = f"'{spec.cls.name}'" if dependent is spec.cls else f"the tokenizer of '{spec.cls.name}'"
+            if problem := missing_library(dependent, subject):
+                raise MissingDependencyError(f"{self.document.where(path)}: {problem}; {WITHOUT_EXTRAS}")
 
     def add_fallbacks(self, components: dict[str, ComponentSpec], name: str, pipeline: PipelineUse) -> None:
         """Add to `components` each fallback of a pipeline that is the name of a component instead of a label.
@@ -572,6 +566,18 @@ def _without_fallback(pipeline: str, components: Iterable[ComponentSpec]) -> str
         f"that stays short stays short; to serve all write `fallback: [{label}]`{hint}, and `fallback: []` if this is "
         "meant"
     )
+
+
+def missing_library(cls: Any, subject: str) -> str:
+    """Return a message on the first library of `cls.requires` that is not installed; "" if all of them are.
+
+    subject: the name for the message of what needs the library
+    """
+    for module in cls.requires:
+        if not is_importable(module):
+            hint = cls.install_hint or f"pip install {module}"
+            return f"{subject} needs the library '{module}', which is not installed: {hint}"
+    return ""
 
 
 def is_importable(module: str) -> bool:

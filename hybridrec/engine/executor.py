@@ -7,10 +7,10 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import AbstractContextManager, nullcontext
-from importlib.util import find_spec
 from typing import ClassVar, Protocol, TypeVar
 
 from hybridrec.config.experiment import CheckedExperiment
+from hybridrec.config.resolve import missing_library
 from hybridrec.engine.fit import FitContext, FitJob, FitOutcome, run_fit_job
 from hybridrec.engine.memory import MemoryBudget
 from hybridrec.errors import MissingDependencyError
@@ -94,10 +94,8 @@ def open_named(name: str, registry: Registry, workers: int | None = None) -> Abs
     Raises ConfigError for an unknown name, and MissingDependencyError if a library that it needs is not installed.
     """
     cls: type[ExecutorPlugin] = registry.get("executors", name)
-    for module in cls.requires:
-        if find_spec(module) is None:
-            hint = cls.install_hint or f"pip install {module}"
-            raise MissingDependencyError(f"'{name}' needs the library '{module}', which is not installed: {hint}")
+    if problem := missing_library(cls, f"'{name}'"):
+        raise MissingDependencyError(problem)
     return cls().open(workers or os.cpu_count() or 1)
 
 

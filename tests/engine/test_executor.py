@@ -12,12 +12,13 @@ import pytest
 import hybridrec
 from hybridrec import FitJob, FitOutcome, PluginError
 from hybridrec.config.load import load_experiment
-from hybridrec.engine.executor import ThreadExecutor, dispatch_jobs, dispatch_within, open_executor
+from hybridrec.engine.executor import ThreadExecutor, Threads, dispatch_jobs, dispatch_within, open_executor, open_named
 from hybridrec.engine.fit import FitContext, run_fit_job
 from hybridrec.engine.leases import LeasingThreads
 from hybridrec.engine.memory import MemoryBudget
 from hybridrec.engine.store import NullStore, Store
 from hybridrec.engine.train import FoldTrainer
+from hybridrec.errors import MissingDependencyError
 from hybridrec.registry.discovery import Registry
 from hybridrec.testing import ExecutorContract, run_checks
 
@@ -258,3 +259,13 @@ def test_repeats_beside_the_first_are_trained_side_by_side_where_the_executor_al
     apart = hybridrec.run(config, store="apart", executor=Elsewhere(2))
     assert same(apart) == same(alone)
     assert len({fit.key for fit in apart.report.fits if fit.label == "noise"}) == 3
+
+
+def test_an_executor_whose_library_is_missing_is_told_by_its_name():
+    class Elsewhere(Threads):
+        """Threads that need a library."""
+
+        name, requires, install_hint = "elsewhere", ("no_such_library.below",), "pip install it"
+
+    with pytest.raises(MissingDependencyError, match=r"^'elsewhere' needs .*, which is not installed: pip install it$"):
+        open_named("elsewhere", Registry(plugins=[Elsewhere]))
