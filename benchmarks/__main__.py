@@ -61,6 +61,8 @@ BENCHMARKS: dict[str, Callable[..., list[Work]]] = {
     "startup": startup.startup,
     "published-sizes": published_sizes.published_sizes,
 }
+SIZES = ("users", "blend_users")
+"""The sizes that `--size` may name, those of `engines`."""
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -70,10 +72,12 @@ def main() -> None:
     parser.add_argument("names", nargs="+", choices=[*BENCHMARKS, "all"], metavar="NAME", help=", ".join(BENCHMARKS))
     parser.add_argument("--quick", action="store_true", help="small sizes: does it run, are both ways equal")
     parser.add_argument(
-        "--size", type=_size, action="append", default=[], metavar="NAME=N", help="engines: users, blend_users"
+        "--size", type=_size, action="append", default=[], metavar="NAME=N", help=f"of engines: {', '.join(SIZES)}"
     )
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the JSON files (%(default)s)")
     asked = parser.parse_args()
+    if asked.size and (asked.quick or asked.names != ["engines"]):
+        parser.error("--size is for `engines` alone, and not with --quick")
     asked.results.mkdir(parents=True, exist_ok=True)
     for name in BENCHMARKS if "all" in asked.names else asked.names:
         print(f"{name}: {BENCHMARKS[name].__doc__.splitlines()[0]}", flush=True)
@@ -93,8 +97,10 @@ def main() -> None:
 
 
 def _size(text: str) -> tuple[str, int]:
-    """Return (name, number) of a text like `users=1000`."""
+    """Return (name, number) of a text like `users=1000`; raises ArgumentTypeError for any other."""
     name, _, number = text.partition("=")
+    if name not in SIZES or not number.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no NAME=N; right is, say, {SIZES[0]}=1000")
     return name, int(number)
 
 

@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +18,36 @@ from benchmarks.timing import ROOT, Way
 _MARK = "HYBRIDREC_BENCHMARK_MARK"
 
 
+def marked_environment(more: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the environment of commands that import as this process does, with a mark that their processes share."""
+    paths = {"PYTHONPATH": os.pathsep.join((str(ROOT), *filter(None, sys.path)))}
+    return os.environ | paths | (more or {}) | {_MARK: secrets.token_hex(8)}
+
+
+def marked(mark: str) -> Iterator[Path]:
+    """Yield the folders below `/proc` of the processes whose environment has this mark."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it has ended
+            if mark.encode() in (process / "environ").read_bytes():
+                yield process
+
+
+def own_mark() -> str:
+    """Return the mark of this process; raises KeyError if it has none."""
+    return os.environ[_MARK]
+
+
+def cpu_seconds(process: Path, *, with_children: bool = False) -> float:
+    """Return the CPU seconds of the process of a folder below `/proc`, and if asked for, of its ended children."""
+    times = (process / "stat").read_text().rpartition(") ")[2].split()[11:15]
+    return sum(map(int, times if with_children else times[:2])) / os.sysconf("SC_CLK_TCK")
+
+
 def measure(rows: Sequence[Sequence[Sequence[str]]], place: Path, more: Mapping[str, str], way: Way) -> None:
     """Run rows of commands one after the other, those of a row side by side, and note seconds and memory."""
-    mark = secrets.token_hex(8)
-    env = os.environ | {"PYTHONPATH": os.pathsep.join((str(ROOT), *filter(None, sys.path)))} | more | {_MARK: mark}
+    env = marked_environment(more)
     started = time.perf_counter()
-    with _watched(mark) as told:
+    with _watched(env[_MARK]) as told:
         for row in rows:
             processes = [
                 subprocess.Popen(command, cwd=place, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
@@ -50,16 +74,11 @@ def _watched(mark: str) -> Iterator[dict[str, Any]]:
     def watch() -> None:
         while not ended.wait(0.1):
             sizes = []
-            for process in Path("/proc").glob("[0-9]*"):
-                try:
-                    if mark.encode() not in (process / "environ").read_bytes():
-                        continue
-                    fields = (process / "stat").read_text().rpartition(") ")[2].split()
-                    told["cpu"][process.name] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+            for process in marked(mark):
+                with suppress(OSError):  # it has ended
+                    told["cpu"][process.name] = cpu_seconds(process)
                     _, resident, shared, *_ = map(int, (process / "statm").read_text().split())
                     sizes.append((resident - shared) * os.sysconf("SC_PAGE_SIZE"))
-                except OSError:  # it has ended
-                    continue
             told["one"], told["all"] = max(told["one"], *sizes, 0), max(told["all"], sum(sizes))
 
     thread = threading.Thread(target=watch, daemon=True)

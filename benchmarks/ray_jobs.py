@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import secrets
 import subprocess
 import sys
 
+from benchmarks.processes import marked_environment
 from benchmarks.timing import ROOT, Way, Work
 
 LONG = 4
@@ -17,8 +16,7 @@ LONG = 4
 def ray_jobs(quick: bool) -> list[Work]:
     """Fit by two threads and by two nodes of Ray that have started; map a training part into both (Linux)."""
     seconds, jobs, megabytes = (0.2, 8, 4) if quick else (10.0, 100, 100)
-    paths = os.pathsep.join((str(ROOT), *filter(None, sys.path)))
-    env = os.environ | {"HYBRIDREC_BENCHMARK_MARK": secrets.token_hex(8), "PYTHONPATH": paths, "OMP_NUM_THREADS": "1"}
+    env = marked_environment({"OMP_NUM_THREADS": "1"})
     script = str(ROOT / "benchmarks" / "ways" / "with_ray_jobs.py")
     words = [sys.executable, script, str(seconds), str(jobs), str(megabytes)]
     done = subprocess.run(words, env=env, check=True, capture_output=True, text=True)
@@ -31,9 +29,9 @@ def ray_jobs(quick: bool) -> list[Work]:
         name = f"fits of {seconds:g} s" if kind == "long" else "fits of nothing"
         works.append(Work(name, "fit", number, ways, "CPU"))
     long, short = works
-    long.ratio("ray", "threads", "1.05")
+    long.ratio("ray", "threads", "≤ 1.05")
     added = (told["ray short"]["cpu"] - told["threads short"]["cpu"]) / jobs
-    short.note("CPU ms that Ray adds to a fit", 1e3 * added, "60")
+    short.note("CPU ms that Ray adds to a fit", 1e3 * added, "≤ 60")
     short.note("MB of a training part", told["part"] / 1e6)
     short.note("MB of it in memory, of all workers together (PSS)", told["pss"] / 1e6)
     short.note("MB of it mapped by the workers, counted for each (RSS)", told["rss"] / 1e6)

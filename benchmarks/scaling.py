@@ -7,7 +7,6 @@ docs/scaling.json, and writes the tables of the page from that file.
 from __future__ import annotations
 
 import json
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
-from benchmarks.timing import ROOT
+from benchmarks.readme import ROOT, markdown, write
 
 PAGE = ROOT / "docs" / "scaling.md"
 FIGURES = ROOT / "docs" / "scaling.json"
@@ -79,16 +78,10 @@ def tables(figures: Mapping[str, Any]) -> dict[str, str]:
 
 
 def write_tables(page: Path, blocks: Mapping[str, str]) -> None:
-    """Write each table between `<!-- MARK -->` and `<!-- /MARK -->`; raises ValueError for a mark that is not there."""
-    text = page.read_text(encoding="utf-8")
+    """Write each table between its marks; raises ValueError for one that the page has no place for."""
     for mark, block in blocks.items():
-        pattern = rf"<!-- {re.escape(mark)} -->\n.*?<!-- /{re.escape(mark)} -->"
-        text, placed = re.subn(
-            pattern, lambda _, m=mark, b=block: f"<!-- {m} -->\n{b}\n<!-- /{m} -->", text, flags=re.S
-        )
-        if placed != 1:
-            raise ValueError(f"{page.name} has {placed} places marked `<!-- {mark} -->`; right is one")
-    page.write_text(text, encoding="utf-8")
+        if (places := write(page, {mark: block})) != 1:
+            raise ValueError(f"{page.name} has {places} places marked `<!-- {mark} -->`; right is one")
 
 
 def _measured(cluster: Mapping[str, Any]) -> str:
@@ -198,8 +191,7 @@ def _note(work: Mapping[str, Any], text: str) -> float:
 
 
 def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [heads, ["---"] * len(heads), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return markdown([[*heads], ["---"] * len(heads), *map(list, rows)])
 
 
 def main() -> None:

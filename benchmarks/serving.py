@@ -21,6 +21,7 @@ from threadpoolctl import threadpool_limits
 from benchmarks import peers, synthetic
 from benchmarks.batch import BLEND, write_models
 from benchmarks.load import PATH
+from benchmarks.processes import cpu_seconds
 from benchmarks.synthetic import Size
 from benchmarks.timing import ROOT, Way, Work
 from hybridrec import Query, Recommender, Tables, assemble, load, run
@@ -36,7 +37,6 @@ PLACES, BLOCK = 10, 32
 ROUNDS = 5
 """Rounds in which what is compared is measured in turn."""
 SERVER_CORE, LOAD_CORE = 0, 1
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def serving(quick: bool) -> list[Work]:
@@ -140,11 +140,7 @@ class Server:
 
     def cpu(self) -> float:
         """Return the seconds of CPU that front and workers have taken so far."""
-        ticks = 0
-        for process in self.processes():
-            fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
-            ticks += int(fields[11]) + int(fields[12])
-        return ticks / _TICKS
+        return sum(cpu_seconds(Path("/proc", str(process))) for process in self.processes())
 
 
 @contextmanager

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import polars as pl
+import pytest
 
 from benchmarks import __main__, synthetic
 from benchmarks.page import table
@@ -16,6 +17,22 @@ def test_a_benchmark_writes_its_result_and_prints_a_table(tmp_path, monkeypatch,
     (work,) = json.loads((tmp_path / "mmr.json").read_text())["works"]
     assert {"hybridrec", "plain Python", "numpy for one user at a time"} == work["ways"].keys()
     assert "| plain Python / hybridrec |" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["engines", "--size", "people=3"], "'people=3' is no NAME=N; right is, say, users=1000"),
+        (["engines", "--size", "users=many"], "'users=many' is no NAME=N"),
+        (["mmr", "--size", "users=3"], "--size is for `engines` alone"),
+        (["engines", "--quick", "--size", "users=3"], "and not with --quick"),
+    ],
+)
+def test_a_size_that_would_mean_nothing_is_refused(words, says, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["benchmarks", *words])
+    with pytest.raises(SystemExit):
+        __main__.main()
+    assert says in capsys.readouterr().err
 
 
 def test_ratios_are_medians_over_repetitions():

@@ -6,6 +6,7 @@ import os
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,26 +14,23 @@ os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 import numpy as np
 from ray.cluster_utils import Cluster
 
+from benchmarks.processes import cpu_seconds, marked, own_mark
 from hybridrec import Ragged, Registry, Store, ThreadExecutor
 from hybridrec.config.experiment import ComponentSpec
 from hybridrec.engine.fitter import Fitter, TrainingPart
 from hybridrec.testing import toy_dataset
 from hybridrec_ray.executor import RayExecutor
 
-MARK = os.environ["HYBRIDREC_BENCHMARK_MARK"].encode()
 COMPONENTS = Path(__file__).with_name("ray_components.py")
 
 
 def cpu():
     """Return the CPU seconds of all processes of this benchmark, with those of their ended children."""
-    total = 0
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            if MARK in (process / "environ").read_bytes():
-                total += sum(map(int, (process / "stat").read_text().rpartition(") ")[2].split()[11:15]))
-        except OSError:
-            continue
-    return total / os.sysconf("SC_CLK_TCK")
+    total = 0.0
+    for process in marked(own_mark()):
+        with suppress(OSError):  # it has ended
+            total += cpu_seconds(process, with_children=True)
+    return total
 
 
 def fitted(executor, name, data, place, jobs, **options):
