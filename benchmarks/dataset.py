@@ -35,6 +35,7 @@ def both(plays: int, text: bool, quick: bool) -> Work:
     """Read the same plays in blocks and at once: the dataset is the same."""
     folder = written(plays, text, quick)
     told = {"in blocks": _told(folder, 0), "at once": _told(folder, NEVER)}
+    assert [each["mapped"] for each in told.values()] == [True, False], "both were read in the same way"
     assert told["in blocks"]["fingerprint"] == told["at once"]["fingerprint"], "the two datasets differ"
     work = Work(f"{plays:,} plays, ids are {'texts' if text else 'integers'}", "run", 1, _ways(told))
     work.ratio("at once", "in blocks")

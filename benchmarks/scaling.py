@@ -6,8 +6,8 @@ docs/scaling.json, and writes the tables of the page from that file.
 
 from __future__ import annotations
 
+import argparse
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
@@ -196,7 +196,11 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def main() -> None:
     """Take the results of a folder into the file of figures, and write the page."""
-    folder = Path(sys.argv[1])
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.scaling", description=__doc__)
+    parser.add_argument("results", type=Path, help="folder with the JSON files of `cluster` and `engines`")
+    folder = parser.parse_args().results
+    if missing := [name for name in SOURCES if not (folder / f"{name}.json").exists()]:
+        parser.error(f"{folder} has no {missing[0]}.json; `python -m benchmarks {' '.join(SOURCES)}` writes the files")
     figures = {name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in SOURCES}
     FIGURES.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     write_tables(PAGE, tables(figures))

@@ -15,5 +15,6 @@ clock = job.Clock()
 with threadpool_limits(limits=1), PeakMemory(interval=0.05) as peak:
     data = TableReader(TableReader.Config(interactions=columns)).read()
     clock.phase("read")
-facts = {"users": len(data.users), "items": len(data.items), "private": peak.bytes}
+mapped = isinstance(data.interactions.ids.base, memoryview)  # of the file in which they were sorted
+facts = {"mapped": mapped, "users": len(data.users), "items": len(data.items), "private": peak.bytes}
 job.told(clock, fingerprint=data.fingerprint, **facts)
