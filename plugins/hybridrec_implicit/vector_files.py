@@ -8,7 +8,7 @@ from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from hybridrec import (
     ITEMS,
@@ -37,8 +37,9 @@ from hybridrec_implicit.least_squares import LeastSquares, principal_axes
 class VectorFile(ItemVectors):
     """A file or folder of ids and their vectors."""
 
-    digest: str = Field("", validate_default=True)
-    """Digest of the files, computed when the config is read, so that changed files make another fit."""
+    digest: str = ""
+    """Digest of the files, computed when the config is read, so that changed files make another fit. One that is stated
+    counts only if the files are gone, as where a bundle is served."""
 
     @field_validator("path", mode="after")
     @classmethod
@@ -49,10 +50,17 @@ class VectorFile(ItemVectors):
             raise ValueError("the vectors of a component are in a file or in a folder of files on this machine")
         return path
 
-    @field_validator("digest", mode="after")
-    @classmethod
-    def _of_the_files(cls, digest: str, info: ValidationInfo) -> str:
-        return digest_of(info.data["path"]) if "path" in info.data else digest
+    @model_validator(mode="after")
+    def _with_digest(self) -> Self:
+        if self.join is not None:
+            raise ValueError("the vectors of a component are in one table: leave `join` out")
+        try:
+            object.__setattr__(self, "digest", digest_of(self))
+        except (OSError, DataError) as error:
+            if not self.digest:
+                reason = f"{self.path}: {error.strerror}" if isinstance(error, OSError) else str(error)
+                raise ValueError(f"the vectors cannot be read: {reason}") from None
+        return self
 
 
 class VectorFilesOptions(SimilarityOptions):
@@ -89,7 +97,9 @@ class VectorFiles(VectorModel):
     with the regularization of Zhou et al. 2008).
 
     The vectors have to be trained on the training part alone: `hybridrec export RUN --format split` writes it. Vectors
-    that have seen what a split hides get better figures than they deserve.
+    that have seen what a split hides get better figures than they deserve. Validation queries are inside the training
+    part, and so are the test queries of the other folds of several: `--validation`, and blends that learn, trust the
+    vectors too much there, unless they were trained without these queries.
     """
 
     name = "vectors"
@@ -163,7 +173,8 @@ class VectorFiles(VectorModel):
     def memory(self, data: Dataset) -> int:
         """Estimate the bytes of both tables, three times, from the sizes of their files."""
         tables = [self.config.items] if self.config.users is None else [self.config.items, self.config.users]
-        return 3 * sum(file.stat().st_size for table in tables for file in files_of(table.path))
+        files = (each.path for table in tables for each in table.parts)
+        return 3 * sum(file.stat().st_size for file in files if file.exists())
 
     def _as_trained(self, queries: QueryBatch) -> NDArray[np.intp]:
         """Return the rows of queries of users who have a vector, and in the query the items of the training part."""
@@ -204,6 +215,8 @@ class VectorFiles(VectorModel):
 def _read(source: VectorFile, vocabulary: Vocabulary, kind: str) -> Floats:
     """Read the vectors of a kind: float32 [N, D], NaN for ids of the vocabulary without one; others are left out."""
     ids, vectors = source.read(text_files.BadLines(strict=True, option=False))
+    if digest_of(source) != source.digest:  # the fit would be kept under the key of other vectors
+        raise DataError(f"{source.path} changed while it was read: run it again when nobody writes to it")
     codes: Ints = vocabulary.encode(ids.cast(str))
     kept = codes != PADDING
     if not kept.any():
@@ -227,23 +240,12 @@ def _sums(history: Ragged, marks: NDArray[np.uint64]) -> NDArray[np.uint64]:
     return sums
 
 
-def files_of(path: Path) -> list[Path]:
-    """Return the files of data at a path, in order; none if there is nothing."""
-    if not path.is_dir():
-        return [path] if path.is_file() else []
-    inside = (file for file in sorted(path.rglob("*")) if file.is_file())
-    return [file for file in inside if not any(name[0] in "._" for name in file.relative_to(path).parts)]
-
-
-def digest_of(path: Path) -> str:
-    """Return the digest of the files at a path; an empty text if they cannot be read, since `fit` reports that."""
+def digest_of(table: VectorFile) -> str:
+    """Return the digest of the files of a table; raises OSError or DataError if they cannot be read."""
     digest = blake2b(digest_size=16)
-    try:
-        for file in files_of(path):
-            digest.update(f"{file.name}\0{file.stat().st_size}\0".encode())
-            with file.open("rb") as content:
-                while block := content.read(1 << 20):
-                    digest.update(block)
-    except OSError:
-        return ""
-    return digest.hexdigest() if files_of(path) else ""
+    for each in table.parts:
+        digest.update(f"{each.path.relative_to(table.path)}\0{each.path.stat().st_size}\0".encode())
+        with each.path.open("rb") as content:
+            while block := content.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()

@@ -16,10 +16,13 @@ import yaml
 from polars.testing import assert_frame_equal
 
 import hybridrec
+from hybridrec.config.load import load_experiment
+from hybridrec.registry.discovery import Registry
 from hybridrec_implicit.vector_files import VectorFiles
 from tests.docs.markdown import ROOT, blocks, marked
 
 PAGE = ROOT / "docs" / "engines.md"
+CONFIGS = [block.code for block in blocks(PAGE) if (block.language, block.mark) == ("yaml", "file")]
 EXPERIMENT = {
     "name": "nightly",
     "data": {"reader": "setlists"},
@@ -116,12 +119,21 @@ def test_slates_on_spark_are_those_of_recommend(bundle: Path, tmp_path: Path):
     check("spark", 2_000, bundle, tmp_path)
 
 
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda config: yaml.safe_load(config)["name"])
+def test_the_configs_are_valid_beside_vectors(config: str, tmp_path: Path):
+    for kind in ("items", "users"):
+        (tmp_path / kind).mkdir()
+        pl.DataFrame({"id": ["a"], "features": [[1.0]]}).write_parquet(tmp_path / kind / "part-0.parquet")
+    path = tmp_path / "page.yaml"
+    path.write_text(config, encoding="utf-8")
+    assert load_experiment(path, Registry()).components
+
+
 @pytest.mark.slow
 def test_vectors_of_spark_are_those_that_are_folded_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, succeed):
     need("spark")
     monkeypatch.chdir(tmp_path)
-    configs = [block.code for block in blocks(PAGE) if (block.language, block.mark) == ("yaml", "file")]
-    for config in configs:
+    for config in CONFIGS:
         Path(f"{yaml.safe_load(config)['name']}.yaml").write_text(config, encoding="utf-8")
     folder = hybridrec.run("shows.yaml").folder
     succeed("export", str(folder), "--format", "split", "-o", "split", cwd=tmp_path)
@@ -132,7 +144,7 @@ def test_vectors_of_spark_are_those_that_are_folded_in(tmp_path: Path, monkeypat
     train = pl.read_parquet("split/test.train.parquet")
     data = hybridrec.assemble(hybridrec.Tables(train.select("user", "item")))
     everybody = data.queries(np.arange(len(data.users), dtype=np.int32))
-    options = yaml.safe_load(configs[1])["components"]["spark"]
+    options = yaml.safe_load(CONFIGS[1])["components"]["spark"]
     del options["use"]
     own, folded = (
         VectorFiles(VectorFiles.Config(**(options | {"users": users}))).fit(data, np.random.default_rng(0))

@@ -33,6 +33,7 @@ from tests.docs.markdown import PAGES, Block, blocks, marked, python, title, wor
 
 OWN = {
     "docs/re-ranking.md": {"yaml base", "yaml chain", "yaml tradeoffs"},
+    "docs/engines.md": {"yaml file"},
     "docs/other-systems.md": {"bash recipes", "python recipes"},
     "docs/walkthrough.md": {"bash walk"},
     "docs/scaling.md": {"yaml job.yaml", "yaml ci.yaml", "yaml ray.yaml"},

@@ -223,14 +223,34 @@ def test_files_that_do_not_fit_are_refused(tmp_path, items, users, says):
         model(tmp_path, items, users, small())
 
 
-def test_an_id_with_two_vectors_and_a_missing_file_are_refused(tmp_path):
+def test_an_id_with_two_vectors_is_refused(tmp_path):
     path = write(tmp_path / "items.parquet", ["x", "y", "x"], [[1], [2], [3]])
     with pytest.raises(DataError, match="the id 'x' has several vectors"):
         VectorFiles(VectorFiles.Config(items={"path": str(path)})).fit(small(), np.random.default_rng(0))
-    with pytest.raises(DataError, match=r"nowhere\.parquet"):
-        VectorFiles(VectorFiles.Config(items={"path": str(tmp_path / "nowhere.parquet")})).fit(
-            small(), np.random.default_rng(0)
-        )
+
+
+def test_missing_files_are_refused_when_the_config_is_read_unless_their_digest_is_stated(tmp_path):
+    (tmp_path / "empty").mkdir()
+    for name, says in (("nowhere.parquet", "No such file"), ("empty", "holds no files of data")):
+        path = str(tmp_path / name)
+        with pytest.raises(ValidationError, match=f"the vectors cannot be read: .*{says}"):
+            VectorFiles.Config(items={"path": path})
+        assert VectorFiles.Config(items={"path": path, "digest": "ab"}).items.digest == "ab"
+    there = {"path": str(write(tmp_path / "items.parquet", VECTORS, list(VECTORS.values())))}
+    assert VectorFiles.Config(items={**there, "digest": "ab"}) == VectorFiles.Config(items=there)
+
+
+def test_a_second_table_whose_changes_cannot_be_seen_is_refused(tmp_path):
+    path = str(write(tmp_path / "items.parquet", VECTORS, list(VECTORS.values())))
+    with pytest.raises(ValidationError, match="leave `join` out"):
+        VectorFiles.Config(items={"path": path, "join": {"path": path, "match": {"id": "id"}}})
+
+
+def test_files_that_change_after_the_config_was_read_are_refused(tmp_path):
+    config = VectorFiles.Config(items={"path": str(write(tmp_path / "items.parquet", "xy", [[1.0], [2.0]]))})
+    write(tmp_path / "items.parquet", "yx", [[1.0], [2.0]])
+    with pytest.raises(DataError, match=r"items\.parquet changed while it was read"):
+        VectorFiles(config).fit(small(), np.random.default_rng(0))
 
 
 @pytest.mark.parametrize(
