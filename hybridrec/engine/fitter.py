@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from functools import cached_property, partial
 
 from hybridrec.config.experiment import ComponentSpec
@@ -60,43 +60,30 @@ Done = Callable[[Fitted], None]
 PlannedFit = tuple[ComponentSpec, TrainingPart]
 
 
+@dataclass(eq=False)
 class Fitter:
     """A fitter of components on training parts.
 
     It takes fits that the store has from there, and lets an executor run the others.
+
+    memory: the budget of all fits in work, together with the process, in bytes
+    repeat: number of the training, from 1; trainings with other numbers have other seeds
+    listener: called with the progress that components report: at once for a fit in this process, else after the fit has
+        ended
+    began: called with the job of each fit that begins in this process
+    timeout: seconds that one fit may take, None without a limit
     """
 
-    def __init__(
-        self,
-        store: Store,
-        registry: Registry,
-        executor: Executor,
-        *,
-        seed: int,
-        memory: int,
-        repeat: int = 1,
-        listener: Listener = lambda job, point: None,
-        began: Callable[[FitJob], None] = lambda job: None,
-        timeout: float | None = None,
-    ) -> None:
-        """Create a fitter.
-
-        memory: the budget of all fits in work, together with the process, in bytes
-        repeat: number of the training, from 1; trainings with other numbers have other seeds
-        listener: called with the progress that components report: at once for a fit in this process, else after the fit
-            has ended
-        began: called with the job of each fit that begins in this process
-        timeout: seconds that one fit may take, None without a limit
-        """
-        self.timeout = timeout
-        self.listener = listener
-        self.began = began
-        self.store = store
-        self.registry = registry
-        self.executor = executor
-        self.seed = seed
-        self.memory = memory
-        self.repeat = repeat
+    store: Store
+    registry: Registry
+    executor: Executor
+    _: KW_ONLY
+    seed: int
+    memory: int
+    repeat: int = 1
+    listener: Listener = lambda job, point: None
+    began: Callable[[FitJob], None] = lambda job: None
+    timeout: float | None = None
 
     def key(self, spec: ComponentSpec, training_part: TrainingPart) -> str:
         """Return the key of a fit in the store; a fit that draws no random numbers has the same key in every repeat."""

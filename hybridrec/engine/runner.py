@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from hybridrec.config.experiment import CheckedExperiment
 from hybridrec.data.checks import check_dataset
@@ -47,6 +47,7 @@ from hybridrec.tracing import calling
 from hybridrec.types import Target
 
 Advance = Callable[[int], None]
+F = TypeVar("F", bound=Fitter)
 AT_ONCE = 8
 """The largest number of repeats that are trained side by side: this process holds what their blends learn from."""
 
@@ -133,17 +134,17 @@ class ExperimentRunner:
         cache = store if experiment.kept else NullStore()
         self.runner = BatchRunner(cache, self.executor, config.memory, self.clock)
         self.trainers = [
-            FoldTrainer(experiment, self.fitter(repeat), self.runner) for repeat in range(1, config.repeats + 1)
+            FoldTrainer(experiment, self.fitter(repeat, Fitter), self.runner) for repeat in range(1, config.repeats + 1)
         ]
         self.results = ResultBuilder(experiment)
         self.watch = watch or Stopwatch()
         self.distributions = distributions_of(experiment, registry)
         self.plugins = plugins_of(experiment, registry)
 
-    def fitter(self, repeat: int) -> Fitter:
-        """Return a fitter for the training of number `repeat`, from 1."""
+    def fitter(self, repeat: int, cls: type[F]) -> F:
+        """Return a fitter of this class for the training of number `repeat`, from 1."""
         config = self.experiment.config
-        return Fitter(
+        return cls(
             self.store,
             self.registry,
             self.executor,

@@ -15,19 +15,17 @@ from hybridrec.config.experiment import CheckedExperiment, ComponentSpec, Metric
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.splits.base import Fold
 from hybridrec.engine.evaluate import judge, question_of, weighted_mean
-from hybridrec.engine.executor import Executor
-from hybridrec.engine.fit import Fitted, Listener
+from hybridrec.engine.fit import Fitted
 from hybridrec.engine.fitter import Done, Fitter, PlannedFit, TrainingPart
 from hybridrec.engine.folds import folds_of
 from hybridrec.engine.pipelines import FittedPipeline
 from hybridrec.engine.runner import ExperimentRunner
-from hybridrec.engine.store import NullStore, Store
+from hybridrec.engine.store import NullStore
 from hybridrec.engine.train import FoldSplits, FoldTrainer
 from hybridrec.errors import DataError
 from hybridrec.evaluation.metrics import EvalBatch, SetMetric
 from hybridrec.inference.batch_runner import BatchRunner, CandidateBlock
 from hybridrec.inference.threads import one_thread_per_library
-from hybridrec.registry.discovery import Registry
 from hybridrec.tracing import calling
 from hybridrec.types import Target
 
@@ -69,22 +67,13 @@ class LRUCache(Generic[V]):
                 self._values.popitem(last=False)
 
 
+@dataclass(eq=False)
 class CachingFitter(Fitter):
     """A fitter that also keeps fitted components in memory, as long as they take at most a quarter of the budget."""
 
-    def __init__(
-        self,
-        store: Store,
-        registry: Registry,
-        executor: Executor,
-        *,
-        seed: int,
-        memory: int,
-        listener: Listener,
-        timeout: float | None,
-    ) -> None:
-        super().__init__(store, registry, executor, seed=seed, memory=memory, listener=listener, timeout=timeout)
-        self._kept: LRUCache[Fitted] = LRUCache(memory // 4)
+    def __post_init__(self) -> None:
+        """Begin with nothing in memory."""
+        self._kept: LRUCache[Fitted] = LRUCache(self.memory // 4)
 
     def fit(self, jobs: Iterable[PlannedFit], done: Done = lambda _: None) -> list[Fitted]:
         """Return the fits of all jobs, in their order; fit only what is neither in memory nor in the store."""
@@ -112,19 +101,11 @@ class Objective:
     of `work` are told of each fit once, and again only if the fit was dropped from memory.
     """
 
-    def __init__(self, experiment: CheckedExperiment, data: Dataset, work: ExperimentRunner, store: Store) -> None:
+    def __init__(self, experiment: CheckedExperiment, data: Dataset, work: ExperimentRunner) -> None:
         """Split `data` into folds, and each training part once more, for the validation queries."""
         config = experiment.config
         self.work = work
-        self.fitter = CachingFitter(
-            store,
-            work.registry,
-            work.executor,
-            seed=config.seed,
-            memory=config.memory,
-            listener=work.progressed,
-            timeout=config.fit_timeout,
-        )
+        self.fitter = work.fitter(1, CachingFitter)
         self.runner = BatchRunner(NullStore(), work.executor, config.memory)
         self._splitting = threading.Lock()
         trainer = self._preparer(experiment)

@@ -160,7 +160,7 @@ class _Work:
             work = ExperimentRunner(
                 self.experiment, self.variants.registry, self.store, NullProgress(), executor, observers=self.observers
             )
-            bench = Objective(self.experiment, read(self.experiment, self.store), work, self.store)
+            bench = Objective(self.experiment, read(self.experiment, self.store), work)
         told = 0
         while len(done) < budget:
             if seconds is not None and done and time.perf_counter() - began > seconds:
