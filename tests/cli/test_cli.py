@@ -146,49 +146,46 @@ main()
     assert not set(loaded) & set(never)
 
 
-def test_a_thread_that_a_plugin_leaves_does_not_hold_the_end_and_is_named(tmp_path):
-    plugin = tmp_path / "leaver.py"
-    plugin.write_text(
-        "import threading, time\n"
-        "from hybridrec import hookimpl\n"
-        "def sleep_on():\n"
-        "    while True:\n"
-        "        time.sleep(0.1)\n"
-        "threading.Thread(target=sleep_on, name='sleeper').start()\n"
-        "@hookimpl\n"
-        "def hybridrec_components():\n"
-        "    return []\n",
-        encoding="utf-8",
+@pytest.fixture
+def listed(tmp_path):
+    """A function that lists the plugins with one that has these lines, and waits 0.2 s for threads at the end."""
+
+    def run(name, *lines):
+        plugin = tmp_path / f"{name}.py"
+        hook = ("from hybridrec import hookimpl", "@hookimpl", "def hybridrec_components():", "    return []")
+        plugin.write_text("\n".join((*lines, *hook)), encoding="utf-8")
+        code = "from hybridrec import cli; cli.LINGER = 0.2; cli.main()"
+        return subprocess.run(
+            [sys.executable, "-c", code, "plugins", "--plugin", str(plugin)],
+            capture_output=True, text=True, timeout=60, check=False, env=environment(tmp_path),
+        )  # fmt: skip
+
+    return run
+
+
+def test_a_thread_that_a_plugin_leaves_does_not_hold_the_end_and_is_named(listed):
+    done = listed(
+        "leaver",
+        "import threading, time",
+        "def sleep_on():",
+        "    while True:",
+        "        time.sleep(0.1)",
+        "threading.Thread(target=sleep_on, name='sleeper').start()",
     )
-    code = "from hybridrec import cli; cli.LINGER = 0.2; cli.main()"
-    done = subprocess.run(
-        [sys.executable, "-c", code, "plugins", "--plugin", str(plugin)],
-        capture_output=True, text=True, timeout=60, check=False, env=environment(tmp_path),
-    )  # fmt: skip
     assert done.returncode == 0
     assert "als" in done.stdout
     assert "warning: a plugin has left threads that do not end" in done.stderr
-    assert "sleeper (plugin 'leaver' (without packaging), at leaver.py:5)" in done.stderr
+    assert "sleeper (plugin 'leaver' (without packaging), at leaver.py:4)" in done.stderr
 
 
-def test_idle_threads_of_pools_do_not_delay_the_end(tmp_path):
+def test_idle_threads_of_pools_do_not_delay_the_end(listed):
     """They would be named after `LINGER` seconds."""
-    plugin = tmp_path / "pooler.py"
-    plugin.write_text(
-        "from concurrent.futures import ThreadPoolExecutor\n"
-        "from hybridrec import hookimpl\n"
-        "pool = ThreadPoolExecutor(2)\n"
-        "assert list(pool.map(abs, [-1, -2])) == [1, 2]\n"
-        "@hookimpl\n"
-        "def hybridrec_components():\n"
-        "    return []\n",
-        encoding="utf-8",
+    done = listed(
+        "pooler",
+        "from concurrent.futures import ThreadPoolExecutor",
+        "pool = ThreadPoolExecutor(2)",
+        "assert list(pool.map(abs, [-1, -2])) == [1, 2]",
     )
-    code = "from hybridrec import cli; cli.LINGER = 0.2; cli.main()"
-    done = subprocess.run(
-        [sys.executable, "-c", code, "plugins", "--plugin", str(plugin)],
-        capture_output=True, text=True, timeout=60, check=False, env=environment(tmp_path),
-    )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, "")
 
 
