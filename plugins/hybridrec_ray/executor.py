@@ -95,8 +95,8 @@ class RayExecutor:
         """End all tasks that still run, and leave the cluster, or end it if it was started here."""
         import ray
 
-        self._closed = True
         with self._lock:
+            self._closed = True
             running = list(self._running)
         self._cancel(running)
         if self._actor is not None:
@@ -135,15 +135,12 @@ class RayExecutor:
             parcel = Parcel.of(context)
 
             def start(job: FitJob) -> Future[FitOutcome]:
-                self._require_open()
                 threads = min(job.threads, cores[job.key])
                 asked = {"num_cpus": threads, "memory": job.memory or None, "max_retries": RETRIES}
                 placed = replace(job, threads=threads)
-                ref = task.options(name=f"fit {job.place}", **asked).remote(placed, parcel, board.place)
-                running[job.key] = ref
-                with self._lock:
-                    self._running.add(ref)
-                return _settled(ref, job)
+                own = task.options(name=f"fit {job.place}", **asked)
+                running[job.key] = self._start(own, placed, parcel, board.place)
+                return _settled(running[job.key], job)
 
             try:
                 for outcome in dispatch_jobs(jobs, start):
@@ -170,10 +167,7 @@ class RayExecutor:
         most = 2 * self.workers
         try:
             for block in blocks:
-                self._require_open()
-                waiting.append(task.remote(parcel, block))
-                with self._lock:
-                    self._running.add(waiting[-1])
+                waiting.append(self._start(task, parcel, block))
                 if len(waiting) >= most:
                     yield self._result(waiting)
             while waiting:
@@ -187,6 +181,14 @@ class RayExecutor:
             if self._actor is None:
                 self._actor = start_notes()
             return self._actor
+
+    def _start(self, task: Any, *arguments: object) -> Any:
+        """Start a task that `close` ends, and return the reference to its result; raises HybridrecError once closed."""
+        with self._lock:
+            self._require_open()
+            started = task.remote(*arguments)
+            self._running.add(started)
+        return started
 
     def _require_open(self) -> None:
         """Raise HybridrecError if the executor was closed: Ray would else start another cluster by itself."""
