@@ -164,14 +164,17 @@ def writing(path: Path, kept: str = "", *, faults: bool = False) -> Iterator[Non
 
 def sync(path: Path) -> None:
     """Write a file, or the names in a folder, from the system's caches to the disk, to survive a power cut."""
-    descriptor = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(descriptor)
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
     except OSError:
-        if path.is_file():  # not every system can do so for a folder
+        if (
+            not path.is_dir()
+        ):  # not every system can do so for a folder, nor for one that may be written to but not read
             raise
-    finally:
-        os.close(descriptor)
 
 
 @contextmanager

@@ -22,6 +22,7 @@ from hybridrec.paths import (
     replacing,
     subfolder,
     sweep,
+    sync,
     write_whole,
     writing,
 )
@@ -182,3 +183,21 @@ def test_a_fault_that_polars_tells_in_words_alone_is_one_of_the_disk(tmp_path, n
     error = OSError(told.format(number, os.strerror(number)))
     with pytest.raises(WriteError, match=os.strerror(number)), writing(tmp_path, faults=True):
         raise error
+
+
+def test_a_file_is_written_into_a_folder_that_cannot_be_read(tmp_path, monkeypatch):
+    opened = os.open
+
+    def refused(path, flags, *mode, **more):
+        if path == tmp_path:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        return opened(path, flags, *mode, **more)
+
+    monkeypatch.setattr(os, "open", refused)
+    write_whole(tmp_path / "file", "text")
+    assert (tmp_path / "file").read_text() == "text"
+
+
+def test_a_folder_that_is_gone_is_not_synced_in_silence(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        sync(tmp_path / "gone")
