@@ -31,7 +31,7 @@ def coverage(tables: Tables, paths: Mapping[tuple[str, str], str], *, strict: bo
             continue
         described = Vocabulary(frame["id"].unique())
         matching = int((described.encode(acting[role].ids) != PADDING).sum())
-        if not matching:
+        if not matching and len(described):
             yield _told(_no_match(paths["entities", kind], described, main, acting[role], role), strict=strict)
         elif matching < FEW * len(acting[role]):
             total = f"{len(acting[role]):,} {kind} of {main}"

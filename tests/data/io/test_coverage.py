@@ -62,6 +62,12 @@ def test_rows_about_nothing_are_counted(notes, name):
     assert told == [line for role, line in expected.items() if role in roles[name]]
 
 
+def test_a_file_without_rows_describes_nothing(notes, tmp_path):
+    note = "items.csv describes 0 of the 29 items of plays.csv; of the others only the id is known"
+    assert notes(items=items(0)) == [note]
+    assert notes(items=(pl.DataFrame({"id": [None], "x": ["a"]}), {"id": "id"}), strict=False)[-1] == note
+
+
 def test_a_file_that_matches_nothing_is_refused_with_an_id_of_either_side(notes):
     says = r"items.csv: none of its 5 items is in plays.csv; they are written like 'song 0' here and like 'i0' there"
     with pytest.raises(DataError, match=says):
