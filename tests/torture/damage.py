@@ -21,6 +21,7 @@ from hybridrec.data.fingerprint import fingerprint, json_digest
 from hybridrec.errors import DataError
 from hybridrec.inference import array_file
 from hybridrec.runs import manifest
+from hybridrec.serving import batch_job
 from hybridrec.serving.batch_job import BatchJob
 from hybridrec.serving.query_source import QueryFile
 from hybridrec.tuning.study_dir import resume, tuned_report
@@ -290,6 +291,11 @@ def _take_any_line(patch: pytest.MonkeyPatch) -> int:
     return 900
 
 
+def _take_any_part(patch: pytest.MonkeyPatch) -> int:
+    patch.setattr(batch_job, "_digest", lambda _: "same")
+    return 60
+
+
 def _check_no_checksum(patch: pytest.MonkeyPatch) -> int:
     patch.setattr(manifest, "_checksum", lambda path: "")
     patch.setattr(array_file.zlib, "crc32", lambda *_: 0)
@@ -307,5 +313,6 @@ BREAKS = {
     "an artifact is that of its key": _check_no_key,
     "arrays are little-endian": _take_any_byte_order,
     "a damaged line of a search is found": _take_any_line,
+    "a damaged part of a batch is found": _take_any_part,
 }
 """Promises, and what breaks them for a test of this part: it returns the number of attempts that have to notice."""
