@@ -165,9 +165,11 @@ class VectorFiles(VectorModel):
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
         """Return the vectors of queries, float32, as wide as `vectors`; NaN without an item that has a vector."""
-        vectors = self._folded_in(queries.history)
         rows = self._as_trained(queries)
+        others = np.delete(np.arange(len(queries)), rows)
+        vectors = np.empty((len(queries), self._state["users"].shape[1]), np.float32)
         vectors[rows] = self._state["users"][queries.users[rows]]
+        vectors[others] = self._folded_in(queries.history.take(others))
         return self.config.probes(vectors)
 
     def memory(self, data: Dataset) -> int:
@@ -217,7 +219,7 @@ def _read(source: VectorFile, vocabulary: Vocabulary, kind: str) -> Floats:
     ids, vectors = source.read(text_files.BadLines(strict=True, option=False))
     if digest_of(source) != source.digest:  # the fit would be kept under the key of other vectors
         raise DataError(f"{source.path} changed while it was read: run it again when nobody writes to it")
-    codes: Ints = vocabulary.encode(ids.cast(str))
+    codes: Ints = vocabulary.encode(ids)
     kept = codes != PADDING
     if not kept.any():
         shown = f" (the first is {ids[0]!r})" if len(ids) else ""

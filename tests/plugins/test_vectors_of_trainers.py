@@ -140,6 +140,16 @@ def test_the_vector_of_the_file_answers_for_the_items_of_the_training_part_alone
         np.testing.assert_allclose(given[row], [mean @ VECTORS[name] for name in "xyzw"], rtol=1e-5)
 
 
+def test_only_who_has_no_vector_is_folded_in(tmp_path, monkeypatch):
+    data = small()
+    component = model(tmp_path, VECTORS, PEOPLE, data)
+    asked = []
+    fold_in = component._folded_in
+    monkeypatch.setattr(component, "_folded_in", lambda rows: asked.append(rows.ids.tolist()) or fold_in(rows))
+    scores(component, data, Query(user="a", items=["x", "y"]), Query(items=["z"]))
+    assert asked == [data.items.vocabulary.encode(["z"]).tolist()]
+
+
 def test_a_user_whom_the_training_part_does_not_have_has_no_vector(tmp_path):
     """Vectors of the file may come from what the split hides: with nothing known there is no opinion."""
     data = small()
