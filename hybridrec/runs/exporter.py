@@ -36,14 +36,17 @@ class Exporter(Plugin):
 def export(exporter: Exporter, run: Run, folder: Path) -> list[Path]:
     """Call an exporter and put its files into `folder`; return their paths there.
 
-    The exporter writes into an empty temporary folder beside `folder`, and its files are moved once all are written; if
-    it fails, `folder` is not touched.
+    The exporter writes into an empty temporary folder in `folder`, or beside it if it does not exist, and its files are
+    moved once all are written; if it fails, `folder` is as it was.
 
     Raises WriteError if the files cannot be written, and PluginError if the returned paths are not exactly the written
     files.
     """
-    place = partial_path(folder)
-    sweep(folder.parent, f".{glob.escape(folder.name)}.*")
+    within = folder / "export"
+    for path in (folder, within):
+        sweep(path.parent, f".{glob.escape(path.name)}.*")
+    # A folder that exists may be a mounted disk or a link to one, and files are not renamed from one disk to another.
+    place = partial_path(within if folder.is_dir() else folder)
     try:
         with writing(folder):
             place.mkdir(parents=True)

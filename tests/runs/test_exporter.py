@@ -72,6 +72,20 @@ def made(trouble: str) -> Exporter:
     return exporter
 
 
+@pytest.mark.parametrize("name", [".", "link", "folder"])
+def test_files_are_written_on_the_disk_of_a_folder_that_exists(run: Run, tmp_path: Path, monkeypatch, name: str):
+    """It may be a mounted disk, to which nothing can be renamed from the folder above."""
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("folder")
+    monkeypatch.chdir(tmp_path / "folder" if name == "." else tmp_path)
+    exporter, written = made("x"), []
+    export_to = exporter.export
+    monkeypatch.setattr(exporter, "export", lambda run, place: written.append(place) or export_to(run, place))
+    assert export(exporter, run, Path(name)) == [Path(name) / "a" / "one.txt", Path(name) / "two.txt"]
+    assert [place.resolve().parent for place in written] == [tmp_path / "folder"]
+    assert sorted(path.name for path in (tmp_path / "folder").iterdir()) == ["a", "two.txt"]
+
+
 def test_files_take_their_places_and_replace_earlier_ones(run: Run, tmp_path: Path):
     folder = tmp_path / "new" / "files"
     for text in ("first", "second"):
