@@ -185,7 +185,7 @@ class ColumnTable(Generic[S]):
         names = distinct.cast(pl.String)
         odd = (names.str.len_bytes() > LONGEST_ID) | names.str.contains("[\\x00\\n\\r\\x{feff}]")
         odd |= names.str.strip_chars().str.len_bytes() == 0
-        bad = ids.is_null() & False
+        bad = pl.repeat(False, len(ids), eager=True)  # checked also where none is odd: all blocks make the same checks
         if odd.any():
             bad = ids.to_physical().is_in(distinct.filter(odd).to_physical().implode())
         right = f"an id is not blank, has no line break, NUL or byte order mark in it, and at most {LONGEST_ID:,} bytes"
