@@ -130,15 +130,16 @@ class BatchJob:
         its manifest is damaged. Raises DataError for queries that cannot be used, and WriteError if a file cannot be
         written.
         """
-        recommender, digest = self._loaded()
+        recommender, digest = _recommender_of(self.answer)
         pinned, source = PinnedRecommender(self.answer, recommender), self.source.of(recommender.data)
         manifest = self._begun(self._new_manifest(pinned, digest), resume)
         for part_file in manifest.parts:
             advance(part_file.queries)
         queries = source.parts(self.queries_per_part(recommender), len(manifest.parts))
         blocks = (_Block(number, *table) for number, table in enumerate(queries, len(manifest.parts)))
-        written = self._written(pinned, source.name, blocks)
-        if executor is not None:
+        if executor is None:
+            written = self._written(pinned, source.name, blocks)
+        else:
             writer = _PartWriter(_found_anywhere(self.answer), digest, self.folder.resolve(), self.format, source.name)
             written = _mapped(executor, writer, blocks)
         for part_file in written:
@@ -159,10 +160,6 @@ class BatchJob:
                 write = writer.submit(_write, self.folder, self.format, block, frames)
             if write is not None:
                 yield write.result()
-
-    def _loaded(self) -> tuple[Recommender, str]:
-        """Return the recommender of the bundle and the digest of the bundle from which it was loaded."""
-        return _recommender_of(self.answer)
 
     def _new_manifest(self, pinned: PinnedRecommender, digest: str) -> _Manifest:
         """Return the manifest of this job before its first part; `digest` is that of the bundle."""
