@@ -140,11 +140,14 @@ class ThreadExecutor(ThreadPool):
         """
         threads = self.threads
         if len(jobs) == 1 or threads is None:
-            yield from (run_fit_job(job, context) for job in sorted(jobs, key=lambda job: job.depth))
+            yield from (self._run(job, context) for job in sorted(jobs, key=lambda job: job.depth))
         else:
             yield from dispatch_within(
-                MemoryBudget.of(context.memory), jobs, lambda job: threads.submit(run_fit_job, job, context)
+                MemoryBudget.of(context.memory), jobs, lambda job: threads.submit(self._run, job, context)
             )
+
+    def _run(self, job: FitJob, context: FitContext) -> FitOutcome:
+        return run_fit_job(job, context)
 
 
 def dispatch_jobs(jobs: Sequence[FitJob], start: Callable[[FitJob], Future[FitOutcome]]) -> Iterator[FitOutcome]:

@@ -17,9 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from hybridrec.engine.executor import Executor, ThreadExecutor, dispatch_within
+from hybridrec.engine.executor import Executor, ThreadExecutor
 from hybridrec.engine.fit import FitContext, FitJob, FitOutcome, run_fit_job
-from hybridrec.engine.memory import MemoryBudget
 from hybridrec.engine.object_store import ObjectStore
 from hybridrec.engine.store import LEASES, Store, this_process
 from hybridrec.errors import HybridrecError
@@ -371,14 +370,7 @@ class LeasingThreads(_LeavingOut, ThreadExecutor):
 
     def submit(self, jobs: Sequence[FitJob], context: FitContext) -> Iterator[FitOutcome]:
         """Run the jobs and yield the outcomes as they end, without those of jobs that were left out."""
-        threads = self.threads
-        outcomes: Iterator[FitOutcome]
-        if len(jobs) == 1 or threads is None:
-            outcomes = (self._run(job, context) for job in sorted(jobs, key=lambda job: job.depth))
-        else:
-            outcomes = dispatch_within(
-                MemoryBudget.of(context.memory), jobs, lambda job: threads.submit(self._run, job, context)
-            )
+        outcomes = super().submit(jobs, context)
         return (outcome for outcome in outcomes if outcome.key not in self.held)
 
     def _run(self, job: FitJob, context: FitContext) -> FitOutcome:

@@ -236,7 +236,8 @@ def _serve(connection: Connection) -> None:
     def send(kind: str, value: object) -> None:
         try:
             content = pickle.dumps((kind, value))
-            pickle.loads(content)
+            if kind == "failed":  # many an error can be written, and not be read again
+                pickle.loads(content)
         except Exception as error:
             content = pickle.dumps(("failed", _plain(value, error)))
         with lock, suppress(OSError):
