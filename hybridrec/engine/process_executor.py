@@ -178,8 +178,7 @@ class _Worker:
                 else:
                     break
         except (EOFError, ConnectionError):
-            self.process.join()
-            reason = _reason(self.process.exitcode)
+            reason = _reason(self._exit_code())
             if not self.began:
                 raise ProcessEndedError(
                     f"a process of the executor did not start ({reason}): a script that starts it does so under "
@@ -190,6 +189,14 @@ class _Worker:
         if kind == "failed":  # outside of `try`: the call may raise an EOFError of its own
             raise value
         return value
+
+    def _exit_code(self) -> int | None:
+        """Return the exit code of a process that closed its end of the connection; None if it goes on."""
+        # `join` with a limit has none for a process that has closed all its files, the one that tells its end included.
+        until = time.monotonic() + GRACE
+        while self.process.exitcode is None and time.monotonic() < until:
+            time.sleep(0.01)
+        return self.process.exitcode
 
     def release(self, idle: queue.SimpleQueue[_Worker]) -> None:
         """Put the process among those that are idle; end it if it is still at a call that was given up."""
@@ -210,8 +217,10 @@ def _told(action: str) -> str:
 
 
 def _reason(code: int | None) -> str:
-    """Describe the exit code of a process."""
-    if code is not None and code < 0:
+    """Describe the exit code of a process, which is None if it only closed its end of the connection."""
+    if code is None:
+        return "it closed its connection"
+    if code < 0:
         with suppress(ValueError):
             name = signal.Signals(-code).name
             return f"{name}; the system ends a process so that takes too much memory" if name == "SIGKILL" else name

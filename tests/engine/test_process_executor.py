@@ -150,6 +150,13 @@ def test_a_component_that_ends_its_process_is_named(odd, processes, deed, reason
 
 
 @pytest.mark.slow
+def test_a_component_that_closes_the_connection_and_hangs_is_killed(odd, processes, monkeypatch):
+    monkeypatch.setattr(process_executor, "GRACE", 0.5)
+    with pytest.raises(PluginError, match=r"ended its process \(it closed its connection"):
+        odd("os.closerange(3, 99); time.sleep(1e6)", {}, processes)
+
+
+@pytest.mark.slow
 def test_scores_that_end_their_process_are_named_or_tried_again(odd, tmp_path, processes):
     run = odd("os._exit(7)", {"place": "scores", "once": str(tmp_path / "ended")}, processes)
     assert (tmp_path / "ended").exists()
