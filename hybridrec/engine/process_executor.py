@@ -126,8 +126,8 @@ class ProcessOptions(Options):
 class Processes(ExecutorPlugin):
     """Processes of this machine, as many as `workers` of the config, by default one for each core.
 
-    They copy the data, and outlive a component that hangs or ends its process: the fit is tried once more, then refused
-    with the name of the component.
+    They map the data from the store, and outlive a component that hangs or ends its process: what it was at is tried
+    once more, then refused with the name of the component.
     """
 
     name = "processes"
