@@ -33,7 +33,7 @@ config = {
     "split": {"use": "folds"},
     "components": {
         "als": {"iterations": 2},
-        "word2vec": {"epochs": 1, "fields": ["items", "tags"]},
+        "word2vec": {"epochs": 1, "fields": ["items", "features"]},
         "lightfm": {"epochs": 1, "alone": False, "dim": 62, "user_fields": ["items"], "item_fields": ["item", "tags"]},
         "tags": {"use": "tag-fallback"},
     },
@@ -64,7 +64,7 @@ with tempfile.TemporaryDirectory() as scratch, threadpool_limits(limits=1):
     if sys.argv[2:] != ["fit"]:  # in a separate process, because the memory of fits is not measured
         subprocess.run([sys.executable, "-W", "ignore", *sys.argv, "fit"], check=True, stdout=subprocess.DEVNULL)
     data = read(experimenter.experiment)
-    trained_fold = experimenter.prepare(full_fold(data), experimenter.trainers[0])
+    (trained_fold,) = experimenter.prepare(full_fold(data), experimenter.trainers)
     if sys.argv[2:] == ["fit"]:
         sys.exit()
     queries = data.queries(np.arange(len(data.users), dtype=np.int32))
