@@ -1,6 +1,5 @@
-"""Components whose fits show what a worker costs: one that computes, and one that reads its training part."""
+"""Components whose fits show what a worker costs: one that waits, and one that reads its training part."""
 
-import hashlib
 import time
 from pathlib import Path
 
@@ -14,20 +13,20 @@ class ProbeOptions(Options):
 
     number: int = 0
     """Distinguishes fits."""
-    rounds: int = 1
-    """Amount of work."""
+    seconds: float = 0.0
+    """Time that a fit takes."""
     store: str = ""
     """Folder of the store, whose mapped bytes are counted."""
 
 
-class Computing(DenseModel):
-    """A component that computes in one thread, without the lock of the interpreter."""
+class Waiting(DenseModel):
+    """A component that waits."""
 
-    name, targets, Config = "computing", ("items",), ProbeOptions
+    name, targets, Config = "waiting", ("items",), ProbeOptions
 
     def fit(self, data, rng):
-        """Compute."""
-        hashlib.pbkdf2_hmac("sha256", b"", b"", self.config.rounds)
+        """Wait."""
+        time.sleep(self.config.seconds)
         return self.restore({"told": np.zeros(2)})
 
     def scores(self, queries, target):
@@ -44,7 +43,7 @@ class Computing(DenseModel):
         return self
 
 
-class Mapping(Computing):
+class Mapping(Waiting):
     """A component that reads its whole training part, and tells the memory that the mapped part takes (Linux)."""
 
     name = "mapping"
@@ -71,4 +70,4 @@ class Mapping(Computing):
 @hookimpl
 def hybridrec_components():
     """Both."""
-    return [Computing, Mapping]
+    return [Waiting, Mapping]

@@ -1,6 +1,5 @@
 """Fits by threads and by a cluster of two nodes of Ray on this machine: `with_ray_jobs.py SECONDS JOBS MB`, as JSON."""
 
-import hashlib
 import json
 import os
 import sys
@@ -52,29 +51,32 @@ def fitted(executor, name, data, place, jobs, **options):
 
 def main(seconds, jobs, megabytes):
     """Measure both ways, one after the other, and print the figures."""
-    started = time.thread_time()
-    hashlib.pbkdf2_hmac("sha256", b"", b"", 2_000_000)
-    rounds = round(2_000_000 * seconds / (time.thread_time() - started))
     small = toy_dataset()
     people = len(small.users)
     rows = np.repeat(np.arange(people, dtype=np.int32), megabytes * 250_000 // people)
     ids = np.resize(np.arange(len(small.items), dtype=np.int32), len(rows))
     large = replace(small, interactions=Ragged.from_columns(rows, ids, (people, len(small.items))))
-    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-    cluster.add_node(num_cpus=1)
     told = {}
-    with tempfile.TemporaryDirectory() as folder, RayExecutor(cluster.address) as executor:
-        for name, each in (("threads", ThreadExecutor(2)), ("ray", executor)):
-            place = Path(folder, name)
-            fitted(each, "computing", small, place / "warm", 8)
-            told[name, "short"] = fitted(each, "computing", small, place / "short", jobs)[:2]
-            told[name, "long"] = fitted(each, "computing", small, place / "long", 4, rounds=rounds)[:2]
-        place = Path(folder, "large")
-        memory = np.array(fitted(executor, "mapping", large, place, 2, store=str(place))[2]).sum(axis=0)
-        part_bytes = sum(array.nbytes for array in large.state().values())
-    ways = {f"{name} {kind}": {"cpu": cost, "wall": wall} for (name, kind), (cost, wall) in told.items()}
-    cluster.shutdown()
-    print(json.dumps({**ways, "part": part_bytes, "pss": memory[0], "rss": memory[1]}))
+
+    def measure(executor, name, place):
+        """Measure fits of nothing and long ones, once the executor is warm."""
+        fitted(executor, "waiting", small, place / "warm", 8)
+        for kind, number, duration in (("short", jobs, 0.0), ("long", 4, seconds)):
+            cost, wall, _ = fitted(executor, "waiting", small, place / kind, number, seconds=duration)
+            told[f"{name} {kind}"] = {"cpu": cost, "wall": wall}
+
+    with tempfile.TemporaryDirectory() as folder:
+        measure(ThreadExecutor(2), "threads", Path(folder, "threads"))
+        # The cluster starts now, as its own processes take CPU whoever fits.
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+        cluster.add_node(num_cpus=1)
+        with RayExecutor(cluster.address) as executor:
+            measure(executor, "ray", Path(folder, "ray"))
+            place = Path(folder, "large")
+            memory = np.array(fitted(executor, "mapping", large, place, 2, store=str(place))[2]).sum(axis=0)
+        cluster.shutdown()
+    part_bytes = sum(array.nbytes for array in large.state().values())
+    print(json.dumps({**told, "part": part_bytes, "pss": memory[0], "rss": memory[1]}))
 
 
 if __name__ == "__main__":

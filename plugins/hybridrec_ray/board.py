@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from hybridrec import FitContext, FitJob, ProgressPoint
 
-BEAT = 0.5
+BEAT = 1.0
 """Seconds between two looks of the driver at the board, and between two reports of a fit."""
 Entry = tuple[str, ProgressPoint | None]
 """Key of a job, and a point of its progress; None when the fit begins."""
