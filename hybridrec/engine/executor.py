@@ -142,30 +142,25 @@ class ThreadExecutor(ThreadPool):
         if len(jobs) == 1 or threads is None:
             yield from (self._run(job, context) for job in sorted(jobs, key=lambda job: job.depth))
         else:
-            yield from dispatch_within(
-                MemoryBudget.of(context.memory), jobs, lambda job: threads.submit(self._run, job, context)
-            )
+            yield from dispatch_jobs(jobs, lambda job: threads.submit(self._run, job, context), context.memory)
 
     def _run(self, job: FitJob, context: FitContext) -> FitOutcome:
         return run_fit_job(job, context)
 
 
-def dispatch_jobs(jobs: Sequence[FitJob], start: Callable[[FitJob], Future[FitOutcome]]) -> Iterator[FitOutcome]:
+def dispatch_jobs(
+    jobs: Sequence[FitJob], start: Callable[[FitJob], Future[FitOutcome]], memory: int | None = None
+) -> Iterator[FitOutcome]:
     """Start each job once its base model is fitted, and yield the outcomes of all jobs as they end.
 
-    `start` sends a job to a worker and returns the future of its outcome. Raises the error of the first job that
-    fails, and cancels the jobs that have not begun by then.
+    start: sends a job to a worker and returns the future of its outcome
+    memory: `context.memory`, the bytes that this process and those that it has started may take together, for workers
+        among them: a job then begins beside others only if its estimate fits beside what is held. A job without an
+        estimate counts as nothing. None for workers whose memory is not that of this machine
+
+    Raises the error of the first job that fails, and cancels the jobs that have not begun by then.
     """
-    return dispatch_within(None, jobs, start)
-
-
-def dispatch_within(
-    budget: MemoryBudget | None, jobs: Sequence[FitJob], start: Callable[[FitJob], Future[FitOutcome]]
-) -> Iterator[FitOutcome]:
-    """Start the jobs as `dispatch_jobs` does, each only when the memory budget admits it beside those in work.
-
-    A job whose component gives no estimate counts as nothing. Without a budget the memory does not matter.
-    """
+    budget = None if memory is None else MemoryBudget(memory)
     waiting = {job.key: job for job in jobs}
     running: dict[Future[FitOutcome], FitJob] = {}
     try:

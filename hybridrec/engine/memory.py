@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
 INTERVAL = 0.1
 """Seconds between two looks at the memory of a process that fits."""
-_GROUPS = (
-    "sys/fs/cgroup/memory.max",
-    "sys/fs/cgroup/memory/memory.limit_in_bytes",
-)
-"""The files of a container with the most bytes that it may take, in the two versions of control groups."""
 
 
 def private_bytes(processes: Iterable[int] = (), root: Path = Path("/")) -> int:
@@ -36,12 +31,26 @@ def private_bytes(processes: Iterable[int] = (), root: Path = Path("/")) -> int:
     return total
 
 
+def started_processes(root: Path = Path("/")) -> Iterator[int]:
+    """Yield the numbers of the processes that this one has started, and of those that they have started.
+
+    There are none where the system does not tell (it is Linux that does).
+    """
+    waiting = ["self"]
+    while waiting:
+        for listed in (root / f"proc/{waiting.pop()}/task").glob("*/children"):
+            with suppress(OSError):  # the thread or the process has ended
+                children = listed.read_text().split()
+                waiting += children
+                yield from map(int, children)
+
+
 def machine_bytes(root: Path = Path("/")) -> int | None:
-    """Return the memory of this machine, or of the container in which the process runs; None if it cannot be told."""
+    """Return the memory of this machine, or of the control group of the process; None if it cannot be told."""
     sizes = []
-    for name in _GROUPS:
+    for file in _limits(root):
         try:
-            sizes.append(int((root / name).read_text()))
+            sizes.append(int(file.read_text()))
         except (OSError, ValueError):  # "max": no limit
             continue
     try:
@@ -52,23 +61,33 @@ def machine_bytes(root: Path = Path("/")) -> int | None:
     return min(sizes, default=None)
 
 
+def _limits(root: Path) -> Iterator[Path]:
+    """Yield the files that may have a limit of memory, in both versions of control groups.
+
+    A container sees the limit of its own group at the top of the tree; elsewhere (a job of Slurm, a service) each group
+    above that of the process limits it as well.
+    """
+    tree = root / "sys/fs/cgroup"
+    versions = {"": (tree, "memory.max"), "memory": (tree / "memory", "memory.limit_in_bytes")}
+    yield from (folder / name for folder, name in versions.values())
+    with suppress(OSError, ValueError):
+        for line in (root / "proc/self/cgroup").read_text().splitlines():
+            _, controllers, path = line.split(":", 2)
+            group = Path(path.lstrip("/"))
+            for controller in versions.keys() & controllers.split(","):
+                folder, name = versions[controller]
+                yield from (folder / each / name for each in (group, *group.parents))
+
+
 class MemoryBudget:
     """The budget of a process and of those that it has started: fits begin only as long as all of it suffices."""
 
-    def __init__(self, budget: int, held: Callable[[], int] = private_bytes) -> None:
+    def __init__(self, budget: int, held: Callable[[], int] = lambda: private_bytes(started_processes())) -> None:
         """Take `budget` bytes, or what the machine has if that is less; `held` tells the bytes that are held now."""
         self.budget = min(budget, machine_bytes() or budget)
         self.held = held
         self.before = held()
         """The bytes held before any fit began: the data, above all."""
-
-    @classmethod
-    def of(cls, budget: int | None, processes: Callable[[], Iterable[int]] = tuple) -> Self | None:
-        """Return the budget of this process and of others; None without a limit.
-
-        processes: returns the numbers of the other processes at the time
-        """
-        return None if budget is None else cls(budget, lambda: private_bytes(processes()))
 
     def admits(self, need: int, others: Iterable[int]) -> bool:
         """Return True if a fit that needs so many bytes may begin beside others, given by the bytes that they need.

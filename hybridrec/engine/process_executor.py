@@ -23,9 +23,8 @@ from typing import Any, Self, TypeVar
 from pydantic import Field
 
 from hybridrec import tracing
-from hybridrec.engine.executor import Executor, ExecutorPlugin, dispatch_within
+from hybridrec.engine.executor import Executor, ExecutorPlugin, dispatch_jobs
 from hybridrec.engine.fit import FitContext, FitJob, FitOutcome, FitTimeoutError, run_fit_job
-from hybridrec.engine.memory import MemoryBudget
 from hybridrec.errors import PluginError
 from hybridrec.plugin import Options
 
@@ -55,7 +54,6 @@ class ProcessExecutor:
         self.workers = workers
         self.retries = retries
         self._idle: queue.SimpleQueue[_Worker] = queue.SimpleQueue()
-        self._workers: list[_Worker] = []
         self._threads = ThreadPoolExecutor(workers, "hybridrec-processes")
         weakref.finalize(self, _end, self._idle)
 
@@ -76,8 +74,7 @@ class ProcessExecutor:
         Raises FitTimeoutError for a fit that never returns, and PluginError for one that ends its process, each after
         `retries` more attempts.
         """
-        budget = MemoryBudget.of(context.memory, lambda: [worker.process.pid or 0 for worker in self._workers])
-        return dispatch_within(budget, jobs, lambda job: self._threads.submit(self._fit, job, context))
+        return dispatch_jobs(jobs, lambda job: self._threads.submit(self._fit, job, context), context.memory)
 
     def map(self, work: Callable[[T], R], blocks: Sequence[T]) -> Iterator[R]:
         """Yield `work(block)` for each block, in the order of the blocks."""
@@ -98,12 +95,10 @@ class ProcessExecutor:
                 worker = self._idle.get_nowait()
             except queue.Empty:
                 worker = _Worker()
-                self._workers.append(worker)
             try:
                 result: R = worker.call(content, seconds)
             except (ProcessEndedError, FitTimeoutError) as error:
                 worker.kill()
-                self._workers.remove(worker)
                 if attempt <= self.retries:
                     continue
                 if attempt > 1:

@@ -10,12 +10,11 @@ from pathlib import Path
 import pytest
 
 import hybridrec
-from hybridrec import FitJob, FitOutcome, PluginError
+from hybridrec import FitJob, FitOutcome, PluginError, ProcessExecutor
 from hybridrec.config.load import load_experiment
-from hybridrec.engine.executor import ThreadExecutor, Threads, dispatch_jobs, dispatch_within, open_executor, open_named
+from hybridrec.engine.executor import ThreadExecutor, Threads, dispatch_jobs, open_executor, open_named
 from hybridrec.engine.fit import FitContext, run_fit_job
 from hybridrec.engine.leases import LeasingThreads
-from hybridrec.engine.memory import MemoryBudget
 from hybridrec.engine.store import NullStore, Store
 from hybridrec.engine.train import FoldTrainer
 from hybridrec.errors import MissingDependencyError
@@ -193,14 +192,32 @@ class Gauge:
         return outcome(job.key)
 
 
-@pytest.mark.parametrize("executor", [ThreadExecutor(4), LeasingThreads(4, None)])
-def test_fits_go_side_by_side_only_as_far_as_their_estimates_fit_the_budget(monkeypatch, executor):
+def of_the_page(page):
+    """The executor of the docs, with threads in place of its processes."""
+    executor = page.PoolExecutor(4)
+    executor.pool = ThreadPoolExecutor(4)
+    return executor
+
+
+@pytest.mark.parametrize(
+    "executor",
+    [
+        lambda page: ThreadExecutor(4),
+        lambda page: LeasingThreads(4, None),
+        lambda page: ProcessExecutor(4),
+        of_the_page,
+    ],
+    ids=["threads", "leases", "processes", "page"],
+)
+def test_fits_go_side_by_side_only_as_far_as_their_estimates_fit_the_budget(monkeypatch, page, executor):
     gauge = Gauge(monkeypatch)
-    monkeypatch.setattr(LeasingThreads, "_run", lambda self, job, context: gauge.run(job, context))
+    monkeypatch.setattr(page, "run_fit_job", gauge.run)
+    for cls, method in ((LeasingThreads, "_run"), (ProcessExecutor, "_fit")):
+        monkeypatch.setattr(cls, method, lambda self, job, context: gauge.run(job, context))
     monkeypatch.setattr("hybridrec.engine.memory.private_bytes", lambda processes: 0)
     sizes = [5, 5, 2, 7, 0, 1, 5]
     jobs = [replace(JOB, key=str(place), memory=size * 10**9) for place, size in enumerate(sizes)]
-    outcomes = list(executor.submit(jobs, FitContext(NullStore(), None, memory=8 * 10**9)))
+    outcomes = list(executor(page).submit(jobs, FitContext(NullStore(), None, memory=8 * 10**9)))
     assert sorted(int(each.key) for each in outcomes) == [*range(len(sizes))]
     sums = [sum(together) for together in gauge.together]
     assert max(sums) <= 8 * 10**9
@@ -214,9 +231,9 @@ def test_memory_that_the_process_holds_already_leaves_less_for_fits(monkeypatch)
     jobs = [replace(JOB, key=str(place), memory=3 * 10**9) for place in range(3)]
     for held, most in ((0, 2), (4 * 10**9, 1)):
         gauge.together.clear()
-        budget = MemoryBudget(8 * 10**9, lambda held=held: held)
+        monkeypatch.setattr("hybridrec.engine.memory.private_bytes", lambda processes, held=held: held)
         with ThreadPoolExecutor(3) as pool:
-            list(dispatch_within(budget, jobs, lambda job: pool.submit(gauge.run, job, None)))
+            list(dispatch_jobs(jobs, lambda job: pool.submit(gauge.run, job, None), 8 * 10**9))
         assert max(map(len, gauge.together)) == most
 
 
