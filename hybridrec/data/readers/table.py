@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -108,8 +109,9 @@ class TableReader(Reader):
         assigned = {kind: self._open(source, frames) for kind, source in config.assignments.items()}
         shown = config.impressions
         files = self.sources()
-        blocks = self._blocks(files, frames)
-        outlined = None if blocks is None else _outlined(config, blocks)
+        kinds: Counter[str] = Counter()
+        blocks = self._blocks(files, frames, kinds)
+        outlined = None if blocks is None else _outlined(config, files[0], blocks, kinds)
         tables = Tables(
             interactions=_events(config, files, [_interactions(self._open(file, frames)) for file in files])
             if outlined is None
@@ -165,22 +167,22 @@ class TableReader(Reader):
         return json_digest(states)
 
     def _blocks(
-        self, files: Sequence[Interactions], frames: Mapping[str, pl.DataFrame]
+        self, files: Sequence[Interactions], frames: Mapping[str, pl.DataFrame], kinds: Counter[str]
     ) -> FileBlocks[Interactions] | None:
         """Return the interactions in blocks; None if there are few, or if all have to be in memory at once.
 
-        The latter is so for text files, joined columns, kinds of events, columns of the request, and a half-life.
+        The latter is so for several files, text files, joined columns, kinds that are asked for, columns of the
+        request, and a half-life. `kinds` gets the number of interactions of each kind while the blocks are read.
         """
         config, main = self.config, files[0]
-        told_apart = config.kinds or config.asked or main.event or main.event_kind or main.context
-        of_all = len(files) > 1 or main.join or told_apart or config.weight.half_life is not None
+        of_all = len(files) > 1 or main.join or config.asked or main.context or config.weight.half_life is not None
         if of_all or main.frame is not None or is_cloud(main.path) or main.kind != "parquet":
             return None
         assert self.bad_lines is not None
         blocks = FileBlocks(
             lambda bad_lines: ColumnTable.of(main, bad_lines, frames),
             (main.user, main.item),
-            lambda block: _without_zeros(config, _interactions(block)),
+            lambda block: _weighed(config, _counted(kinds, _interactions(block))),
             self.bad_lines,
         )
         return blocks if blocks.rows >= row_blocks.LONG else None
@@ -291,39 +293,78 @@ def _events(config: TableOptions, sources: Sequence[Interactions], frames: Seque
     frame = pl.concat([each.select(sorted(each.columns)) for each in _alike(frames)], how="vertical_relaxed")
     main = names[0]
     if config.kinds or config.asked:
-        if "kind" not in frame.columns:
-            raise DataError(
-                f"{main}: `kinds` and `asked` need the kind of each row: name its column with `event`, or `event_kind`"
-            )
-        counts = dict(sorted(frame["kind"].value_counts().iter_rows()))
-        for name in (*config.kinds, *config.asked):
-            if name not in counts:
-                raise DataError(f"no interaction is of the kind '{name}'; {did_you_mean(name, map(str, counts))}")
-        if unlisted := [name for name in counts if config.kinds and name not in config.kinds]:
-            raise DataError(
-                f"{counts[unlisted[0]]:,} interactions are of the kind '{unlisted[0]}', which `kinds` does not list; "
-                "a weight of 0 there leaves a kind out"
-            )
-        if config.kinds:
-            if config.weight.dislike is not None and {*config.kinds.values()} - {0, 1}:
-                raise DataError(
-                    f"{main}: `weight.dislike` compares the weights in the data, and `kinds` would change them: give "
-                    "kinds a factor of 0 or 1, or leave `dislike` out"
-                )
-            factor = pl.col("kind").replace_strict(config.kinds, return_dtype=pl.Float32)
-            weight = pl.col("weight") if "weight" in frame.columns else pl.lit(1.0, pl.Float32)
-            # A kind of factor 0 is left out here: later its weight of 0 would be a dislike.
-            frame = frame.filter(factor != 0).with_columns(weight=weight * factor)
+        kinds: Counter[str] = Counter()
+        _check_kinds(config, main, kinds if "kind" in _counted(kinds, frame).columns else None)
         if config.asked:
             frame = frame.with_columns(target=pl.col("kind").is_in(list(config.asked)))
-    frame = _without_zeros(config, frame.drop("kind", strict=False))
+    frame = _weighed(config, frame)
     _require_rows(config, frame)
     return frame
 
 
-def _outlined(config: TableOptions, blocks: FileBlocks[Interactions]) -> Outline:
-    """Read interactions in blocks for the first time; raises DataError if there are none."""
+def _counted(kinds: Counter[str], frame: pl.DataFrame) -> pl.DataFrame:
+    """Add the numbers of interactions of each kind to `kinds`; return the frame."""
+    if "kind" in frame.columns:
+        kinds.update(dict(frame["kind"].value_counts().iter_rows()))
+    return frame
+
+
+def _check_kinds(config: TableOptions, main: str, kinds: Mapping[str, int] | None) -> None:
+    """Raise DataError if the options do not fit the kinds of all interactions.
+
+    main: name of the main file
+    kinds: the number of interactions of each kind; None if interactions have no kinds
+    """
+    if kinds is None:
+        raise DataError(
+            f"{main}: `kinds` and `asked` need the kind of each row: name its column with `event`, or `event_kind`"
+        )
+    counts = dict(sorted(kinds.items()))
+    for name in (*config.kinds, *config.asked):
+        if name not in counts:
+            raise DataError(f"no interaction is of the kind '{name}'; {did_you_mean(name, map(str, counts))}")
+    if unlisted := [name for name in counts if config.kinds and name not in config.kinds]:
+        raise DataError(
+            f"{counts[unlisted[0]]:,} interactions are of the kind '{unlisted[0]}', which `kinds` does not list; "
+            "a weight of 0 there leaves a kind out"
+        )
+    if config.kinds and config.weight.dislike is not None and {*config.kinds.values()} - {0, 1}:
+        raise DataError(
+            f"{main}: `weight.dislike` compares the weights in the data, and `kinds` would change them: give "
+            "kinds a factor of 0 or 1, or leave `dislike` out"
+        )
+
+
+def _weighed(config: TableOptions, frame: pl.DataFrame) -> pl.DataFrame:
+    """Return interactions with weights multiplied by the factors of their kinds, and without their kinds.
+
+    Rows of weight 0 are left out, unless they are dislikes. So are rows of kinds that `kinds` does not list, which
+    `_check_kinds` reports.
+    """
+    import polars as pl
+
+    if config.kinds and "kind" in frame.columns:
+        factor = pl.col("kind").replace_strict(config.kinds, default=0.0, return_dtype=pl.Float32)
+        weight = pl.col("weight") if "weight" in frame.columns else pl.lit(1.0, pl.Float32)
+        # A kind of factor 0 is left out here: later its weight of 0 would be a dislike.
+        frame = frame.filter(factor != 0).with_columns(weight=weight * factor)
+    return _without_zeros(config, frame.drop("kind", strict=False))
+
+
+def _outlined(
+    config: TableOptions, main: Interactions, blocks: FileBlocks[Interactions], kinds: Counter[str]
+) -> Outline:
+    """Read interactions in blocks for the first time.
+
+    main: options of their table
+    kinds: gets the number of interactions of each kind
+
+    Raises DataError if there are no interactions, or if the options do not fit their kinds.
+    """
     outlined = outline(blocks)
+    if config.kinds:
+        has_kinds = main.event is not None or main.event_kind is not None
+        _check_kinds(config, Path(main.path).name, kinds if has_kinds else None)
     _require_rows(config, outlined.ids)
     return outlined
 

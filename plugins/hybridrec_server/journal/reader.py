@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import os
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from tempfile import TemporaryDirectory
+from typing import Any, ClassVar
 
-from pydantic import Field
+from pydantic import BaseModel, Field
 
-from hybridrec import ConfigError, DataError, Dataset, InputPath, Interactions, TableOptions, TableReader
+from hybridrec import ConfigError, DataError, Dataset, InputPath, Interactions, TableOptions, TableReader, replacing
 from hybridrec_server.journal.folder import MARKER, LogFolder
-from hybridrec_server.journal.frames import KINDS
-from hybridrec_server.journal.tables import read_table
-
-if TYPE_CHECKING:
-    import polars as pl
+from hybridrec_server.journal.frames import KINDS, RecordKind
+from hybridrec_server.journal.tables import distinct_parts
 
 TABLES = tuple(KINDS)
 """Names by which paths refer to the tables of the log, such as `frame:exposures`."""
@@ -73,31 +72,49 @@ class EventsReader(TableReader):
         return TABLES
 
     def read(self) -> Dataset:
-        """Read all data; raises DataError for a folder without events, and for events of a kind without a meaning."""
+        """Read all data; raises DataError for a folder without events, and for events of a kind without a meaning.
+
+        The tables of the log are copied to temporary files first, each row once, so that they are read as files are:
+        column by column, and in blocks if they are long.
+        """
+        log, given = LogFolder(self.config.log), self.config
+        self._event_kinds = set[str]()
         try:
-            LogFolder(self.config.log).check()
+            log.check()
         except ConfigError as error:
             raise DataError(str(error)) from None
-        named = {getattr(file, "frame", None) for file in self.files()}
-        self._tables = {
-            kind: read_table(LogFolder(self.config.log), kind) for kind in KINDS if kind == "events" or kind in named
-        }
-        if not len(self._tables["events"]):
-            raise DataError(f"{self.config.log} has no events yet")
-        if self.config.kinds:
-            return super().read()
-        given = self.config
-        # The kinds that do occur, as a kind that does not would be an error: a log of a day may lack some.
-        self.config = given.model_copy(update={"kinds": self._kinds()})
-        try:
-            return super().read()
-        finally:
-            self.config = given
+        named = {name for file in self.files() if (name := self._table_of(file)) is not None}
+        with TemporaryDirectory(prefix="hybridrec-") as folder:
+            self._copies = Path(folder)
+            try:
+                for table in KINDS:
+                    if table == "events" or table in named:
+                        self._copy(log, table)
+                if not self._event_kinds:
+                    raise DataError(f"{given.log} has no events yet")
+                self.config = self._on_copies(given)
+                if not given.kinds:
+                    # The kinds that do occur, as a kind that does not would be an error: a log of a day may lack some.
+                    self.config = self.config.model_copy(update={"kinds": self._kinds()})
+                return super().read()
+            except DataError as error:
+                raise DataError(self._told(str(error))) from None
+            finally:
+                self.config = given
+
+    def notes(self) -> list[str]:
+        """Return notes on the data just read."""
+        return [self._told(note) for note in super().notes()]
+
+    def _told(self, message: str) -> str:
+        """Return a message in which tables have the names by which paths refer to them, not those of their copies."""
+        return message.replace(f"{self._copies}{os.sep}", "frame:")
 
     def sources(self) -> list[Interactions]:
         """Return the options of the interactions from before the log, and of its events."""
         sources = super().sources()
-        if any(source.frame == "events" for source in sources):
+        copy = self._copies / "events"
+        if any(source.path == copy for source in sources):
             return sources
         before = self.config.interactions
         missing = [role for role in ("position", "group", "context") if getattr(before, role)]
@@ -105,29 +122,66 @@ class EventsReader(TableReader):
             raise DataError(f"{before.path}: the log has no `{missing[0]}`; leave it out, or read the file alone")
         values = {role: "value" for role in ("weight", "gain") if getattr(before, role)}
         roles = {name: column for name, column in _ROLES.items() if name != "time" or before.time}
-        return [*sources, Interactions.model_validate({"path": "frame:events", **roles, **values})]
+        return [*sources, Interactions.model_validate({"path": copy, "format": "parquet", **roles, **values})]
 
-    def tables(self) -> Mapping[str, pl.DataFrame]:
-        """Return the tables of the log that paths refer to, and the frames: name -> frame.
+    def _table_of(self, file: object) -> RecordKind | None:
+        """Return the table of the log that the options of a file refer to, if they do; frames handed in come first."""
+        name = getattr(file, "frame", None)
+        return name if name in KINDS and name not in self.frames else None
 
-        An event without a value counts 1, and exposures of nobody are left out.
+    def _on_copies(self, options: Any) -> Any:
+        """Return options in which files that are tables of the log lead to the copies, at any depth."""
+        if isinstance(options, Mapping):
+            return {name: self._on_copies(value) for name, value in options.items()}
+        if not isinstance(options, BaseModel):
+            return options
+        update: dict[str, Any] = {name: self._on_copies(value) for name, value in options}
+        if (table := self._table_of(options)) is not None:
+            update |= {"path": self._copies / table, "format": "parquet"}
+        return options.model_copy(update=update)
+
+    def _copy(self, log: LogFolder, table: RecordKind) -> None:
+        """Write the rows of a table, each once, to Parquet files in a folder of its name below the temporary one.
+
+        An event without a value counts 1, and exposures of nobody are left out. The events of a person come by time.
         """
         import polars as pl
 
-        events = self._tables["events"].sort("unit", "time", "received", "event_id")
-        tables = {**self._tables, "events": events.with_columns(pl.col("value").fill_null(1.0))}
-        return {**{kind: table.filter(pl.col("unit").is_not_null()) for kind, table in tables.items()}, **self.frames}
+        folder = self._copies / table
+        folder.mkdir()
+        named = {*_texts(self.config), *_ROLES.values(), "value"}
+        by_time = ("time", "received", "event_id")
+        for number, rows in enumerate(distinct_parts(log, table, {*named, "unit", *by_time})):
+            rows = rows.filter(pl.col("unit").is_not_null())
+            if table == "events":
+                self._event_kinds |= set(rows["kind"].unique())
+                rows = rows.sort("unit", *by_time).with_columns(pl.col("value").fill_null(1.0))
+            with replacing(folder / f"{number:05d}") as file:
+                rows.select(name for name in rows.columns if name in named).write_parquet(file)
 
     def _kinds(self) -> dict[str, float]:
         """Return the factors of the kinds that occur; raises DataError for a kind without a meaning."""
         sources = self.sources()
-        if any(source.event is not None and source.frame != "events" for source in sources):
+        if any(source.event is not None and source.path != self._copies / "events" for source in sources):
             raise DataError("`kinds` is needed where a column `event` has kinds: say what each of them counts")
-        kinds = set(self._tables["events"]["kind"].unique())
-        kinds |= {source.event_kind for source in sources if source.event_kind is not None}
+        kinds = self._event_kinds | {source.event_kind for source in sources if source.event_kind is not None}
         if unknown := sorted(kinds - EVENT_KINDS.keys()):
             raise DataError(
                 f"there are events of the kind '{unknown[0]}', which may be good or bad: say it in `kinds`, such as "
                 f"{{{', '.join(f'{kind}: {EVENT_KINDS.get(kind, 1):g}' for kind in sorted(kinds))}}}"
             )
         return {kind: EVENT_KINDS[kind] for kind in sorted(kinds)}
+
+
+def _texts(options: object) -> Iterator[str]:
+    """Yield all texts in options, at any depth: among them are the names of the columns that they read."""
+    if isinstance(options, str):
+        yield options
+    elif isinstance(options, Mapping):
+        yield from options
+        yield from _texts(tuple(options.values()))
+    elif isinstance(options, BaseModel):
+        yield from _texts(tuple(value for _, value in options))
+    elif isinstance(options, tuple | list):
+        for value in options:
+            yield from _texts(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +24,8 @@ KEYS: dict[RecordKind, tuple[str, ...]] = {
 Clients may use the name of a request for several answers, such as the pages of a list: each was received at a time of
 its own, which a repeated rotation does not change.
 """
+PART = 1 << 20
+"""Rows that are in memory at the same time, about, where those of a table are read in parts."""
 _BLOCK = 2_000
 """Records that are Python objects at the same time."""
 _PER_PLACE = ("item", "place", "served_by", "propensity", "marginal")
@@ -79,17 +81,50 @@ def read_table(folder: LogFolder, kind: RecordKind) -> pl.DataFrame:
     """
     import polars as pl
 
+    return pl.concat(distinct_parts(folder, kind))
+
+
+def distinct_parts(
+    folder: LogFolder, kind: RecordKind, columns: Collection[str] | None = None
+) -> Iterator[pl.DataFrame]:
+    """Yield all rows of a table, each once, in parts of about `PART` rows, also while a server appends to the log.
+
+    Rows that have the same value in the first of the columns `KEYS` are in the same part, in the order in which they
+    were appended; so are repeats. Each part takes a pass over the files. There is at least one part.
+
+    columns: the columns that are wanted, by default all; those of `KEYS` are there, too
+
+    Raises DataError if a file cannot be read.
+    """
+    import polars as pl
+
+    types = schema(kind)
+    names = [name for name in types if columns is None or name in columns or name in KEYS[kind]]
     # A file of the journal that goes while this reads has become a Parquet file, and those are listed afterwards.
-    recent = [frame for number, path in folder.segments() for frame in _segment_or_none(number, path, kind)]
-    parts = []
-    for path in folder.parts(kind):
-        try:
-            parts.append(pl.read_parquet(path, glob=False).match_to_schema(schema(kind)))
-        except FileNotFoundError:  # its rows were too old
-            continue
-        except (OSError, pl.exceptions.PolarsError) as error:
-            raise DataError(f"{path}: {str(error).partition(chr(10))[0]}") from None
-    return distinct(pl.concat([pl.DataFrame(schema=schema(kind)), *parts, *recent]), kind)
+    recent = [frame.select(names) for number, path in folder.segments() for frame in _segment_or_none(path, kind)]
+    files = folder.parts(kind)
+    rows = sum(map(len, recent)) + sum(len(frame) for path in files for frame in _collected(path, kind, KEYS[kind][:1]))
+    parts = max(-(-rows // PART), 1)
+    for number in range(parts):
+        ours = pl.col(KEYS[kind][0]).hash() % parts == number if parts > 1 else pl.lit(value=True)
+        rotated = (frame for path in files for frame in _collected(path, kind, names, ours))
+        frames = [pl.DataFrame(schema=types).select(names), *rotated, *(frame.filter(ours) for frame in recent)]
+        yield distinct(pl.concat(frames), kind)
+
+
+def _collected(
+    path: Path, kind: RecordKind, columns: Sequence[str], rows: pl.Expr | None = None
+) -> Iterator[pl.DataFrame]:
+    """Yield columns of a Parquet file, or nothing if its rows were too old meanwhile; raises DataError."""
+    import polars as pl
+
+    try:
+        scanned = pl.scan_parquet(path, glob=False).match_to_schema(schema(kind))
+        yield (scanned if rows is None else scanned.filter(rows)).select(columns).collect()
+    except FileNotFoundError:
+        return
+    except (OSError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"{path}: {str(error).partition(chr(10))[0]}") from None
 
 
 def distinct(rows: pl.DataFrame, kind: RecordKind) -> pl.DataFrame:
@@ -97,7 +132,7 @@ def distinct(rows: pl.DataFrame, kind: RecordKind) -> pl.DataFrame:
     return rows.unique(KEYS[kind], keep="first", maintain_order=True)
 
 
-def _segment_or_none(number: int, path: Path, kind: RecordKind) -> Iterator[pl.DataFrame]:
+def _segment_or_none(path: Path, kind: RecordKind) -> Iterator[pl.DataFrame]:
     try:
         yield segment_tables(path, Damage())[kind]
     except FileNotFoundError:

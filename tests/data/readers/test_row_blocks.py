@@ -20,6 +20,7 @@ WEIGHTS = (
     {"transform": "log"},
     {"transform": "binary", "dislike": 0},
 )
+KINDS = ({}, {"buy": 2, "skip": -1}, {"buy": 1, "view": 0}, {"buy": 0.5})
 INTEGERS = st.one_of(st.integers(-12, 12), st.sampled_from([-(2**63), 2**62, 10**6]))
 TEXTS = st.sampled_from(["a", "B", "é", "10", "9", "7.0", "가", "\x00bad", " ", "x" * 20])
 FLOATS = st.sampled_from([1.0, 2.0, 10.0, 2.5])
@@ -34,7 +35,7 @@ NUMBERS = {
 
 @st.composite
 def tables(draw):
-    """Draw a table of interactions, the roles of its columns, and options of the reader."""
+    """Draw a table of interactions, the roles of its columns, and other options of the reader."""
     rows = draw(st.integers(1, 25))
 
     def column(values, missing=False):
@@ -55,21 +56,28 @@ def tables(draw):
     for name in sorted(names):
         frame[name] = pl.Series(draw(column(NUMBERS[name], some)))
     weight = draw(st.sampled_from(WEIGHTS)) if "weight" in names else {"transform": "binary"}
-    return pl.DataFrame(frame), {name: name for name in ("user", "item", *names)}, weight
+    roles, kinds = {name: name for name in ("user", "item", *names)}, draw(st.sampled_from(KINDS))
+    if draw(st.booleans()):
+        given = st.sampled_from([*kinds, "buy", *(["gift"] if some else [])])
+        frame["kind"] = pl.Series(draw(column(given, some)), dtype=pl.String)
+        roles["event"] = "kind"
+    elif kinds:
+        roles["event_kind"] = draw(st.sampled_from([None, "buy"]))
+    return pl.DataFrame(frame), roles, {"weight": weight, "kinds": kinds}
 
 
-def read(path, roles, weight, strict=False):
+def read(path, roles, options, strict=False):
     """Return the reader and the data, or the error that reading raised."""
-    reader = TableReader(TableReader.Config(interactions={"path": path, **roles}, weight=weight, strict=strict))
+    reader = TableReader(TableReader.Config(interactions={"path": path, **roles}, strict=strict, **options))
     try:
         return reader.read(), reader.notes()
     except DataError as error:
         return str(error), None
 
 
-def both(path, roles, weight, strict=False, rows=(3, 4)):
+def both(path, roles, options, strict=False, rows=(3, 4)):
     """Return the results of reading at once, and of reading in tiny blocks and parts."""
-    at_once = read(path, roles, weight, strict)
+    at_once = read(path, roles, options, strict)
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(row_blocks, "LONG", 0)
         patched.setattr(row_blocks, "BLOCK", rows[0])
@@ -78,7 +86,7 @@ def both(path, roles, weight, strict=False, rows=(3, 4)):
         called = []
         histories = partitions.histories
         patched.setattr("hybridrec.data.readers.table.histories", lambda *given: called.append(1) or histories(*given))
-        in_blocks = read(path, roles, weight, strict)
+        in_blocks = read(path, roles, options, strict)
     assert isinstance(in_blocks[0], str) or called, "the file was read at once"
     return at_once, in_blocks
 
@@ -99,13 +107,13 @@ def same(first, second):
     assert others == notes
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(tables(), st.booleans(), st.tuples(st.integers(1, 9), st.integers(1, 9)))
 def test_blocks_and_parts_of_any_size_change_no_number(tmp_path_factory, drawn, strict, rows):
-    frame, roles, weight = drawn
+    frame, roles, options = drawn
     path = tmp_path_factory.getbasetemp() / "plays.parquet"
     frame.write_parquet(path, row_group_size=4)
-    same(*both(path, roles, weight, strict, rows))
+    same(*both(path, roles, options, strict, rows))
 
 
 def test_a_folder_of_parts_is_read_in_blocks_and_names_the_rows_of_each_part(tmp_path):
@@ -130,16 +138,20 @@ def test_integers_with_more_bits_than_arrays_have_are_read_in_blocks(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("more", "weight"),
-    [({"context": {"shop": "category"}}, {}), ({"event_kind": "buy"}, {}), ({}, {"half_life": 3})],
+    ("more", "options"),
+    [
+        ({"context": {"shop": "category"}}, {}),
+        ({"event_kind": "buy"}, {"asked": ["buy"]}),
+        ({}, {"weight": {"half_life": 3}}),
+    ],
 )
-def test_columns_that_depend_on_all_rows_are_read_at_once(tmp_path, monkeypatch, more, weight):
+def test_columns_that_depend_on_all_rows_are_read_at_once(tmp_path, monkeypatch, more, options):
     path = tmp_path / "plays.parquet"
     pl.DataFrame({"user": [1, 2], "item": [3, 4], "time": [0, 86400], "shop": ["a", "b"]}).write_parquet(path)
     roles = {"user": "user", "item": "item", "time": "time", **more}
     monkeypatch.setattr(row_blocks, "LONG", 0)
     monkeypatch.setattr(row_blocks.FileBlocks, "__iter__", lambda self: pytest.fail("read in blocks"))
-    data, _ = read(path, roles, weight)
+    data, _ = read(path, roles, options)
     assert len(data.users) == 2
 
 

@@ -2,13 +2,16 @@
 
 import time
 
+import numpy as np
 import polars as pl
 import pytest
 import yaml
 
 import hybridrec
 from hybridrec import DataError
+from hybridrec.data.readers import row_blocks
 from hybridrec.testing import ReaderContract
+from hybridrec_server.journal import tables
 from hybridrec_server.journal.folder import LogFolder
 from hybridrec_server.journal.frames import frame
 from hybridrec_server.journal.reader import EventsOptions, EventsReader
@@ -177,3 +180,37 @@ def test_init_recognises_a_log_and_run_and_refresh_learn_from_it(tmp_path, monke
     later = hybridrec.Query(user="person 1", recent=["song 5"], recent_times=[START + 3601])
     lengths = recommender.encode([hybridrec.Query(user="person 1"), learned, later]).history.lengths.tolist()
     assert lengths == [lengths[0], lengths[0], lengths[0] + 1]
+
+
+@pytest.mark.parametrize("kinds", [("play", "like", "seen"), ("play", "dislike", "buy")])
+def test_a_log_that_is_read_in_parts_and_blocks_is_the_same_data(tmp_path, monkeypatch, kinds):
+    log = fill(tmp_path / "log", kinds=kinds, number=90)
+    options = {"log": log, "impressions": {"path": "frame:exposures", "user": "unit", "item": "item"}}
+    at_once = read(**options)
+    monkeypatch.setattr(tables, "PART", 7)
+    monkeypatch.setattr(row_blocks, "LONG", 0)
+    monkeypatch.setattr(row_blocks, "BLOCK", 10)
+    blocks, read_blocks = row_blocks.FileBlocks.__iter__, []
+    monkeypatch.setattr(
+        row_blocks.FileBlocks, "__iter__", lambda self: (read_blocks.append(b) or b for b in blocks(self))
+    )
+    parts = [len(rows) for rows in tables.distinct_parts(LogFolder(log), "events")]
+    assert len(parts) == 13
+    assert sum(parts) == 90
+    in_parts = read(**options)
+    assert len(read_blocks) > 1
+    assert in_parts.fingerprint == at_once.fingerprint
+    for name, array in at_once.state().items():
+        np.testing.assert_array_equal(in_parts.state()[name], array, err_msg=name)
+
+
+def test_messages_about_events_name_the_table_and_not_its_copy(tmp_path):
+    log = fill(tmp_path / "log", number=0, rotated=1)
+    events = [Event(id=f"e{n}", unit=("ann", " ")[n], item="song", kind="play", time=n, received=n) for n in range(2)]
+    LogFolder(log).segment(5).write_bytes(b"".join(map(frame, events)))
+    with pytest.raises(DataError, match=r"^frame:events/00000, row 1: "):
+        read(log=log)
+    reader = EventsReader(EventsOptions(log=log, strict=False))
+    assert len(reader.read().users) == 1
+    (note,) = reader.notes()
+    assert note.startswith("frame:events/00000: 1 malformed line was skipped")
