@@ -21,8 +21,10 @@ TAGS = "tags"
 _LARGEST = float(np.finfo(np.float32).max)
 
 
-def encode(queries: Sequence[Query], dataset: Dataset) -> QueryBatch:
+def encode(queries: Sequence[Query], dataset: Dataset, ids: tuple[str, ...] | None = None) -> QueryBatch:
     """Encode queries in external ids as a batch in the codes of `dataset`; unknown ids are dropped.
+
+    ids: the names of the requests, None for a batch without names
 
     Raises DataError for a kind, a user feature or a column of the request that the data does not have.
     """
@@ -46,6 +48,7 @@ def encode(queries: Sequence[Query], dataset: Dataset) -> QueryBatch:
         user_features=_user_features(queries, users, dataset.users.features),
         context=_columns([query.context for query in queries], dataset.interactions.context, "context"),
         derived=dataset.through_items,
+        ids=ids,
     )
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from hybridrec.data.queries import QueryBatch
 from hybridrec.types import ITEMS
 
@@ -20,5 +18,6 @@ def blocks(queries: QueryBatch, workers: int, memory: int) -> list[slice]:
     but always within `BLOCK_ROWS`.
     """
     width = max(*map(queries.width, (ITEMS, *queries.entities)), 1)
-    rows = int(np.clip(memory // (4 * workers * width * BYTES_PER_SCORE), *BLOCK_ROWS))
+    least, most = BLOCK_ROWS
+    rows = min(max(memory // (4 * workers * width * BYTES_PER_SCORE), least), most)
     return [slice(start, start + rows) for start in range(0, max(len(queries), 1), rows)]

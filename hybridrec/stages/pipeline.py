@@ -289,10 +289,11 @@ class Pipeline:
         served_by = slate.served_by.copy()
         proposed = {source: _served(pool, source.label) for source in self.sources if source.label in pool.generators}
         for code, name in reversed(list(enumerate(served_fields(queries), start=len(slate.servers)))):
-            told = queries.has(name.removeprefix("few-"))
-            for source, served in proposed.items():
-                if source.serves_by(name):
-                    served_by[served & told & (slate.served_by != 0)] = code
+            serving = [served for source, served in proposed.items() if source.serves_by(name)]
+            if serving:
+                told = queries.has(name.removeprefix("few-")) & (slate.served_by != 0)
+                for served in serving:
+                    served_by[served & told] = code
         return served_by
 
     def _candidates(

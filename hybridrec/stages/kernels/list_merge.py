@@ -25,6 +25,8 @@ def merge(lists: Sequence[tuple[Ints, Floats]]) -> tuple[Ints, NDArray[np.uint64
     """
     if not 0 < len(lists) <= 64:
         raise ValueError(f"a pool is merged from 1 to 64 candidate lists, not from {len(lists)}")
+    if len(lists) == 1 and lists[0][0].min(initial=0) >= 0:
+        return _alone(*lists[0])
     ids, slots = _union(np.concatenate([proposed for proposed, _ in lists], axis=1))
     sources = np.zeros(ids.shape, np.uint64)
     scores: list[Floats] = []
@@ -37,6 +39,17 @@ def merge(lists: Sequence[tuple[Ints, Floats]]) -> tuple[Ints, NDArray[np.uint64
         ranked.append(_placed(np.arange(1, proposed.shape[1] + 1, dtype=np.float32), into, ids.shape, np.inf))
         sources |= (scores[g] == scores[g]).astype(np.uint64) << np.uint64(g)
     return ids, sources, scores, ranked
+
+
+def _alone(ids: Ints, scores: Floats) -> tuple[Ints, NDArray[np.uint64], list[Floats], list[Floats]]:
+    """Return the results of `merge` for a single list without padding: its ids are the union, in another order."""
+    order = np.argsort(ids, axis=1)
+    return (
+        np.take_along_axis(ids, order, axis=1),
+        np.ones(ids.shape, np.uint64),
+        [np.take_along_axis(scores, order, axis=1)],
+        [(order + 1).astype(np.float32)],
+    )
 
 
 def _placed(values: Floats, slots: Longs, shape: tuple[int, int], fill: float) -> Floats:

@@ -43,6 +43,18 @@ def test_merge_is_the_union_with_provenance(queries, lists, width):
             assert [rank[q, place] for rank in ranks] == listed
 
 
+@pytest.mark.parametrize(("queries", "width"), [(1, 10), (7, 40), (3, 1)])
+def test_a_full_list_alone_is_merged_as_beside_an_empty_one(queries, width):
+    rng = np.random.default_rng(queries)
+    ids = np.argsort(rng.random((queries, 60)), axis=1)[:, :width].astype(np.int32)
+    full = ids, rng.standard_normal((queries, width)).astype(np.float32)
+    nothing = np.full((queries, 2), -1, np.int32), np.full((queries, 2), NAN, np.float32)
+    alone, beside = kernels.merge([full]), kernels.merge([full, nothing])
+    for mine, other in zip((*alone[:2], *alone[2], *alone[3]), (*beside[:2], beside[2][0], beside[3][0]), strict=True):
+        np.testing.assert_array_equal(mine, other)
+        assert (mine.dtype, mine.flags.c_contiguous) == (other.dtype, True)
+
+
 def test_merge_of_lists_that_say_nothing_is_empty():
     nothing = np.full((3, 4), -1, np.int32), np.full((3, 4), NAN, np.float32)
     no_width = np.empty((3, 0), np.int32), np.empty((3, 0), np.float32)
