@@ -1,11 +1,11 @@
-"""Batches of many users: part files beside the same recommendations in memory, and beside implicit's own batch call."""
+"""Batches of many users: part files beside the same recommendations in memory, and batch calls of other libraries."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import polars as pl
 
 from benchmarks import peers, synthetic
 from benchmarks.synthetic import Size
-from benchmarks.timing import Work, race
+from benchmarks.timing import Way, Work, race, run_way
 from hybridrec import (
     PADDING,
     BatchRecommender,
@@ -49,11 +49,12 @@ PLACES, PARTS, SLICE = 100, 10_000, 10_000
 ALIKE = 1e-5
 """Largest difference of the scores of one item in a part and in memory, relative to scores above 1."""
 AGREE = 0.98
-"""Smallest share of the ids of implicit that ours must contain; it is below 1 as ties may be cut off differently."""
+"""Smallest share of the ids of a library that ours must contain; it is below 1 as ties may be cut off differently."""
+RECTOOLS = "RecTools, its batch call"
 
 
 def batch(quick: bool) -> list[Work]:
-    """Time batches of all users into Parquet against `recommend` in memory and implicit's call, all on one thread."""
+    """Time batches of all users into Parquet against `recommend` in memory and other libraries, all on one thread."""
     if quick:
         return [_measure(Size(2_000, 2_000, 40_000), ALONE), _measure(Size(500, 2_000, 10_000), BLEND)]
     return [_measure(Size(200_000, 60_000, 4_000_000), ALONE), _measure(Size(20_000, 60_000, 400_000), BLEND)]
@@ -83,20 +84,35 @@ def _measure(size: Size, models: Mapping[str, Mapping[str, Any]]) -> Work:
         if len(models) == 1:
             ways["implicit, its batch call"] = _implicit(recommender.components["als"], data)
         name = f"{' + '.join(models)}: {size.users:,} users x {PLACES} of {size.items:,} items"
-        work = race(name, "user", size.users, ways, repeats=3 if size.users <= 2_000 else 1)
+        repeats = 3 if size.users <= 2_000 else 1
+        work = race(name, "user", size.users, ways, repeats)
         written = pl.concat(pl.read_parquet(file, glob=False) for file in sorted(output.glob("part-*.parquet")))
         served = np.concatenate([slate.ids for slate in slates])
         swapped = _swapped(written, served, np.concatenate([slate.scores for slate in slates]), data)
         if len(models) == 1:
             theirs = ways["implicit, its batch call"]()[0]  # type: ignore[index]
-            shared = np.mean([len(np.intersect1d(ours, other)) for ours, other in zip(served, theirs, strict=True)])
-            assert shared >= AGREE * PLACES, f"implicit recommends other items: {shared} of {PLACES} are shared"
+            _agree("implicit", served, theirs)
             work.ratio("batch, into Parquet", "implicit, its batch call")
+            try:
+                work.ways[RECTOOLS], slates_of_some = _rectools(
+                    pairs, recommender.components["als"], data, Path(folder), repeats
+                )
+            except peers.UnavailableError as error:
+                print(f"RecTools is left out: {error}", flush=True)
+            else:
+                _agree("RecTools", served, slates_of_some)
+                work.ratio("batch, into Parquet", RECTOOLS)
         work.ways["batch, into Parquet"].facts["MB written"] = sum(f.stat().st_size for f in output.iterdir()) / 1e6
     work.ratio("batch, into Parquet", "recommend, in memory", "≤ 1.10")
     work.note("load average at the end", os.getloadavg()[0])
     work.note("places with another item of the same score", swapped)
     return work
+
+
+def _agree(library: str, served: Ints, others: Sequence[Sequence[int]] | Ints) -> None:
+    """Raise AssertionError unless a library recommends the same items to the first users, but for ties."""
+    shared = np.mean([len(np.intersect1d(ours, other)) for ours, other in zip(served, others, strict=False)])
+    assert shared >= AGREE * PLACES, f"{library} recommends other items: {shared} of {PLACES} are shared"
 
 
 def _swapped(written: pl.DataFrame, served: Ints, scores: Floats, data: Dataset) -> int:
@@ -176,6 +192,25 @@ def write_models(path: Path, data: Dataset, models: Mapping[str, Mapping[str, An
             memory=2_000_000_000,
         ),
     )
+
+
+def _rectools(pairs: Path, als: Component, data: Dataset, folder: Path, repeats: int) -> tuple[Way, list[Ints]]:
+    """Ask RecTools for all users at once, on the factors of our model; return the time, and some users' items.
+
+    Raises UnavailableError if RecTools cannot be installed.
+    """
+    everybody = data.queries(np.arange(len(data.users), dtype=np.int32))
+    np.savez(
+        folder / "factors.npz",
+        users=np.array(data.users.vocabulary.ids.to_list()),
+        items=np.array(data.items.vocabulary.ids.to_list()),
+        user_factors=als.query_vectors(everybody, "items"),  # type: ignore[attr-defined]
+        item_factors=np.nan_to_num(als.vectors("items")),  # type: ignore[attr-defined]
+    )
+    script, archive = "with_rectools_batch.py", folder / "factors.npz"
+    told = run_way(peers.python("rectools"), script, pairs, archive, PLACES, repeats)
+    wall, cpu = zip(*told["phases"].values(), strict=True)
+    return Way([*wall], [*cpu]), [data.items.vocabulary.encode(items) for items in told["slates"].values()]
 
 
 def _implicit(als: Component, data: Dataset) -> Callable[[], Any]:

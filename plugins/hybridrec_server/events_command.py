@@ -6,20 +6,24 @@ import asyncio
 import json
 import math
 import time
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from hybridrec import ConfigError, DataError, print_table
 from hybridrec_server.event_log import Forgotten, request_to_forget
 from hybridrec_server.journal.folder import MARKER, LogFolder
-from hybridrec_server.journal.frames import KINDS, Damage, scan
+from hybridrec_server.journal.frames import KINDS, Damage, RecordKind, scan
 from hybridrec_server.journal.rotation import rotate
-from hybridrec_server.journal.tables import read_table
+from hybridrec_server.journal.tables import distinct_parts
 from hybridrec_server.state.base import Busy, StateLimits
 from hybridrec_server.state.store import open_state, state_address
+
+if TYPE_CHECKING:
+    import polars as pl
 
 ALL = 1 << 62
 """Number above those of all files of a journal."""
@@ -43,23 +47,9 @@ def events() -> None:
 def show(folder: Path) -> None:
     """Count what is in the log, by kind of events and by pipeline."""
     log = _log_of(folder)
-    happened, served = (read_table(log, kind) for kind in ("events", "exposures"))
-    rows = [
-        [kind, f"{len(group):,}", f"{group['unit'].n_unique():,}", *_span(group["received"])]
-        for (kind,), group in sorted(happened.group_by("kind"))
-    ]
-    print_table(f"Events: {len(happened):,}", ["kind", "events", "persons", "first", "last"], rows)
-    rows = [
-        [
-            pipeline,
-            f"{group['request'].n_unique():,}",
-            f"{len(group):,}",
-            f"{group['unit'].n_unique():,}",
-            *_span(group["received"]),
-        ]
-        for (pipeline,), group in sorted(served.group_by("pipeline"))
-    ]
-    print_table(f"Exposures: {len(served):,}", ["pipeline", "answers", "places", "persons", "first", "last"], rows)
+    _print_counts("Events", _counts(log, "events", "kind"), {"kind": "kind", "rows": "events"})
+    answers = {"pipeline": "pipeline", "requests": "answers", "rows": "places"}
+    _print_counts("Exposures", _counts(log, "exposures", "pipeline"), answers)
     rows = []
     for _, path in log.segments():
         damage = Damage()
@@ -174,6 +164,42 @@ def _has_log(folder: Path) -> bool:
     return any((path / MARKER).exists() for path in (folder, folder / "log"))
 
 
-def _span(times: Any) -> list[str]:
+def _counts(log: LogFolder, table: RecordKind, by: str) -> pl.DataFrame:
+    """Return a row for each value of the column `by`, in order, with `rows`, `requests`, `persons`, `first` and `last`.
+
+    The latter two are times of arrival.
+    """
+    import polars as pl
+
+    arrival, persons, counts = pl.col("received"), [], []
+    for rows in distinct_parts(log, table, {by, "request", "unit", "received"}):
+        persons.append(rows.select(by, "unit").drop_nulls().unique())
+        # No request of a table that is named by requests is in two parts, so that their numbers add up.
+        numbers = {
+            "rows": pl.len(),
+            "requests": pl.col("request").n_unique(),
+            "first": arrival.min(),
+            "last": arrival.max(),
+        }
+        counts.append(rows.group_by(by).agg(**numbers))
+    added = (
+        pl.concat(counts)
+        .group_by(by)
+        .agg(pl.col("rows", "requests").sum(), pl.col("first").min(), pl.col("last").max())
+    )
+    people = pl.concat(persons).unique().group_by(by).agg(persons=pl.len())
+    return added.join(people, on=by, how="left").with_columns(pl.col("persons").fill_null(0)).sort(by)
+
+
+def _print_counts(title: str, counts: pl.DataFrame, headers: Mapping[str, str]) -> None:
+    """Print counts; `headers` are those of the first columns, by name."""
+    rows = [
+        [*(value if isinstance(value, str) else f"{value:,}" for value in values), *_span(first, last)]
+        for *values, first, last in counts.select(*headers, "persons", "first", "last").iter_rows()
+    ]
+    print_table(f"{title}: {counts['rows'].sum():,}", [*headers.values(), "persons", "first", "last"], rows)
+
+
+def _span(first: float, last: float) -> list[str]:
     """Return the first and the last of some times, for people."""
-    return [datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%d %H:%M") for value in (times.min(), times.max())]
+    return [datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%d %H:%M") for value in (first, last)]

@@ -10,6 +10,7 @@ from hybridrec.testing import CommandContract
 from hybridrec_server import event_log
 from hybridrec_server.event_log import EventLog
 from hybridrec_server.events_command import events
+from hybridrec_server.journal import tables
 from hybridrec_server.journal.folder import LogFolder
 from hybridrec_server.journal.tables import read_table
 from hybridrec_server.journal.writer import FileJournal
@@ -43,6 +44,17 @@ def test_show_counts_both_tables(tmp_path, call):
     out = call("events", "show", "--folder", str(tmp_path / "log"))[1]
     assert "exposures/part-0000000001.parquet" in out
     assert "records" not in out
+
+
+def test_show_counts_a_log_in_parts_and_nobody_as_no_person(tmp_path, call, monkeypatch):
+    async def more(log):
+        log.append_answers([answer("r3", None), answer("r4", "ann")])
+
+    asyncio.run(written(tmp_path, more))
+    at_once = call("events", "show", "--folder", str(tmp_path))[1]
+    assert any(line.split()[:4] == ["p", "4", "4", "2"] for line in at_once.splitlines()), at_once
+    monkeypatch.setattr(tables, "PART", 1)
+    assert call("events", "show", "--folder", str(tmp_path))[1] == at_once
 
 
 def test_a_person_is_forgotten_without_a_server(tmp_path, call):
