@@ -147,9 +147,14 @@ class DatabaseStateStore:
             number = len(task.events)
             while number < MOST_IN_GROUP:
                 try:
-                    task = self._tasks.get(timeout=max(until - time.monotonic(), 0.0))
+                    task = self._tasks.get_nowait()
                 except queue.Empty:
-                    break
+                    # A SimpleQueue can wait without an end for a limit of microseconds, so nothing waits in it for the rest.
+                    left = until - time.monotonic()
+                    if left <= 0:
+                        break
+                    time.sleep(left)
+                    continue
                 if task is None:
                     ends = True
                     break

@@ -1,6 +1,7 @@
 """State stores on real databases: SQLite and a server of PostgreSQL keep events once, in order, bounded, and forget."""
 
 import asyncio
+import queue
 import sqlite3
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from hybridrec import ConfigError, MissingDependencyError
 from hybridrec_server.state.base import Busy, Event, StateLimits
 from hybridrec_server.state.postgres import PostgresDatabase
 from hybridrec_server.state.sqlite import SqliteDatabase
-from hybridrec_server.state.store import MOST_WAITING, DatabaseStateStore, open_state
+from hybridrec_server.state.store import MOST_WAITING, DatabaseStateStore, _Task, open_state
 from tests.plugins.postgres import PASSWORD, server
 
 NOW = time.time()
@@ -107,6 +108,24 @@ def test_writes_at_the_same_time_share_commits_and_each_learns_its_own_outcome(a
     assert commits <= 4
     assert items(read["person 3"]) == [f"item {n}" for n in range(50) if n % 5 == 3]
     assert len(read["ann"]) == 100
+
+
+def test_a_group_is_committed_though_its_queue_may_wait_without_an_end(tmp_path):
+    """`SimpleQueue.get` may take a limit that is over before it waits for no limit."""
+
+    class Endless(queue.SimpleQueue):
+        def get(self, block=True, timeout=None):
+            return super().get(block, timeout if timeout is None or timeout > 0.1 else None)
+
+    async def work(store):
+        store._tasks, before = Endless(), store._tasks
+        before.put(_Task((), lambda: None, asyncio.get_running_loop().create_future()))  # on to the other queue
+        for number in range(2):  # the second group opens a window
+            written = asyncio.gather(*(store.write([event(number, f"person {n}")]) for n in range(3)))
+            await asyncio.wait_for(written, 10)
+        return store.commits
+
+    assert run(str(tmp_path / "state.db"), work) <= 4
 
 
 def test_the_newest_events_of_a_person_stay_and_old_ones_go(address):
