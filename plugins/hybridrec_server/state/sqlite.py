@@ -57,10 +57,11 @@ class SqliteDatabase:
 
     def _prepare(self, path: Path, synchronous: Synchronous) -> None:
         execute = self._connection.execute
-        application = execute("PRAGMA application_id").fetchone()[0]
-        if application != APPLICATION and execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        # In this order, as another process may make the table and the id, in one transaction, between the two looks.
+        tables = execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if tables and execute("PRAGMA application_id").fetchone()[0] != APPLICATION:
             raise ConfigError(f"the state {path} is a database of something else; name another file")
-        execute("PRAGMA journal_mode = WAL")
+        self._use_log()
         execute(f"PRAGMA synchronous = {synchronous}")
         execute("PRAGMA secure_delete = ON")  # what is forgotten shall not stay in free pages
         version = execute("PRAGMA user_version").fetchone()[0]
@@ -71,6 +72,18 @@ class SqliteDatabase:
                 execute(_TABLE)
                 execute(f"PRAGMA application_id = {APPLICATION}")
                 execute(f"PRAGMA user_version = {SCHEMA}")
+
+    def _use_log(self) -> None:
+        """Write to a log ahead of the file, also if other processes make the same switch at this moment."""
+        deadline = time.monotonic() + self.limits.wait
+        while True:
+            try:
+                self._connection.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:  # SQLite itself does not wait here
+                if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.01)
 
     def insert(self, events: Sequence[Event]) -> list[bool]:
         """Store events in one transaction, which is on the disk at the end; return for each if it is new."""

@@ -8,6 +8,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from types import SimpleNamespace
 from urllib.parse import quote
 
 import pytest
@@ -343,6 +344,41 @@ def test_a_database_of_something_else_is_refused(tmp_path):
     (tmp_path / "text.db").write_text("hello" * 100)
     with pytest.raises(ConfigError, match="cannot be opened"):
         run(str(tmp_path / "text.db"), None)
+
+
+def test_a_state_that_another_process_makes_meanwhile_is_opened(tmp_path, monkeypatch):
+    path, limits, connect = tmp_path / "state.db", StateLimits(), sqlite3.connect
+
+    class Overtaken(sqlite3.Connection):
+        def execute(self, statement, *values):
+            if sqlite3.connect is connect:
+                return super().execute(statement, *values)
+            monkeypatch.setattr(sqlite3, "connect", connect)
+            rows = super().execute(statement, *values).fetchall()
+            SqliteDatabase(path, "FULL", limits).close()
+            return SimpleNamespace(fetchone=lambda: rows[0])
+
+    monkeypatch.setattr(sqlite3, "connect", lambda path, **options: connect(path, factory=Overtaken, **options))
+    SqliteDatabase(path, "FULL", limits).close()
+
+
+def test_a_switch_to_the_log_that_another_process_hinders_is_tried_again(tmp_path, monkeypatch):
+    connect, refused = sqlite3.connect, []
+
+    class Hindered(sqlite3.Connection):
+        def execute(self, statement, *values):
+            if "WAL" in statement and len(refused) < 3:
+                refused.append(error := sqlite3.OperationalError("database is locked"))
+                error.sqlite_errorcode = sqlite3.SQLITE_BUSY
+                raise error
+            return super().execute(statement, *values)
+
+    monkeypatch.setattr(sqlite3, "connect", lambda path, **options: connect(path, factory=Hindered, **options))
+    SqliteDatabase(tmp_path / "state.db", "FULL", StateLimits()).close()
+    assert len(refused) == 3
+    refused.clear()
+    with pytest.raises(ConfigError, match="locked"):
+        SqliteDatabase(tmp_path / "state.db", "FULL", StateLimits(wait=0.0))
 
 
 def test_only_the_owner_may_read_the_state(tmp_path):
