@@ -149,7 +149,7 @@ class DatabaseStateStore:
                 try:
                     task = self._tasks.get_nowait()
                 except queue.Empty:
-                    # A SimpleQueue can wait without an end for a limit of microseconds, so nothing waits in it for the rest.
+                    # Not `get` with what is left: a SimpleQueue may take a limit of microseconds for none.
                     left = until - time.monotonic()
                     if left <= 0:
                         break
