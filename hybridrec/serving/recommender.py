@@ -54,6 +54,7 @@ class Recommender:
         pipeline, the control
     components: the fitted components by label
     targets: target -> default length of its slates
+    segmenter: name of the first segmenter of the experiment, which names the segments of queries
     digest: the digest of the bundle's content, 32 hex digits; bundles with the same digest answer alike
     """
 
@@ -74,6 +75,7 @@ class Recommender:
         self._memory = servable.memory
         self._observers = Observers(observers)
         self._segmenter = servable.segmenter
+        self.segmenter = servable.segmenter.name
         self._libraries = ThreadpoolController()
         self._modules = len(sys.modules)
 

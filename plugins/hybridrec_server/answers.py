@@ -55,6 +55,7 @@ class BatchAnswers:
 
     bodies: for each request the JSON of its answer, or the problem that it cannot be answered
     served_by: for each request the source that served it, "" for a problem
+    segments: for each request its segment by the segmenter of the bundle, "" for a problem
     seconds: stage -> seconds of the whole batch
     faults: component -> message, for components that failed
     unknown: number of ids that the data does not have
@@ -62,6 +63,7 @@ class BatchAnswers:
 
     bodies: list[bytes | RequestProblem]
     served_by: list[str]
+    segments: list[str]
     seconds: dict[str, float] = field(default_factory=dict)
     faults: dict[str, str] = field(default_factory=dict)
     unknown: int = 0
@@ -98,6 +100,7 @@ class Answerer:
         return {
             "bundle": recommender.digest,
             "default": recommender.default,
+            "segmenter": recommender.segmenter,
             "pipelines": list(recommender.pipelines),
             "targets": recommender.targets,
             "spare": {target: self._spare(target) for target in recommender.targets},
@@ -133,7 +136,7 @@ class Answerer:
         A component that fails for a request of the batch must not cost the others its opinion: then each request is
         answered alone.
         """
-        answers = BatchAnswers([b""] * len(requests), [""] * len(requests))
+        answers = BatchAnswers([b""] * len(requests), [""] * len(requests), [""] * len(requests))
         encoded, places = [], []
         for place, request in enumerate(requests):
             try:
@@ -155,8 +158,8 @@ class Answerer:
             return answers
         if answers.faults and len(requests) > 1:
             return self._one_by_one(requests, pipeline, target, n, left_out, explain)
-        for place, (body, served_by) in zip(places, made, strict=True):
-            answers.bodies[place], answers.served_by[place] = body, served_by
+        for place, (body, served_by, segment) in zip(places, made, strict=True):
+            answers.bodies[place], answers.served_by[place], answers.segments[place] = body, served_by, segment
         return answers
 
     def explain(
@@ -242,7 +245,9 @@ class Answerer:
     ) -> BatchAnswers:
         alone = [self.recommend([request], pipeline, target, n, left_out, explain=explain) for request in requests]
         answers = BatchAnswers(
-            [body for each in alone for body in each.bodies], [name for each in alone for name in each.served_by]
+            [body for each in alone for body in each.bodies],
+            [name for each in alone for name in each.served_by],
+            [name for each in alone for name in each.segments],
         )
         for each in alone:
             answers.faults |= each.faults
@@ -321,8 +326,8 @@ class Answerer:
         explain: bool,
         candidates: bool,
         answers: BatchAnswers,
-    ) -> list[tuple[bytes, str]]:
-        """Return the JSON of each answer, and the source that served it."""
+    ) -> list[tuple[bytes, str, str]]:
+        """Return the JSON of each answer, the source that served it, and the segment of the query."""
         recommender, seconds = self.recommender, answers.seconds
         tolerance = Tolerance(left_out, self._at_work)
         chosen = replace(recommender.pipeline(pipeline), tolerance=tolerance)
@@ -354,13 +359,14 @@ class Answerer:
                     *(_warning("failed", "", f"'{label}' failed and has no opinion") for label in answers.faults),
                 ]
                 with _timed(seconds, "write"):
+                    segments = queries.segments().tolist()
                     for row, each in enumerate(encoded[rows]):
                         more = None
                         if explain:
                             more = _Reasons(chosen, queries.take(slice(row, row + 1)), pool.take(slice(row, row + 1)))
-                        made.append(
-                            self._written(each, pipeline, slate, row, n, notes, more, ranked if candidates else None)
-                        )
+                        shown = ranked if candidates else None
+                        written = self._written(each, pipeline, slate, row, n, notes, more, shown)
+                        made.append((*written, segments[row]))
         return made
 
     def _exclude(self, encoded: Sequence[_Encoded], target: str) -> Exclude:

@@ -396,8 +396,8 @@ class WorkerDispatcher:
         self._metrics.count_batch(pipeline, len(batch), reply["seconds"], reply["unknown"])
         for component in reply["faults"]:
             self._metrics.count_fault(component, "raised")
-        start = 0
-        for job, (size, told, *message) in zip(batch, reply["outcomes"], strict=True):
+        start, segmenter = 0, worker.catalogue["segmenter"]
+        for job, (size, told, *message), segment in zip(batch, reply["outcomes"], reply["segments"], strict=True):
             assert job.request is not None
             if message:
                 job.fail(RequestProblem(told, message[0]))
@@ -406,7 +406,8 @@ class WorkerDispatcher:
             start += size
             if not job.future.done():  # else the precomputed list was counted
                 self._metrics.count_answer(pipeline, told)
-            job.finish(ServedAnswer(body, job.request.id or "", pipeline, bundle, told))
+            segments = {segmenter: segment}
+            job.finish(ServedAnswer(body, job.request.id or "", pipeline, bundle, told, segments=segments))
 
     def _finish_one(self, batch: Sequence[_Job], reply: Mapping[str, Any], payload: bytes) -> None:
         """Finish the only job of a batch; a batch of several that failed is asked again, request by request."""

@@ -114,7 +114,13 @@ class Handlers:
         if self._events is not None:
             self._events.append_answers(
                 [
-                    ServedRecord(answer.body, request.user, request.time or exchange.received, exchange.received)
+                    ServedRecord(
+                        answer.body,
+                        request.user,
+                        exchange.received if request.time is None else request.time,
+                        exchange.received,
+                        segments=answer.segments,
+                    )
                     for request, answer in zip(requests, answers, strict=True)
                 ]
             )

@@ -20,6 +20,7 @@ class ServedAnswer:
     """The answer to one request, ready to be sent.
 
     body: the JSON of `schemas.Answer`; the HTTP side joins bodies without parsing them
+    segments: segmenter -> segment of the query; empty for a degraded answer, for which no query was encoded
     """
 
     body: bytes
@@ -28,6 +29,7 @@ class ServedAnswer:
     bundle: str
     served_by: str
     degraded: bool = False
+    segments: Mapping[str, str] = field(default_factory=dict)
 
 
 class RequestProblem(Exception):  # noqa: N818

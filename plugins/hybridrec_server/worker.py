@@ -150,8 +150,12 @@ def _packed(answers: BatchAnswers) -> tuple[dict[str, Any], bytes]:
         else:
             outcomes.append([len(body), served_by])
     header = {
-        "outcomes": outcomes, "seconds": answers.seconds, "faults": answers.faults, "unknown": answers.unknown,
-    }  # fmt: skip
+        "outcomes": outcomes,
+        "segments": answers.segments,
+        "seconds": answers.seconds,
+        "faults": answers.faults,
+        "unknown": answers.unknown,
+    }
     return header, b"".join(body for body in answers.bodies if isinstance(body, bytes))
 
 

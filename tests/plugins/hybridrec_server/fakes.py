@@ -50,7 +50,8 @@ class FakeDispatcher:
         if request.pipeline not in (None, "hybrid"):
             raise RequestProblem("pipeline", f"no pipeline is named '{request.pipeline}'; available are hybrid")
         body = orjson.dumps(answer(request))
-        return ServedAnswer(body, request.id or "", "hybrid", BUNDLE, "ease")
+        segments = {"known-fields": "items" if request.items else "nothing"}
+        return ServedAnswer(body, request.id or "", "hybrid", BUNDLE, "ease", segments=segments)
 
     async def ask(self, method: str, arguments: Mapping[str, Any]) -> bytes:
         self.questions.append((method, dict(arguments)))

@@ -12,7 +12,7 @@ import hybridrec
 from hybridrec import DataError, Query
 from hybridrec_server import dispatcher as module
 from hybridrec_server.protocols import NotFound, Overloaded, RequestProblem
-from hybridrec_server.schemas import Answer, ExplainedAnswer
+from hybridrec_server.schemas import Answer, ExplainedAnswer, RecommendRequest
 from hybridrec_server.state.base import Busy, Event
 from tests.plugins.hybridrec_server.conftest import MOODY
 
@@ -76,6 +76,21 @@ def test_all_that_a_request_may_state_is_heard(serving, expected):
         unknown = await served.answer(user="nobody")
         assert [w["code"] for w in unknown["warnings"]] == ["unknown_user"]
         assert await served.ids(items=["i01"], pipeline="control") == expected(Query(items=["i01"]), pipeline="control")
+
+    serving(test)
+
+
+def test_answers_carry_the_segments_of_their_requests(serving):
+    requests = [{"items": ["i01"]}, {}, {"user": "u03", "text": "North"}, {"items": ["i02"], "text": "raise"}]
+    right = ["items", "nothing", "user+title", "items+title"]
+
+    async def test(served):
+        async def segments(**request):
+            asked = RecommendRequest.model_validate({"id": "r", "time": 1e9, "pipeline": "hybrid"} | request)
+            return (await served.dispatcher.recommend(asked)).segments
+
+        together = await asyncio.gather(*(segments(**request) for request in requests * 4))
+        assert together == [{"known-fields": name} for name in right * 4]
 
     serving(test)
 

@@ -79,9 +79,10 @@ def test_an_unknown_pipeline_is_a_mistake_with_the_known_ones():
 
 def test_answers_are_journalled_with_their_person():
     server = FakeServer()
-    body = server.ask("POST", "/v1/recommend", {"user": "u", "time": 5}).content
+    body = server.ask("POST", "/v1/recommend", {"user": "u", "time": 0, "items": ["x"]}).content
     (record,) = server.events.answers
-    assert (record.answer, record.unit, record.time) == (body, "u", 5)
+    assert (record.answer, record.unit, record.time) == (body, "u", 0)
+    assert record.segments == {"known-fields": "items"}
     assert abs(record.received - time.time()) < 60
     server.ask("POST", "/v1/explain", {"user": "u"})
     assert len(server.events.answers) == 1, "nobody was shown what a page of reasons lists"
