@@ -81,7 +81,7 @@ class Database:
                 yield names, rows
             if empty:
                 yield names, ()
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, UnicodeDecodeError) as error:  # the latter for names in a damaged file of SQLite
             raise DataError(reason(error)) from None
 
 

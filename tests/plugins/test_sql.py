@@ -5,6 +5,7 @@ import decimal
 import sqlite3
 import tracemalloc
 import uuid
+from contextlib import closing
 from urllib.parse import quote
 
 import polars as pl
@@ -394,3 +395,13 @@ def test_values_of_drivers():
 )
 def test_only_an_order_of_the_whole_result_counts(query, ordered):
     assert is_ordered(query) is ordered
+
+
+def test_names_of_bytes_in_a_damaged_file_of_sqlite_are_told(tmp_path):
+    path = tmp_path / "plays.db"
+    with closing(sqlite3.connect(path)) as database, database:
+        database.execute("CREATE TABLE plays (uid text, song text)")
+    path.write_bytes(path.read_bytes().replace(b"song text", b"so\x97g text"))
+    mapping = {"path": "frame:plays", "user": "uid", "item": "song"}
+    with pytest.raises(DataError, match=r"data.queries.plays: .*can't decode byte 0x97"):
+        SqlReader(SqlOptions(database=path, queries={"plays": "plays"}, interactions=mapping)).read()

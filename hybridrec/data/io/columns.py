@@ -46,6 +46,9 @@ _LARGEST = float(np.finfo(np.float32).max)
 S = TypeVar("S", bound=FileSource)
 LONGEST_ID = 10_000
 """The most bytes of an id: more is a text in the wrong column, or a quote that is not closed."""
+_ODD = r"[\x00\n\r\x{feff}]"
+_EVEN = f"has no line break, NUL or byte order mark in it, and at most {LONGEST_ID:,} bytes"
+"""What an id is, in the words of a message."""
 _SHOWN = 80
 """The most characters of a bad value in a message."""
 _WIDE = ("Int128", "UInt128")
@@ -183,13 +186,11 @@ class ColumnTable(Generic[S]):
         ids = self._usable(ids, ids.is_null(), column, "not an id", "every row needs one")
         distinct = ids.drop_nulls().unique()
         names = distinct.cast(pl.String)
-        odd = (names.str.len_bytes() > LONGEST_ID) | names.str.contains("[\\x00\\n\\r\\x{feff}]")
-        odd |= names.str.strip_chars().str.len_bytes() == 0
+        odd = pl.select(_is_odd(pl.lit(names))).to_series() | (names.str.strip_chars() == "")
         bad = pl.repeat(False, len(ids), eager=True)  # checked also where none is odd: all blocks make the same checks
         if odd.any():
             bad = ids.to_physical().is_in(distinct.filter(odd).to_physical().implode())
-        right = f"an id is not blank, has no line break, NUL or byte order mark in it, and at most {LONGEST_ID:,} bytes"
-        return self._usable(ids, bad, column, "not an id", right)
+        return self._usable(ids, bad, column, "not an id", f"an id is not blank, {_EVEN}")
 
     def _as_text(self, column: str) -> pl.Expr:
         """Express a column of ids as text, null where an id is missing."""
@@ -333,7 +334,8 @@ class ColumnTable(Generic[S]):
 
         `owner` is the name of the file's column of ids, which becomes the column `owner`. `columns` maps the name of
         each column of values to a prefix. With the prefix "genre" the value "jazz" becomes the label "genre:jazz", with
-        "" it stays "jazz". A cell holds a list, or a text with several values between `separator`.
+        "" it stays "jazz". A cell holds a list, or a text with several values between `separator`. A value that could
+        not be an id is malformed, unless it is blank: then it is left out.
         """
         import polars as pl
 
@@ -341,6 +343,8 @@ class ColumnTable(Generic[S]):
         parts = []
         for name, kind in columns.items():
             values = self._several(name, separator)
+            odd = values.list.eval(_is_odd(pl.element())).list.any()
+            values = self._usable(values, odd, name, "not an id", f"a value {_EVEN}")
             exploded = pl.DataFrame({"owner": owners, "value": values}).explode("value")
             label = pl.lit(f"{kind}:" if kind else "") + pl.col("value")
             parts.append(
@@ -509,6 +513,11 @@ def _number_time(column: str, unit: TimeUnit) -> pl.Expr:
 
     number = pl.col(column).cast(pl.Float64, strict=False)
     return pl.when(number.is_finite()).then(number / PER_SECOND[unit])
+
+
+def _is_odd(text: pl.Expr) -> pl.Expr:
+    """Express whether texts cannot be meant as ids."""
+    return (text.str.len_bytes() > LONGEST_ID) | text.str.contains(_ODD)
 
 
 def _is_stated(column: str) -> pl.Expr:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 
 from hybridrec import ConfigError, DataError, Dataset, InputPath, Interactions, TableOptions, TableReader, replacing
 from hybridrec_server.journal.folder import MARKER, LogFolder
-from hybridrec_server.journal.frames import KINDS, RecordKind
+from hybridrec_server.journal.frames import KINDS, Damage, RecordKind
 from hybridrec_server.journal.tables import distinct_parts
 
 TABLES = tuple(KINDS)
@@ -52,6 +52,7 @@ class EventsReader(TableReader):
     name: ClassVar[str] = "events"
     Config: ClassVar[type[TableOptions]] = EventsOptions
     config: EventsOptions
+    _damages: dict[Path, Damage]
 
     @classmethod
     def recognises(cls, files: Sequence[Path]) -> dict[str, Any] | None:
@@ -79,6 +80,7 @@ class EventsReader(TableReader):
         """
         log, given = LogFolder(self.config.log), self.config
         self._event_kinds = set[str]()
+        self._damages = {}
         try:
             log.check()
         except ConfigError as error:
@@ -103,8 +105,15 @@ class EventsReader(TableReader):
                 self.config = given
 
     def notes(self) -> list[str]:
-        """Return notes on the data just read."""
-        return [self._told(note) for note in super().notes()]
+        """Return notes on the data just read, and on files of the journal that the disk has damaged."""
+        damaged = {path: damage.damaged for path, damage in self._damages.items() if damage.damaged}
+        return [
+            *(self._told(note) for note in super().notes()),
+            *(
+                f"{path}: {count:,} bytes are no records, as the disk lost or changed them; they were skipped"
+                for path, count in damaged.items()
+            ),
+        ]
 
     def _told(self, message: str) -> str:
         """Return a message in which tables have the names by which paths refer to them, not those of their copies."""
@@ -151,9 +160,11 @@ class EventsReader(TableReader):
         folder.mkdir()
         named = {*_texts(self.config), *_ROLES.values(), "value"}
         by_time = ("time", "received", "event_id")
-        for number, rows in enumerate(distinct_parts(log, table, {*named, "unit", *by_time})):
+        for number, rows in enumerate(distinct_parts(log, table, {*named, "unit", *by_time}, self._damages)):
             rows = rows.filter(pl.col("unit").is_not_null())
             if table == "events":
+                if nulls := rows["kind"].null_count():
+                    raise DataError(f"{log.path}: {nulls:,} events have no kind; a file is damaged")
                 self._event_kinds |= set(rows["kind"].unique())
                 rows = rows.sort("unit", *by_time).with_columns(pl.col("value").fill_null(1.0))
             with replacing(folder / f"{number:05d}") as file:

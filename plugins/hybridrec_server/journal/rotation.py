@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from hybridrec import HybridrecError, replacing
 from hybridrec_server.journal.folder import LogFolder
 from hybridrec_server.journal.frames import KINDS, Damage, RecordKind
-from hybridrec_server.journal.tables import KEYS, schema, segment_tables
+from hybridrec_server.journal.tables import KEYS, reading, schema, segment_tables
 
 if TYPE_CHECKING:
     import polars as pl
@@ -81,12 +81,12 @@ def _expire(folder: LogFolder, oldest: float) -> int:
     """Delete Parquet files whose newest row came before `oldest`; return their number."""
     import polars as pl
 
-    old = [
-        path
-        for kind in KINDS
-        for path in folder.parts(kind)
-        if pl.scan_parquet(path, glob=False).select(pl.col("received").max()).collect().item() < oldest
-    ]
+    old = []
+    for path in (path for kind in KINDS for path in folder.parts(kind)):
+        with reading(path):
+            newest = pl.scan_parquet(path, glob=False).select(pl.col("received").max()).collect().item()
+        if newest is not None and newest < oldest:
+            old.append(path)
     for path in old:
         path.unlink()
     return len(old)
@@ -98,10 +98,11 @@ def _forget(folder: LogFolder, kind: RecordKind, unit: str) -> int:
 
     forgotten = [pl.DataFrame(schema=schema(kind)).select(KEYS[kind])]
     for path in folder.parts(kind):
-        theirs = pl.scan_parquet(path, glob=False).filter(pl.col("unit") == unit).select(KEYS[kind]).collect()
-        if not len(theirs):
-            continue
-        others = pl.read_parquet(path, glob=False).filter(pl.col("unit").ne_missing(pl.lit(unit)))
+        with reading(path):
+            theirs = pl.scan_parquet(path, glob=False).filter(pl.col("unit") == unit).select(KEYS[kind]).collect()
+            if not len(theirs):
+                continue
+            others = pl.read_parquet(path, glob=False).filter(pl.col("unit").ne_missing(pl.lit(unit)))
         if len(others):
             _write(others, path)
         else:

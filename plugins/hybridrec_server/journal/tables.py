@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,7 +86,10 @@ def read_table(folder: LogFolder, kind: RecordKind) -> pl.DataFrame:
 
 
 def distinct_parts(
-    folder: LogFolder, kind: RecordKind, columns: Collection[str] | None = None
+    folder: LogFolder,
+    kind: RecordKind,
+    columns: Collection[str] | None = None,
+    damages: dict[Path, Damage] | None = None,
 ) -> Iterator[pl.DataFrame]:
     """Yield all rows of a table, each once, in parts of about `PART` rows, also while a server appends to the log.
 
@@ -93,15 +97,21 @@ def distinct_parts(
     were appended; so are repeats. Each part takes a pass over the files. There is at least one part.
 
     columns: the columns that are wanted, by default all; those of `KEYS` are there, too
+    damages: gets what is no record in each file of the journal
 
     Raises DataError if a file cannot be read.
     """
     import polars as pl
 
+    damages = {} if damages is None else damages
     types = schema(kind)
     names = [name for name in types if columns is None or name in columns or name in KEYS[kind]]
     # A file of the journal that goes while this reads has become a Parquet file, and those are listed afterwards.
-    recent = [frame.select(names) for number, path in folder.segments() for frame in _segment_or_none(path, kind)]
+    recent = []
+    for _, path in folder.segments():
+        damages[path] = Damage()
+        with suppress(FileNotFoundError):
+            recent.append(segment_tables(path, damages[path])[kind].select(names))
     files = folder.parts(kind)
     rows = sum(map(len, recent)) + sum(len(frame) for path in files for frame in _collected(path, kind, KEYS[kind][:1]))
     parts = max(-(-rows // PART), 1)
@@ -118,25 +128,27 @@ def _collected(
     """Yield columns of a Parquet file, or nothing if its rows were too old meanwhile; raises DataError."""
     import polars as pl
 
-    try:
+    with suppress(FileNotFoundError), reading(path):
         scanned = pl.scan_parquet(path, glob=False).match_to_schema(schema(kind))
         yield (scanned if rows is None else scanned.filter(rows)).select(columns).collect()
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Turn what Polars raises for a damaged file in the `with` block, of which some are panics, into a DataError."""
+    import polars as pl
+
+    try:
+        yield
     except FileNotFoundError:
-        return
-    except (OSError, pl.exceptions.PolarsError) as error:
-        raise DataError(f"{path}: {str(error).partition(chr(10))[0]}") from None
+        raise
+    except (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+        raise DataError(f"{path} cannot be read: {str(error).partition(chr(10))[0]}") from None
 
 
 def distinct(rows: pl.DataFrame, kind: RecordKind) -> pl.DataFrame:
     """Return rows without repeats: of several of one name the first."""
     return rows.unique(KEYS[kind], keep="first", maintain_order=True)
-
-
-def _segment_or_none(path: Path, kind: RecordKind) -> Iterator[pl.DataFrame]:
-    try:
-        yield segment_tables(path, Damage())[kind]
-    except FileNotFoundError:
-        return
 
 
 def segment_tables(path: Path, damage: Damage) -> dict[RecordKind, pl.DataFrame]:

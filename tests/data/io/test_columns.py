@@ -212,6 +212,17 @@ def test_texts_are_joined_and_labels_are_a_row_each(tmp_path):
     assert rows.labels("id", {}, "|").rows() == []
 
 
+@pytest.mark.parametrize("odd", ["t\x001", "t\ufeff1", "t" * 10_001])
+def test_a_label_that_cannot_be_an_id_makes_its_row_malformed(tmp_path, odd):
+    rows = table(tmp_path, f"id,tags\na,rock|pop\nb,{odd}|pop\nc, |folk\n", strict=False)
+    assert rows.labels("id", {"tags": ""}, "|").rows() == [("a", "rock"), ("a", "pop"), ("c", "folk")]
+    assert rows.bad_lines.count == 1
+    with pytest.raises(
+        DataError, match=r"line 3: column 'tags' is .*, not an id \(1 of 3 .* a value has no line break"
+    ):
+        table(tmp_path, f"id,tags\na,rock\nb,{odd}\nc,x\n").labels("id", {"tags": ""}, "|")
+
+
 def test_times_that_are_none_are_null():
     given = pl.Series(["1970-01-02", "1971", "x", None, "1970-01-01 00:01", "12"])
     assert parse_times(given).to_list() == [86400, 1971, None, None, 60, 12]

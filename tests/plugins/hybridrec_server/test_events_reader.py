@@ -13,7 +13,7 @@ from hybridrec.data.readers import row_blocks
 from hybridrec.testing import ReaderContract
 from hybridrec_server.journal import tables
 from hybridrec_server.journal.folder import LogFolder
-from hybridrec_server.journal.frames import frame
+from hybridrec_server.journal.frames import MARK, frame
 from hybridrec_server.journal.reader import EventsOptions, EventsReader
 from hybridrec_server.journal.rotation import rotate
 from hybridrec_server.state.base import Event
@@ -214,3 +214,33 @@ def test_messages_about_events_name_the_table_and_not_its_copy(tmp_path):
     assert len(reader.read().users) == 1
     (note,) = reader.notes()
     assert note.startswith("frame:events/00000: 1 malformed line was skipped")
+
+
+def test_damage_in_the_middle_of_the_journal_is_noted(tmp_path):
+    log = LogFolder(fill(tmp_path / "log"))
+    whole = log.segment(2).read_bytes()
+    shown = {"path": "frame:exposures", "user": "unit", "item": "item"}  # read from the same files
+    reader = EventsReader(EventsOptions(log=log.path, impressions=shown))
+    reader.read()
+    assert reader.notes() == []
+    second = whole.index(MARK, 1)
+    log.segment(2).write_bytes(whole[: second + 30] + b"x" + whole[second + 31 :])
+    reader.read()
+    (note,) = reader.notes()
+    length = whole.index(MARK, second + 1) - second
+    assert (
+        note == f"{log.segment(2)}: {length} bytes are no records, as the disk lost or changed them; they were skipped"
+    )
+
+
+def test_a_damaged_parquet_file_is_named(tmp_path):
+    log = fill(tmp_path / "log")
+    (path,) = (log / "events").iterdir()
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-20])
+    with pytest.raises(DataError, match=f"{path} cannot be read: "):
+        read(log=log)
+    kinds = pl.when(pl.int_range(pl.len()) < 3).then(None).otherwise("kind")
+    pl.read_parquet(whole).with_columns(kind=kinds).write_parquet(path)
+    with pytest.raises(DataError, match="log: 3 events have no kind; a file is damaged"):
+        read(log=log)

@@ -462,3 +462,15 @@ def test_with_full_an_event_is_on_the_disk_before_it_is_acknowledged(tmp_path, m
     assert len(synced) == 1
     append(tmp_path / "b", event(1), synchronous="NORMAL")
     assert len(synced) == 1
+
+
+def test_a_damaged_parquet_file_ends_a_rotation_with_its_name(tmp_path):
+    folder = LogFolder(tmp_path / "log")
+    folder.make()
+    folder.segment(1).write_bytes(frame(event(1)))
+    rotate(folder, 2)
+    path = folder.part_file("events", 1)
+    path.write_bytes(path.read_bytes()[:-20])
+    for options in ({"days": 1.0}, {"forget": "ann"}):
+        with pytest.raises(DataError, match=f"{path} cannot be read: "):
+            rotate(folder, 2, **options)
