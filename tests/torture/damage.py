@@ -27,6 +27,7 @@ from hybridrec.serving.query_source import QueryFile
 from hybridrec.tuning.study_dir import resume, tuned_report
 from hybridrec.tuning.trials import TrialTable
 from tests.torture.kills import TUNE
+from tests.torture.mutate import damaged
 from tests.torture.outcome import Loss, Outcome
 from tests.torture.subject import Subject, answers_of, write_config, write_data
 
@@ -66,29 +67,6 @@ def torture(tries: int, seed: int, folder: Path) -> Outcome:
         outcome.attempt(f"damage {seed} {number} ({name})", partial(targets[name], whole, rng), allowed=())
         outcome.counts[name] += 1
     return outcome
-
-
-def damaged(content: bytes, others: list[bytes], rng: random.Random) -> bytes:
-    """Return other bytes: flipped, cut, with a hole, a tail, a block of another place, or those of another file."""
-    data = bytearray(content)
-    place = rng.randrange(len(data))
-    match rng.randrange(8):
-        case 0 | 1 | 2:
-            data[place] ^= 1 << rng.randrange(8)
-        case 3:
-            del data[place:]
-        case 4:
-            length = min(rng.choice((1, 64, 512, 4096)), len(data) - place)
-            data[place : place + length] = bytes(length)
-        case 5:
-            data += rng.randbytes(rng.choice((1, 64, 4096)))
-        case 6:
-            source = rng.randrange(len(data))
-            piece = data[source : source + rng.choice((1, 16, 512))]
-            data[place : place + len(piece)] = piece
-        case _:
-            return rng.choice(others)
-    return bytes(data)
 
 
 def _swapped(path: Path, whole: bytes, content: bytes, look: Callable[[], None]) -> None:

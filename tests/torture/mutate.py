@@ -107,6 +107,29 @@ _BYTE_CHANGES: Sequence[Callable[[bytearray, random.Random], None]] = (
 )  # fmt: skip
 
 
+def damaged(content: bytes, others: list[bytes], rng: random.Random) -> bytes:
+    """Return other bytes: flipped, cut, with a hole, a tail, a block of another place, or those of another file."""
+    data = bytearray(content)
+    place = rng.randrange(len(data))
+    match rng.randrange(8):
+        case 0 | 1 | 2:
+            data[place] ^= 1 << rng.randrange(8)
+        case 3:
+            del data[place:]
+        case 4:
+            length = min(rng.choice((1, 64, 512, 4096)), len(data) - place)
+            data[place : place + length] = bytes(length)
+        case 5:
+            data += rng.randbytes(rng.choice((1, 64, 4096)))
+        case 6:
+            source = rng.randrange(len(data))
+            piece = data[source : source + rng.choice((1, 16, 512))]
+            data[place : place + len(piece)] = piece
+        case _:
+            return rng.choice(others)
+    return bytes(data)
+
+
 def places(tree: Any, above: Path = ()) -> Iterator[tuple[Path, Any, str | int]]:
     """Yield (path, container, key) for every value in nested mappings and lists."""
     items = tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ()
