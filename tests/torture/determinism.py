@@ -7,7 +7,7 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.util import find_spec
@@ -66,14 +66,14 @@ SETTINGS: dict[str, Setting] = {
 def torture(tries: int, seed: int, folder: Path) -> Outcome:
     """Run an experiment of many components in at most so many settings, each with an empty store."""
     outcome = Outcome()
-    expected = _measured(folder / "first", Setting())
+    expected = _digest(folder / "first", Setting())
     for number, (name, setting) in enumerate(list(SETTINGS.items())[:tries]):
         outcome.attempt(name, partial(_same, folder / str(number), setting, expected), allowed=())
     return outcome
 
 
 def _same(folder: Path, setting: Setting, expected: str) -> None:
-    if _measured(folder, setting) != expected:
+    if _digest(folder, setting) != expected:
         raise Loss("another result")
 
 
@@ -88,25 +88,31 @@ def config() -> dict[str, Any]:
     }
 
 
-def _measured(folder: Path, setting: Setting) -> str:
-    """Run the experiment in a process of its own, and return the digest of what it measured."""
+def _digest(folder: Path, setting: Setting) -> str:
+    return results(measured(folder, setting, config(), sys.executable, sys.path), notes=False)
+
+
+def measured(
+    folder: Path, setting: Setting, config: Mapping[str, Any], python: str | Path, path: Sequence[str] = ()
+) -> Run:
+    """Run the experiment in a process of its own with an interpreter and paths of modules; raises Loss if it fails."""
     folder.mkdir(parents=True)
     write_data(folder)
-    path = write_config(folder, **config())
+    written = write_config(folder, **config)
     if setting.shuffled:
         head, *rows = (folder / "plays.csv").read_text(encoding="utf-8").splitlines()
         random.Random(1).shuffle(rows)
         (folder / "plays.csv").write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
     if setting.reversed_keys:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(written.read_text(encoding="utf-8"))
         inner = {key: _reversed(value) for key, value in content.items() if key in ("data", "split", "compare")}
-        path.write_text(json.dumps(dict(reversed((content | inner).items()))), encoding="utf-8")
+        written.write_text(json.dumps(dict(reversed((content | inner).items()))), encoding="utf-8")
     words = [f"--set={option}" for option in setting.options]
     base = {"PYTHONHASHSEED": "0", "OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}
     done = subprocess.run(
-        [sys.executable, "-m", "hybridrec", "run", str(path), "--quiet", "--store", "store", "--runs", "runs", *words],
+        [python, "-m", "hybridrec", "run", str(written), "--quiet", "--store", "store", "--runs", "runs", *words],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), **base, **setting.environment},
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(path), **base, **setting.environment},
         capture_output=True,
         text=True,
         check=False,
@@ -114,7 +120,7 @@ def _measured(folder: Path, setting: Setting) -> str:
     if done.returncode:
         raise Loss(f"it ends with {done.returncode}: {done.stderr[-200:]}")
     (run,) = (folder / "runs").glob("[!.]*")
-    return results(Run.open(run), notes=False)
+    return Run.open(run)
 
 
 def _reversed(value: Any) -> Any:
