@@ -31,6 +31,8 @@ from tests.torture.mutate import mutate_tree
 from tests.torture.outcome import Outcome
 from tests.torture.subject import Subject, answers
 
+PRECIOUS = "precious"
+"""Name of the file to which a link in a run leads."""
 PARQUET = ("queries", "names", "per_query", "slates/control.items", "slates/hybrid.items")
 
 
@@ -45,8 +47,9 @@ def torture(tries: int, seed: int, folder: Path) -> Outcome:
         "lock": partial(_json, "lock.json", report),
         "config": _config,
         "frame": _frame,
+        "link": partial(_link, folder / PRECIOUS),
     }
-    stays = {path.name for path in folder.iterdir()} | {"sent", "out"}
+    stays = {path.name for path in folder.iterdir()} | {"sent", "out", PRECIOUS}
     for number in range(tries):
         name = list(makers)[number % len(makers)]
         rng = random.Random(f"crafted {seed} {number}")
@@ -55,8 +58,11 @@ def torture(tries: int, seed: int, folder: Path) -> Outcome:
         shutil.copytree(subject.run, sent)
         makers[name](sent, rng)
         write_manifest(sent)
+        before = (folder / PRECIOUS).read_bytes() if name == "link" else b""
         outcome.attempt(f"crafted {seed} {number} ({name})", partial(used, sent, subject.run, folder / "out"))
         outcome.counts[name] += 1
+        if name == "link" and (folder / PRECIOUS).read_bytes() != before:
+            outcome.lose(f"crafted {seed} {number} ({name})", "a link was followed, and the file elsewhere changed")
         if escaped := {path.name for path in folder.iterdir()} - stays:
             outcome.lose(f"crafted {seed} {number} ({name})", f"{sorted(escaped)[:3]} was written elsewhere")
             for path in escaped:
@@ -183,10 +189,28 @@ def _frame(run: Path, rng: random.Random) -> None:
     path.write_bytes(content.getvalue())
 
 
+def _link(precious: Path, run: Path, rng: random.Random) -> None:
+    """Move a file of the run elsewhere, and leave a link to it."""
+    path = rng.choice(sorted(path for path in run.rglob("*") if path.is_file() and path.name != "manifest.json"))
+    path = rng.choice((path, run / page.PAGE))
+    precious.write_bytes(path.read_bytes() if path.exists() else b"")
+    path.unlink(missing_ok=True)
+    path.symlink_to(precious)
+
+
+def _follow_links(patch: pytest.MonkeyPatch) -> int:
+    def written(folder: Path, name: str, write: Callable[[Path], object]) -> Path:
+        write(folder / name)
+        return folder / name
+
+    patch.setattr(page, "replace_file", written)
+    return 60
+
+
 def _check_no_name(patch: pytest.MonkeyPatch) -> int:
     patch.setattr(runs, "_checked", lambda kind, file: kind.validate_python(json.loads(file.read_bytes())))
     return 12
 
 
-BREAKS = {"files of a stranger are validated": _check_no_name}
+BREAKS = {"files of a stranger are validated": _check_no_name, "no link is followed": _follow_links}
 """Promises, and what breaks them for a test of this part: it returns the number of attempts that have to notice."""
