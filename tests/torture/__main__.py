@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
@@ -17,8 +18,9 @@ from typing import Any
 
 import click
 
+from tests.torture.branches import taken
 from tests.torture.parts import PARTS, carry_out
-from tests.torture.tables import write
+from tests.torture.tables import readers, write
 
 ALONE = {"OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1", "RUST_BACKTRACE": "0"}
 """The environment of a part: one thread each, since the parts run side by side."""
@@ -33,17 +35,33 @@ CHUNK = 5_000
 @click.option("--seed", default=1, show_default=True, help="Seed of all attempts.")
 @click.option("--jobs", default=2, show_default=True, help="Processes side by side.")
 @click.option("--keep", type=click.Path(path_type=Path), help="Folder for the files of what was lost.")
+@click.option("--coverage", is_flag=True, help="Measure which branches of the readers `data` takes.")
 @click.option("--write", "written", is_flag=True, help="Write the figures into docs/reliability.json and .md.")
 def main(
-    parts: tuple[str, ...], long: bool, tries: int | None, seed: int, jobs: int, keep: Path | None, written: bool
+    parts: tuple[str, ...],
+    long: bool,
+    tries: int | None,
+    seed: int,
+    jobs: int,
+    keep: Path | None,
+    coverage: bool,
+    written: bool,
 ) -> None:
     """Attack hybridrec: all PARTS, or those named."""
     os.environ |= ALONE
     wanted = {name: tries or (PARTS[name].long if long else PARTS[name].short) for name in parts or PARTS}
-    tasks = [(name, seed + start, min(CHUNK, n - start), keep) for name, n in wanted.items() for start in chunks(n)]
     figures: dict[str, dict[str, Any]] = {name: _nothing(seed, n) for name, n in wanted.items()}
     lost = False
-    with ProcessPoolExecutor(jobs, get_context("spawn"), max_tasks_per_child=1) as pool:
+    with (
+        tempfile.TemporaryDirectory(prefix="torture-") as scratch,
+        ProcessPoolExecutor(jobs, get_context("spawn"), max_tasks_per_child=1) as pool,
+    ):
+        folders = {"data": Path(scratch)} if coverage else {}
+        tasks = [
+            (name, seed + start, min(CHUNK, n - start), keep, folders.get(name))
+            for name, n in wanted.items()
+            for start in chunks(n)
+        ]
         for task in as_completed([pool.submit(carry_out, *task) for task in tasks]):
             name, outcome, seconds, memory = task.result()
             figure = figures[name]
@@ -57,7 +75,11 @@ def main(
             print(f"{name}: {outcome.survived:,} of {outcome.tried:,} survived in {seconds:.0f} s", flush=True)
             for loss in outcome.losses:
                 print(f"  lost: {loss}", flush=True)
+        if "data" in figures and folders:
+            figures["data"]["branches"] = taken(Path(scratch))
     print(json.dumps(figures, indent=1))
+    if "data" in figures:
+        print(readers(figures["data"]))
     if written:
         write(figures)
     sys.exit(int(lost))

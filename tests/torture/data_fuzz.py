@@ -5,13 +5,20 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import re
 import shutil
+import sqlite3
+import tempfile
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from functools import cache, partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -19,13 +26,24 @@ import pytest
 from hybridrec.data.dataset import Dataset
 from hybridrec.data.io import columns, files
 from hybridrec.data.io.bad_lines import BadLines
+from hybridrec.data.readers import row_blocks
 from hybridrec.data.readers.base import Reader
 from hybridrec.registry.discovery import Registry
+from hybridrec_server.journal.folder import LogFolder
+from hybridrec_server.journal.frames import frame
+from hybridrec_server.journal.rotation import rotate
+from hybridrec_server.state.base import Event
 from tests.torture.mutate import mutated_bytes
 from tests.torture.outcome import Loss, Outcome
 
 FIXTURES = Path(__file__).parents[1] / "plugins" / "fixtures"
 CORPUS = Path(__file__).parent / "corpus" / "data"
+WHITE_SPACE = re.compile(r"[^\S\x1c-\x1f]")
+"""Letters of which blank ids are made: those that Unicode calls so, which the four separators are not."""
+ENDED = "ended by Polars"
+"""Name of the count of Parquet files on which Polars ends the process, so that nobody can answer with a message."""
+ENOUGH = 100
+"""Mutants of a case from which on a tenth has to be accepted."""
 PLAYS = "user,item,time,weight\n" + "".join(
     f"u{row % 7},song {row * 5 % 11},{1_600_000_000 + row},{row % 4 + 1}\n" for row in range(24)
 )
@@ -50,14 +68,20 @@ class Case:
     counted: str = ""
     plain: tuple[str, ...] = field(default=())
     """Files that are mutated before they are compressed."""
+    blocks: bool = False
+    """If true, rows are read in blocks, as those of a large table are."""
 
 
 def torture(tries: int, seed: int, folder: Path) -> Outcome:
-    """Read the whole corpus, and so many mutants of the files of every reader, strictly and not."""
-    registry, outcome, mutants = Registry(), Outcome(), Outcome()
+    """Read the whole corpus, and so many mutants of the files of every reader, strictly and not.
+
+    Parquet files are read in a process of its own, since Polars ends the process on some that are damaged.
+    """
+    outcome, mutants = Outcome(), Outcome()
     for place in sorted(CORPUS.glob("*/case.json")):
-        outcome.attempt(f"corpus/data/{place.parent.name}", partial(from_corpus, place, registry))
+        outcome.attempt(f"corpus/data/{place.parent.name}", partial(from_corpus, place))
     table = list(cases().items())
+    parquet = ProcessPoolExecutor(1, get_context("spawn"))
     for number in range(tries):
         name, case = table[number % len(table)]
         rng = random.Random(f"data {seed} {number}")
@@ -70,15 +94,37 @@ def torture(tries: int, seed: int, folder: Path) -> Outcome:
         count = None if case.rows is None or strict or file != case.counted else case.rows(content)
         if count is not None:
             mutants.counts["rows counted"] += 1
-        data = mutants.attempt(
-            f"data {seed} {number} ({name}: {file})", partial(sound, case, spot, registry, strict, count)
-        )
-        mutants.counts[f"{name} {'accepted' if data is not None else 'refused'}"] += 1
+        accepted = mutants.counts["accepted"]
+        attempt = f"data {seed} {number} ({name}: {file})", case, spot, strict, count
+        if file.endswith(".parquet"):
+            try:
+                mutants.add(parquet.submit(attempted, *attempt).result())
+            except BrokenProcessPool:
+                parquet = ProcessPoolExecutor(1, get_context("spawn"))
+                mutants.counts[ENDED] += 1
+                continue
+        else:
+            mutants.add(attempted(*attempt))
+        mutants.counts[f"{name} {'accepted' if mutants.counts['accepted'] > accepted else 'refused'}"] += 1
         if len(mutants.losses) > kept and (failures := folder / "failures").exists():
             shutil.copytree(spot, failures / f"{seed}-{number}", dirs_exist_ok=True)
     if mutants.counts["accepted"] * 10 < tries:
         outcome.lose("mutants", f"{mutants.counts['accepted']} of {tries} were accepted, too few to test what follows")
+    parquet.shutdown()
+    if mutants.counts[ENDED] * 100 > tries:
+        outcome.lose("mutants", f"{mutants.counts[ENDED]} of {tries} ended the process")
+    for name in dict(table):
+        accepted, refused = (mutants.counts[f"{name} {end}"] for end in ("accepted", "refused"))
+        if accepted + refused >= ENOUGH and accepted * 10 < accepted + refused:
+            outcome.lose("mutants", f"{accepted} of {accepted + refused} of {name} were accepted, too few")
     outcome.add(mutants)
+    return outcome
+
+
+def attempted(name: str, case: Case, folder: Path, strict: bool, rows: int | None) -> Outcome:
+    """Read the files of a case once; return the outcome of this attempt."""
+    outcome = Outcome()
+    outcome.attempt(name, partial(sound, case, folder, strict, rows))
     return outcome
 
 
@@ -107,21 +153,22 @@ def placed(options: Any, folder: Path) -> Any:
     return [placed(value, folder) for value in options] if isinstance(options, list) else options
 
 
-def from_corpus(place: Path, registry: Registry) -> Dataset:
+def from_corpus(place: Path) -> Dataset:
     """Read a case of the corpus: a folder with `case.json` (reader, options, rows) beside its files."""
     kept = json.loads(place.read_text(encoding="utf-8"))
     case = Case(kept["reader"], kept["options"], {})
-    return sound(case, place.parent, registry, kept.get("strict", True), kept.get("rows"))
+    return sound(case, place.parent, kept.get("strict", True), kept.get("rows"))
 
 
-def sound(case: Case, folder: Path, registry: Registry, strict: bool, rows: int | None) -> Dataset:
+def sound(case: Case, folder: Path, strict: bool, rows: int | None) -> Dataset:
     """Read the files of a case; raises Loss for data that no reader may give, and for a row that is lost in silence."""
-    cls: type[Reader] = registry.get("readers", case.reader)
+    cls: type[Reader] = _registry().get("readers", case.reader)
     options = placed(case.options, folder)
     if "strict" in cls.Config.model_fields:
         options = {**options, "strict": strict}
     reader = cls(cls.Config.model_validate(options))
-    data = reader.read()
+    with patch.multiple(row_blocks, LONG=1, BLOCK=7) if case.blocks else nullcontext():
+        data = reader.read()
     check_dataset(data, "\0\n\r\ufeff" if case.reader == "table" else "\0\ufeff")
     if rows is not None and reader.bad_lines is not None:
         bad = reader.bad_lines.count
@@ -131,6 +178,11 @@ def sound(case: Case, folder: Path, registry: Registry, strict: bool, rows: int 
         if len(note) > 5000:
             raise Loss(f"a note of {len(note):,} characters")
     return data
+
+
+@cache
+def _registry() -> Registry:
+    return Registry()
 
 
 def check_dataset(data: Dataset, odd: str) -> None:
@@ -152,19 +204,23 @@ def check_dataset(data: Dataset, odd: str) -> None:
         if entities.vectors is not None and not np.isfinite(entities.vectors).all():
             raise Loss("a vector that is not finite")
         for name in entities.vocabulary.ids.to_list():
-            if not name.strip() or any(sign in name for sign in odd) or len(name) > 10_000:
+            if not WHITE_SPACE.sub("", name) or any(sign in name for sign in odd) or len(name) > 10_000:
                 raise Loss(f"the id {name[:60]!r}")
 
 
 @cache
 def cases() -> dict[str, Case]:
     """Return the cases by name: fixtures of every reader of published files, and tables in all formats."""
-    return {**_published(), **_tables()}
+    return {**_published(), **_tables(), **_kept()}
 
 
 def _folder(name: str) -> dict[str, bytes]:
-    folder = FIXTURES / name
-    return {file.name: file.read_bytes() for file in sorted(folder.iterdir()) if file.is_file()}
+    return _files(FIXTURES / name)
+
+
+def _files(folder: Path) -> dict[str, bytes]:
+    files = [file for file in sorted(folder.rglob("*")) if file.is_file() and not file.name.startswith(".")]
+    return {str(file.relative_to(folder)): file.read_bytes() for file in files}
 
 
 def lines(content: bytes) -> int | None:
@@ -197,6 +253,11 @@ def _published() -> dict[str, Case]:
         "spotify": Case("spotify", {"path": "./spotify_dataset.csv"}, _folder("spotify")),
         "radio": Case("radio", {"folder": "./."}, _folder("radio")),
         "qrels": Case("qrels", {"qrels": "./qrels.txt"}, {"qrels.txt": _folder("slates")["qrels.txt"]}),
+        "qrels and more": Case(
+            "qrels",
+            {"qrels": "./qrels.txt", "queries": "./queries.csv", "items": "./items.csv", "slates": ["./a.run"]},
+            _folder("slates") | {"items.csv": b"id,title\n" + b"".join(b"d%d,Title %d\n" % (n, n) for n in range(9))},
+        ),
     }
 
 
@@ -206,6 +267,13 @@ def _tables() -> dict[str, Case]:
     plain = {"user": "user", "item": "item"}
     full = plain | {"time": "time", "weight": "weight"}
     plays = pl.read_csv(PLAYS.encode())
+    lists = (
+        plays.group_by("user", maintain_order=True)
+        .agg("item")
+        .with_columns(
+            name=pl.lit("My list"), tags=pl.lit(["a", "b"]), age=pl.int_range(pl.len()), since=pl.lit("2020-01-01")
+        )
+    )
     songs = {
         "path": "./songs.csv",
         "id": "id",
@@ -242,6 +310,27 @@ def _tables() -> dict[str, Case]:
             "a.jsonl",
         ),
         "parquet": Case("table", {"interactions": {"path": "./a.parquet"} | full}, {"a.parquet": _parquet(plays)}),
+        "parquet in blocks": Case(
+            "table", {"interactions": {"path": "./plays"} | full},
+            {f"plays/part-{part}.parquet": _parquet(plays[12 * part : 12 * part + 12]) for part in range(2)},
+            blocks=True,
+        ),
+        "kinds": Case(
+            "table",
+            {"interactions": {"path": "./buys", "event": "kind"} | full, "kinds": {"view": 1, "buy": 3},
+             "asked": ["buy"], "weight": {"half_life": 30, "transform": "log"}},
+            {f"buys/kind={kind}/a.csv": PLAYS.encode() for kind in ("buy", "view")},
+        ),
+        "lists": Case(
+            "table",
+            {"interactions": {"path": "./a.jsonl", "event_kind": "play"} | plain,
+             "events": {"like": {"path": "./likes.csv", "user": "user", "item": "item"}},
+             "users": {"path": "./a.jsonl", "id": "user", "title": "name", "tags": {"tags": "kind"},
+                       "features": {"age": "number", "since": "time"}},
+             "assignments": {"tags": {"path": "./likes.csv", "user": "user", "item": "item", "id": "weight"}},
+             "impressions": {"path": "./likes.csv", "user": "user", "item": "item", "time": "time"}},
+            {"a.jsonl": _json_lines(lists), "likes.csv": PLAYS.encode()},
+        ),
         "songs": Case(
             "table", {"interactions": {"path": "./a.csv"} | full, "items": songs},
             {"a.csv": PLAYS.encode(), "songs.csv": SONGS.encode()},
@@ -265,6 +354,31 @@ def _tables() -> dict[str, Case]:
             {"a.csv": PLAYS.encode(), "songs.csv": SONGS.encode(), "v.npy": _npy(vectors)},
         ),
     }  # fmt: skip
+
+
+def _kept() -> dict[str, Case]:
+    """Return the cases of what programs keep: the log of a server, and a database in a file."""
+    cases = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        log = LogFolder(Path(scratch) / "log")
+        log.make()
+        records = [
+            frame(Event(f"e{row}", f"u{row % 7}", f"song {row * 5 % 11}", "play", 1.6e9 + row, 1.6e9 + row, None))
+            for row in range(24)
+        ]
+        log.segment(1).write_bytes(b"".join(records[:12]))
+        rotate(log, 2)
+        log.segment(2).write_bytes(b"".join(records[12:]))
+        cases["events"] = Case("events", {"log": "./."}, _files(log.path))
+        path = Path(scratch) / "plays.db"
+        with closing(sqlite3.connect(path)) as database, database:
+            database.execute("CREATE TABLE plays (user text, item text, time integer, weight real)")
+            rows = [line.split(",") for line in PLAYS.splitlines()[1:]]
+            database.executemany("INSERT INTO plays VALUES (?, ?, ?, ?)", rows)
+        plays = {"path": "frame:plays", "user": "user", "item": "item", "time": "time", "weight": "weight"}
+        options = {"database": "./plays.db", "queries": {"plays": "plays"}, "interactions": plays}
+        cases["sqlite"] = Case("sql", options, {"plays.db": path.read_bytes()})
+    return cases
 
 
 def _json_lines(frame: Any) -> bytes:
@@ -294,20 +408,20 @@ def _npy(array: np.ndarray[Any, Any]) -> bytes:
     return file.getvalue()
 
 
-def _let_errors_through(patch: pytest.MonkeyPatch) -> int:
-    patch.setattr(columns, "naming", lambda *_: nullcontext())
-    patch.setattr(files, "naming", lambda *_: nullcontext())
+def _let_errors_through(monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(columns, "naming", lambda *_: nullcontext())
+    monkeypatch.setattr(files, "naming", lambda *_: nullcontext())
     return 1
 
 
-def _count_no_line(patch: pytest.MonkeyPatch) -> int:
-    patch.setattr(BadLines, "add", lambda self, path, lines, fault, unit="line": None)
+def _count_no_line(monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(BadLines, "add", lambda self, path, lines, fault, unit="line": None)
     return 1
 
 
-def _take_any_id(patch: pytest.MonkeyPatch) -> int:
-    patch.setattr(columns, "LONGEST_ID", 10**9)
-    patch.setattr(columns.ColumnTable, "_usable", lambda self, values, *_: values)
+def _take_any_id(monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(columns, "LONGEST_ID", 10**9)
+    monkeypatch.setattr(columns.ColumnTable, "_usable", lambda self, values, *_: values)
     return 1
 
 

@@ -6,6 +6,7 @@ import importlib
 import os
 import tempfile
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import cast
 
 import pytest
 
+from tests.torture.branches import measured
 from tests.torture.outcome import Outcome, peak_memory
 
 
@@ -120,12 +122,18 @@ PARTS: dict[str, Part] = {
 }
 
 
-def carry_out(name: str, seed: int, tries: int, keep: Path | None) -> tuple[str, Outcome, float, int]:
-    """Carry out attempts of a part in a process of its own: (name, outcome, CPU seconds, peak of memory in bytes)."""
+def carry_out(
+    name: str, seed: int, tries: int, keep: Path | None, branches: Path | None
+) -> tuple[str, Outcome, float, int]:
+    """Carry out attempts of a part in a process of its own: (name, outcome, CPU seconds, peak of memory in bytes).
+
+    branches: the folder into which the branches of readers are measured that the attempts take; None measures none
+    """
     with tempfile.TemporaryDirectory(prefix="torture-") as scratch:
         folder = Path(scratch) if keep is None else keep / f"{name}-{seed}"
         (folder / "failures").mkdir(parents=True, exist_ok=True)
-        outcome = PARTS[name].torture(tries, seed, folder)
+        with measured(branches) if branches else nullcontext():
+            outcome = PARTS[name].torture(tries, seed, folder)
     spent = os.times()
     return name, outcome, sum(spent[:4]), peak_memory()
 

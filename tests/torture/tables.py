@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.torture.branches import module_of
+from tests.torture.data_fuzz import ENDED, cases
 from tests.torture.parts import PARTS
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -28,13 +30,39 @@ def write(new: Mapping[str, Mapping[str, Any]]) -> None:
 
 
 def filled(page: str, measured: Mapping[str, Mapping[str, Any]]) -> str:
-    """Return the page with the table of these figures between its marks."""
-    return re.sub(
-        r"<!-- torture -->.*?<!-- /torture -->",
-        lambda _: f"<!-- torture -->\n{table(measured)}\n<!-- /torture -->",
-        page,
-        flags=re.S,
-    )
+    """Return the page with the tables of these figures between their marks."""
+    tables = {"torture": table(measured)} | ({"readers": readers(measured["data"])} if "data" in measured else {})
+    for mark, content in tables.items():
+        block = f"<!-- {mark} -->\n{content}\n<!-- /{mark} -->"
+        page = re.sub(rf"<!-- {mark} -->.*?<!-- /{mark} -->", lambda _: block, page, flags=re.S)  # noqa: B023 - at once
+    return page
+
+
+def readers(figure: Mapping[str, Any]) -> str:
+    """Return the table of the readers: the mutants that each was given and accepted, and the branches that they took.
+
+    The branches are those of the module of the reader; below stand the modules that several share.
+    """
+    counts, branches = figure["counts"], dict(figure.get("branches", {}))
+    names: dict[str, list[str]] = {}
+    for name, case in cases().items():
+        names.setdefault(case.reader, []).append(name)
+    rows = ["| reader, or module | mutants | accepted | share | branches taken |", "| --- | --- | --- | --- | --- |"]
+    for reader, kinds in sorted(names.items()):
+        accepted, refused = (sum(counts.get(f"{kind} {end}", 0) for kind in kinds) for end in ("accepted", "refused"))
+        tried = accepted + refused
+        took = _share(*branches.pop(module_of(reader), (0, 0)))
+        rows.append(f"| `{reader}` | {tried:,} | {accepted:,} | {_percent(accepted, tried)} | {took} |")
+    rows += [f"| {module} | | | | {_share(*counted)} |" for module, counted in branches.items()]
+    return "\n".join([*rows, "", f"Parquet files on which Polars ended the process: {counts.get(ENDED, 0)}."])
+
+
+def _share(taken: int, of: int) -> str:
+    return f"{taken} of {of} ({_percent(taken, of)})" if of else ""
+
+
+def _percent(count: int, of: int) -> str:
+    return f"{count / of:.0%}" if of else ""
 
 
 def table(measured: Mapping[str, Mapping[str, Any]]) -> str:
@@ -47,7 +75,8 @@ def table(measured: Mapping[str, Mapping[str, Any]]) -> str:
         if (figure := measured.get(name)) is None:
             continue
         form = "--long" if figure["tried"] >= attacked.long else f"--tries {figure['tries']}"
-        command = f"`python -m tests.torture {name} {form} --seed {figure['seed']}`"
+        measured_too = " --coverage" if "branches" in figure else ""
+        command = f"`python -m tests.torture {name} {form} --seed {figure['seed']}{measured_too}`"
         rows.append(
             f"| {name} | {attacked.promise} | {figure['tried']:,} | {figure['survived']:,} | {figure['seconds']:,} "
             f"| {command} | {figure['date']} |"

@@ -9,7 +9,9 @@ import re
 
 import pytest
 
-from tests.torture import tables
+from hybridrec.errors import DataError
+from tests.torture import data_fuzz, tables
+from tests.torture.branches import measured, module_of, taken
 from tests.torture.forks import fork
 from tests.torture.mutate import mutated_bytes
 from tests.torture.outcome import Hang, Loss, Outcome, limited
@@ -119,6 +121,57 @@ def test_a_file_is_synced_before_it_is_renamed_and_its_folder_afterwards(tmp_pat
 def test_a_seed_gives_the_same_mutants():
     first, second = (mutated_bytes(b"a,b\nc,d\n" * 9, random.Random("x")) for _ in range(2))
     assert first == second != mutated_bytes(b"a,b\nc,d\n" * 9, random.Random("y"))
+
+
+def test_branches_of_readers_are_counted_over_several_processes(tmp_path):
+    for name in ("log-null-kinds", "sqlite-names-of-bytes"):
+        with measured(tmp_path), pytest.raises(DataError):
+            data_fuzz.from_corpus(data_fuzz.CORPUS / name / "case.json")
+    modules = taken(tmp_path)
+    for reader in ("events", "sql"):
+        count, of = modules[module_of(reader)]
+        assert 0 < count < of
+    assert module_of("qrels") not in modules
+    assert not [
+        module for module in modules if module.startswith("hybridrec/") and not module.startswith("hybridrec/data/")
+    ]
+
+
+def test_readers_are_shown_with_what_they_accept_and_their_branches():
+    counts = {"ended by Polars": 2, "movielens 1m accepted": 3, "movielens 10m refused": 1, "qrels refused": 2}
+    branches = {"hybridrec/data/io/npy.py": [3, 4], "plugins/hybridrec_catalogues/movielens.py": [1, 8]}
+    *rows, _, ended = tables.readers({"counts": counts, "branches": branches}).splitlines()[2:]
+    assert "| `movielens` | 4 | 3 | 75% | 1 of 8 (12%) |" in rows
+    assert "| `qrels` | 2 | 0 | 0% |  |" in rows
+    assert [row for row in rows if "`" not in row] == ["| hybridrec/data/io/npy.py | | | | 3 of 4 (75%) |"]
+    assert ended == "Parquet files on which Polars ended the process: 2."
+
+
+def test_a_reader_that_accepts_too_few_mutants_is_a_loss(tmp_path, monkeypatch):
+    qrels = data_fuzz.Case("qrels", {"qrels": "./none"}, {"qrels.txt": b"1 0 d 1\n"})
+    csv = data_fuzz.cases()["csv"]
+    monkeypatch.setattr(data_fuzz, "cases", lambda: {"csv": csv, "qrels": qrels})
+    monkeypatch.setattr(data_fuzz, "ENOUGH", 5)
+    assert data_fuzz.torture(8, 11, tmp_path).losses == []
+    assert data_fuzz.torture(10, 11, tmp_path).losses == ["mutants: 0 of 5 of qrels were accepted, too few"]
+
+
+class Deadly(str):
+    """A name of a reader that ends every process into which it is sent."""
+
+    def __reduce__(self):
+        """Return what is called there."""
+        return os._exit, (1,)
+
+
+def test_a_file_that_ends_the_process_is_counted_and_the_next_one_is_read(tmp_path, monkeypatch):
+    deadly = data_fuzz.Case(Deadly(), {}, {"a.parquet": b"PAR1"})
+    cases = {"deadly": deadly, "parquet": data_fuzz.cases()["parquet"]}
+    monkeypatch.setattr(data_fuzz, "cases", lambda: cases)
+    outcome = data_fuzz.torture(4, 11, tmp_path)
+    assert outcome.counts[data_fuzz.ENDED] == 2
+    assert outcome.counts["parquet accepted"] + outcome.counts["parquet refused"] == 2
+    assert "mutants: 2 of 4 ended the process" in outcome.losses
 
 
 def test_the_page_shows_the_figures_that_were_measured():
