@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -66,9 +67,9 @@ def metadata(built: tuple[Path, Path]) -> Message:
         return message_from_string(wheel.read(name).decode())
 
 
-def installed(folder: Path, wanted: str) -> Path:
+def installed(folder: Path, wanted: str, python: str = sys.executable) -> Path:
     """The programs of a fresh environment in which a requirement is installed."""
-    shell(sys.executable, "-m", "venv", folder)
+    shell(python, "-m", "venv", folder)
     shell(folder / "bin" / "pip", "install", "-q", "--disable-pip-version-check", wanted)
     return folder / "bin"
 
@@ -84,6 +85,17 @@ def test_every_extra_of_all_and_dev_resolves_to_wheels(python: str, platform: st
     assert ("lightfm-next" in locked) == (python != "3.14" and platform.startswith("x86_64-manylinux"))
     assert ("ir-measures" in locked) == (platform != "aarch64-manylinux_2_28")
     assert {"implicit", "lightgbm", "faiss-cpu", "optuna", "pytest"} <= locked.keys()
+
+
+@pytest.mark.parametrize("version", ["3.12", "3.13", "3.14"])
+def test_other_pythons_install_and_run_it(version: str, built: tuple[Path, Path], tmp_path: Path):
+    python = f"python{version}"
+    if not shutil.which(python) or subprocess.run([python, "--version"], capture_output=True, check=False).returncode:
+        pytest.skip(f"{python} is not installed")
+    programs = installed(tmp_path / "venv", f"{built[0]}[all]", python)
+    assert "broken" not in shell(programs / "hybridrec", "plugins", cwd=tmp_path)
+    (tmp_path / "released.yaml").write_text(CONFIG, encoding="utf-8")
+    assert "variant" in shell(programs / "hybridrec", "run", "released.yaml", cwd=tmp_path)
 
 
 def test_the_index_accepts_them(built: tuple[Path, Path]):
