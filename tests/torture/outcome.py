@@ -145,5 +145,5 @@ def place_of(error: BaseException) -> str:
 
 
 def peak_memory() -> int:
-    """Return the most bytes that this process has held in memory."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    """Return the most bytes that this process, or one of its children that have ended, has held in memory."""
+    return max(resource.getrusage(each).ru_maxrss for each in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) * 1024

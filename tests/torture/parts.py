@@ -17,6 +17,9 @@ import pytest
 from tests.torture.branches import measured
 from tests.torture.outcome import Outcome, peak_memory
 
+MEMORY = 1 << 30
+"""The most bytes that a process of a part may hold in memory: what is tried is small."""
+
 
 @dataclass(frozen=True, slots=True)
 class Part:
@@ -134,8 +137,10 @@ def carry_out(
         (folder / "failures").mkdir(parents=True, exist_ok=True)
         with measured(branches) if branches else nullcontext():
             outcome = PARTS[name].torture(tries, seed, folder)
-    spent = os.times()
-    return name, outcome, sum(spent[:4]), peak_memory()
+    spent, peak = os.times(), peak_memory()
+    if peak > MEMORY:
+        outcome.lose(name, f"a process held {peak >> 20:,} MB of memory")
+    return name, outcome, sum(spent[:4]), peak
 
 
 def apart(name: str, seed: int, tries: int, promise: str = "") -> list[str]:

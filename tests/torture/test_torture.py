@@ -10,7 +10,7 @@ import re
 import pytest
 
 from hybridrec.errors import DataError
-from tests.torture import data_fuzz, tables
+from tests.torture import data_fuzz, parts, tables
 from tests.torture.branches import measured, module_of, taken
 from tests.torture.forks import fork
 from tests.torture.mutate import mutated_bytes
@@ -154,6 +154,17 @@ def test_a_reader_that_accepts_too_few_mutants_is_a_loss(tmp_path, monkeypatch):
     monkeypatch.setattr(data_fuzz, "ENOUGH", 5)
     assert data_fuzz.torture(8, 11, tmp_path).losses == []
     assert data_fuzz.torture(10, 11, tmp_path).losses == ["mutants: 0 of 5 of qrels were accepted, too few"]
+
+
+def test_a_part_that_takes_too_much_memory_loses(monkeypatch):
+    nothing = parts.Part("config_growth", "Nothing is promised.", 0, 0)
+    monkeypatch.setitem(PARTS, "nothing", nothing)
+    monkeypatch.setattr(parts.Part, "torture", lambda *_: Outcome())
+    monkeypatch.setattr(parts, "MEMORY", 1 << 62)
+    assert parts.carry_out("nothing", 1, 0, None, None)[1].losses == []
+    monkeypatch.setattr(parts, "MEMORY", 1)
+    _, outcome, _, peak = parts.carry_out("nothing", 1, 0, None, None)
+    assert outcome.losses == [f"nothing: a process held {peak >> 20:,} MB of memory"]
 
 
 class Deadly(str):
