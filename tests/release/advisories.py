@@ -29,7 +29,7 @@ def main() -> int:
 
 
 def asked(installed: Sequence[str]) -> list[dict[str, Any]]:
-    """Return what pip-audit knows of pinned distributions, an entry each; none at all if it could not ask."""
+    """Return the answers of pip-audit on pinned distributions, an entry each; none at all if it could not ask."""
     with tempfile.TemporaryDirectory() as folder:
         pins = Path(folder) / "pins.txt"
         pins.write_text("\n".join(installed), encoding="utf-8")

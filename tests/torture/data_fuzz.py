@@ -312,7 +312,7 @@ def _tables() -> dict[str, Case]:
         "parquet": Case("table", {"interactions": {"path": "./a.parquet"} | full}, {"a.parquet": _parquet(plays)}),
         "parquet in blocks": Case(
             "table", {"interactions": {"path": "./plays"} | full},
-            {f"plays/part-{part}.parquet": _parquet(plays[12 * part : 12 * part + 12]) for part in range(2)},
+            {f"plays/part-{row}.parquet": _parquet(plays[row : row + 12]) for row in (0, 12)},
             blocks=True,
         ),
         "kinds": Case(

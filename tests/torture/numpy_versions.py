@@ -25,7 +25,7 @@ PIP = ("-m", "pip", "install", "-q", "--disable-pip-version-check", "--only-bina
 
 
 class Difference(NamedTuple):
-    """What differs between the slates of a component: places with another item, and the largest difference of scores.
+    """Difference of the slates of a component: places with another item, and the largest difference of scores.
 
     score: largest difference of the scores of an item, as a share of the largest score of the component
     """

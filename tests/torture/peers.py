@@ -100,7 +100,7 @@ class Hostile:
         self.made = made
 
     def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
-        """Return what is called when it is unpickled."""
+        """Return the call that unpickling makes."""
         return os.mkdir, (str(self.made),)
 
 
@@ -152,7 +152,7 @@ def outcome(peer: Peer, path: Path, expected: tuple[list[Any], list[float]]) -> 
 
 
 def apart(call: Callable[[], str]) -> str:
-    """Return what a function returns in a fork, or how the fork ended."""
+    """Call a function in a fork and return its result, or a phrase on the end of the fork."""
     read, write = os.pipe()
     if (child := os.fork()) == 0:
         signal.alarm(20)

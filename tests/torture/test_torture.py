@@ -171,7 +171,7 @@ class Deadly(str):
     """A name of a reader that ends every process into which it is sent."""
 
     def __reduce__(self):
-        """Return what is called there."""
+        """Return the call that is made there."""
         return os._exit, (1,)
 
 

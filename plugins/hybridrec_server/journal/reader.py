@@ -110,7 +110,7 @@ class EventsReader(TableReader):
         return [
             *(self._told(note) for note in super().notes()),
             *(
-                f"{path}: {count:,} bytes are no records, as the disk lost or changed them; they were skipped"
+                f"{path}: {count:,} bytes are not records, as the disk lost or changed them; they were skipped"
                 for path, count in damaged.items()
             ),
         ]

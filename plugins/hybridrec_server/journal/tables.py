@@ -97,7 +97,7 @@ def distinct_parts(
     were appended; so are repeats. Each part takes a pass over the files. There is at least one part.
 
     columns: the columns that are wanted, by default all; those of `KEYS` are there, too
-    damages: gets what is no record in each file of the journal
+    damages: file of the journal -> its bytes that are not records
 
     Raises DataError if a file cannot be read.
     """

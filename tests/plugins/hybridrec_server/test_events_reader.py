@@ -229,7 +229,7 @@ def test_damage_in_the_middle_of_the_journal_is_noted(tmp_path):
     (note,) = reader.notes()
     length = whole.index(MARK, second + 1) - second
     assert (
-        note == f"{log.segment(2)}: {length} bytes are no records, as the disk lost or changed them; they were skipped"
+        note == f"{log.segment(2)}: {length} bytes are not records, as the disk lost or changed them; they were skipped"
     )
 
 
