@@ -29,6 +29,7 @@ from benchmarks import (
     serving_soak,
     sharing,
     startup,
+    trainers,
 )
 from benchmarks.page import PAGE, table, write_page
 from benchmarks.timing import Work, machine
@@ -49,6 +50,7 @@ BENCHMARKS: dict[str, Callable[..., list[Work]]] = {
     "cluster": cluster.cluster,
     "ray-jobs": ray_jobs.ray_jobs,
     "engines": engines.engines,
+    "trainers": trainers.trainers,
     "events": events.events,
     "large": large.large,
     "dataset": dataset.dataset,

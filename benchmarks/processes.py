@@ -32,15 +32,19 @@ def marked(mark: str) -> Iterator[Path]:
                 yield process
 
 
-def own_mark() -> str:
-    """Return the mark of this process; raises KeyError if it has none."""
-    return os.environ[_MARK]
-
-
 def cpu_seconds(process: Path, *, with_children: bool = False) -> float:
     """Return the CPU seconds of the process of a folder below `/proc`, and if asked for, of its ended children."""
     times = (process / "stat").read_text().rpartition(") ")[2].split()[11:15]
     return sum(map(int, times if with_children else times[:2])) / os.sysconf("SC_CLK_TCK")
+
+
+def cpu_of_marked() -> float:
+    """Return the CPU seconds of all processes that share the mark of this one, with those of their ended children."""
+    total = 0.0
+    for process in marked(os.environ[_MARK]):
+        with suppress(OSError):  # it has ended
+            total += cpu_seconds(process, with_children=True)
+    return total
 
 
 def measure(rows: Sequence[Sequence[Sequence[str]]], place: Path, more: Mapping[str, str], way: Way) -> None:

@@ -5,7 +5,6 @@ import os
 import sys
 import tempfile
 import time
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +12,7 @@ os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
 import numpy as np
 from ray.cluster_utils import Cluster
 
-from benchmarks.processes import cpu_seconds, marked, own_mark
+from benchmarks.processes import cpu_of_marked
 from hybridrec import Ragged, Registry, Store, ThreadExecutor
 from hybridrec.config.experiment import ComponentSpec
 from hybridrec.engine.fitter import Fitter, TrainingPart
@@ -23,17 +22,8 @@ from hybridrec_ray.executor import RayExecutor
 COMPONENTS = Path(__file__).with_name("ray_components.py")
 
 
-def cpu():
-    """Return the CPU seconds of all processes of this benchmark, with those of their ended children."""
-    total = 0.0
-    for process in marked(own_mark()):
-        with suppress(OSError):  # it has ended
-            total += cpu_seconds(process, with_children=True)
-    return total
-
-
 def fitted(executor, name, data, place, jobs, **options):
-    """Fit `jobs` variants of a component; returns (CPU seconds, wall seconds, what the fits told)."""
+    """Fit `jobs` variants of a component; returns the seconds that it took, and what the fits told."""
     registry = Registry(plugins=[COMPONENTS])
     cls = registry.get("components", name)
     training_part = TrainingPart("test", "full", data, data.fingerprint)
@@ -41,12 +31,16 @@ def fitted(executor, name, data, place, jobs, **options):
         ComponentSpec.of(f"c{number}", "", cls, cls.Config(number=number, **options), registry)
         for number in range(jobs)
     ]
-    before, started = cpu(), time.perf_counter()
+    before, driver, started = cpu_of_marked(), time.process_time(), time.perf_counter()
     fits = Fitter(Store(place), registry, executor, seed=1, memory=10**10).fit(
         [(spec, training_part) for spec in specs]
     )
-    spent, wall = cpu() - before, time.perf_counter() - started
-    return spent, wall, [fit.component.told.tolist() for fit in fits]
+    took = {
+        "wall": time.perf_counter() - started,
+        "driver": time.process_time() - driver,
+        "cpu": cpu_of_marked() - before,
+    }
+    return took, [fit.component.told.tolist() for fit in fits]
 
 
 def main(seconds, jobs, megabytes):
@@ -59,11 +53,9 @@ def main(seconds, jobs, megabytes):
     told = {}
 
     def measure(executor, name, place):
-        """Measure fits of nothing and long ones, once the executor is warm."""
-        fitted(executor, "waiting", small, place / "warm", 8)
-        for kind, number, duration in (("short", jobs, 0.0), ("long", 4, seconds)):
-            cost, wall, _ = fitted(executor, "waiting", small, place / kind, number, seconds=duration)
-            told[f"{name} {kind}"] = {"cpu": cost, "wall": wall}
+        """Measure the first fits, for which workers start, then fits of nothing, and long ones."""
+        for kind, number, duration in (("first", 8, 0.0), ("short", jobs, 0.0), ("long", 4, seconds)):
+            told[f"{name} {kind}"] = fitted(executor, "waiting", small, place / kind, number, seconds=duration)[0]
 
     with tempfile.TemporaryDirectory() as folder:
         measure(ThreadExecutor(2), "threads", Path(folder, "threads"))
@@ -73,7 +65,7 @@ def main(seconds, jobs, megabytes):
         with RayExecutor(cluster.address) as executor:
             measure(executor, "ray", Path(folder, "ray"))
             place = Path(folder, "large")
-            memory = np.array(fitted(executor, "mapping", large, place, 2, store=str(place))[2]).sum(axis=0)
+            memory = np.array(fitted(executor, "mapping", large, place, 2, store=str(place))[1]).sum(axis=0)
         cluster.shutdown()
     part_bytes = sum(array.nbytes for array in large.state().values())
     print(json.dumps({**told, "part": part_bytes, "pss": memory[0], "rss": memory[1]}))

@@ -7,10 +7,13 @@ import os
 import subprocess
 import sys
 from textwrap import dedent
+from types import SimpleNamespace
 
 import pytest
 
-from hybridrec import MissingDependencyError
+from hybridrec import FitContext, FitJob, MissingDependencyError, ProgressPoint
+from hybridrec.engine.store import NullStore
+from hybridrec_ray.board import Board, Notes, Telling
 from hybridrec_ray.executor import RayExecutor, cores_for
 from hybridrec_ray.plugin import Ray, RayOptions
 from tests.conftest import CONFIG, TOYLAND
@@ -72,6 +75,48 @@ def test_the_options_go_to_the_executor(monkeypatch):
         ((None, 3), {"dashboard": False, "usage_report": False}),
         (("head:6379", 2), {"dashboard": True, "usage_report": True}),
     ]
+
+
+class Direct:
+    """An actor in this process: what its methods would answer from afar, they answer at once."""
+
+    def __init__(self, notes):
+        self.notes = notes
+
+    def __getattr__(self, name):
+        return SimpleNamespace(remote=getattr(self.notes, name))
+
+
+def test_the_driver_hears_in_order_what_a_worker_tells_of_its_fit(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(get=lambda value, timeout: value))
+    job = FitJob("echo", "{}", "echo", "data", "test", "full", 3, 1, 1, 0, "key")
+    points = [ProgressPoint.told(step, 3, {"loss": 1 / step}) for step in (1, 2, 3)]
+    heard = []
+    context = FitContext(NullStore(), None, began=heard.append, listener=lambda *told: heard.append(told))
+    actor, other = Direct(Notes()), FitContext(NullStore(), None)
+    with Board(context, [job], actor, lambda: False) as board, Board(other, [job], actor, lambda: False):
+        with Telling(board.place) as telling:
+            telling.began(job)
+            for point in points:
+                telling.progressed(job, point)
+        board.ended(job.key)
+        assert heard == [job, *((job, point) for point in points)]
+        with Telling(board.place) as telling:  # a worker that was lost after its fit, whose message is late
+            telling.began(job)
+        board.show()
+        assert len(heard) == 4
+
+
+def test_progress_that_is_lost_disturbs_no_fit(monkeypatch):
+    def lost(value, timeout):
+        raise TimeoutError
+
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace(get=lost))
+    job = FitJob("echo", "{}", "echo", "data", "test", "full", 3, 1, 1, 0, "key")
+    with Board(FitContext(NullStore(), None), [job], Direct(Notes()), lambda: False) as board:
+        with Telling(board.place) as telling:
+            telling.progressed(job, ProgressPoint.told(1, 2, {}))
+        board.ended(job.key)
 
 
 @pytest.mark.slow
@@ -198,6 +243,42 @@ def test_workers_that_are_killed_and_nodes_that_come_and_go_change_nothing(scrip
     assert told["removed"] == 1
     assert told["fits"] <= told["again"] <= told["fits"] + told["killed"] + 1, "what was lost alone is fitted again"
     assert told["left"] == 0
+
+
+@pytest.mark.slow
+def test_two_drivers_on_one_store_have_the_report_of_threads(script):
+    echoes = "".join(f"  e{number}: {{use: echo, seconds: 0.5, log: log.txt}}\n" for number in range(6))
+    used = ", ".join(f"{{from: e{number}, k: 10}}" for number in range(6))
+    told = script(
+        """
+        import subprocess
+        from ray.cluster_utils import Cluster
+        Path("log.txt").touch()
+        alone = hybridrec.run("toy.yaml", store="alone", runs="alone-runs")
+        fits = len(Path("log.txt").read_text().splitlines())
+        Path("log.txt").write_text("")
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
+        cluster.add_node(num_cpus=2)
+        words = [sys.executable, "-m", "hybridrec", "run", "toy.yaml", "--quiet", "--executor", "ray"]
+        words += ["--set", f"executor.address={cluster.address}", "--store", "shared", "--runs"]
+        drivers = [subprocess.Popen([*words, f"runs-{number}"]) for number in (1, 2)]
+        assert [driver.wait(200) for driver in drivers] == [0, 0]
+        cluster.shutdown()
+        doubled = 0
+        for number in (1, 2):
+            (folder,) = Path(f"runs-{number}").iterdir()
+            shared = hybridrec.Run.open(folder)
+            same(alone, shared)
+            doubled += sum(fit.doubled for fit in shared.report.fits)
+        again = len(Path("log.txt").read_text().splitlines())
+        print(json.dumps({"fits": fits, "again": again, "doubled": doubled}))
+        """,
+        CONFIG.replace("  noise: {use: echo}\n", "  noise: {use: echo}\n" + echoes).replace(
+            "{from: noise, k: 10}", "{from: noise, k: 10}, " + used
+        ),
+    )
+    assert told["fits"] == 6
+    assert told["fits"] <= told["again"] <= told["fits"] + told["doubled"], "what was done twice is counted"
 
 
 @pytest.mark.slow
