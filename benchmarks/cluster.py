@@ -21,7 +21,7 @@ NODES = 3
 
 
 def cluster(quick: bool) -> list[Work]:
-    """Fit by threads, by eight shares on a folder, on three nodes of Ray; recommend by loops and by Spark (Linux)."""
+    """Fit by threads, by one to eight shares, on three nodes of Ray; recommend by loops and by Spark (Linux)."""
     return [_fits(quick), _slates(quick)]
 
 
@@ -36,7 +36,7 @@ def _slates(quick: bool) -> Work:
 
 def _fits(quick: bool) -> Work:
     """Fit an experiment by threads, by shares and on nodes of Ray, and compare the reports."""
-    size, folds, iterations = (Size(500, 300, 5_000), 2, 1) if quick else (Size(20_000, 5_000, 500_000), 4, 15)
+    size, folds, iterations = (Size(500, 300, 5_000), 2, 1) if quick else (Size(20_000, 5_000, 500_000), 4, 10)
     pairs = synthetic.write(size, peers.cache_folder() / "data") / "pairs.parquet"
     labels = [f"als-{factors}" for factors in (32, 48, 64, 96)]
     config: dict[str, Any] = {
@@ -58,11 +58,10 @@ def _fits(quick: bool) -> Work:
         (place / "cluster.yaml").write_text(json.dumps(config), encoding="utf-8")
         fit = [*command, "fit", "cluster.yaml", "--quiet"]
         run = [*command, "run", "cluster.yaml", "--quiet", "--runs"]
-        alike = [[*fit, *one_thread, "--share", f"{number}/{SHARES}", "--wait"] for number in range(1, SHARES + 1)]
-        steps = {
-            "threads": [[[*run, "threads"]]],
-            f"{SHARES} shares on a folder": [alike, [[*run, "shares"]]],
-        }
+        steps = {"threads": [[[*run, "threads"]]]}
+        for count in (*range(1, CORES + 1), SHARES):
+            alike = [[*fit, *one_thread, "--share", f"{number}/{count}", "--wait"] for number in range(1, count + 1)]
+            steps[_shares(count)] = [alike, [[*run, f"shares-{count}"]]]
         if find_spec("ray") is not None:
             ray = [sys.executable, str(ROOT / "benchmarks" / "ways" / "with_ray.py"), str(NODES), "ray"]
             steps[f"Ray, {NODES} nodes"] = [[ray]]
@@ -71,15 +70,20 @@ def _fits(quick: bool) -> Work:
             measure(rows, place, {"HYBRIDREC_STORE": f"store of {name}"}, ways[name])
             stored = sum(file.stat().st_size for file in (place / f"store of {name}").rglob("*") if file.is_file())
             ways[name].facts["MB in the store"] = stored / 1e6
-        reports = [hybridrec.Run.open(next((place / runs).iterdir())).report for runs in ("threads", "shares", "ray")
-                   if (place / runs).exists()]  # fmt: skip
+        reports = [hybridrec.Run.open(next((place / rows[-1][0][-1]).iterdir())).report for rows in steps.values()]
         same = all(report.comparable() == reports[0].comparable() for report in reports)
         again = Way()
-        measure([[[*fit, *one_thread]]], place, {"HYBRIDREC_STORE": f"store of {SHARES} shares on a folder"}, again)
+        measure([[[*fit, *one_thread]]], place, {"HYBRIDREC_STORE": f"store of {_shares(SHARES)}"}, again)
     units = len(reports[0].fits)
     work = Work("fits of ALS and their evaluation", "fit", units, ways, "CPU")
     for name in [*ways][1:]:
         work.ratio(name, "threads")
+    work.ratio(_shares(CORES), _shares(1))
     work.note("reports that are equal, 1 for yes", float(same), "1")
     work.note("CPU seconds of a worker that finds all done: imports, data, splits", again.cpu[0])
+    work.note("MB of the data, which each worker reads", pairs.stat().st_size / 1e6)
     return work
+
+
+def _shares(count: int) -> str:
+    return f"{count} share{'s' * (count > 1)} on a folder"

@@ -1,7 +1,7 @@
 """Tables of docs/scaling.md: measured figures of many workers, and what is computed from them for more.
 
-`python -m benchmarks.scaling RESULTS` takes cluster.json and engines.json of a folder of results into
-docs/scaling.json, and writes the tables of the page from that file.
+`python -m benchmarks.scaling RESULTS` takes cluster.json, ray-jobs.json and engines.json of a folder of results
+into docs/scaling.json, and writes the tables of the page from that file.
 """
 
 from __future__ import annotations
@@ -14,17 +14,21 @@ from math import ceil
 from pathlib import Path
 from typing import Any
 
+from benchmarks.engines import ROWS
+from benchmarks.ray_jobs import ADDED, DRIVER, SHARE, START
 from benchmarks.readme import ROOT, markdown, write
 
 PAGE = ROOT / "docs" / "scaling.md"
 FIGURES = ROOT / "docs" / "scaling.json"
-SOURCES = ("cluster", "engines")
+SOURCES = ("cluster", "ray-jobs", "engines")
 BANDWIDTH = 1e9
 """Bytes a second of the storage that all workers share: an assumption, not a measurement."""
 WORKERS = (1, 10, 100, 1_000)
 USERS = (10_000_000, 100_000_000)
 FIT_SECONDS, FITS = 60.0, 1_000
-"""Core seconds of a fit, and number of fits, of the experiment for which shares are computed."""
+"""Core seconds of a fit, and number of fits, of the experiment for which shares and Ray are computed."""
+SHORT_SECONDS = 1.0
+"""Core seconds of each of more fits that take as long together, on Ray."""
 ROUNDS = 15
 """Rounds of a fit of `als`, its default."""
 LOOP = "a loop in one process"
@@ -34,38 +38,51 @@ LOOP = "a loop in one process"
 class Job:
     """Work that many workers do, as far as it decides how long they take.
 
-    seconds: core seconds of all the work
-    start: core seconds of each worker before its first unit
-    unit: core seconds of the largest piece that one worker does
+    pieces: number of pieces, of which a worker does one after another
+    unit: core seconds of a piece
+    start: core seconds of each worker before its first piece
     moved: bytes that go through the shared storage, however many workers there are
     each: bytes that each worker reads from there
+    overhead: core seconds of the worker for each piece, beyond the work
+    driver: core seconds for each piece of the one process that hands them out
     """
 
-    seconds: float
-    start: float
+    pieces: int
     unit: float
+    start: float
     moved: float
     each: float
+    overhead: float = 0.0
+    driver: float = 0.0
 
     def duration(self, workers: int) -> float:
         """Return the seconds that so many workers take.
 
-        The slower of two: cores, of which the busiest has its share rounded up to whole pieces, and storage.
+        The slowest of three: cores, of which the busiest has its share rounded up to whole pieces, storage, and the
+        driver.
         """
-        pieces = ceil(ceil(self.seconds / self.unit - 1e-6) / workers)
-        return max(self.start + pieces * self.unit, (self.moved + workers * self.each) / BANDWIDTH)
+        return max(
+            self.start + ceil(self.pieces / workers) * (self.unit + self.overhead),
+            (self.moved + workers * self.each) / BANDWIDTH,
+            self.pieces * self.driver,
+        )
 
     def efficiency(self, workers: int) -> float:
         """Return the share of the cores' time that is work, from 0 to 1."""
-        return self.seconds / (workers * self.duration(workers))
+        return self.pieces * self.unit / (workers * self.duration(workers))
 
     @property
     def saturation(self) -> int:
-        """The number of workers beyond which at most half of the cores' time is work, in steps of a tenth."""
-        workers = 1
-        while self.efficiency(workers) > 0.5:
-            workers = max(workers + 1, workers * 11 // 10)
-        return workers
+        """The number of workers from which at most half of the cores' time is work, in steps of a tenth.
+
+        Fewer may be worse, where the last round of pieces leaves many without work.
+        """
+        result = workers = 1
+        while workers <= 2 * self.pieces:  # then each has a piece at most, and more of them only wait
+            following = max(workers + 1, workers * 11 // 10)
+            result = following if self.efficiency(workers) > 0.5 else result
+            workers = following
+        return result
 
 
 def tables(figures: Mapping[str, Any]) -> dict[str, str]:
@@ -108,18 +125,7 @@ def _same(work: Mapping[str, Any], way: str) -> bool:
 
 def jobs(figures: Mapping[str, Any]) -> dict[str, Job]:
     """Return the jobs for which more workers are computed, from measured figures."""
-    fits = figures["cluster"]["works"][0]
-    shares = next(way for name, way in fits["ways"].items() if "shares" in name)
-    threads = fits["ways"]["threads"]
-    start = _note(fits, "CPU seconds of a worker that finds all done: imports, data, splits")
-    # What a share costs beyond the fit itself, without the start of the workers, which is counted for each of them.
-    count = int(next(name for name in fits["ways"] if "shares" in name).split()[0])
-    more = max(shares["cpu"] - threads["cpu"] - (count + 1) * start, 0) / fits["units"]
-    stored = shares["MB in the store"] * 1e6 / fits["units"]
-    unit = FIT_SECONDS + more
-    result = {
-        f"{FITS:,} fits of {FIT_SECONDS:.0f} s by shares": Job(FITS * unit, start, unit, FITS * stored, 0),
-    }
+    result = {**_by_shares(figures["cluster"]), **_on_ray(figures)}
     history = history_bytes(figures)
     for work in figures["engines"]["works"]:
         users, way = USERS[-1], work["ways"][LOOP]
@@ -127,8 +133,43 @@ def jobs(figures: Mapping[str, Any]) -> dict[str, Job]:
         slate = _note(work, "MB of the slates") * 1e6 / work["units"]
         bundle = _note(work, "MB of the bundle") * 1e6 - history * work["units"]
         name = f"slates of {users // 10**6} M users, {_models(work)}"
-        result[name] = Job(users * each, way["CPU s for one user"], 8_192 * each, users * (slate + history), bundle)
+        moved = users * (slate + history)
+        result[name] = Job(ceil(users / ROWS), ROWS * each, way["CPU s for one user"], moved, bundle)
     return result
+
+
+def _by_shares(cluster: Mapping[str, Any]) -> dict[str, Job]:
+    """Return the job of fits by shares, from the largest number of shares that was measured."""
+    fits = cluster["works"][0]
+    count, shares = max((int(name.split()[0]), way) for name, way in fits["ways"].items() if "share" in name)
+    start = _note(fits, "CPU seconds of a worker that finds all done: imports, data, splits")
+    # What a share costs beyond the fit itself. The start of each share is counted for each worker; the run after the
+    # shares starts as that by threads does.
+    more = max(shares["cpu"] - fits["ways"]["threads"]["cpu"] - count * start, 0) / fits["units"]
+    read = _note(fits, "MB of the data, which each worker reads") * 1e6
+    name = f"{FITS:,} fits of {FIT_SECONDS:.0f} s by shares"
+    return {name: Job(FITS, FIT_SECONDS, start, FITS * _stored(fits), read, more)}
+
+
+def _on_ray(figures: Mapping[str, Any]) -> dict[str, Job]:
+    """Return the jobs of fits on Ray: long ones, and short ones that take as long together."""
+    fits, (long, short) = figures["cluster"]["works"][0], figures["ray-jobs"]["works"]
+    threads, ray = (next(way for name, way in fits["ways"].items() if key in name) for key in ("threads", "Ray"))
+    parts = (ray["MB in the store"] - threads["MB in the store"]) * 1e6
+    result = {}
+    for seconds in (FIT_SECONDS, SHORT_SECONDS):
+        count = round(FITS * FIT_SECONDS / seconds)
+        overhead = seconds * _note(long, SHARE) + _note(short, ADDED) / 1e3
+        result[f"{count:,} fits of {seconds:.0f} s on Ray"] = Job(
+            count, seconds, _note(short, START), count * _stored(fits), parts, overhead, _note(short, DRIVER) / 1e3
+        )
+    return result
+
+
+def _stored(fits: Mapping[str, Any]) -> float:
+    """Return the bytes of a fit in the store."""
+    stored: float = fits["ways"]["threads"]["MB in the store"] * 1e6 / fits["units"]
+    return stored
 
 
 def history_bytes(figures: Mapping[str, Any]) -> float:
@@ -197,11 +238,13 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def main() -> None:
     """Take the results of a folder into the file of figures, and write the page."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scaling", description=__doc__)
-    parser.add_argument("results", type=Path, help="folder with the JSON files of `cluster` and `engines`")
+    parser.add_argument("results", type=Path, help="folder with the JSON files of the benchmarks")
     folder = parser.parse_args().results
     if missing := [name for name in SOURCES if not (folder / f"{name}.json").exists()]:
         parser.error(f"{folder} has no {missing[0]}.json; `python -m benchmarks {' '.join(SOURCES)}` writes the files")
     figures = {name: json.loads((folder / f"{name}.json").read_text(encoding="utf-8")) for name in SOURCES}
+    for result in figures.values():
+        result["machine"].pop("command", None)  # it has paths of the machine
     FIGURES.write_text(json.dumps(figures, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     write_tables(PAGE, tables(figures))
 
