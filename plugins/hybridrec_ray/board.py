@@ -13,6 +13,8 @@ from hybridrec import FitContext, FitJob, ProgressPoint
 
 BEAT = 1.0
 """Seconds between two looks of the driver at the board, and between two reports of a fit."""
+PATIENCE = 5.0
+"""Seconds that a fit, and its outcome, wait for the board."""
 Entry = tuple[str, ProgressPoint | None]
 """Key of a job, and a point of its progress; None when the fit begins."""
 Place = tuple[Any, str]
@@ -80,7 +82,7 @@ class Board:
                 return
             actor, token = self.place
             try:
-                entries = ray.get(actor.take.remote(token), timeout=10 * BEAT)
+                entries = ray.get(actor.take.remote(token), timeout=PATIENCE)
             except Exception:  # the actor is lost, or late: it is only the progress
                 return
             for key, point in entries:
@@ -119,7 +121,7 @@ class Telling:
 
         if self._entries:
             with suppress(Exception):
-                ray.get(self.actor.write.remote(self.token, self._entries), timeout=10 * BEAT)
+                ray.get(self.actor.write.remote(self.token, self._entries), timeout=PATIENCE)
 
     def began(self, job: FitJob) -> None:
         """Tell that a fit begins."""

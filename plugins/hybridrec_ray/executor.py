@@ -72,13 +72,15 @@ class RayExecutor:
             raise MissingDependencyError("RayExecutor needs Ray: pip install 'hybridrec[ray]'") from None
         self.started = not ray.is_initialized()
         """True if `close` ends the part of this process in the cluster."""
+        address = address or os.environ.get("RAY_ADDRESS") or "local"
+        self.own = self.started and address == "local"
+        """True if `close` ends the cluster: its workers are processes that this one has started."""
         self._running: set[Any] = set()
         self._lock = threading.Lock()
         self._closed = False
         self._actor: Any = None
         if self.started:
-            address = address or os.environ.get("RAY_ADDRESS") or "local"
-            own = {"num_cpus": workers, "include_dashboard": dashboard} if address == "local" else {}
+            own = {"num_cpus": workers, "include_dashboard": dashboard} if self.own else {}
             with _own_signals():
                 try:
                     ray.init(address, **{"log_to_driver": False, "logging_level": "error", **own, **options})
@@ -114,8 +116,9 @@ class RayExecutor:
     def submit(self, jobs: Sequence[FitJob], context: FitContext) -> Iterator[FitOutcome]:
         """Run the jobs as tasks and yield the outcomes as they end.
 
-        A task asks for the cores of its job and for the memory that its component estimates. It is started again if its
-        worker or node is lost. Raises the error of the first job that fails, with a note on the node and the process;
+        A task asks for the cores of its job and for the memory that its component estimates; in a cluster that was
+        started here, it also waits until the memory budget admits it. It is started again if its worker or node is
+        lost. Raises the error of the first job that fails, with a note on the node and the process;
         the tasks that still run are then ended. Raises MemoryBudgetError before the first fit if no node has the memory
         for one.
         """
@@ -143,7 +146,7 @@ class RayExecutor:
                 return _settled(running[job.key], job)
 
             try:
-                for outcome in dispatch_jobs(jobs, start):
+                for outcome in dispatch_jobs(jobs, start, context.memory if self.own else None):
                     with self._lock:
                         self._running.discard(running.pop(outcome.key))
                     board.ended(outcome.key)

@@ -25,6 +25,17 @@ from pathlib import Path
 import hybridrec
 from hybridrec_ray.executor import RayExecutor
 
+def watch_budgets():
+    from hybridrec_ray import executor
+    budgets, dispatch = [], executor.dispatch_jobs
+
+    def watched(jobs, start, memory=None):
+        budgets.append(memory)
+        return dispatch(jobs, start, memory)
+
+    executor.dispatch_jobs = watched
+    return budgets
+
 def same(left, right):
     assert left.report.comparable() == right.report.comparable()
     files = sorted(path.relative_to(left.folder) for path in left.folder.rglob("*.parquet"))
@@ -139,6 +150,7 @@ def test_one_node_gives_the_report_and_the_slates_of_threads(script):
     told = script(
         """
         alone = hybridrec.run("toy.yaml", store="alone", runs="alone-runs")
+        budgets = watch_budgets()
         with RayExecutor(workers=2) as executor:
             import ray
             assert executor.workers == 2
@@ -146,6 +158,7 @@ def test_one_node_gives_the_report_and_the_slates_of_threads(script):
             assert not ray._private.worker._global_node.webui_url
             cluster = hybridrec.run("toy.yaml", store="shared", runs="shared-runs", executor=executor)
             same(alone, cluster)
+            assert {*budgets} == {8_000_000_000}, "its workers are processes of this machine"
             assert not any(fit.cached for fit in cluster.report.fits if fit.repeat == 1)
             text = Path("toy.yaml").read_text()
             failures = []
@@ -220,6 +233,7 @@ def test_workers_that_are_killed_and_nodes_that_come_and_go_change_nothing(scrip
             if not ended.wait(3):
                 nodes.append(cluster.add_node(num_cpus=1))
 
+        budgets = watch_budgets()
         with RayExecutor(cluster.address) as executor:
             assert executor.workers == 3
             threads = [threading.Thread(target=disturb) for disturb in (kill, change)]
@@ -231,6 +245,7 @@ def test_workers_that_are_killed_and_nodes_that_come_and_go_change_nothing(scrip
                 thread.join()
         cluster.shutdown()
         same(alone, shared)
+        assert {*budgets} == {None}, "its nodes may be other machines"
         again = len(Path("log.txt").read_text().splitlines())
         left = len([*at_work()])
         print(json.dumps({"fits": fits, "again": again, "killed": len(killed), "removed": len(removed), "left": left}))
