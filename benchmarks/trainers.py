@@ -47,7 +47,7 @@ def trainers(quick: bool) -> list[Work]:
 
 
 def _ours(train: pl.DataFrame) -> Way:
-    """Return what our fit takes."""
+    """Return the seconds of our fit."""
     data = hybridrec.assemble(hybridrec.Tables(train))
     model = ALS(ALS.Config(factors=FACTORS, iterations=ROUNDS, alpha=ALPHA, fields=("items",)))
     model.threads = CORES
@@ -58,7 +58,7 @@ def _ours(train: pl.DataFrame) -> Way:
 
 
 def _spark(place: Path, env: dict[str, str]) -> Way:
-    """Return what Spark's fit takes, with the processor of all its processes; writes the vectors of the items."""
+    """Return the seconds of Spark's fit, CPU of all its processes; it writes the vectors of the items."""
     script = str(ROOT / "benchmarks" / "ways" / "with_spark_als.py")
     words = [sys.executable, script, *map(str, (CORES, FACTORS, ROUNDS, ALPHA, REGULARIZATION))]
     done = subprocess.run(words, cwd=place, env=marked_environment(env), capture_output=True, text=True, check=False)
