@@ -19,7 +19,7 @@ from typing import Any
 import click
 
 from tests.torture.branches import taken
-from tests.torture.parts import PARTS, carry_out
+from tests.torture.parts import PARTS, Part, carry_out
 from tests.torture.tables import readers, write
 
 ALONE = {"OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1", "RUST_BACKTRACE": "0"}
@@ -58,9 +58,9 @@ def main(
     ):
         folders = {"data": Path(scratch)} if coverage else {}
         tasks = [
-            (name, seed + start, min(CHUNK, n - start), keep, folders.get(name))
+            (name, seed + start, n_tries, keep, folders.get(name))
             for name, n in wanted.items()
-            for start in chunks(n)
+            for start, n_tries in pieces(PARTS[name], n)
         ]
         for task in as_completed([pool.submit(carry_out, *task) for task in tasks]):
             name, outcome, seconds, memory = task.result()
@@ -85,9 +85,10 @@ def main(
     sys.exit(int(lost))
 
 
-def chunks(tries: int) -> range:
-    """Return the starts of the pieces into which attempts are cut."""
-    return range(0, tries, CHUNK)
+def pieces(attacked: Part, tries: int) -> list[tuple[int, int]]:
+    """Return (start, number of attempts) of the pieces into which the attempts of a part are cut."""
+    size = tries if attacked.whole else CHUNK
+    return [(start, min(size, tries - start)) for start in range(0, tries, size)]
 
 
 def _nothing(seed: int, tries: int) -> dict[str, Any]:

@@ -28,12 +28,14 @@ class Part:
     module: the module of this package whose function `torture(tries, seed, folder)` carries it out
     promise: what a user may rely on, in a sentence
     short, long: the number of attempts of each form
+    whole: true if all attempts go on in one process, however many they are
     """
 
     module: str
     promise: str
     short: int
     long: int
+    whole: bool = False
 
     def torture(self, tries: int, seed: int, folder: Path) -> Outcome:
         """Carry out the part with so many attempts, in a folder that is empty."""
@@ -121,6 +123,7 @@ PARTS: dict[str, Part] = {
         "Answers and loads (one for every hundred answers) leave memory, descriptors and threads as they were.",
         3_000,
         100_000,
+        whole=True,
     ),
 }
 

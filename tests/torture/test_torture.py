@@ -11,6 +11,7 @@ import pytest
 
 from hybridrec.errors import DataError
 from tests.torture import data_fuzz, parts, tables
+from tests.torture.__main__ import pieces
 from tests.torture.branches import measured, module_of, taken
 from tests.torture.forks import fork
 from tests.torture.mutate import mutated_bytes
@@ -210,3 +211,8 @@ def test_a_panic_is_printed_if_the_attempt_is_lost(capfd, survives, written):
 def test_what_is_no_panic_is_printed(capfd):
     Outcome().attempt("warning", lambda: os.write(2, b"a warning\n"))
     assert capfd.readouterr().err == "a warning\n"
+
+
+def test_attempts_are_cut_into_pieces_but_for_a_long_life():
+    assert pieces(PARTS["data"], 12_000) == [(0, 5_000), (5_000, 5_000), (10_000, 2_000)]
+    assert pieces(PARTS["long-life"], 100_000) == [(0, 100_000)]
