@@ -31,7 +31,7 @@ from hybridrec.plugin import Plugin
 from hybridrec.registry.discovery import Registry
 from hybridrec.registry.hookspecs import PROJECT
 from hybridrec.registry.option_types import used_component
-from hybridrec.runs.manifest import checked_file, has_file, not_a_run
+from hybridrec.runs.manifest import checked_file, has_file, not_a_run, run_folder
 from hybridrec.stages.checks import check_self, check_state
 from hybridrec.stages.component import Component, Generator, Reranker, Scorer
 from hybridrec.stages.filter import Filter
@@ -229,13 +229,13 @@ def bundle_of(folder: Path) -> Path:
 
 
 def bundle_path(run_or_bundle: Run | Path | str) -> Path:
-    """Return the path of a bundle, given a run, the folder of a run, or the bundle itself.
+    """Return the path of a bundle, given a run, the folder of a run or the report in it, or the bundle itself.
 
     Raises the errors of `bundle_of`, and DataError for a path that does not exist.
     """
     if not isinstance(run_or_bundle, (Path, str)):
         return bundle_of(run_or_bundle.folder)
-    path = Path(run_or_bundle)
+    path = run_folder(Path(run_or_bundle))
     if path.is_dir():
         return bundle_of(path)
     if not path.exists():

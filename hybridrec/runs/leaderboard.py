@@ -13,7 +13,8 @@ import yaml
 from hybridrec.config.yaml_document import KeyPath, dotted
 from hybridrec.errors import ConfigError, DataError, HybridrecError, did_you_mean
 from hybridrec.evaluation.report import MetricReport
-from hybridrec.runs.run import REPORT, Run
+from hybridrec.runs.manifest import REPORT
+from hybridrec.runs.run import Run
 
 Config: TypeAlias = Mapping[str, str]
 """The values of a config as JSON, by key path."""

@@ -13,7 +13,7 @@ from hybridrec.data.fingerprint import json_digest
 from hybridrec.errors import DataError, StoreError
 from hybridrec.paths import inside, partial_path, publish, remove, subfolder, sweep, sync, write_whole, writing
 
-MANIFEST = "manifest.json"
+MANIFEST, REPORT = "manifest.json", "report.json"
 FORMAT = 1
 
 
@@ -105,6 +105,11 @@ def checked_file(folder: Path, name: str) -> Path:
     return path
 
 
+def run_folder(path: Path) -> Path:
+    """Return the folder of a run, given it or the report in it, whose path is what `hybridrec run` prints."""
+    return path.parent if path.name == REPORT else path
+
+
 def not_a_run(folder: Path) -> DataError:
     """Return, but do not raise, the error about a folder that is not a run.
 
@@ -127,7 +132,7 @@ def has_file(folder: Path, name: str) -> bool:
 def _read(folder: Path) -> _Manifest:
     path = folder / MANIFEST
     if not path.exists():
-        if (folder / "report.json").exists():
+        if (folder / REPORT).exists():
             raise StoreError(
                 f"{folder} has no {MANIFEST}: it was deleted, or the run was written before runs had one; run the "
                 "experiment again"

@@ -21,7 +21,7 @@ from hybridrec.evaluation.summary import html
 from hybridrec.paths import Key, inside, printable
 from hybridrec.runs.bundle import copy_bundle
 from hybridrec.runs.frame_checks import NAMES_COLUMNS, check_columns, check_per_query, check_queries, check_slates
-from hybridrec.runs.manifest import MANIFEST, checked_file, not_a_run, replace_file
+from hybridrec.runs.manifest import MANIFEST, REPORT, checked_file, not_a_run, replace_file, run_folder
 from hybridrec.stages.figures import Figure
 from hybridrec.types import ITEMS, Target
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import polars as pl
 
 
-CONFIG, LOCK, REPORT, PER_QUERY = "config.yaml", "lock.json", "report.json", "per_query.parquet"
+CONFIG, LOCK, PER_QUERY = "config.yaml", "lock.json", "per_query.parquet"
 
 
 QUERIES, NAMES, SLATES = "queries.parquet", "names.parquet", "slates"
@@ -89,8 +89,11 @@ class Run:
 
     @classmethod
     def open(cls, folder: Path | str) -> Run:
-        """Open the folder of a run; raises DataError if it is not a run, and StoreError if the run is damaged."""
-        path = Path(folder)
+        """Open the folder of a run, or the one in which its `report.json` is.
+
+        Raises DataError if it is not a run, and StoreError if the run is damaged.
+        """
+        path = run_folder(Path(folder))
         if path.is_file():
             raise DataError(f"{path} is a file, and a run is a folder; a bundle is for `load`, and to recommend from")
         if not any((path / name).exists() for name in (MANIFEST, REPORT)):

@@ -21,9 +21,9 @@ from hybridrec.errors import WriteError
 from hybridrec.evaluation.samples import EvaluatedArm
 from hybridrec.paths import partial_path, sync, sync_folder, writing
 from hybridrec.runs.bundle import BUNDLE, write_bundle
-from hybridrec.runs.manifest import replace_file, write_manifest
+from hybridrec.runs.manifest import REPORT, replace_file, write_manifest
 from hybridrec.runs.query_frames import item_names, write_queries, write_slates
-from hybridrec.runs.run import CONFIG, LOCK, MORE_SEGMENTS, NAMES, PER_QUERY, QUERIES, REPORT, SLATES, Run
+from hybridrec.runs.run import CONFIG, LOCK, MORE_SEGMENTS, NAMES, PER_QUERY, QUERIES, SLATES, Run
 
 if TYPE_CHECKING:
     import polars as pl

@@ -19,8 +19,8 @@ from hybridrec.errors import ConfigError, DataError, HybridrecError
 from hybridrec.registry.discovery import Registry
 from hybridrec.runs import exporter as exporters
 from hybridrec.runs.exporter import Exporter
-from hybridrec.runs.manifest import MANIFEST
-from hybridrec.runs.run import REPORT, Run
+from hybridrec.runs.manifest import MANIFEST, REPORT
+from hybridrec.runs.run import Run
 from hybridrec.stages.component import Generator
 from hybridrec.testing.contract import PluginContract
 

@@ -14,6 +14,7 @@ import hybridrec
 from hybridrec import CurveFigure, DataError, MapLegend, Query, StoreError
 from hybridrec.engine.store import Store
 from hybridrec.evaluation.report import figure_report
+from hybridrec.runs.bundle import bundle_path
 from hybridrec.runs.export_trec import ParquetExporter
 from hybridrec.runs.exporter import export
 from hybridrec.runs.manifest import replace_file, write_manifest
@@ -169,6 +170,13 @@ def test_a_link_among_the_files_of_a_run_is_replaced(sent, tmp_path, file):
     assert victim.read_bytes() == before
     assert not (sent / file).is_symlink()
     assert Run.open(sent).report.notes[-1] == "one more"
+
+
+def test_the_report_that_a_run_has_printed_stands_for_the_run(sent):
+    assert Run.open(sent / "report.json").folder == sent
+    assert bundle_path(sent / "report.json") == bundle_path(sent)
+    with pytest.raises(DataError, match="is not a run: it does not exist"):
+        Run.open(sent / "nothing" / "report.json")
 
 
 def test_a_run_in_a_folder_whose_name_is_a_pattern_is_read_from_there(sent, tmp_path):
