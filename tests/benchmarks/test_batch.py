@@ -13,14 +13,19 @@ from hybridrec import PADDING, Tables, assemble
 
 @pytest.mark.skipif(find_spec("implicit") is None, reason="implicit is not installed")
 @pytest.mark.filterwarnings("ignore")  # implicit warns of data as small as this
-def test_the_ways_are_timed_for_one_model_and_for_a_blend(tmp_path, monkeypatch):
+def test_the_ways_are_timed_for_one_model_and_for_a_blend(tmp_path, monkeypatch, capsys):
+    def unavailable(*_):
+        raise peers.UnavailableError("it cannot be installed")
+
     monkeypatch.setattr(peers, "cache_folder", lambda: tmp_path)
+    monkeypatch.setattr(batch, "_rectools", unavailable)
     monkeypatch.setattr(batch, "PLACES", 5)
     alone, blend = (batch._measure(Size(40, 100, 600), models) for models in (batch.ALONE, batch.BLEND))
     assert [*alone.ways] == ["recommend, in memory", "batch, into Parquet", "implicit, its batch call"]
     assert [*blend.ways] == ["recommend, in memory", "batch, into Parquet"]
     assert all(way.wall and min(way.wall) > 0 for work in (alone, blend) for way in work.ways.values())
     assert alone.ratios[0]["what"] == "batch, into Parquet / implicit, its batch call"
+    assert capsys.readouterr().out == "RecTools is left out: it cannot be installed\n"
 
 
 def swapped(ids, scores, served=(0, 1, 2), sums=(3.0, 2.0, 2.0)):
