@@ -30,17 +30,35 @@ def test_ratings_that_cannot_be_used_are_named_with_their_line(text, message, tm
         read_ratings(tmp_path / "mine.csv", toy_dataset())
 
 
-def test_ratings_go_to_one_where_the_data_has_none(tmp_path):
-    (tmp_path / "mine.csv").write_text("item 02,1\nitem 04,1.4\n")
+@pytest.mark.parametrize(
+    ("weights", "rating", "reason"),
+    [
+        (None, "1.4", "the data of this run has no ratings above 1"),
+        ([1, 1], "2", "the data of this run has no ratings above 1"),
+        ([0.5, 1], "1.4", "the data of this run has no ratings above 1"),
+        ([1, 5], "6", "the largest weight in the data of this run is 5"),
+        ([1, 5], "1.4", "the weights in the data of this run are whole numbers"),
+        (None, "1", ""),
+        ([1, 5], "5", ""),
+        ([1, 5], "0.4", ""),
+        ([0.5, 5], "1.4", ""),
+    ],
+)
+def test_ratings_above_one_are_on_the_scale_of_the_data(weights, rating, reason, tmp_path):
+    file = tmp_path / "mine.csv"
+    file.write_text(f"item 02,1\nitem 04,{rating}\n")
     data = toy_dataset()
-    plain = replace(data, interactions=replace(data.interactions, weights=None))
-    with pytest.raises(
-        DataError, match=r"line 2: the rating of 'item 04' is '1\.4'; the data of this run has no ratings"
-    ):
-        read_ratings(tmp_path / "mine.csv", plain)
-    weights = np.ones(len(data.interactions.ids), np.float32)
-    rated = replace(data, interactions=replace(data.interactions, weights=weights))
-    assert [rating.rating for rating in read_ratings(tmp_path / "mine.csv", rated)] == [1, 1.4]
+    if weights is not None:
+        weights = np.resize(np.array(weights, np.float32), len(data.interactions.ids))
+    data = replace(data, interactions=replace(data.interactions, weights=weights))
+    if reason:
+        with pytest.raises(DataError, match=f"line 2: the rating of 'item 04' is '{re.escape(rating)}'; {reason}"):
+            read_ratings(file, data)
+    else:
+        assert [row.rating for row in read_ratings(file, data)] == [1, float(rating)]
+        nobody = data.hide(np.ones(len(data.interactions.ids), bool))
+        file.write_text("item 02,9.5\n")
+        assert read_ratings(file, nobody)[0].rating == 9.5
 
 
 def test_a_missing_file_of_ratings(tmp_path):
