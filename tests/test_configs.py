@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from hybridrec import MissingDependencyError
 from hybridrec.config.load import load_experiment
@@ -13,6 +15,7 @@ from hybridrec.registry.discovery import Registry
 
 FOLDER = Path(__file__).parent.parent / "configs"
 CONFIGS = sorted(FOLDER.rglob("*.yaml"))
+QUESTIONS = re.compile(r"--set questions=(\S+)")
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +37,18 @@ def test_shipped_configs_are_valid(path: Path, registry: Registry) -> None:
     assert experiment.config.name == "-".join(inside(path).with_suffix("").parts)
     assert experiment.config.compare.control in experiment.pipelines
     assert f"hybridrec run configs/{inside(path).as_posix()}" in path.read_text(encoding="utf-8")
+
+
+def test_questions_of_commands_stand_beside_the_data() -> None:
+    """The comments give commands for the folder above `configs/`, from which paths of --set start."""
+    compared = 0
+    for path in CONFIGS:
+        text = path.read_text(encoding="utf-8")
+        for questions in QUESTIONS.findall(text):
+            folder = path.parent / yaml.safe_load(text)["data"]["folder"]
+            assert (FOLDER.parent / questions).resolve().parent == folder.resolve(), inside(path)
+            compared += 1
+    assert compared > 3
 
 
 def test_one_config_needs_no_extra(registry: Registry) -> None:
