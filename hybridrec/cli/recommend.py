@@ -176,6 +176,9 @@ def recommend(
     if not slate:
         say(f"{chosen.name!r} recommends no {target} for this: {_silence(chosen)}")
         return
+    if query.text and _passes_over_text(chosen, slate[0].served_by):
+        reason = f"no generator of '{chosen.name}' proposes {target} for it; served by {slate[0].served_by}"
+        click.echo(f"note: the text changes nothing: {reason}", err=True)
     print_table(f"Recommended {target}", *_slate_table(slate, hidden, explain=explain))
 
 
@@ -335,6 +338,14 @@ def _silence(pipeline: Pipeline) -> str:
     if not pipeline.fallback:
         return f"{generators} propose nothing, and the pipeline has no fallback"
     return f"{generators} propose nothing, nor does the fallback ({', '.join(label for label, _ in pipeline.fallback)})"
+
+
+def _passes_over_text(pipeline: Pipeline, served_by: str) -> bool:
+    """Return True if a fallback that reads no text served a query, though a generator of the pipeline reads text."""
+    fallback = dict(pipeline.fallback).get(served_by)
+    if fallback is None or fallback.reads("title"):
+        return False
+    return any(source.generator.reads("title") for source in pipeline.sources)
 
 
 def _stated_fields(query: Query) -> Iterator[tuple[Field, str]]:

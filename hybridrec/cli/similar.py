@@ -59,13 +59,16 @@ def similar(
     """
     from hybridrec.cli._console import print_table
     from hybridrec.serving.recommender import load
+    from hybridrec.serving.similar import TEXT
     from hybridrec.stages.component import VectorModel
 
     recommender = load(run_or_bundle, block=block, plugins=plugins)
     title, asked = _asked(recommender, run_or_bundle, name, by, component, number)
     near = recommender.similar(component, asked, by=by, target=target, n=n)
     if not near:
-        say(f"'{component}' has nothing to say about '{title}': it may not read {by}")
+        unknown = by == TEXT and recommender.components[component].reads("title")
+        reason = f"none of these words is known to '{component}'" if unknown else f"it may not read {by}"
+        say(f"'{component}' has nothing to say about '{title}': {reason}")
         return
     measure = "similarity" if isinstance(recommender.components[component], VectorModel) else "score"
     rows = [
@@ -98,12 +101,13 @@ def _asked(
         if by not in embeddings:
             return name, name  # is refused with what there is
         vocabulary = embeddings[by].vocabulary
-        match = find_among(name, vocabulary, by)
+        titles = vocabulary.packed if by == FEATURES else ()  # "genre:GN0101 ballad" has a code and a name
+        match = find_among(name, vocabulary, by, titles)
     else:
         others = ", ".join(f"--by {kind}" for kind, of in recommender.data.entities.items() if kind != by and len(of))
         match = find(name, recommender.data, by, f"; or is it one of another kind: {others}?")
     if name not in (match.id, match.name):
-        say(f"'{name}' is taken for '{match.name}' ({match.id})")
+        say(f"'{name}' is taken for '{match.name}'" + (f" ({match.id})" if match.id != match.name else ""))
     return match.name, match.id
 
 

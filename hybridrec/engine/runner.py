@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Protocol, TypeVar
 
 from hybridrec.config.experiment import CheckedExperiment
@@ -30,7 +31,7 @@ from hybridrec.engine.seeds import label_rng
 from hybridrec.engine.store import REPRODUCIBLE, NullStore, Store
 from hybridrec.engine.timers import ASK, Stopwatch
 from hybridrec.engine.train import FoldTrainer, TrainedFold, full_fold
-from hybridrec.errors import PluginError
+from hybridrec.errors import DataError, PluginError
 from hybridrec.evaluation.report import LATENCY, Environment
 from hybridrec.evaluation.summary import winner
 from hybridrec.inference.batch_runner import BatchRunner, Clock, EvalQueries
@@ -398,9 +399,15 @@ def read_with_notes(experiment: CheckedExperiment, store: Store | None = None) -
     if store is not None and key is not None and (state := store.find(key)) is not None:
         data = with_kinds(Dataset.restore(state), experiment.config)
         return data, tuple((store.about(key) or {}).get(NOTES, ()))
-    with calling(reader, "while reading the data"):
-        data = check_dataset(reader.read())
-        notes = tuple(map(redacted, reader.notes()))
+    try:
+        with calling(reader, "while reading the data"):
+            data = check_dataset(reader.read())
+            notes = tuple(map(redacted, reader.notes()))
+    except DataError as error:
+        folder = getattr(reader.config, "folder", None)
+        if isinstance(folder, Path) and not folder.is_dir():
+            error.add_note("where the data lies elsewhere, name its folder: --set data.folder=PATH")
+        raise
     if store is not None and key is not None:
         # Rows of a database come in any order: of two processes that read at the same time, both use what was first.
         store.put(key, data.state(), {"data of": reader.name, NOTES: notes, REPRODUCIBLE: False})

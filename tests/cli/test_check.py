@@ -69,3 +69,11 @@ def test_a_config_that_comes_with_a_plugin(call, monkeypatch, tmp_path):
         status, _, err = call("check", wrong)
         assert status == 2
         assert message in err
+
+
+def test_data_that_lie_elsewhere_are_named_by_an_assignment(call, tmp_path):
+    status, _, err = call("check", "plugin:core/configs/published/song2vec.yaml")
+    assert (status, "no such file" in err) == (2, True)
+    assert err.splitlines()[-1].endswith("name its folder: --set data.folder=PATH")
+    status, _, err = call("check", "plugin:core/configs/published/song2vec.yaml", "--set", f"data.folder={tmp_path}")
+    assert (status, "no such file" in err, "data.folder" in err) == (2, True, False), "the folder is there"

@@ -91,6 +91,18 @@ def test_what_no_component_reads_is_told(call, experiment):
     assert "reads items" not in out
 
 
+def test_a_text_of_unknown_words_is_told(call, experiment):
+    linear = ("noise: {use: echo}", "noise: {use: echo}\n  linear: {use: p3alpha, fields: [items, title]}")
+    pipelines = "  read: {generators: [{from: linear}], fallback: [popularity]}\n"
+    run = hybridrec.run(experiment(("workers: 2", "refit: all"), linear, ("pipelines:\n", f"pipelines:\n{pipelines}")))
+    asked = ("recommend", run.folder, "--pipeline", "read", "-n", "2")
+    status, _, err = call(*asked, "--text", "zzzz")
+    reason = "no generator of 'read' proposes items for it; served by popularity"
+    assert (status, err) == (0, f"note: the text changes nothing: {reason}\n")
+    assert call(*asked, "--text", "even")[2] == ""
+    assert call(*asked)[2] == ""
+
+
 def test_a_slate_of_nothing_is_a_sentence(call, experiment):
     """Songs without a tag, asked of a pipeline that draws by tags and has no fallback."""
     draw = ("pipelines:\n", "pipelines:\n  drawn: {generators: [{from: draw}], fallback: []}\n")

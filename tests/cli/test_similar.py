@@ -1,7 +1,9 @@
 """The command `similar`: neighbours of an item, a tag or words."""
 
 import polars as pl
+import pytest
 
+import hybridrec
 from hybridrec import Run
 
 
@@ -39,3 +41,23 @@ def test_what_has_no_vectors_says_so(call, finished):
     status, _, err = call("similar", finished, "even", "--by", "words", "--component", "ease")
     assert status == 2
     assert "'ease' (ease) has no vectors of words" in err
+
+
+def test_unknown_words_are_told_from_a_component_that_reads_none(call, experiment):
+    component = ("noise: {use: echo}", "noise: {use: echo}\n  linear: {use: p3alpha, fields: [items, title]}")
+    run = hybridrec.run(experiment(("workers: 2", "refit: all"), component, ("from: noise", "from: linear"))).folder
+    status, out, _ = call("similar", run, "zzzz", "--by", "text", "--component", "linear")
+    assert (status, out) == (0, "'linear' has nothing to say about 'zzzz': none of these words is known to 'linear'\n")
+    status, out, _ = call("similar", run, "even", "--by", "text", "--component", "linear")
+    assert (status, "Nearest items to 'even' in linear" in out) == (0, True)
+    status, out, _ = call("similar", run, "even", "--by", "text", "--component", "ease")
+    assert (status, "it may not read text" in out) == (0, True)
+
+
+def test_features_are_typed_loosely(call, experiment):
+    pytest.importorskip("gensim")
+    component = ("noise: {use: echo}", "noise: {use: echo}\n  w2v: {use: word2vec, fields: [items, features], dim: 8}")
+    run = hybridrec.run(experiment(("workers: 2", "refit: all"), component, ("scorers: [pop]", "scorers: [pop, w2v]")))
+    status, out, _ = call("similar", run.folder, "EVEN", "--by", "features", "--component", "w2v")
+    assert (status, "Nearest items to 'even' in w2v" in out) == (0, True)
+    assert out.startswith("'EVEN' is taken for 'even'\n")

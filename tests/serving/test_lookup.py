@@ -67,6 +67,14 @@ def test_names_that_are_no_entities_have_no_titles():
         find_among("Ella", features, "features")
 
 
+def test_names_that_hold_a_code_are_found_by_what_follows_it():
+    genres = Vocabulary(["genre:GN0101 Ballad", "genre:GN0201 dance", "genre:GN0202 club dance"])
+    for typed in ("ballad", "genre:ballad", "Genre: BALLAD"):
+        assert find_among(typed, genres, "features", genres.packed).id == "genre:GN0101 Ballad"
+    with pytest.raises(DataError, match="'dance' may be 'genre:GN0201 dance', 'genre:GN0202 club dance': give the id"):
+        find_among("dance", genres, "features", genres.packed)
+
+
 def test_the_whole_name_decides_where_one_word_fits_many():
     names = [f"The {kind}s - {kind} Song {number}, Pt. 1" for kind in ("Night", "Day") for number in range(30)]
     data = toy_dataset(items=60).with_entities("items", text=tuple(names))
