@@ -302,11 +302,13 @@ def test_a_worker_stopped_beyond_its_lease_ends_well_and_counts_what_was_doubled
     stopped = crew.start("--beat", 0.3)
     at_work(key, stopped)
     stopped.send_signal(signal.SIGSTOP)
+    held = sum(f'process {stopped.pid}"' in lease.read_text() for lease in Path("shared/leases").glob("[0-9a-f]*"))
     report = crew.end(crew.start("--beat", 0.3, "--wait"))
     assert (report["left"], report["doubled"]) == ([], 0)
     stopped.send_signal(signal.SIGCONT)
     late = crew.end(stopped)
-    assert (late["left"], late["doubled"]) == ([], 1)
+    assert late["left"] == []
+    assert 1 <= late["doubled"] <= held  # a busy machine may stop it at a short fit, too
     alone = hybridrec.run(path, store="alone", runs="alone-runs")
     together = hybridrec.run(path, store="shared", runs="shared-runs")
     assert together.report.comparable() == alone.report.comparable()
