@@ -38,7 +38,7 @@ class MetricAccumulator:
     candidate_recall: dict[Target, list[Doubles]] = field(default_factory=dict)
     answers: dict[Target, list[BatchResults]] = field(default_factory=dict)
     n_scored: dict[Target, Counter[str]] = field(default_factory=dict)
-    learned: dict[str, object] = field(default_factory=dict)
+    learned: dict[str, dict[str, object]] = field(default_factory=dict)
 
     def add(self, fold: Fold, target: Target, answers: BatchResults, metric_specs: tuple[MetricSpec, ...]) -> None:
         """Measure the results of a fold for one target, and add the values to the lists."""

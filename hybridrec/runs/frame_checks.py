@@ -54,14 +54,16 @@ def check_columns(file: Path, frame: pl.DataFrame, columns: Mapping[str, Content
 
 
 def check_queries(file: Path, frame: pl.DataFrame, report: Report, relevant: str) -> pl.DataFrame:
-    """Return the frame of queries; raises StoreError unless it has a row for each, with the hidden ids of each target.
+    """Return the frame of queries; raises StoreError unless it has a row for each, with lists of ids of all kinds.
 
     relevant: the beginning of the names of the columns of hidden ids
     """
     metrics = {metric for arm in report.pipelines.values() for metric in arm.metrics}
     targets = {metric.rpartition("/")[0] or ITEMS for metric in metrics}
     hidden = {name for name in frame.columns if name.startswith(relevant)} | {relevant + target for target in targets}
-    check_columns(file, frame, {**QUERIES_COLUMNS, **dict.fromkeys(sorted(hidden), "ids")})
+    entities = [kind for kind in report.data.entities if kind in frame.columns]
+    ids: dict[str, Content] = dict.fromkeys([*sorted(hidden), *entities], "ids")
+    check_columns(file, frame, {**ids, **QUERIES_COLUMNS})
     _check_rows(file, len(frame), report)
     return frame
 

@@ -11,7 +11,8 @@ from hybridrec.runs.frame_checks import NAMES_COLUMNS, check_columns, check_per_
 
 FILE = Path("there.parquet")
 REPORT = SimpleNamespace(
-    pipelines={name: SimpleNamespace(queries=2, metrics={"ndcg@5": 1, "tags/ndcg@5": 1}) for name in ("a", "b")}
+    pipelines={name: SimpleNamespace(queries=2, metrics={"ndcg@5": 1, "tags/ndcg@5": 1}) for name in ("a", "b")},
+    data=SimpleNamespace(entities={"tags": 1, "artists": 2}),
 )
 PER_QUERY = pl.DataFrame(
     {"pipeline": ["a", "a", "b", "b"], "query": [0, 1, 0, 1], "unit": ["u"] * 4, "weight": [1.0] * 4,
@@ -19,7 +20,7 @@ PER_QUERY = pl.DataFrame(
 )  # fmt: skip
 QUERIES = pl.DataFrame(
     {"fold": ["test"] * 2, "unit": ["u", "v"], "items": [["i"], []], "text": ["", ""], "relevant_items": [["j"], ["k"]],
-     "relevant_tags": [["t"], ["t"]]}
+     "relevant_tags": [["t"], ["t"]], "tags": [["t"], []]}
 )  # fmt: skip
 SLATES = pl.DataFrame({"query": [0, 1], "rank": [1, 1], "id": ["i", "j"], "score": [1.0, 2.0], "served_by": ["x"] * 2})
 
@@ -55,6 +56,7 @@ def test_tables_that_fit_are_returned():
         (queries, QUERIES.head(1), "it has 1 queries, and the report 2"),
         (queries, QUERIES.drop("relevant_tags"), "no column 'relevant_tags'"),
         (queries, QUERIES.with_columns(items=pl.lit("i")), "column 'items' holds String"),
+        (queries, QUERIES.with_columns(tags=pl.lit(0.5)), "column 'tags' holds Float64"),
         (slates, SLATES.with_columns(query=pl.Series([0, 2])), "a query that the run does not have"),
         (slates, SLATES.with_columns(rank=pl.lit(1.5)), "column 'rank' holds Float64"),
         (lambda frame: check_columns(FILE, frame, NAMES_COLUMNS), SLATES, "no column 'name'"),

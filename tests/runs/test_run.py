@@ -121,6 +121,12 @@ def test_a_report_that_is_something_else_is_refused(call, sent, tmp_path, conten
     assert f"{sent / 'report.json'} cannot be read: " in refused(call, tmp_path, "report", sent, "--no-open")
 
 
+def test_learned_weights_that_are_no_mappings_are_refused(call, sent, tmp_path):
+    change(sent / "report.json", lambda report: next(iter(report["pipelines"].values()))["learned"].update(test="x"))
+    err = refused(call, tmp_path, "report", sent, "--no-open")
+    assert f"{sent / 'report.json'} cannot be read: pipelines." in err
+
+
 def test_a_pipe_in_the_place_of_a_file_is_not_waited_for(call, sent, tmp_path):
     for file in ("manifest.json", "bundle.hybridrec", "queries.parquet", "report.json"):
         (sent / file).rename(sent / f"{file}.kept")

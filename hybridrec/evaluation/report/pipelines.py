@@ -55,8 +55,8 @@ class PipelineReport(Section):
     """
     candidate_recall: dict[KindName, Number] = {}
     """Share of the relevant ids that any generator proposed, by target: the upper limit for every re-ranker."""
-    learned: dict[str, Any] = {}
-    """What the blend learned (weights by segment and target, for example)."""
+    learned: dict[str, dict[str, Any]] = {}
+    """What the blend learned, by fold and target (weights by segment, for example)."""
     single: bool = False
     """True for a reference arm: one component alone, behind the same fallback."""
     borda: Number = None
