@@ -87,7 +87,7 @@ class _Scale:
         if rating > self.largest:
             return f"the largest weight in the data of this run is {self.largest:g}"
         if self.whole and rating != round(rating):
-            return "the weights in the data of this run are whole numbers: yours are such ones, or go from 0 to 1"
+            return "the weights in the data of this run are whole numbers, so that yours are, too, or go from 0 to 1"
         return ""
 
 

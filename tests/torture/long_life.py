@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import os
-import threading
+from collections import Counter
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -30,7 +32,7 @@ def torture(tries: int, seed: int, folder: Path) -> Outcome:
         answer(recommender, number)
     for _ in range(20):
         load(subject.bundle)
-    before = figures()
+    before = Figures.now()
     outcome.tried = tries + tries // LOADS
     for number in range(tries):
         answer(recommender, number + seed)
@@ -38,9 +40,14 @@ def torture(tries: int, seed: int, folder: Path) -> Outcome:
             outcome.lose(f"load {number}", "it answers otherwise")
     if answers(recommender) != expected:
         outcome.lose("the recommender", "it answers otherwise after a long life")
-    after = figures()
+    after = Figures.now()
     outcome.counts.update(
-        {"MB before": before[0] >> 20, "MB after": after[0] >> 20, "descriptors": after[1], "threads": after[2]}
+        {
+            "MB before": before.memory >> 20,
+            "MB after": after.memory >> 20,
+            "descriptors": after.descriptors,
+            "threads": after.threads.total(),
+        }
     )
     try:
         flat(before, after)
@@ -61,21 +68,36 @@ def answer(recommender: Recommender, number: int) -> None:
     recommender.recommend(queries[number % len(queries)], 10)
 
 
-def figures() -> tuple[int, int, int]:
-    """Return (bytes in memory, open descriptors, threads) of this process."""
-    gc.collect()
-    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
-    threads = max(threading.active_count(), len(os.listdir("/proc/self/task")))  # noqa: PTH208
-    return pages * os.sysconf("SC_PAGE_SIZE"), len(os.listdir("/proc/self/fd")), threads  # noqa: PTH208
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """Bytes in memory, number of open descriptors, and number of threads by the name that the system shows."""
+
+    memory: int
+    descriptors: int
+    threads: Counter[str]
+
+    @classmethod
+    def now(cls) -> Figures:
+        """Measure this process."""
+        gc.collect()
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        threads: Counter[str] = Counter()
+        for task in Path("/proc/self/task").iterdir():
+            with suppress(OSError):  # the thread has ended
+                threads[(task / "comm").read_text(encoding="utf-8", errors="replace").strip()] += 1
+        descriptors = sum(1 for _ in Path("/proc/self/fd").iterdir())
+        return cls(pages * os.sysconf("SC_PAGE_SIZE"), descriptors, threads)
 
 
-def flat(before: tuple[int, int, int], after: tuple[int, int, int]) -> None:
+def flat(before: Figures, after: Figures) -> None:
     """Raise Loss if a process has grown."""
-    if after[0] - before[0] > MORE:
-        raise Loss(f"{before[0]:,} bytes became {after[0]:,}")
-    for name, few, many in zip(("descriptors", "threads"), before[1:], after[1:], strict=True):
-        if many > few:
-            raise Loss(f"{few} {name} became {many}")
+    if after.memory - before.memory > MORE:
+        raise Loss(f"{before.memory:,} bytes became {after.memory:,}")
+    if after.descriptors > before.descriptors:
+        raise Loss(f"{before.descriptors} descriptors became {after.descriptors}")
+    if after.threads.total() > before.threads.total():
+        more = ", ".join(f"{number} of {name}" for name, number in (after.threads - before.threads).items())
+        raise Loss(f"{before.threads.total()} threads became {after.threads.total()}: {more} more")
 
 
 def _keep_slates(patch: pytest.MonkeyPatch) -> int:

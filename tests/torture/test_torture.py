@@ -6,11 +6,12 @@ import importlib
 import os
 import random
 import re
+from collections import Counter
 
 import pytest
 
 from hybridrec.errors import DataError
-from tests.torture import data_fuzz, parts, tables
+from tests.torture import data_fuzz, long_life, parts, tables
 from tests.torture.__main__ import pieces
 from tests.torture.branches import measured, module_of, taken
 from tests.torture.forks import fork
@@ -216,3 +217,12 @@ def test_what_is_no_panic_is_printed(capfd):
 def test_attempts_are_cut_into_pieces_but_for_a_long_life():
     assert pieces(PARTS["data"], 12_000) == [(0, 5_000), (5_000, 5_000), (10_000, 2_000)]
     assert pieces(PARTS["long-life"], 100_000) == [(0, 100_000)]
+
+
+def test_a_thread_more_is_named():
+    before = long_life.Figures(100, 5, Counter(python=2, pool=1))
+    long_life.flat(before, long_life.Figures(200, 5, Counter(python=3)))
+    with pytest.raises(Loss, match=r"^3 threads became 5: 2 of pool more$"):
+        long_life.flat(before, long_life.Figures(100, 5, Counter(python=2, pool=3)))
+    with pytest.raises(Loss, match=r"^5 descriptors became 6$"):
+        long_life.flat(before, long_life.Figures(100, 6, before.threads))

@@ -46,9 +46,9 @@ _LARGEST = float(np.finfo(np.float32).max)
 S = TypeVar("S", bound=FileSource)
 LONGEST_ID = 10_000
 """The most bytes of an id: more is a text in the wrong column, or a quote that is not closed."""
-_ODD = r"[\x00\n\r\x{feff}]"
-_EVEN = f"has no line break, NUL or byte order mark in it, and at most {LONGEST_ID:,} bytes"
-"""What an id is, in the words of a message."""
+_NOT_IN_IDS = r"[\x00\n\r\x{feff}]"
+_ID_RULE = f"has no line break, NUL or byte order mark in it, and at most {LONGEST_ID:,} bytes"
+"""The rule for ids but for blank ones, in the words of a message."""
 _SHOWN = 80
 """The most characters of a bad value in a message."""
 _WIDE = ("Int128", "UInt128")
@@ -190,7 +190,7 @@ class ColumnTable(Generic[S]):
         bad = pl.repeat(False, len(ids), eager=True)  # checked also where none is odd: all blocks make the same checks
         if odd.any():
             bad = ids.to_physical().is_in(distinct.filter(odd).to_physical().implode())
-        return self._usable(ids, bad, column, "not an id", f"an id is not blank, {_EVEN}")
+        return self._usable(ids, bad, column, "not an id", f"an id is not blank, {_ID_RULE}")
 
     def _as_text(self, column: str) -> pl.Expr:
         """Express a column of ids as text, null where an id is missing."""
@@ -344,7 +344,7 @@ class ColumnTable(Generic[S]):
         for name, kind in columns.items():
             values = self._several(name, separator)
             odd = values.list.eval(_is_odd(pl.element())).list.any()
-            values = self._usable(values, odd, name, "not an id", f"a value {_EVEN}")
+            values = self._usable(values, odd, name, "not an id", f"a value {_ID_RULE}")
             exploded = pl.DataFrame({"owner": owners, "value": values}).explode("value")
             label = pl.lit(f"{kind}:" if kind else "") + pl.col("value")
             parts.append(
@@ -517,7 +517,7 @@ def _number_time(column: str, unit: TimeUnit) -> pl.Expr:
 
 def _is_odd(text: pl.Expr) -> pl.Expr:
     """Express whether texts cannot be meant as ids."""
-    return (text.str.len_bytes() > LONGEST_ID) | text.str.contains(_ODD)
+    return (text.str.len_bytes() > LONGEST_ID) | text.str.contains(_NOT_IN_IDS)
 
 
 def _is_stated(column: str) -> pl.Expr:
