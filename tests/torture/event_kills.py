@@ -11,7 +11,7 @@ import sys
 import time
 from pathlib import Path
 
-from tests.plugins.hybridrec_server.crash import check, hear, left, note, write
+from tests.plugins.hybridrec_server.crash import check, end_groups, hear, left, note, write
 from tests.torture.forks import ended, fork
 from tests.torture.outcome import Loss
 
@@ -22,23 +22,37 @@ ANEW = 15
 
 
 class EventLogKills:
-    """An event log whose writers are killed one after another, as `tests/plugins/hybridrec_server/crash.py` does."""
+    """An event log whose writers are killed one after another, as `tests/plugins/hybridrec_server/crash.py` does.
+
+    The process of a rotation outlives its writer, and rotates beside the next one. It ends with the `with` block.
+    """
 
     def __init__(self, folder: Path) -> None:
         """Begin with an empty log in a folder."""
         self.folder = folder
         self.number = 0
+        self.groups: list[int] = []
         self.sent: set[int] = set()
         self.acknowledged: set[int] = set()
+
+    def __enter__(self) -> EventLogKills:
+        """Return the log."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End rotations, which would write into a folder that is being removed."""
+        end_groups(self.groups, self.folder / "log")
 
     def kill(self, number: signal.Signals, rng: random.Random) -> None:
         """Start a writer on what the earlier ones left, and kill it; raises Loss if an event is lost or there twice."""
         if self.number % ANEW == 0:
+            end_groups(self.groups, self.folder / "log")
             shutil.rmtree(self.folder, ignore_errors=True)
             self.folder.mkdir(parents=True)
             self.sent, self.acknowledged = set(), set()
         self.number += 1
         child, words, said = self._start()
+        self.groups.append(child)
         with os.fdopen(words, "wb") as pipe:
             pipe.write(left(self.sent, self.acknowledged))
         content = hear(said, rng.uniform(0.0, 1.0) * (-1 if rng.random() < 0.2 else 1))
@@ -69,6 +83,7 @@ class EventLogKills:
         (told, words), (said, saying) = os.pipe(), os.pipe()
 
         def carry_out() -> int:
+            os.setpgrp()
             os.dup2(told, 0)
             os.dup2(saying, 1)
             for descriptor in (told, words, said, saying):

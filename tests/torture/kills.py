@@ -58,18 +58,20 @@ def torture(tries: int, seed: int, folder: Path) -> Outcome:
     lasting: dict[str, list[float]] = {}
     for name in ("run", "search", "refresh", "bundle"):
         lasting[name] = [_undisturbed(work, name)]
-    log = EventLogKills(work / "events")
-    for number in range(tries):
-        rng = random.Random(f"kill {seed} {number}")
-        name = KINDS[number % len(KINDS)]
-        number_of_signal = rng.choice(SIGNALS)
-        label = f"kill {seed} {number} ({name}, {signal.Signals(number_of_signal).name})"
-        if name == "events":
-            outcome.attempt(label, partial(_writer_killed, log, number_of_signal, rng), allowed=())
-        else:
-            outcome.attempt(label, partial(_killed, work, name, number_of_signal, rng, lasting, expected), allowed=())
-        outcome.counts[name] += 1
-        outcome.counts[signal.Signals(number_of_signal).name] += 1
+    with EventLogKills(work / "events") as log:
+        for number in range(tries):
+            rng = random.Random(f"kill {seed} {number}")
+            name = KINDS[number % len(KINDS)]
+            number_of_signal = rng.choice(SIGNALS)
+            label = f"kill {seed} {number} ({name}, {signal.Signals(number_of_signal).name})"
+            if name == "events":
+                outcome.attempt(label, partial(_writer_killed, log, number_of_signal, rng), allowed=())
+            else:
+                outcome.attempt(
+                    label, partial(_killed, work, name, number_of_signal, rng, lasting, expected), allowed=()
+                )
+            outcome.counts[name] += 1
+            outcome.counts[signal.Signals(number_of_signal).name] += 1
     return outcome
 
 

@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
+from contextlib import suppress
 from itertools import chain, count
 from pathlib import Path
 
@@ -63,8 +64,8 @@ async def write(folder: Path, state: str) -> None:
     await asyncio.gather(*(client() for _ in range(CLIENTS)))
 
 
-def killed(folder: Path, state: str, delay: float, sent: set[int], acknowledged: set[int]) -> bool:
-    """Run `write` and kill it; note what was sent and acknowledged.
+def killed(folder: Path, state: str, delay: float, sent: set[int], acknowledged: set[int], groups: list[int]) -> bool:
+    """Run `write` and kill it; note what was sent and acknowledged, and its process group.
 
     delay: seconds from its first word, or if they are negative, from its start
     Returns False if it ended by itself, which it must not.
@@ -73,7 +74,9 @@ def killed(folder: Path, state: str, delay: float, sent: set[int], acknowledged:
         [sys.executable, "-m", __spec__.name, "--write", str(folder), "--state", state],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        process_group=0,
     )
+    groups.append(process.pid)
     assert process.stdin is not None
     assert process.stdout is not None
     process.stdin.write(left(sent, acknowledged))
@@ -85,6 +88,20 @@ def killed(folder: Path, state: str, delay: float, sent: set[int], acknowledged:
     process.communicate()
     note(said, sent, acknowledged)
     return alive
+
+
+def end_groups(groups: list[int], log: Path) -> None:
+    """End what is left of process groups, whose rotations write into a log, and forget the groups.
+
+    Their leaders were killed, and nobody can wait for rotations, which hold a lock until they are gone.
+    """
+    for group in groups:
+        with suppress(ProcessLookupError):
+            os.killpg(group, signal.SIGKILL)
+    groups.clear()
+    if log.exists():
+        with LogFolder(log).locked("rotate", wait=True):
+            pass
 
 
 def left(sent: set[int], acknowledged: set[int]) -> bytes:
@@ -143,11 +160,15 @@ def crash(folder: Path, kills: int, seed: int, state: str = "sqlite", checked_ev
     address = str(folder / "state.db") if state == "sqlite" else state
     sent: set[int] = set()
     acknowledged: set[int] = set()
-    for turn in range(1, kills + 1):
-        delay = rng.uniform(0.0, 1.5) * (-1 if rng.random() < 0.2 else 1)
-        assert killed(folder, address, delay, sent, acknowledged), "the writer ended by itself"
-        if turn % checked_every == 0 or turn == kills:
-            check(folder, address, sent, acknowledged)
+    groups: list[int] = []
+    try:
+        for turn in range(1, kills + 1):
+            delay = rng.uniform(0.0, 1.5) * (-1 if rng.random() < 0.2 else 1)
+            assert killed(folder, address, delay, sent, acknowledged, groups), "the writer ended by itself"
+            if turn % checked_every == 0 or turn == kills:
+                check(folder, address, sent, acknowledged)
+    finally:
+        end_groups(groups, folder / "log")
     return len(acknowledged), len(LogFolder(folder / "log").parts("events"))
 
 
