@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import yaml
+from yaml.composer import Composer
+from yaml.constructor import SafeConstructor
+from yaml.resolver import Resolver
 
 from hybridrec.assigned_text import AssignedText
 from hybridrec.errors import ConfigError
@@ -22,6 +25,11 @@ MAX_TEXT = 100_000
 """The most characters of one value."""
 MAX_DEPTH = 50
 """The most levels of a key path."""
+LONG = 100_000
+"""The number of characters above which a text is parsed by libyaml, where PyYAML has it, in less than half of the time.
+
+Shorter texts are left to PyYAML, whose messages say more, and which is the same everywhere.
+"""
 _SHOWN = 100
 _LARGEST = 2**63 - 1
 """The largest absolute value of a whole number."""
@@ -104,15 +112,35 @@ def _value(text: str, source: str) -> YamlDocument:
     """Parse a YAML value of any type, without running code that it names; raises ConfigError if it is not valid."""
     document = YamlDocument(source, None)
     try:
-        loader = yaml.SafeLoader(text)
+        loader = _loader(text)
         node = loader.get_single_node()
         if node is not None:
             document.content = _Builder(loader, document).build(node, ())
     except yaml.YAMLError as error:
         raise ConfigError(f"{source}: not valid YAML ({_problem(error)})") from None
+    except UnicodeEncodeError as error:  # by libyaml, which takes bytes
+        raise ConfigError(f"{source}: not valid YAML (half a character at position {error.start})") from None
     except RecursionError:
         raise ConfigError(f"{source}: nested too deeply") from None
     return document
+
+
+def _loader(text: str) -> yaml.SafeLoader:
+    """Return PyYAML's loader, or for a `LONG` text one that takes the events of libyaml.
+
+    Nodes are composed by Python code all the same: the recursion of compiled code has no limit.
+    """
+    if len(text) <= LONG or not yaml.__with_libyaml__:
+        return yaml.SafeLoader(text)
+    from yaml.cyaml import CParser  # type: ignore[attr-defined]
+
+    class Loader(Composer, CParser, SafeConstructor, Resolver):
+        def __init__(self) -> None:
+            CParser.__init__(self, text)
+            for base in (Composer, SafeConstructor, Resolver):
+                base.__init__(self)
+
+    return cast(yaml.SafeLoader, Loader())
 
 
 def assign(content: Any, key: str, value: object, subject: str) -> None:

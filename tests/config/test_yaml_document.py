@@ -1,11 +1,14 @@
 """YAML is loaded safely, remembers its lines, and can be overridden key by key."""
 
+import time
 from pathlib import Path
 
 import pytest
+import yaml
 
 from hybridrec import ConfigError
-from hybridrec.config.yaml_document import load, parse, read_yaml
+from hybridrec.config import yaml_document
+from hybridrec.config.yaml_document import LONG, load, parse, read_yaml
 
 
 def refused(text):
@@ -190,6 +193,42 @@ def test_a_file_without_an_end_and_a_path_without_one_are_refused():
     for key in ("a" + ".0" * 3_000, "a." + "1" * 5_000):
         with pytest.raises(ConfigError, match=r"nested too deeply|is not an index"):
             document.set(f"{key}=1")
+
+
+def seconds_to_parse(text):
+    began = time.process_time()
+    parse(text, "a.yaml")
+    return time.process_time() - began
+
+
+@pytest.mark.skipif(not yaml.__with_libyaml__, reason="it takes libyaml")
+def test_a_long_file_is_read_as_a_short_one_and_quickly(monkeypatch):
+    rows = "".join(
+        f"key {number}: &a{number} [{number}, '\u00e9', 1.5, ~, {{x: *a{number - 1}}}]\n" for number in range(1, 4)
+    )
+    text = f"\ufeff# config\n---\nbase: &a0 {{x: 1}}\n{rows}last:\n  <<: *a0\n  y: >\n    folded\n    text\n"
+    long = parse(text + "#" * LONG, "a.yaml")
+    short = parse(text, "a.yaml")
+    assert (long.content, long.lines) == (short.content, short.lines)
+    many = "".join(f"key{number}: {number}\n" for number in range(20_000))
+    quick = seconds_to_parse(many)
+    monkeypatch.setattr(yaml_document, "LONG", len(many))
+    assert quick < 0.7 * seconds_to_parse(many)  # 0.2 s and 1 s
+
+
+@pytest.mark.skipif(not yaml.__with_libyaml__, reason="the messages of libyaml")
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a: [1", "a.yaml: not valid YAML (line 3: did not find expected ',' or ']', while parsing"),
+        ("a: 1\nb: 2\na: 3", "a.yaml:3: the key 'a' is here twice"),
+        ("- " * 9_000, "nested too deeply"),
+        ("[" * LONG, "a.yaml: not valid YAML (line 1: exceeded maximum nesting depth"),
+        ("a: \ud800", "a.yaml: not valid YAML (half a character at position 3"),
+    ],
+)
+def test_mistakes_in_a_long_file_are_told(text, message):
+    assert message in refused(f"{text}\n#{'x' * LONG}")
 
 
 def test_the_keys_of_a_file_are_read_for_plugins(tmp_path):
