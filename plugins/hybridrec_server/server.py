@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -172,6 +173,9 @@ class Server:
             started.push_async_callback(parts.dispatcher.stop, self._settings.drain)
             self._note_target()
             await parts.dispatcher.start()
+            gc.collect()
+            gc.freeze()  # what is loaded stays: collections, one every few requests, pass over it
+            started.callback(gc.unfreeze)
 
             def announce() -> None:
                 listening(_address(listener))

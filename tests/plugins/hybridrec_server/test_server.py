@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -234,6 +235,14 @@ def in_thread(monkeypatch, seconds: float) -> Iterator[int]:
     yield ports[0]
     server._http.should_exit = True
     thread.join()
+
+
+def test_collections_pass_over_what_is_loaded_while_a_server_runs(monkeypatch):
+    loaded = len(gc.get_objects())
+    with in_thread(monkeypatch, 5.0):
+        assert gc.get_freeze_count() > 0.9 * loaded
+        assert len(gc.get_objects()) < 0.1 * loaded
+    assert not gc.get_freeze_count()
 
 
 def test_an_address_that_is_taken_is_a_message():
