@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from hybridrec import Component, Dataset, Doubles, EvalBatch, Exclude, Fold, Generator, Ragged
+from hybridrec.config.experiment import ComponentSpec
 from hybridrec.config.load import load_experiment
 from hybridrec.engine.folds import folds_of
 from hybridrec.evaluation.accuracy import Ndcg
@@ -34,6 +35,14 @@ def with_visible(fold: Fold) -> Dataset:
     return replace(fold.train, interactions=merged)
 
 
+def fitted(spec: ComponentSpec, data: Dataset) -> Component:
+    """Return the component fitted on a training part, and below it the base model that it uses."""
+    component: Component = spec.create()
+    if spec.base_model is not None:
+        component.use(fitted(spec.base_model, data))
+    return component.fit(data, np.random.default_rng(1))
+
+
 def ndcg(component: Generator, fold: Fold) -> Doubles:
     """Compute nDCG@20 of the fold's queries, whose own items are excluded: float64[Q]."""
     truth = fold.truth["items"]
@@ -51,7 +60,7 @@ def compare(config: Path) -> None:
         if not (isinstance(component, Generator) and component.folds_in and "items" in component.needs):
             continue
         folded, refitted = (
-            np.concatenate([ndcg(spec.create().fit(data_of(fold), np.random.default_rng(1)), fold) for fold in folds])
+            np.concatenate([ndcg(fitted(spec, data_of(fold)), fold) for fold in folds])
             for data_of in (lambda fold: fold.train, with_visible)
         )
         gain = folded - refitted

@@ -73,6 +73,7 @@ OPTIONS: Mapping[str, Mapping[str, Any]] = {
 LARGEST: Mapping[str, int] = {"ease": 10_000, "content-transfer": 10_000}
 """The largest number of items of components that learn a dense matrix of items by items, which takes gigabytes."""
 UNMEASURED: Mapping[str, str] = {
+    "other-similarity": "it does what the factorization does that it asks",
     "slate-file": "it looks up slates that another program made, and computes nothing",
     "vectors": "it does what `als` does, with vectors that another program learned",
 }

@@ -12,14 +12,15 @@ if TYPE_CHECKING:
 
 @hookimpl
 def hybridrec_components() -> list[type[Component]]:
-    """Matrix factorizations and item neighbours: `als`, `bpr`, `item-knn`, `wmf`, and `vectors` from files."""
+    """Matrix factorizations, `als`, `bpr`, `wmf` and `vectors` of files, by any similarity; `item-knn`."""
     from hybridrec_implicit.als import ALS
     from hybridrec_implicit.bpr import BPR
     from hybridrec_implicit.knn import ItemKNN
+    from hybridrec_implicit.other_similarity import OtherSimilarity
     from hybridrec_implicit.vector_files import VectorFiles
     from hybridrec_implicit.wmf import WMF
 
-    return [ALS, BPR, ItemKNN, VectorFiles, WMF]
+    return [ALS, BPR, ItemKNN, OtherSimilarity, VectorFiles, WMF]
 
 
 @hookimpl

@@ -21,13 +21,13 @@ from hybridrec import (
     Sparse,
     State,
     Target,
-    VectorModel,
     kernels,
     make_csr,
 )
 from hybridrec_implicit.cold import ColdOptions, with_cold_items
 from hybridrec_implicit.column_model import ColumnModel, ColumnOptions, one_thread
 from hybridrec_implicit.least_squares import LeastSquares, Side, alternate
+from hybridrec_implicit.other_similarity import Factorization
 
 
 class ALSOptions(ColumnOptions, ColdOptions, SimilarityOptions):
@@ -49,7 +49,7 @@ class ALSOptions(ColumnOptions, ColdOptions, SimilarityOptions):
     """Rounds of solving for users, then for columns."""
 
 
-class ALS(ColumnModel, VectorModel):
+class ALS(ColumnModel, Factorization):
     """Matrix factorization by alternating least squares.
 
     Hu, Koren and Volinsky, "Collaborative Filtering for Implicit Feedback Datasets" (2008). Known and unknown users

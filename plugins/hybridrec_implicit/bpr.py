@@ -7,8 +7,9 @@ from typing import Self
 import numpy as np
 from pydantic import Field
 
-from hybridrec import ITEMS, Dataset, Floats, QueryBatch, SimilarityOptions, Sparse, State, Target, VectorModel
+from hybridrec import ITEMS, Dataset, Floats, QueryBatch, SimilarityOptions, Sparse, State, Target
 from hybridrec_implicit.column_model import ColumnModel, ColumnOptions, one_thread
+from hybridrec_implicit.other_similarity import Factorization
 
 
 class BPROptions(ColumnOptions, SimilarityOptions):
@@ -27,7 +28,7 @@ class BPROptions(ColumnOptions, SimilarityOptions):
     """Passes over the training data."""
 
 
-class BPR(ColumnModel, VectorModel):
+class BPR(ColumnModel, Factorization):
     """Matrix factorization by Bayesian personalized ranking.
 
     Rendle et al., "BPR: Bayesian Personalized Ranking from Implicit Feedback" (2009). BPR has no closed form for a

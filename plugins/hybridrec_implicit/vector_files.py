@@ -25,13 +25,13 @@ from hybridrec import (
     Sparse,
     State,
     Target,
-    VectorModel,
     Vocabulary,
     filled,
     make_csr,
     text_files,
 )
 from hybridrec_implicit.least_squares import LeastSquares, principal_axes
+from hybridrec_implicit.other_similarity import Factorization
 
 
 class VectorFile(ItemVectors):
@@ -87,7 +87,7 @@ class VectorFilesOptions(SimilarityOptions):
     """The regularization is multiplied by the number of items in the query, as Spark's ALS does."""
 
 
-class VectorFiles(VectorModel):
+class VectorFiles(Factorization):
     """Vectors of any trainer, such as Spark's ALS: the score of an item is its inner product with the user.
 
     The vector of a user from the file answers queries that contain exactly the items that the user has in the training

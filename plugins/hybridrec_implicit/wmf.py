@@ -22,11 +22,11 @@ from hybridrec import (
     Sparse,
     State,
     Target,
-    VectorModel,
 )
 from hybridrec_implicit.cold import ColdOptions, with_cold_items
 from hybridrec_implicit.gradient_descent import Loss, descend
 from hybridrec_implicit.least_squares import LeastSquares, Side, alternate
+from hybridrec_implicit.other_similarity import Factorization
 
 
 class WMFOptions(ColdOptions, SimilarityOptions):
@@ -69,7 +69,7 @@ class WMFOptions(ColdOptions, SimilarityOptions):
         return self
 
 
-class WMF(VectorModel):
+class WMF(Factorization):
     """Weighted matrix factorization, by alternating least squares or stochastic gradient descent.
 
     Users u_i and items v_j minimize

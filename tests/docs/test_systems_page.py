@@ -49,7 +49,7 @@ SMALL = {
         "components.song2vec.epochs=5",
         "components.song2vec.dim=16",
     ],
-    "published/three-stage": ["components.wmf.factors=8", "components.wmf-cosine.factors=8"],
+    "published/three-stage": ["components.wmf.factors=8"],
     "melon": [*MELON[:2], "split.test=0.2", "components.als.factors=8"],
     "million-song": ["components.als.factors=8", "components.wmf.factors=8"],
     "song2vec": [
