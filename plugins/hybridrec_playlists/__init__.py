@@ -47,7 +47,13 @@ def hybridrec_exporters() -> list[type[Exporter]]:
 
 
 CONFIGS = {
-    "melon": ("melon", "melon-audio", "published/melonrec-w2v", "published/melon-autoencoder"),
+    "melon": (
+        "melon",
+        "melon-audio",
+        "published/melonrec-w2v",
+        "published/melon-autoencoder",
+        "published/melon-audio",
+    ),
     "yes-radio": ("song2vec", "published/song2vec", "yes-radio"),
     "spotify": ("spotify", "published/spotify-skip-gram"),
     "mpd": ("mpd",),

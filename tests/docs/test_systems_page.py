@@ -42,6 +42,7 @@ SMALL = {
         *MELON,
         *(f"components.autoencoder.{key}" for key in ("epochs=5", "hidden=16", "min_users=1")),
     ],
+    "published/melon-audio": [*MELON[:2], "split.test=0.2", "components.latent.hidden=16"],
     "melon-audio": [*MELON[:2], "split.test=0.2", "components.als.factors=8", "components.latent.hidden=16"],
     "published/spotify-skip-gram": ["components.word2vec.epochs=5", "split.test=0.2"],
     "published/song2vec": [

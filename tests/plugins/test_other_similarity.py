@@ -75,6 +75,8 @@ def test_a_similarity_that_the_factorization_cannot_have_is_refused():
     data = toy_dataset()
     options = WMF.Config(factors=4, feedback="explicit", center="item", unobserved_weight=0)
     model = WMF(options).fit(data, np.random.default_rng(1))
-    with pytest.raises(ConfigError, match=r"other-similarity: 'model' cannot .*: center: item .* needs similarity: dot"):
+    with pytest.raises(
+        ConfigError, match=r"other-similarity: 'model' cannot .*: center: item .* needs similarity: dot"
+    ):
         other(model, data, similarity="cosine")
     assert other(model, data).vectors("items").shape == model.vectors("items").shape
