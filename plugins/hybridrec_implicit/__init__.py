@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 from hybridrec import hookimpl
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from hybridrec import Component, DataProfile, Starter, StarterConfig
 
 
@@ -37,6 +40,7 @@ def hybridrec_starters(data: DataProfile) -> list[Starter | StarterConfig]:
     interactions = data.data.get("interactions")
     triplets = isinstance(interactions, dict) and interactions.get("columns") == ["user", "item", "count"]
     challenge = ("million-song", "published/three-stage") if triplets and data.texts else ()
+    changes = {"data.items": _as_in_the_challenge(data.data["items"])} if challenge else {}
     return [
         Starter(
             "als",
@@ -46,5 +50,24 @@ def hybridrec_starters(data: DataProfile) -> list[Starter | StarterConfig]:
             choose={"alpha": (3, 1, 10)},
         ),
         Starter("item-knn", frozenset({"generator", "scorer"}), priority=90, choose={"b": (0.2, 0, 0.75)}),
-        *(StarterConfig(f"plugin:core/configs/{name}.yaml", priority=-place) for place, name in enumerate(challenge)),
+        *(
+            StarterConfig(f"plugin:core/configs/{name}.yaml", changes, priority=-place)
+            for place, name in enumerate(challenge)
+        ),
     ]
+
+
+def _as_in_the_challenge(items: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of the file of songs as the configs of the challenge have them.
+
+    Artists and lyrics are texts, and artists are tags as well. Neither they nor the year, which is the time of a song,
+    are features.
+    """
+    artist_columns, features = ("artist", "artist_name"), items.get("features", ())
+    texts = [*items["text"], *(name for name in features if name in (*artist_columns, "lyrics"))]
+    changed = {
+        "text": texts,
+        "tags": {name: "artist" for name in texts if name in artist_columns},
+        "features": [name for name in features if name not in (*texts, items.get("time"))],
+    }
+    return {name: value for name, value in {**items, **changed}.items() if value}

@@ -20,6 +20,7 @@ from hybridrec.registry.discovery import Registry
 from tests.founding_files import write_million_song
 
 FIXTURES = Path(__file__).parents[1] / "plugins" / "fixtures"
+CONFIGS = Path(__file__).parents[2] / "configs"
 READERS = {
     "hetrec-lastfm": "hetrec-lastfm",
     "melon": "melon",
@@ -162,6 +163,9 @@ def test_triplets_without_a_header_are_plays_and_get_the_config_of_their_challen
     assert data["interactions"] | {"user": "user", "item": "item", "weight": "count"} == data["interactions"]
     assert data["items"]["path"] == "million-song/songs.csv"
     assert "the config is that of plugin:core/configs/million-song.yaml" in lines
+    published = load_experiment(CONFIGS / "published" / "three-stage.yaml", Registry())
+    written, shipped = (each.reader.config.items.model_dump(exclude={"path"}) for each in (experiment, published))
+    assert written == shipped
     assert experiment.config.compare.metrics[0] == "map@500"
     assert len(experiment.reader.read().users) == 200
 
