@@ -51,6 +51,18 @@ def test_questions_of_commands_stand_beside_the_data() -> None:
     assert compared > 3
 
 
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: str(inside(path).with_suffix("")))
+def test_configs_for_data_that_does_not_come_with_them_say_where_it_is(path: Path) -> None:
+    """A missing file is reported with a reference to these comments."""
+    text = path.read_text(encoding="utf-8")
+    options = yaml.safe_load(text)["data"]
+    if not set(options) & {"folder", "path", "interactions"}:
+        assert options["reader"] in ("setlists", "movietweetings")
+        return
+    comment = text.partition("\nname:")[0]
+    assert re.search(r"^#.*(https?://|PyPI)", comment, re.MULTILINE)
+
+
 def test_one_config_needs_no_extra(registry: Registry) -> None:
     """It is what the message about a missing library names."""
     named = WITHOUT_EXTRAS.partition("plugin:core/configs/")[2].partition("`")[0]

@@ -8,11 +8,12 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from hybridrec.config.experiment import CheckedExperiment
 from hybridrec.data.checks import check_dataset
 from hybridrec.data.dataset import Dataset
+from hybridrec.data.io.part_files import is_pattern
 from hybridrec.data.readers.frames import refuse_missing_frames
 from hybridrec.data.segments.known_fields import KnownFields
 from hybridrec.data.splits.base import Fold
@@ -381,6 +382,15 @@ def read(experiment: CheckedExperiment, store: Store | None = None) -> Dataset:
     return read_with_notes(experiment, store)[0]
 
 
+def _missing(options: Mapping[str, Any], key: str) -> Iterator[str]:
+    """Yield the key path of each file and folder in `options`, the value of `key`, that is not on this machine."""
+    for name, value in options.items():
+        if isinstance(value, Mapping):
+            yield from _missing(value, f"{key}.{name}")
+        elif isinstance(value, Path) and value.is_absolute() and not (value.exists() or is_pattern(value)):
+            yield f"{key}.{name}"
+
+
 def read_with_notes(experiment: CheckedExperiment, store: Store | None = None) -> tuple[Dataset, tuple[str, ...]]:
     """Read the data of an experiment and return it with the notes of the reader.
 
@@ -404,9 +414,9 @@ def read_with_notes(experiment: CheckedExperiment, store: Store | None = None) -
             data = check_dataset(reader.read())
             notes = tuple(map(redacted, reader.notes()))
     except DataError as error:
-        folder = getattr(reader.config, "folder", None)
-        if isinstance(folder, Path) and not folder.is_dir():
-            error.add_note("where the data lies elsewhere, name its folder: --set data.folder=PATH")
+        if places := " ".join(f"--set {key}=PATH" for key in _missing(reader.config.model_dump(), "data")):
+            error.add_note(f"where the data lies elsewhere: {places}")
+            error.add_note("if the config came with hybridrec, the comments at its top say where to get the data")
         raise
     if store is not None and key is not None:
         # Rows of a database come in any order: of two processes that read at the same time, both use what was first.

@@ -74,6 +74,11 @@ def test_a_config_that_comes_with_a_plugin(call, monkeypatch, tmp_path):
 def test_data_that_lie_elsewhere_are_named_by_an_assignment(call, tmp_path):
     status, _, err = call("check", "plugin:core/configs/published/song2vec.yaml")
     assert (status, "no such file" in err) == (2, True)
-    assert err.splitlines()[-1].endswith("name its folder: --set data.folder=PATH")
+    assert err.splitlines()[-2].endswith("where the data lies elsewhere: --set data.folder=PATH")
+    assert err.splitlines()[-1].endswith("the comments at its top say where to get the data")
     status, _, err = call("check", "plugin:core/configs/published/song2vec.yaml", "--set", f"data.folder={tmp_path}")
     assert (status, "no such file" in err, "data.folder" in err) == (2, True, False), "the folder is there"
+    (tmp_path / "songs.csv").write_text("song_id,title\n")
+    there = ("--set", f"data.items.path={tmp_path / 'songs.csv'}")
+    status, _, err = call("check", "plugin:core/configs/published/three-stage.yaml", *there)
+    assert (status, err.splitlines()[-2]) == (2, "  where the data lies elsewhere: --set data.interactions.path=PATH")
