@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from hybridrec.data.io.faults import naming
 from hybridrec.data.io.files import format_of
+from hybridrec.data.io.line_lengths import check_lines
 from hybridrec.errors import DataError, did_you_mean
 from hybridrec.serving.query_table import FIELDS, NESTED, Places, valid_columns
 
@@ -153,6 +154,7 @@ class QueryFile:
 
     def _rows(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """Yield (line, row) for each query: the number of its line, from 1, and a mapping from column to value."""
+        check_lines(self.path)
         try:
             with self.path.open(encoding="utf-8-sig", newline="") as file:
                 yield from self._json_rows(file) if self._format == "jsonl" else self._csv_rows(file)

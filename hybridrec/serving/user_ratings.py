@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from hybridrec.data.dataset import Dataset
+from hybridrec.data.io.line_lengths import check_lines
 from hybridrec.errors import DataError
 from hybridrec.serving.lookup import Match, find
 
@@ -33,6 +34,7 @@ def read_ratings(path: Path, data: Dataset) -> list[UserRating]:
     used; the message names the line.
     """
     try:
+        check_lines(path)
         lines = path.read_text(encoding="utf-8-sig").splitlines(keepends=True)
     except FileNotFoundError:
         raise DataError(f"{path}: no such file; it holds a line `item,rating` for each item") from None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hybridrec import DataError, did_you_mean
+from hybridrec import DataError, did_you_mean, text_files
 
 if TYPE_CHECKING:
     import polars as pl
@@ -151,6 +151,8 @@ def _check_file(path: Path) -> None:
         raise DataError(f"{path}: no such file")
     if not path.stat().st_size:
         raise DataError(f"{path} is empty")
+    if path.suffix.lower() != ".parquet":
+        text_files.check_lines(path)
 
 
 def _find(frame: pl.DataFrame, names: Sequence[str]) -> str | None:

@@ -43,6 +43,9 @@ def test_allow_and_block_are_opposites(tmp_path):
 
 
 def test_what_cannot_be_read_or_is_unknown_is_told(tmp_path):
+    (tmp_path / "latin.txt").write_bytes(b"item 1\n\xe9\n")
+    with pytest.raises(DataError, match=r"path: .*latin\.txt is not in UTF-8 \(byte 7\)"):
+        AllowFilter(ListOptions(path=tmp_path / "latin.txt")).fit(DATA)
     with pytest.raises(DataError, match=r"path: .*nowhere\.txt cannot be read"):
         BlockFilter(ListOptions(path=tmp_path / "nowhere.txt")).fit(DATA)
     with pytest.raises(DataError, match="the only id is not in the data, first 'nothing'"):

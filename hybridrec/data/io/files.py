@@ -22,6 +22,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo
 from hybridrec.assigned_text import beside_the_command
 from hybridrec.data.io.bad_lines import BadLines
 from hybridrec.data.io.faults import naming
+from hybridrec.data.io.line_lengths import check_lines
 from hybridrec.data.io.part_files import Origin, PartFile, cloud_path, is_cloud, is_pattern, part_files
 from hybridrec.data.io.quotes import double_quotes, swallowed_lines
 from hybridrec.errors import DataError, did_you_mean
@@ -524,6 +525,8 @@ def _read_part(
         raise DataError(f"{path}: no such file")
     if not path.stat().st_size:
         raise DataError(f"{path} is empty")
+    if kind != "parquet":
+        check_lines(path)
     file = file if file.path == path else file.model_copy(update={"path": path, "format": kind})
     try:
         if kind == "parquet":

@@ -14,6 +14,7 @@ from hybridrec.data.io.bad_lines import BadLines
 from hybridrec.data.io.column_profile import ColumnProfile, profile_column
 from hybridrec.data.io.dialect import dialect_of, has_json_lines
 from hybridrec.data.io.files import FileSource, format_of, load, opened
+from hybridrec.data.io.line_lengths import check_lines
 from hybridrec.data.io.part_files import part_files
 from hybridrec.data.io.quotes import has_escapes
 from hybridrec.data.io.roles import ALL_WORDS
@@ -82,6 +83,8 @@ def inspect_file(path: Path, folder: Path, *, header: bool | None = None, column
     reasons: tuple[str, ...] = ()
     if len(parts) > 1:
         reasons = (f"its {len(parts):,} files are read as the parts of one table",)
+    if kind != "parquet" and parts[0].path.is_file():
+        check_lines(parts[0].path)
     if kind is None and parts[0].path.is_file() and has_json_lines(parts[0].path):
         kind = options["format"] = "jsonl"
     if parts[0].path.is_file() and kind in (None, "csv", "tsv"):

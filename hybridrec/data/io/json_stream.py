@@ -14,9 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from hybridrec.data.io.bad_lines import BadLines
+from hybridrec.errors import format_size
 
 CHUNK = 1 << 20
 """The number of characters that are read at once."""
+
+LONGEST = 1 << 24
+"""The most characters of an element, and of what comes before the array: more of them would fill the memory."""
 
 DECODER = json.JSONDecoder()
 
@@ -73,11 +77,13 @@ def _elements(path: Path, key: str | None) -> Iterator[tuple[int, str, Any, str 
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="\n") as file:
         start = None
         # As much again as is not understood yet: a long element is scanned anew each time, in all twice its length.
-        while start is None and (chunk := file.read(max(CHUNK, len(text)))):
+        while start is None and len(text) < LONGEST and (chunk := file.read(max(CHUNK, len(text)))):
             text += chunk
             start = _start(text, key)
         if start is None:
-            yield line, text, None, "no array" if key is None else f'no array under "{key}"'
+            wanted = "no array" if key is None else f'no array under "{key}"'
+            place = f" in the first {format_size(len(text))}" if len(text) >= LONGEST else ""
+            yield line, text, None, f"{wanted}{place}"
             return
         line, text = line + text.count("\n", 0, start), text[start:]
         while True:
@@ -94,11 +100,12 @@ def _elements(path: Path, key: str | None) -> Iterator[tuple[int, str, Any, str 
                 line += text.count("\n", begin, end)
                 done = end
             text = text[done:]
-            if not (chunk := file.read(max(CHUNK, len(text)))):
+            if len(text) > LONGEST or not (chunk := file.read(max(CHUNK, len(text)))):
                 break
             text += chunk
     rest = text.lstrip(BETWEEN)
-    yield line + text.count("\n", 0, len(text) - len(rest)), rest, None, "the array does not close"
+    wrong = f"an element of more than {format_size(LONGEST)}" if len(text) > LONGEST else "the array does not close"
+    yield line + text.count("\n", 0, len(text) - len(rest)), rest, None, wrong
 
 
 def _start(text: str, key: str | None) -> int | None:

@@ -14,6 +14,7 @@ import numpy as np
 from hybridrec.data.io.bad_lines import BadLineOptions, BadLines
 from hybridrec.data.io.columns import parse_times
 from hybridrec.data.io.json_stream import read_elements
+from hybridrec.data.io.line_lengths import check_lines
 from hybridrec.errors import DataError
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ __all__ = [
     "BadLines",
     "Numbering",
     "check_file",
+    "check_lines",
     "csv_pattern",
     "first_line",
     "first_of_each",
@@ -71,6 +73,7 @@ def read_lines(
     """
     import polars as pl
 
+    check_lines(path)
     start = 1
     with path.open("rb") as file:
         while (last is None or start <= last) and (block := file.read(BLOCK)):

@@ -96,3 +96,17 @@ def test_a_long_text_is_scanned_about_twice_whatever_its_length(tmp_path, monkey
         elements = list(json_stream.read_elements(path, BadLines(strict=True)))
         assert [list(element) for _, element in elements] == [["a"], ["b"]]
         assert sum(scanned) < 4 * path.stat().st_size
+
+
+@pytest.mark.parametrize("chunk", [100, 1 << 20])
+def test_an_element_without_an_end_is_not_read_into_memory(tmp_path, monkeypatch, chunk):
+    monkeypatch.setattr(json_stream, "CHUNK", chunk)
+    monkeypatch.setattr(json_stream, "LONGEST", 1000)
+    path, bad_lines = tmp_path / "lists.json", BadLines(strict=False)
+    path.write_text('[{"id": 1},\n{"id": 2},\n{"id": "' + "x" * 100_000, encoding="utf-8")
+    assert [line for line, _ in read_elements(path, bad_lines)] == [1, 2]
+    assert bad_lines.notes() == [f"{path}: 1 malformed line was skipped; line 3: an element of more than 1.0 kB"]
+    path.write_text('{"x": "' + "x" * 100_000 + '", "lists": [{"id": 1}]}', encoding="utf-8")
+    if chunk == 100:
+        with pytest.raises(DataError, match='no array under "lists" in the first 1'):
+            list(read_elements(path, BadLines(strict=True), "lists"))
