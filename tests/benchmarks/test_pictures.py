@@ -1,5 +1,8 @@
 """The picture of Song2Vec: drawn from report.json and the map alone, the same each time, refused without figures."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
@@ -11,6 +14,10 @@ from hybridrec.evaluation.report import FitProgressReport, figure_report
 from hybridrec.runs.writer import write_report
 
 pytest.importorskip("matplotlib")
+PIPELINES = """{cluster: {generators: [{from: cluster-draw, k: 25}], fallback: []},
+song2vec-settings: {generators: [{from: song2vec, k: 25}], fallback: []}}"""
+"""The pipelines of the config that train what the picture shows."""
+NUMBER = re.compile(r"\d+(?:\.\d+)?")
 
 
 @pytest.fixture
@@ -60,3 +67,26 @@ def test_a_run_without_the_figures_is_refused(shown, tmp_path):
     write_report(run)
     with pytest.raises(SystemExit, match="no CurveReport of song2vec or cluster-draw"):
         pictures.main(str(run.folder), tmp_path / "none.svg")
+
+
+def texts(picture: Path) -> list[str]:
+    """The titles, names and numbers in a picture, in their order."""
+    return re.findall("<!-- (.+) -->", picture.read_text(encoding="utf-8"))
+
+
+@pytest.mark.slow
+def test_the_picture_of_the_docs_is_what_its_commands_draw(tmp_path, monkeypatch, call):
+    """The same texts and marks, and the numbers to what may differ between processors."""
+    for library in ("gensim", "sklearn"):
+        pytest.importorskip(library)
+    monkeypatch.chdir(tmp_path)
+    config = pictures.ROOT / "configs" / "song2vec-setlists.yaml"
+    run = hybridrec.run(config, ("refit=all", "compare.resamples=100", f"pipelines={PIPELINES}"))
+    status, _, err = call("map", str(run.folder), "song2vec", "--clusters", "cluster-draw", "--drawn", "10")
+    assert status == 0, err
+    pictures.main(str(run.folder), tmp_path / "song2vec.svg")
+    drawn, shown = tmp_path / "song2vec.svg", pictures.PICTURE
+    assert [NUMBER.sub("", text) for text in texts(drawn)] == [NUMBER.sub("", text) for text in texts(shown)]
+    numbers = [[float(n) for n in NUMBER.findall(" ".join(texts(picture)))] for picture in (drawn, shown)]
+    assert numbers[0] == pytest.approx(numbers[1], abs=0.02)
+    assert drawn.read_text().count("<use ") == shown.read_text().count("<use ")
