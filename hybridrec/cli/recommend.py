@@ -303,7 +303,9 @@ def _answer_all(
     if queries is None and not recommender.knows_users:
         raise DataError(f"--all: {answer.bundle} holds no users; name a file of queries with --queries")
     data = recommender.data
-    source: QuerySource = AllUsers(data) if queries is None else QueryFile(queries, data, list_separator)
+    source: QuerySource = AllUsers(data)
+    if queries is not None:
+        source = QueryFile(queries, data, list_separator, answer.target)
     if answer.pipeline is None:
         click.echo(_default(recommender), err=True)
     total, done, last = source.count(), 0, time.monotonic()

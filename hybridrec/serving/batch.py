@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import polars as pl
 
     from hybridrec.data.queries import QueryBatch
+    from hybridrec.serving.query_exclusion import QueryExclusion
+    from hybridrec.stages.candidates import Exclude
     from hybridrec.stages.pipeline import Pipeline
     from hybridrec.stages.pool import Pool
     from hybridrec.stages.slate import Slate
@@ -54,6 +56,9 @@ class BatchRecommender:
     - `query`: name of the query, text or integer; without this column the id of the user is the name
     - `user`: id of the user. A query without items, entities and text gets the profile of its user in the bundle
     - `items`, `disliked`, and a column named like each kind (`tags`): lists of ids
+    - `blocked`: ids of the target that are not recommended
+    - `filters.NAME`, or the struct `filters`: a value of an attribute of the target, or a list of them, any of which
+      every recommended id has; null for no condition
     - `item_times`, `item_weights`: lists with a value for each item
     - `text`, `time` (a time, an ISO 8601 text or seconds since 1970), `n`
     - `user_features.NAME`, `context.NAME`, or the structs `user_features` and `context`
@@ -169,14 +174,17 @@ class PinnedRecommender:
         recommender, refuse = self.recommender, self.options.unknown == "refuse"
         if not recommender.knows_users and "user" in queries.columns and len(named := queries["user"].drop_nulls()):
             raise users_left_out(str(named[0]))
-        table = encode_table(queries, recommender.data, places, refuse_unknown=refuse, name=name)
+        target = self.options.target
+        default = recommender.length(self.options.n, target)
+        table = encode_table(queries, recommender.data, places, refuse_unknown=refuse, name=name, target=target)
         batch = recommender.complete(table.batch, table.bare)
-        default = recommender.length(self.options.n, self.options.target)
         lengths = np.full(len(batch), default)
         if table.n is not None:
             lengths = np.where(table.n > 0, table.n, default)
         # A slate of n places need not begin like a longer one, so queries with the same n are answered together.
-        answered = [self._answers_of(batch, np.flatnonzero(lengths == n), n) for n in np.unique(lengths)]
+        answered = [
+            self._answers_of(batch, table.exclusion, np.flatnonzero(lengths == n), n) for n in np.unique(lengths)
+        ]
         if len(answered) == 1:
             frames = answered[0]
         else:
@@ -184,23 +192,27 @@ class PinnedRecommender:
         for frame in frames:
             yield frame.with_columns(table.names.gather(frame["row"]).alias("query"))
 
-    def _answers_of(self, batch: QueryBatch, rows: Longs, n: int) -> Iterator[pl.DataFrame]:
+    def _answers_of(self, batch: QueryBatch, exclusion: QueryExclusion, rows: Longs, n: int) -> Iterator[pl.DataFrame]:
         """Yield the recommendations of n places for some rows of a batch; the column `row` has the row in the batch."""
         import polars as pl
 
         start = 0
         for block in self.recommender.blocks(batch if len(rows) == len(batch) else batch.take(rows)):
             with self.recommender.one_thread():
-                frame = self._block(block, n)
+                frame = self._block(block, exclusion.take(rows[start : start + len(block)]), n)
             yield frame.with_columns(pl.Series("row", rows[start + frame["row"].to_numpy()]))
             start += len(block)
 
-    def _block(self, queries: QueryBatch, n: int) -> pl.DataFrame:
-        """Return the recommendations for a block of queries; the column `row` has the row of the query in the block."""
+    def _block(self, queries: QueryBatch, exclude: Exclude, n: int) -> pl.DataFrame:
+        """Return the recommendations for a block of queries; the column `row` has the row of the query in the block.
+
+        Neither the ids in `exclude` are recommended nor those that the filters of the pipeline exclude.
+        """
         import polars as pl
 
         pipeline, target = self._pipeline, self.options.target
-        pool, slate = pipeline.answer(queries, target, n)
+        exclude = pipeline.filters.exclude(queries, target).also(exclude)
+        pool, slate = pipeline.answer(queries, target, n, exclude)
         shown = slate.ids != PADDING
         rows, places = np.nonzero(shown)
         frame = pl.DataFrame(

@@ -17,20 +17,21 @@ from hybridrec.data.io.faults import naming
 from hybridrec.data.io.files import format_of
 from hybridrec.data.io.line_lengths import check_lines
 from hybridrec.errors import DataError, did_you_mean
-from hybridrec.serving.query_table import FIELDS, NESTED, Places, valid_columns
+from hybridrec.serving.query_table import FIELDS, FILTERS, NESTED, Places, valid_columns
+from hybridrec.types import ITEMS, Target
 
 if TYPE_CHECKING:
     import polars as pl
 
     from hybridrec.data.dataset import Dataset
 
-LISTS = ("items", "item_times", "item_weights", "disliked")
-"""The columns of a csv file that hold lists, besides the columns of the kinds."""
+LISTS = ("items", "item_times", "item_weights", "disliked", "blocked")
+"""The columns of a csv file that hold lists, besides the columns of the kinds and of conditions."""
 
 NUMBERS = ("time", "item_times", "item_weights", "n")
 """The columns of numbers, which may have fractions."""
 
-IDS = ("query", "user", "items", "disliked")
+IDS = ("query", "user", "items", "disliked", "blocked")
 """The columns of ids, besides the columns of the kinds; their values never become floats, which would round them."""
 
 
@@ -93,18 +94,20 @@ class QueryFile:
     value.
     """
 
-    def __init__(self, path: Path, data: Dataset, separator: str = "|") -> None:
-        """Take the path of a file, which is not read yet, and the separator of lists in csv.
+    def __init__(self, path: Path, data: Dataset, separator: str = "|", target: Target = ITEMS) -> None:
+        """Take the path of a file, which is not read yet, the separator of lists in csv, and what is recommended.
 
         Raises DataError if the file does not exist, or if its name does not end in .parquet, .jsonl or .csv.
         """
         self.path = path
         self.name = str(path)
         self._format = format_of(path)
-        self._lists = {*LISTS, *data.kinds, *(f"entities.{kind}" for kind in data.kinds)}
+        self._valid = valid_columns(data, target)
+        conditions = (name for name in self._valid if name.startswith(FILTERS))
+        self._lists = {*LISTS, *conditions, *data.kinds, *(f"entities.{kind}" for kind in data.kinds)}
         self._ids = {*IDS, *(kind for kind in data.kinds if kind not in FIELDS)}
-        self._valid = valid_columns(data)
         self._separator = separator
+        self._target = target
         if self._format not in ("parquet", "jsonl", "csv"):
             raise DataError(f"{path}: name a file of queries that ends in .parquet, .jsonl or .csv")
         if not path.is_file():
@@ -118,7 +121,7 @@ class QueryFile:
 
     def of(self, data: Dataset) -> QueryFile:
         """Return the source of the same queries for a bundle with this data, which decides the columns of a file."""
-        return QueryFile(self.path, data, self._separator)
+        return QueryFile(self.path, data, self._separator, self._target)
 
     def count(self) -> int:
         """Return the number of queries in the file."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,8 @@ from hybridrec.data.queries import QueryBatch
 from hybridrec.data.ragged import Ragged, offsets_of
 from hybridrec.errors import DataError, did_you_mean
 from hybridrec.serving.lookup import unknown_id
-from hybridrec.types import ITEMS, PADDING, Bools, Doubles, EntityKind, Ints, Longs, Sparse
+from hybridrec.serving.query_exclusion import Condition, QueryExclusion, match_values
+from hybridrec.types import ITEMS, PADDING, Bools, Doubles, EntityKind, Ints, Longs, Sparse, Target
 
 if TYPE_CHECKING:
     import polars as pl
@@ -23,9 +24,11 @@ if TYPE_CHECKING:
     from hybridrec.data.dataset import Dataset
     from hybridrec.data.vocabulary import Vocabulary
 
-FIELDS = ("query", "user", "items", "item_times", "item_weights", "text", "disliked", "time", "n")
+FIELDS = ("query", "user", "items", "item_times", "item_weights", "text", "disliked", "blocked", "time", "n")
 """The columns that any table of queries may have, besides a column for each kind of the data."""
-NESTED = ("entities", "user_features", "context")
+FILTERS = "filters."
+"""The beginning of the columns of conditions on attributes of the target."""
+NESTED = ("entities", "user_features", "context", "filters")
 """The fields of a query that are mappings: struct columns, or a column `FIELD.NAME` for each name."""
 _LARGEST = float(np.finfo(np.float32).max)
 _MOST_PLACES = 100_000
@@ -42,31 +45,40 @@ class EncodedTable:
     batch: what the queries state; `batch.ids` are the names
     bare: bool [Q], True for queries that state no items, entities or text, and so get the profile of their user
     n: int64 [Q], the number of places that each query asks for, 0 if it gives no number; None without a column `n`
+    exclusion: the ids of the target that the queries exclude
     """
 
     names: pl.Series
     batch: QueryBatch
     bare: Bools
     n: Longs | None
+    exclusion: QueryExclusion
 
 
 def encode_table(
-    frame: pl.DataFrame, data: Dataset, places: Places, *, refuse_unknown: bool, name: str = "queries"
+    frame: pl.DataFrame,
+    data: Dataset,
+    places: Places,
+    *,
+    refuse_unknown: bool,
+    name: str = "queries",
+    target: Target = ITEMS,
 ) -> EncodedTable:
     """Encode a table of queries, whose columns are the fields of `Query`.
 
-    frame: the columns `FIELDS`, a column named like each kind of the data (or `entities.KIND`), `user_features.NAME`
-        and `context.NAME`; each may be missing. `items`, `disliked` and kinds hold lists of ids. Without the column
-        `query` the name of a query is the id of its user
+    frame: the columns `FIELDS`, a column named like each kind of the data (or `entities.KIND`), `user_features.NAME`,
+        `context.NAME` and `filters.NAME`; each may be missing. `items`, `disliked`, `blocked` and kinds hold lists of
+        ids. Without the column `query` the name of a query is the id of its user
     places: the function that names the place of a row, for messages
     refuse_unknown: True to raise DataError for an unknown id of an item or another entity, False to pass over the id.
         An unknown user is always a new user
     name: the name of the table, for messages about whole columns
+    target: kind of the entities that are recommended, of which `blocked` names ids and `filters.NAME` attributes
 
     Raises DataError for an unknown column and for a value that cannot be used; the message names the column and, for a
     value, its place.
     """
-    table = _Table(_flat(frame, data, name), data, places, refuse_unknown, name)
+    table = _Table(_flat(frame, valid_columns(data, target), name), data, places, refuse_unknown, name)
     users, names = table.ids("user"), table.names()
     history, states_items = table.history()
     entities, states_entities = table.entities()
@@ -78,13 +90,14 @@ def encode_table(
         entities=data.query_has(entities, history),
         text=tuple(text.str.strip_chars().to_list()),
         times=table.times(),
-        disliked=table.disliked(),
+        disliked=table.listed("disliked", ITEMS),
         user_features=_user_features(table.features("user_features", data.users.features), codes, data.users.features),
         context=table.features("context", data.interactions.context),
         derived=data.through_items,
         ids=tuple(names.to_list()),
     )
-    return EncodedTable(names, batch, ~(states_items | states_entities | (text != "").to_numpy()), table.lengths())
+    bare = ~(states_items | states_entities | (text != "").to_numpy())
+    return EncodedTable(names, batch, bare, table.lengths(), table.exclusion(target))
 
 
 def most_places(data: Dataset) -> int:
@@ -92,15 +105,19 @@ def most_places(data: Dataset) -> int:
     return max(_MOST_PLACES, *(data.size(kind) for kind in data.entities))
 
 
-def valid_columns(data: Dataset) -> list[str]:
-    """Return the names of the columns that a table of queries on a dataset may have, once `NESTED` fields are flat."""
+def valid_columns(data: Dataset, target: Target) -> list[str]:
+    """Return the names of the columns that a table of queries for a target may have, once `NESTED` fields are flat."""
     valid = [*FIELDS, *data.kinds]
-    for field, features in (("user_features", data.users.features), ("context", data.interactions.context)):
+    for field, features in (
+        ("user_features", data.users.features),
+        ("context", data.interactions.context),
+        ("filters", data.entities[target].features if target in data.entities else None),
+    ):
         valid += [] if features is None else [f"{field}.{name}" for name in features.types]
     return valid
 
 
-def _flat(frame: pl.DataFrame, data: Dataset, table: str) -> pl.DataFrame:
+def _flat(frame: pl.DataFrame, valid: Sequence[str], table: str) -> pl.DataFrame:
     """Return the table without struct columns: each of their fields becomes a column `FIELD.NAME`.
 
     Columns `entities.KIND` are renamed to `KIND`. Raises DataError for unknown columns, and for a column that the table
@@ -122,7 +139,6 @@ def _flat(frame: pl.DataFrame, data: Dataset, table: str) -> pl.DataFrame:
             if name in columns:
                 raise DataError(f"{table}: the column '{name}' is there twice")
             columns[name] = values
-    valid = valid_columns(data)
     for name in columns:
         if name not in valid:
             raise DataError(f"{table}: unknown column '{name}'; {did_you_mean(name, valid)}")
@@ -237,20 +253,49 @@ class _Table:
             raise self.error(row, name, fault)
         rows = np.repeat(np.arange(len(given), dtype=np.int64), given)
         numbers = self.moments(values, name, rows) if name == "item_times" else self.numbers(values, name, rows)
-        if name == "item_weights" and (large := numbers > _LARGEST).any():
-            place = int(np.argmax(large))
-            raise self.error(int(rows[place]), name, f"{values[place]!r} is not a number of 32 bits")
         result = np.full(int(items[-1]), np.nan)
         result[np.repeat(stated, lengths)] = numbers
         return result
 
-    def disliked(self) -> Ragged | None:
-        """Return the encoded dislikes; None if no query states any dislikes."""
-        lists = self.lists("disliked")
+    def listed(self, name: str, kind: EntityKind) -> Ragged | None:
+        """Return a column of lists of ids of a kind in codes, without unknown ids; None if no query states any."""
+        lists = self.lists(name)
         if lists is None or not len(lists[0]):
             return None
-        codes = self.codes("disliked", ITEMS, *lists)
-        return Ragged(codes, lists[1], len(self.data.items)).where(codes != PADDING)
+        codes = self.codes(name, kind, *lists)
+        return Ragged(codes, lists[1], self.data.size(kind)).where(codes != PADDING)
+
+    def exclusion(self, target: Target) -> QueryExclusion:
+        """Return the ids of the target that the queries exclude by `blocked` and by the columns of conditions."""
+        import polars as pl
+
+        names = [name for name in self.frame.columns if name.startswith(FILTERS) and self.column(name) is not None]
+        features = self.data.entities[target].features
+        if not names or features is None:
+            return QueryExclusion(self.listed("blocked", target), (), np.empty(0, np.int32))
+        conditions = [self._condition(name, features) for name in names]
+        grouped = self.frame.select(names).with_row_index("row").group_by(names, maintain_order=True).agg("row")
+        numbered = grouped.select("row").with_row_index("group").explode("row").sort("row")
+        firsts = grouped["row"].list.first().to_numpy()
+        group = numbered["group"].cast(pl.Int32).to_numpy()
+        return QueryExclusion(self.listed("blocked", target), tuple(each.take(firsts) for each in conditions), group)
+
+    def _condition(self, name: str, features: Features) -> Condition:
+        """Return the condition of a column, each query of which is a group."""
+        attribute, stated = name.removeprefix(FILTERS), self.frame[name]
+        like = features.columns.get(attribute, features.columns.get(LABELS))
+        assert like is not None  # the columns of the table were checked
+        stated = stated.fill_nan(None) if stated.dtype.is_float() else stated
+        values, rows = self._each(stated, name)
+        states = stated.is_not_null().to_numpy()
+        if (empty := np.setdiff1d(np.flatnonzero(states), rows[values.is_not_null().to_numpy()])).size:
+            raise self.error(int(empty[0]), name, "names no value; leave it null (an empty field) for no condition")
+        if like.type == "category":
+            asked = self._categories(like, {name: stated}, label=attribute not in features.columns).values
+            held = like.values
+        else:
+            asked, held = match_values(like, self._values(like, values, name, rows), rows, len(stated))
+        return Condition(asked, states, held)
 
     def entities(self) -> tuple[dict[EntityKind, Sparse], Bools]:
         """Return (entities, states_entities): by kind, csr float32 [Q, entities of the kind], and bool [Q].
@@ -295,6 +340,15 @@ class _Table:
         lengths = column.list.len().fill_null(0).to_numpy()
         return column.filter(pl.Series(lengths > 0)).explode(), offsets_of(lengths)
 
+    def _each(self, column: pl.Series, name: str) -> tuple[pl.Series, Longs]:
+        """Return (values, rows): the values of a column of values or of lists, and the row of each."""
+        import polars as pl
+
+        if not isinstance(column.dtype, pl.List | pl.Array):
+            return column, np.arange(len(column), dtype=np.int64)
+        values, offsets = self._exploded(column, name)
+        return values, np.repeat(np.arange(len(column), dtype=np.int64), np.diff(offsets))
+
     def codes(self, column: str, kind: EntityKind, ids: pl.Series, offsets: Longs) -> Ints:
         """Return the code of each id of a kind: int32, -1 where the id is unknown.
 
@@ -322,6 +376,10 @@ class _Table:
 
     def moments(self, values: pl.Series, name: str, rows: Longs | None = None) -> Doubles:
         """Return times as float64, NaN for null; raises DataError for a value that is not a time."""
+        import polars as pl
+
+        if not (values.dtype.is_numeric() or values.dtype in (pl.String, pl.Date, pl.Datetime)):
+            raise DataError(f"{self.name}: column '{name}' holds {values.dtype}; right are times")
         seconds = parse_times(values)
         right = "is not a time; right is a date, an ISO 8601 text or seconds since 1970"
         self.wrong(name, seconds.is_null() & values.is_not_null(), values, right, rows)
@@ -338,6 +396,7 @@ class _Table:
             values, numbers = values.fill_nan(None), numbers.fill_nan(None)
         unusable = (numbers.is_null() & values.is_not_null()) | ~numbers.is_finite()
         self.wrong(name, unusable, values, "is not a number", rows)
+        self.wrong(name, numbers.abs() > _LARGEST, values, "is not a number of 32 bits", rows)
         return numbers.to_numpy().astype(np.float64)
 
     def lengths(self) -> Longs | None:
@@ -382,21 +441,21 @@ class _Table:
                 columns[name] = FeatureColumn(like.type, self._values(like, stated[name], f"{start}{name}"))
         return Features(columns)
 
-    def _values(self, like: FeatureColumn, values: pl.Series, name: str) -> Doubles:
+    def _values(self, like: FeatureColumn, values: pl.Series, name: str, rows: Longs | None = None) -> Doubles:
         """Return a column of numbers, flags or times in the type of `like`, NaN for null."""
         import polars as pl
 
         if like.type == "time":
-            numbers = self.moments(values, name)
+            numbers = self.moments(values, name, rows)
         elif like.type == "number":
-            numbers = self.numbers(values, name)
+            numbers = self.numbers(values, name, rows)
         else:
             flags = values
             if values.dtype == pl.String:
                 flags = values.str.to_lowercase().replace_strict({"true": True, "false": False}, default=None)
             elif values.dtype != pl.Boolean:
                 raise DataError(f"{self.name}: column '{name}' holds {values.dtype}; right is true or false")
-            self.wrong(name, flags.is_null() & values.is_not_null(), values, "is neither true nor false")
+            self.wrong(name, flags.is_null() & values.is_not_null(), values, "is neither true nor false", rows)
             numbers = flags.cast(pl.Float64).to_numpy()
         return numbers.astype(like.values.dtype)
 
@@ -413,10 +472,7 @@ class _Table:
         rows, codes = [np.empty(0, np.int64)], [np.empty(0, np.int64)]
         places = pl.Enum(like.categories)
         for name, column in stated.items():
-            values, row = column, np.arange(len(column))
-            if isinstance(column.dtype, pl.List | pl.Array):
-                values, offsets = self._exploded(column, name)
-                row = np.repeat(row, np.diff(offsets))
+            values, row = self._each(column, name)
             if values.dtype not in (pl.String, pl.Categorical, pl.Enum):
                 raise DataError(f"{self.name}: column '{name}' holds {column.dtype}; right is text, or lists of texts")
             texts = values.cast(pl.String)

@@ -85,6 +85,27 @@ def test_each_query_may_ask_for_its_own_number_of_places(finished):
     same(BatchRecommender(finished, n=10).recommend(asked), one_by_one(finished, n))
 
 
+def test_queries_exclude_ids_whatever_the_size_of_the_batch(finished, monkeypatch):
+    answer = BatchRecommender(finished, n=9)
+    before = answer.recommend(TABLE)
+    bars = {name: before.filter(query=name)["id"].to_list()[:2] for name in "bd"}
+    table = TABLE.with_columns(
+        n=pl.Series([None, 4, None, 9, None, 4, None, 4]),
+        blocked=pl.Series([bars.get(name) for name in QUERIES], dtype=pl.List(pl.String)),
+    ).with_columns(pl.Series("filters.cost", [[1, 2] if name in "adg" else None for name in QUERIES]))
+    whole = answer.recommend(table)
+    slates = dict(whole.group_by("query", maintain_order=True).agg("id").iter_rows())
+    for name, ids in slates.items():
+        assert not {*bars.get(name, ())} & {*ids}
+        other_costs = {item for item in ids if int(item[-2:]) % 5 not in (1, 2)}
+        assert bool(other_costs) == (name not in "adg")
+    untouched = pl.col("query").is_in(["c", "e"])
+    same(whole.filter(untouched), before.filter(untouched))
+    monkeypatch.setattr(batch, "ROWS", 3)
+    same(answer.recommend(table), whole)
+    same(pl.concat(answer([table[:1], table[1:6], table[6:]])), whole)
+
+
 def test_the_answer_is_a_table_of_the_class_of_the_queries(finished):
     answer = BatchRecommender(finished, n=2)
     asked = TABLE.select("query", "user").head(3)

@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import polars as pl
 import pytest
 
@@ -87,6 +88,24 @@ def test_a_file_has_the_columns_of_the_bundle_for_which_it_is_read(tmp_path):
     )
     ((rows, _),) = QueryFile(path, bare, "+").of(DATA).parts(5, 0)
     assert rows["tags"].to_list() == [["tag 01", "tag 02"]]
+
+
+def test_every_format_has_conditions_and_blocked_ids(tmp_path):
+    csv, jsonl, parquet = (tmp_path / f"q.{kind}" for kind in ("csv", "jsonl", "parquet"))
+    csv.write_text("query,blocked,filters.cost\na,item 01|item 02,1|2\nb,,\n")
+    first = {"query": "a", "blocked": ["item 01", "item 02"], "filters": {"cost": [1, 2]}}
+    jsonl.write_text(f"{json.dumps(first)}\n{json.dumps({'query': 'b', 'filters': None})}\n")
+    blocked, cost = pl.Series([first["blocked"], None]), pl.Series([[1.0, 2.0], None])
+    pl.DataFrame({"query": ["a", "b"], "blocked": blocked, "filters.cost": cost}).write_parquet(parquet)
+    for path in (csv, jsonl, parquet):
+        ((rows, places),) = QueryFile(path, DATA).of(DATA).parts(5, 0)
+        exclusion = encode_table(rows, DATA, places, refuse_unknown=True).exclusion
+        excluded = exclusion.take(np.arange(2)).holds(np.tile(np.arange(40, dtype=np.int32), (2, 1)))
+        costs = DATA.items.features.columns["cost"].values
+        assert excluded[0].tolist() == [code in (1, 2) or cost not in (1, 2) for code, cost in enumerate(costs)]
+        assert not excluded[1].any()
+    with pytest.raises(DataError, match=r"unknown column 'filters.cost'"):
+        QueryFile(jsonl, DATA, target="tags").of(DATA).count()
 
 
 def test_ids_that_are_numbers_and_texts_are_texts(tmp_path):

@@ -132,6 +132,9 @@ def test_unknown_ids_are_refused_with_their_place_or_skipped():
         ({"items": [[1.5]]}, "queries.csv:2: column 'items': 1.5 is not an id"),
         ({"user": [True]}, "column 'user' holds Boolean; ids are text or whole numbers"),
         ({"time": ["yesterday"]}, "queries.csv:2: column 'time': 'yesterday' is not a time"),
+        ({"time": [True]}, "queries: column 'time' holds Boolean; right are times"),
+        ({"items": [["item 01"]], "item_times": [[{"x": 1}]]}, "column 'item_times' holds Struct"),
+        ({"context.budget": [-1e39]}, "queries.csv:2: column 'context.budget': -1e+39 is not a number of 32 bits"),
         ({"n": [0]}, "queries.csv:2: column 'n': 0 is not a number of places"),
         ({"n": [1.5]}, "queries.csv:2: column 'n': 1.5 is not a number of places"),
         ({"text": [5]}, "column 'text' holds Int64; right is text"),
@@ -148,6 +151,86 @@ def test_what_cannot_be_used_is_told_with_its_place_and_column(columns, message)
     table = {"query": ["a"]} | columns
     with pytest.raises(DataError) as told:
         encoded(pl.DataFrame(table, schema_overrides={"query": pl.String}))
+    assert message in str(told.value)
+
+
+ATTRIBUTES = DATA.with_entities(
+    "items",
+    features=Features(
+        {
+            "cost": FeatureColumn("number", np.array([0, 0.1, *range(2, 40)], np.float32)),
+            "live": FeatureColumn("flag", np.resize(np.float32([1, 0, np.nan]), 40)),
+            "since": FeatureColumn("time", np.full(40, 1e9)),
+            "city": FeatureColumn("category", csr_matrix(np.eye(40, 2, dtype=np.float32)), ("Bonn", "Ulm")),
+            "": FeatureColumn("category", csr_matrix(np.eye(40, 2, 1, dtype=np.float32)), ("mood:calm", "mood:wild")),
+        }
+    ),
+)
+
+
+def left(table, target="items", **options):
+    """For each query the codes of the target that it does not exclude."""
+    places = {"refuse_unknown": True, "target": target, **options}
+    exclusion = encode_table(table, ATTRIBUTES, "row {}".format, **places).exclusion
+    scores = np.zeros((len(table), ATTRIBUTES.size(target)), np.float32)
+    exclusion.take(np.arange(len(table))).mask(scores)
+    return [np.flatnonzero(row == 0).tolist() for row in scores]
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "expected"),
+    [
+        ("cost", [3, 99, None], [[3], [], None]),
+        ("cost", [[3.0, 5.0], None, [0.1]], [[3, 5], None, [1]]),
+        ("cost", [3.0, float("nan"), 4.0], [[3], None, [4]]),
+        ("live", [True, False, None], [[*range(0, 40, 3)], [*range(1, 40, 3)], None]),
+        ("live", [["true", "False"], ["false"], None], [[i for i in range(40) if i % 3 < 2], [*range(1, 40, 3)], None]),
+        ("since", [["2001-09-09T01:46:40"], ["2001-09-09"], None], [None, [], None]),
+        ("city", ["Bonn", "Rome", None], [[0], [], None]),
+        ("city", [["Bonn", "Ulm"], ["Ulm", "Rome"], None], [[0, 1], [1], None]),
+        ("mood", ["wild", "Ulm", None], [[0], [], None]),
+    ],
+)
+def test_a_query_leaves_what_has_any_of_the_values_that_it_asks_for(column, values, expected):
+    expected = [list(range(40)) if codes is None else codes for codes in expected]
+    table = pl.DataFrame({"query": ["a", "b", "c"], f"filters.{column}": pl.Series(values, strict=True)})
+    assert left(table) == expected
+    nested = table.select("query", pl.struct(pl.col(f"filters.{column}").alias(column)).alias("filters"))
+    assert left(nested) == expected
+
+
+def test_queries_block_ids_of_the_target_and_meet_all_their_conditions():
+    table = pl.DataFrame(
+        {
+            "query": ["a", "b", "c"],
+            "blocked": [["item 02", "item 02"], None, []],
+            "filters.cost": [[1, 2, 3], [1, 2, 3], None],
+            "filters.live": [None, True, None],
+        }
+    )
+    assert left(table) == [[3], [3], list(range(40))]
+    tags = pl.DataFrame({"query": ["a", "b"], "blocked": [["tag 01"], ["tag 00", "nothing"]]})
+    everything = list(range(ATTRIBUTES.size("tags")))
+    codes = ATTRIBUTES.vocabulary("tags").encode(["tag 01", "tag 00"]).tolist()
+    assert left(tags, "tags", refuse_unknown=False) == [[i for i in everything if i != code] for code in codes]
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"blocked": [["item 01"], ["item 77"]]}, "row 1: column 'blocked': none of 40 items has the id 'item 77'"),
+        ({"filters.coast": [1, 2]}, "unknown column 'filters.coast'; did you mean 'filters.cost'"),
+        ({"filters.cost": [[1], []]}, "row 1: column 'filters.cost': names no value; leave it null (an empty field)"),
+        ({"filters.city": [["Bonn"], [None]]}, "row 1: column 'filters.city': names no value"),
+        ({"filters.cost": [["1"], ["2", "x"]]}, "row 1: column 'filters.cost': 'x' is not a number"),
+        ({"filters.live": [["true"], ["true", "x"]]}, "row 1: column 'filters.live': 'x' is neither true nor false"),
+        ({"filters.since": [["2001"], ["x"]]}, "row 1: column 'filters.since': 'x' is not a time"),
+        ({"filters.city": [1, 2]}, "column 'filters.city' holds Int64; right is text, or lists of texts"),
+    ],
+)
+def test_conditions_that_cannot_be_met_by_anything_are_told(columns, message):
+    with pytest.raises(DataError) as told:
+        left(pl.DataFrame({"query": ["a", "b"]} | columns))
     assert message in str(told.value)
 
 

@@ -104,6 +104,9 @@ def check(ids: Any, scores: Any, queries: list[Query], n: int) -> None:
 def tabled(batch: BatchRecommender, rng: random.Random) -> None:
     """Ask by a table of queries."""
     rows = [fields(rng) for _ in range(rng.choice((1, 2, 6)))]
+    for row in rows:
+        if rng.random() < 0.2:
+            row["blocked"] = [an_id(rng)]
     names = sorted({name for row in rows for name in row})
     columns: dict[str, Any] = {"query": [f"q{number}" for number in range(len(rows))]}
     for name in names:

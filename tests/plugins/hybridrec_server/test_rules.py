@@ -1,11 +1,16 @@
 """Filters of requests: each type of attribute, unknown values, and what cannot be asked."""
 
+import json
+
 import numpy as np
+import polars as pl
 import pytest
 from scipy.sparse import csr_matrix
 
-from hybridrec import FeatureColumn, Features
+import hybridrec
+from hybridrec import BatchRecommender, FeatureColumn, Features
 from hybridrec_server import rules as module
+from hybridrec_server.answers import Answerer
 from hybridrec_server.protocols import RequestProblem
 from hybridrec_server.rules import Rules
 
@@ -90,3 +95,28 @@ def test_masks_are_kept_within_bounds(rules, monkeypatch):
         rules.excluded("items", [{"column": "price", "is": price}])
         assert len(rules._masks) <= 3
         assert rules._size == 41 * len(rules._masks)
+
+
+def test_a_table_of_queries_is_answered_as_requests_are(experiment):
+    folder = hybridrec.run(experiment(("workers: 2", "refit: all"))).folder
+    users, costs = ["user 04", "user 05", "user 06", "user 07"], [[1, 2], [4], [77], None]
+    blocked = [["item 01", "item 06"], None, None, ["item 10"]]
+    requests = [
+        {
+            "id": user,
+            "user": user,
+            "blocked": ids or [],
+            "filters": [{"column": "cost", "in": values}] if values else [],
+        }
+        for user, values, ids in zip(users, costs, blocked, strict=True)
+    ]
+    recommender = hybridrec.load(folder)
+    answerer = Answerer(recommender, lambda _: None)
+    bodies = answerer.recommend(requests, recommender.default, "items", 8, frozenset()).bodies
+    slates = {
+        user: [place["id"] for place in json.loads(body)["items"]] for user, body in zip(users, bodies, strict=True)
+    }
+    assert [len(ids) > 0 for ids in slates.values()] == [True, True, False, True]
+    table = pl.DataFrame({"user": users, "blocked": blocked, "filters.cost": costs})
+    answers = BatchRecommender(folder, n=8).recommend(table).group_by("query", maintain_order=True).agg("id")
+    assert dict(answers.iter_rows()) == {user: ids for user, ids in slates.items() if ids}
