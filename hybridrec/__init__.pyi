@@ -22,6 +22,7 @@ from .data.features import FeatureValue as FeatureValue
 from .data.io import text_files as text_files
 from .data.io.item_vectors import ItemVectors as ItemVectors
 from .data.io.npy import NpyRows as NpyRows
+from .data.io.npy import map_npy as map_npy
 from .data.io.profile import DataProfile as DataProfile
 from .data.queries import Query as Query
 from .data.queries import QueryBatch as QueryBatch

@@ -10,7 +10,7 @@ from typing import Literal, Self
 
 import numpy as np
 
-from hybridrec import DataError, Floats
+from hybridrec import DataError, Floats, map_npy
 
 BANDS = 48
 """Number of mel bands of the spectrograms of the Melon Playlist Dataset."""
@@ -104,15 +104,14 @@ def cropped(spectrogram: Floats, moments: int) -> Floats:
 
 def _loaded(path: str, bands: int | None) -> Floats:
     """Load one spectrogram, float32 [bands, moments]; raises DataError if it is broken or has other bands."""
-    try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} cannot be read as .npy: {error}") from None
-    if array.ndim != 2 or array.dtype.kind not in "fiu" or (bands is not None and len(array) != bands):
+    mapped = map_npy(Path(path))
+    if mapped.ndim != 2 or mapped.dtype.kind not in "fiu" or (bands is not None and len(mapped) != bands):
         expected = "bands" if bands is None else f"{bands} bands, as those before it"
-        raise DataError(f"{path} has the shape {array.shape} and the type {array.dtype}; right is {expected} x moments")
+        raise DataError(
+            f"{path} has the shape {mapped.shape} and the type {mapped.dtype}; right is {expected} x moments"
+        )
     with np.errstate(over="ignore"):  # values too large for float32 are refused below
-        array = array.astype(np.float32, copy=False)
+        array = np.array(mapped, np.float32)  # in memory: a mapping would stay with the process
     if not np.isfinite(array).all():
         raise DataError(f"{path}: not all numbers are finite")
     return array

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +16,44 @@ from hybridrec.types import Floats
 
 BLOCK = 64 << 20
 """The size in bytes of a block of float32 numbers, the only ones in memory at a time."""
+_LONGEST_HEADER = 10_000
+
+_MAGIC = b"\x93NUMPY"
+_FIELDS = {"descr": r"['\"]([<>|=]?[a-zA-Z]\d*)['\"]", "fortran_order": r"(True|False)", "shape": r"\(([\d, L]*)\)"}
+"""The values in a header; whole numbers of Python 2 may end in L."""
+
+
+def map_npy(path: Path) -> np.memmap[Any, np.dtype[Any]]:
+    """Map the array of a .npy file into memory, read-only.
+
+    The header is not parsed as Python, whose warnings about a damaged or an old one would reach the user. Raises
+    DataError if the file cannot be read, is cut, or holds Python objects or records.
+    """
+    try:
+        with path.open("rb") as file:
+            magic, major = file.read(6), int.from_bytes(file.read(2)[:1])
+            if magic != _MAGIC or major not in (1, 2, 3):
+                raise ValueError("it does not begin as such a file does")
+            length = int.from_bytes(file.read(2 if major == 1 else 4), "little")
+            header = file.read(min(length, _LONGEST_HEADER)).decode("utf-8" if major == 3 else "latin-1")
+            offset = file.tell()
+        type_name, order, axes = (_field(header, name) for name in _FIELDS)
+        dtype = np.dtype(type_name)
+        shape = tuple(int(axis.strip().removesuffix("L")) for axis in axes.split(",") if axis.strip())
+        if dtype.hasobject:
+            raise ValueError("it holds Python objects, which are not unpickled")
+        if offset + math.prod(shape) * dtype.itemsize > path.stat().st_size:
+            raise ValueError("it is cut off")
+        return np.memmap(path, dtype, "r", offset, shape, "F" if order == "True" else "C")
+    except (OSError, ValueError, TypeError, OverflowError) as error:
+        raise DataError(f"{path} cannot be read as .npy: {error}") from None
+
+
+def _field(header: str, name: str) -> str:
+    value = re.search(rf"['\"]{name}['\"]\s*:\s*{_FIELDS[name]}", header)
+    if value is None:
+        raise ValueError(f"`{name}` is missing in its header, or is of an unknown form")
+    return value[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +72,7 @@ class NpyRows:
     @classmethod
     def of(cls, path: Path) -> Self:
         """Read the header; raises DataError unless the array has real numbers, two axes or more, and C order."""
-        try:
-            mapped = np.load(path, mmap_mode="r", allow_pickle=False)
-        except Exception as error:  # the header is parsed as Python, with all errors of its parser
-            raise DataError(f"{path} cannot be read as .npy: {error}") from None
+        mapped = map_npy(path)
         if mapped.ndim < 2 or mapped.dtype.kind not in "fiu" or not mapped.flags.c_contiguous:
             raise DataError(
                 f"{path} has the shape {mapped.shape} and the type {mapped.dtype}; right is a row of real numbers "

@@ -1,9 +1,11 @@
 """Arrays larger than a block: read in any type, refused where broken."""
 
+from contextlib import suppress
+
 import numpy as np
 import pytest
 
-from hybridrec import NpyRows
+from hybridrec import NpyRows, map_npy
 from hybridrec.errors import DataError
 from tests.data.builders import spectrograms
 
@@ -53,3 +55,40 @@ def test_headers_that_are_cut_or_never_closed_are_refused(save_npy):
         path.write_bytes(damaged)
         with pytest.raises(DataError, match=r"x\.npy cannot be read as \.npy"):
             NpyRows.of(path)
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("shape", [(), (0,), (3,), (4, 0), (4, 3), (2, 3, 4)])
+@pytest.mark.parametrize("dtype", ["<f8", ">i2", "|u1", "<U3", "?", "<c8"])
+@pytest.mark.parametrize("version", [(1, 0), (2, 0), (3, 0)])
+def test_an_array_is_mapped_as_numpy_does(tmp_path, order, shape, dtype, version):
+    array = np.asarray(np.arange(np.prod(shape, dtype=int)).reshape(shape).astype(dtype), order=order)
+    path = tmp_path / "x.npy"
+    with path.open("wb") as file:
+        np.lib.format.write_array(file, array, version=version)
+    mapped, loaded = map_npy(path), np.load(path, mmap_mode="r")
+    np.testing.assert_array_equal(mapped, loaded)
+    assert (mapped.dtype, mapped.strides, mapped.offset) == (loaded.dtype, loaded.strides, loaded.offset)
+    assert not mapped.flags.writeable
+
+
+def test_an_array_of_python_2_is_read_without_a_warning(save_npy):
+    path = save_npy(spectrograms())
+    old = path.read_bytes().replace(b"(200, 6, 5), }  ", b"(200L, 6L, 5), }")
+    path.write_bytes(old)
+    assert b"200L" in old
+    np.testing.assert_array_equal(map_npy(path), spectrograms())  # warnings are errors
+
+
+def test_no_damage_to_a_header_ends_in_a_warning_or_another_error(save_npy):
+    path = save_npy(spectrograms())
+    content = path.read_bytes()
+    rng = np.random.default_rng(4)
+    read = 0
+    for place in range(128):
+        for byte in (*rng.integers(0, 256, 3).tolist(), *b"L\\9(0"):
+            path.write_bytes(content[:place] + bytes([byte]) + content[place + 1 :])
+            with suppress(DataError):
+                NpyRows.of(path)
+                read += 1
+    assert 100 < read < 600
