@@ -11,8 +11,10 @@ import sys
 import time
 from pathlib import Path
 
+from hybridrec_server.journal.folder import LogFolder
+from hybridrec_server.journal.rotation import rotate
 from tests.plugins.hybridrec_server.crash import check, end_groups, hear, left, note, write
-from tests.torture.forks import ended, fork
+from tests.torture.forks import ended, fork, in_fork
 from tests.torture.outcome import Loss
 
 PATIENCE = 60.0
@@ -46,7 +48,7 @@ class EventLogKills:
     def kill(self, number: signal.Signals, rng: random.Random) -> None:
         """Start a writer on what the earlier ones left, and kill it; raises Loss if an event is lost or there twice."""
         if self.number % ANEW == 0:
-            end_groups(self.groups, self.folder / "log")
+            self._end_log()
             shutil.rmtree(self.folder, ignore_errors=True)
             self.folder.mkdir(parents=True)
             self.sent, self.acknowledged = set(), set()
@@ -77,6 +79,14 @@ class EventLogKills:
             check(self.folder, str(self.folder / "state.db"), self.sent, self.acknowledged)
         except AssertionError as error:
             raise Loss(str(error)) from None
+
+    def _end_log(self) -> None:
+        """End the rotations of a log, and rotate once more; raises Loss if files of those that were killed are left."""
+        end_groups(self.groups, self.folder / "log")
+        if (log := self.folder / "log").exists():
+            in_fork(rotate, LogFolder(log), 0)
+            for path in log.rglob(".part-*"):
+                raise Loss(f"{path.relative_to(log)} outlives a rotation")
 
     def _start(self) -> tuple[int, int, int]:
         """Fork a writer; return its process id, and descriptors for what it is told and for what it says."""
