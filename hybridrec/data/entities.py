@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from hybridrec.data.features import Features
 from hybridrec.data.frozen import freeze
+from hybridrec.data.packed_texts import PackedTexts
 from hybridrec.data.vocabulary import Vocabulary
 from hybridrec.types import Doubles, Floats, Ints
 
@@ -42,6 +43,9 @@ class Entities:
     def names(self, codes: Ints | None = None) -> tuple[str, ...]:
         """Return a readable name of every entity, or of each entity in `codes`: its text, else its id."""
         if codes is not None:
-            ids = self.vocabulary.packed
-            return tuple(self.text[code] or ids[code] for code in codes.tolist())
+            places = codes.tolist()
+            texts = self.text.take(places) if isinstance(self.text, PackedTexts) else [self.text[i] for i in places]
+            if all(texts):
+                return tuple(texts)
+            return tuple(text or name for text, name in zip(texts, self.vocabulary.texts(codes), strict=True))
         return tuple(text or name for text, name in zip(self.text, self.vocabulary.packed, strict=True))

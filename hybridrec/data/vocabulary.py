@@ -233,7 +233,7 @@ class Vocabulary:
 
     def texts(self, codes: Ints) -> list[str]:
         """Return the external id of each code; no code may be -1. For few codes: unlike `decode` it needs no Polars."""
-        return [self.packed[code] for code in codes.tolist()]
+        return self.packed.take(codes.tolist())
 
     def decode(self, codes: Ints) -> pl.Series:
         """Return the external id of each code as a Polars column, null where the code is -1."""

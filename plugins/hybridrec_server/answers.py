@@ -412,16 +412,16 @@ class Answerer:
         pinned = encoded.pinned[:n]
         codes = np.concatenate([pinned, slate.ids[row]]) if len(pinned) else slate.ids[row]
         codes = codes[codes != PADDING][:n]
-        ids, titles = entities.vocabulary.texts(codes), entities.text
+        ids, titles = entities.vocabulary.texts(codes), entities.names(codes)
         scores = slate.scores[row][: len(codes) - len(pinned)]
         places = [
             {
                 "place": place,
                 "id": name,
-                "title": titles[code] or name,
+                "title": title,
                 "score": None,
             }
-            for place, (name, code) in enumerate(zip(ids, codes.tolist(), strict=True), start=1)
+            for place, (name, title) in enumerate(zip(ids, titles, strict=True), start=1)
         ]
         free = places[len(pinned) :]
         for entry, score in zip(free, scores, strict=True):
@@ -458,11 +458,10 @@ class Answerer:
             order = np.argsort(-final, kind="stable")[:CANDIDATES]
             best = order[~np.isnan(final[order])]
         codes = ranked.ids[row][best]
-        ids = entities.vocabulary.texts(codes)
         columns, weights = reasons.blend()
         return {
-            "ids": ids,
-            "titles": [entities.text[code] or name for code, name in zip(codes.tolist(), ids, strict=True)],
+            "ids": entities.vocabulary.texts(codes),
+            "titles": entities.names(codes),
             # orjson writes NaN as null
             "columns": {label: np.ascontiguousarray(values[0][best]) for label, values in columns.items()}
             if len(best)
@@ -520,11 +519,7 @@ class Answerer:
                 slate = tolerant.slate(nobody, target, min(SPARE, max(len(entities), 1)))
             order = slate.ids[0][slate.ids[0] != PADDING]
         codes = order[barred[0][order] == 0][:SPARE]
-        ids = entities.vocabulary.texts(codes)
-        return {
-            "ids": ids,
-            "titles": [entities.text[code] or name for code, name in zip(codes.tolist(), ids, strict=True)],
-        }
+        return {"ids": entities.vocabulary.texts(codes), "titles": list(entities.names(codes))}
 
     def _describe(self) -> dict[str, Any]:
         """Return the content of `schemas.Pipelines`."""

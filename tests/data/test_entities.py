@@ -10,6 +10,7 @@ from hybridrec import DataError, PluginError, Query, Tables, assemble
 from hybridrec.data.encoding import encode
 from hybridrec.data.entities import Entities
 from hybridrec.data.fingerprint import fingerprint
+from hybridrec.data.packed_texts import PackedTexts
 from hybridrec.data.splits.masked_users import Masked
 from hybridrec.data.splits.temporal import Temporal
 from hybridrec.data.vocabulary import Vocabulary
@@ -148,4 +149,7 @@ def test_entities_without_texts_are_named_by_their_ids():
 def test_names_are_texts_or_ids_of_all_or_of_some():
     artists = songs().entities["artists"]
     assert artists.names() == ("Xena", "y", "Zoe")
-    assert artists.names(np.array([1, 2, 1], np.int32)) == ("y", "Zoe", "y")
+    for text in (artists.text, PackedTexts.of(artists.text)):
+        some = replace(artists, text=text)
+        assert some.names(np.array([1, 2, 1], np.int32)) == ("y", "Zoe", "y")
+        assert some.names(np.array([2, 0], np.int32)) == ("Zoe", "Xena")

@@ -16,6 +16,8 @@ def test_texts_come_back_in_their_order(texts):
     assert len(packed) == len(texts)
     assert list(packed) == texts
     assert [packed[place] for place in range(len(texts))] == texts
+    assert packed.take(range(len(texts))) == texts
+    assert packed.take([*range(len(texts))][::-1]) == texts[::-1]
     assert (packed.encoded.dtype, packed.ends.dtype) == (np.uint8, np.int64)
 
 
