@@ -133,7 +133,8 @@ def _difference(first: Run, other: Run) -> str:
     """
     asked, others = first.queries(), other.queries()
     if first.lock["sample"] != other.lock["sample"] or not asked.equals(others):
-        return f"it was not asked the same queries ({len(others)}, not {len(asked)}); use the same data, split and seed"
+        sizes = f" ({len(others)}, not {len(asked)})" if len(others) != len(asked) else ""
+        return f"it was not asked the same queries{sizes}; use the same data, split and seed"
     if not first.names()["id"].equals(other.names()["id"]):
         return "its queries are the same, the items it recommends from are not"
     return ""

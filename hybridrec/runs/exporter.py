@@ -55,6 +55,8 @@ def export(exporter: Exporter, run: Run, folder: Path) -> list[Path]:
                 paths = list(exporter.export(run, place))
         except WriteError as error:  # the temporary folder is gone when somebody reads this
             raise WriteError(str(error).replace(str(place), str(folder))) from None
+        if not place.is_dir():
+            raise WriteError(f"{folder} cannot be written: what was written into it is gone")
         written = {path for path in place.rglob("*") if path.is_file()}
         if set(paths) != written or len(paths) != len(written):
             returned = ", ".join(str(path) for path in paths) or "nothing"

@@ -8,13 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-import yaml
-
 from hybridrec.config.yaml_document import KeyPath, dotted
 from hybridrec.errors import ConfigError, DataError, HybridrecError, did_you_mean
 from hybridrec.evaluation.report import MetricReport
 from hybridrec.runs.manifest import REPORT
-from hybridrec.runs.run import Run
+from hybridrec.runs.run import Run, read_config
 
 Config: TypeAlias = Mapping[str, str]
 """The values of a config as JSON, by key path."""
@@ -73,8 +71,8 @@ def leaderboard(folder: Path | str, metric: str | None = None) -> Leaderboard:
             continue
         try:
             run = Run.open(place)
-            runs.append((run, str(run.lock["sample"]), dict(config_values(yaml.safe_load(run.config)))))
-        except (HybridrecError, yaml.YAMLError) as error:
+            runs.append((run, str(run.lock["sample"]), dict(config_values(read_config(run)))))
+        except HybridrecError as error:
             unreadable.append(str(error))
     if not runs:
         raise DataError("; ".join([f"{folder} holds no finished runs", *unreadable]))
@@ -150,4 +148,4 @@ def config_values(content: Any, path: KeyPath = ()) -> Iterator[tuple[str, str]]
         for place, value in enumerate(content):
             yield from config_values(value, (*path, place))
     else:
-        yield dotted(path), json.dumps(content, ensure_ascii=False)
+        yield dotted(path), json.dumps(content, ensure_ascii=False, default=str)

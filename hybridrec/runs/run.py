@@ -52,10 +52,14 @@ MORE_SEGMENTS = "segment/"
 class _Lock(BaseModel, extra="allow"):
     """The keys of `lock.json` whose values are checked; other keys are read without a check.
 
+    seed: seed of the experiment
+    threads: number of workers
     fits: place of each fit of the report -> its key in the store
     sample: digest of the queries
     """
 
+    seed: int
+    threads: int
     fits: dict[str, Key]
     sample: str
 
@@ -177,8 +181,8 @@ class Run:
             some = ", ".join(queries["unit"].head(3))
             raise DataError(f"{self.folder} holds out nobody called '{unit}'; it does {some} and others")
         hidden = [name for name in frame.columns if name.startswith(RELEVANT)]
-        aside = {"query", "fold", "unit", ITEMS, "text", "time", *hidden, *self._through_items()}
-        kinds = [name for name in frame.columns if name not in aside]
+        aside = {ITEMS, *self._through_items()}
+        kinds = [kind for kind in self.report.data.entities if kind in frame.columns and kind not in aside]
         return [
             HeldOutQuery(
                 row["fold"],
@@ -245,11 +249,25 @@ class Run:
 
     def _through_items(self) -> list[str]:
         """Return the kinds whose entities users have through their items, so that queries need not state them."""
-        data = (yaml.safe_load(self.config) or {}).get("data") or {}
-        return [str(kind) for kind in data.get("through_items") or ()]
+        data = read_config(self).get("data")
+        kinds = data.get("through_items", []) if isinstance(data, dict) else None
+        if not isinstance(kinds, list):
+            raise StoreError(f"{self.folder / CONFIG} cannot be read: it does not say what the data are")
+        return [str(kind) for kind in kinds]
 
     def _frame(self, file: str) -> pl.DataFrame:
         return read_frame(self.file(file))
+
+
+def read_config(run: Run) -> dict[str, Any]:
+    """Return the resolved config of a run as values; raises StoreError if it is not YAML with sections."""
+    try:
+        content = yaml.safe_load(run.config)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: of dates
+        raise StoreError(f"{run.folder / CONFIG} cannot be read: {error}") from None
+    if not isinstance(content, dict):
+        raise StoreError(f"{run.folder / CONFIG} cannot be read: it has no sections")
+    return content
 
 
 def read_frame(file: Path) -> pl.DataFrame:

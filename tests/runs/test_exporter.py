@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 import hybridrec
-from hybridrec import DataError, Exporter, PluginError, Run
+from hybridrec import DataError, Exporter, PluginError, Run, WriteError
 from hybridrec.runs.exporter import export
 from tests.fake_plugin import install
 
@@ -61,6 +62,8 @@ class Writes(Exporter):
         for path in paths:
             path.parent.mkdir(exist_ok=True)
             path.write_text(self.trouble)
+        if self.trouble == "loses":
+            shutil.rmtree(folder)
         if self.trouble == "raises":
             raise DataError("half of it is there")
         return paths[: 1 if self.trouble == "forgets" else 2] * (2 if self.trouble == "repeats" else 1)
@@ -94,10 +97,13 @@ def test_files_take_their_places_and_replace_earlier_ones(run: Run, tmp_path: Pa
     assert list(folder.parent.iterdir()) == [folder]
 
 
-@pytest.mark.parametrize("trouble", ["raises", "forgets", "repeats"])
-def test_an_export_that_fails_changes_nothing(run: Run, tmp_path: Path, trouble: str):
+@pytest.mark.parametrize(
+    ("trouble", "error"),
+    [("raises", DataError), ("forgets", PluginError), ("repeats", PluginError), ("loses", WriteError)],
+)
+def test_an_export_that_fails_changes_nothing(run: Run, tmp_path: Path, trouble: str, error: type[Exception]):
     export(made("before"), run, tmp_path / "files")
-    with pytest.raises(DataError if trouble == "raises" else PluginError):
+    with pytest.raises(error):
         export(made(trouble), run, tmp_path / "files")
     assert {path.name for path in tmp_path.joinpath("files").rglob("*.txt")} == {"one.txt", "two.txt"}
     assert {path.read_text() for path in tmp_path.joinpath("files").rglob("*.txt")} == {"before"}

@@ -108,6 +108,34 @@ def test_a_lock_that_is_something_else_is_refused(sent, content):
         _ = Run.open(sent).lock
 
 
+@pytest.mark.parametrize("key", ["seed", "threads"])
+def test_a_lock_without_what_the_page_shows_is_refused(call, sent, tmp_path, key):
+    change(sent / "lock.json", lambda lock: lock.pop(key))
+    assert f"lock.json cannot be read: {key}: " in refused(call, tmp_path, "report", sent, "--no-open")
+
+
+@pytest.mark.parametrize("content", ["[]", "data: [1]", "data: {through_items: 3}", "a: [", "a: 2026-99-99", "7"])
+def test_a_config_without_data_is_refused(sent, content):
+    (sent / "config.yaml").write_text(content, encoding="utf-8")
+    write_manifest(sent)
+    run = Run.open(sent)
+    with pytest.raises(StoreError, match=r"config\.yaml cannot be read: "):
+        run.held_out(run.queries()["unit"][0])
+
+
+@pytest.mark.parametrize("section", ["comparison", "guardrails"])
+def test_a_comparison_of_a_pipeline_that_is_not_there_is_refused(call, sent, tmp_path, section):
+    guardrail = {"variant": "hybrid", "metric": "m", "margin": 0, "loss": 0, "bounds": None, "verdict": "held"}
+
+    def rename(report):
+        rows = report[section] = report[section] or [guardrail]
+        rows[0]["control"] = "nobody"
+
+    change(sent / "report.json", rename)
+    err = refused(call, tmp_path, "report", sent, "--no-open")
+    assert "it compares 'nobody', which is not among its pipelines" in err
+
+
 def test_the_fingerprint_of_the_data_is_checked(call, sent, tmp_path):
     change(sent / "report.json", lambda report: report["data"].update(fingerprint="../runs"))
     err = refused(call, tmp_path, "export", sent)
@@ -230,6 +258,15 @@ def test_a_held_out_list_is_asked_by_what_its_query_shows(finished):
     assert held_out.fold == "test"
     with pytest.raises(DataError, match="holds out nobody called 'nobody'; it does user "):
         run.held_out("nobody")
+
+
+def test_a_further_column_of_the_queries_is_no_kind_of_entities(sent):
+    file = sent / "queries.parquet"
+    pl.read_parquet(file).with_columns(x=pl.lit(1.5)).write_parquet(file)
+    write_manifest(sent)
+    run = Run.open(sent)
+    (held_out, *_) = run.held_out(run.queries()["unit"][0])
+    assert "x" not in held_out.query.entities
 
 
 def test_held_out_lists_of_many_users_read_the_queries_once(finished, monkeypatch):

@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from pydantic import model_validator
+
 from hybridrec.data.queries import KNOWN_FIELDS
 from hybridrec.evaluation.report.base import Section
 from hybridrec.evaluation.report.comparisons import LATENCY, Comparison, Guardrail, RepeatsReport, StatisticsReport
 from hybridrec.evaluation.report.figures import FigureReport
 from hybridrec.evaluation.report.pipelines import PipelineReport, TradeoffReport
 from hybridrec.evaluation.report.provenance import DataReport, Environment, FitReport, SecondsReport, TuningReport
-from hybridrec.paths import Name
+from hybridrec.paths import Name, printable
 
 PROVENANCE: Mapping[str, Any] = {
     "config_hash": True,  # the config says on how many workers, too
@@ -57,6 +59,15 @@ class Report(Section):
     else the first fold."""
     notes: list[str] = []
     """Remarks for the reader, in sentences."""
+
+    @model_validator(mode="after")
+    def _compare_arms(self) -> Report:
+        """Refuse a comparison of a pipeline that the report does not have."""
+        rows = [*self.comparison, *self.guardrails, *(self.repeats.comparison if self.repeats else ())]
+        for row in rows:
+            for name in {row.control, row.variant} - self.pipelines.keys():
+                raise ValueError(f"it compares {printable(name)}, which is not among its pipelines")
+        return self
 
     def comparable(self) -> dict[str, Any]:
         """Return the reproducible part of the report as JSON values: equal for the same experiment on the same data.
