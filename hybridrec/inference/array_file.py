@@ -67,7 +67,12 @@ def write_artifact(path: Path, key: str, state: State, about: dict[str, Any]) ->
 
 
 def read_artifact(path: Path, key: str | None = None) -> State:
-    """Read the named arrays of a file, after verifying its checksum.
+    """Read the named arrays of a file, as `read_whole` does."""
+    return read_whole(path, key)[1]
+
+
+def read_whole(path: Path, key: str | None = None) -> tuple[dict[str, Any], State]:
+    """Read the manifest and the named arrays of one file, after verifying their checksums, also if `path` is replaced.
 
     Raises OSError if the file cannot be read (FileNotFoundError if it does not exist). Raises StoreError if it is
     damaged, or was written under another key than `key`; None stands for any key.
@@ -82,7 +87,7 @@ def read_artifact(path: Path, key: str | None = None) -> State:
     try:
         if zlib.crc32(data.data) != content["checksum"]:
             raise StoreError(f"{path}: damaged (the checksum differs)")
-        return {name: _array(data[entry["start"] :], entry) for name, entry in content["arrays"].items()}
+        return content, {name: _array(data[entry["start"] :], entry) for name, entry in content["arrays"].items()}
     except MALFORMED as error:  # arrays of objects, for example, which are made of no bytes
         raise StoreError(f"{path}: damaged ({_reason(error)})") from None
 

@@ -24,7 +24,7 @@ from hybridrec.data.fingerprint import json_digest
 from hybridrec.data.segments.base import Segmenter
 from hybridrec.data.segments.known_fields import KnownFields
 from hybridrec.errors import ConfigError, DataError, PluginError, StoreError, WriteError
-from hybridrec.inference.array_file import MALFORMED, manifest_of, read_artifact, write_artifact
+from hybridrec.inference.array_file import MALFORMED, manifest_of, read_whole, write_artifact
 from hybridrec.inference.servable import PluginSource, ServableRun, without_users
 from hybridrec.paths import KindName, partial_path, printable, publish, remove, sweep, sync, writing
 from hybridrec.plugin import Plugin
@@ -182,7 +182,7 @@ def read_bundle(
     Raises DataError if the file does not exist. Raises StoreError if it is damaged or not a bundle, or if the installed
     version of a component does not read its state. Raises PluginError if a plugin is not installed or cannot be loaded.
     """
-    description, state = _description(path), read_artifact(path)
+    description, state, digest = _read(path)
     sources = tuple(PluginSource(**plugin.model_dump()) for plugin in description.plugins)
     if registry is None:
         registry = Registry(only={source.module for source in sources}, block=block, plugins=plugins)
@@ -214,7 +214,7 @@ def read_bundle(
         users=description.users,
         segmenter=KnownFields() if description.segmenter is None else reader.segmenter(description.segmenter),
         origins=reader.origins,
-        digest=bundle_digest(path),
+        digest=digest,
     )
 
 
@@ -256,7 +256,7 @@ def copy_bundle(run_or_bundle: Run | Path | str, to: Path, *, users: bool = True
     no users.
     """
     path = bundle_path(run_or_bundle)
-    description = _description(path)
+    description, state, _ = _read(path)
     if users and not description.users:
         raise DataError(f"{path} holds no users, so a copy cannot have them")
     if to.is_dir():
@@ -268,7 +268,6 @@ def copy_bundle(run_or_bundle: Run | Path | str, to: Path, *, users: bool = True
             if users or not description.users:
                 shutil.copyfile(path, partial)
             else:
-                state = read_artifact(path)
                 data = without_users(Dataset.restore(_part(state, "data")))
                 kept = {name: array for name, array in state.items() if not name.startswith("data/")}
                 bare = description.model_copy(update={"users": False})
@@ -281,16 +280,17 @@ def copy_bundle(run_or_bundle: Run | Path | str, to: Path, *, users: bool = True
     return to
 
 
-def _description(path: Path) -> _Description:
-    """Read the JSON of a bundle.
+def _read(path: Path) -> tuple[_Description, State, str]:
+    """Read the description, the arrays and the digest of one bundle, also if another one takes its place meanwhile.
 
-    Raises DataError if the file does not exist, and StoreError if it is not a bundle in the format that this version
-    reads.
+    Raises DataError if the file does not exist, and StoreError if it is damaged or is not a bundle in the format that
+    this version reads.
     """
     if not path.is_file():
         raise DataError(f"{path}: no such file; `hybridrec bundle RUN` writes one")
     try:
-        about = manifest_of(path)["about"]
+        content, state = read_whole(path)
+        about = content["about"]
         if "bundle" not in about:
             raise StoreError(f"{path} is not a bundle; `hybridrec bundle RUN` writes one")
         if about["bundle"] != FORMAT:
@@ -298,7 +298,7 @@ def _description(path: Path) -> _Description:
                 f"{path}: a bundle of format {about['bundle']}, written by hybridrec {about.get('hybridrec')}; this "
                 f"version reads format {FORMAT}: install that version, or write the bundle again"
             )
-        return _Description.model_validate(about)
+        return _Description.model_validate(about), state, json_digest(content)
     except OSError as error:
         raise StoreError(f"{path} cannot be read: {error.strerror}") from None
     except (KeyError, TypeError, ValidationError) as error:

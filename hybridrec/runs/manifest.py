@@ -88,7 +88,17 @@ def checked_file(folder: Path, name: str) -> Path:
     Raises DataError if the folder does not belong to a run, and StoreError if the file, or the manifest, is missing or
     damaged.
     """
-    manifest, path = _read(folder), _within(folder, name)
+    while True:
+        manifest = _read(folder)
+        try:
+            return _checked(folder, name, manifest)
+        except StoreError:
+            if _read(folder) == manifest:
+                raise  # else the file was replaced meanwhile
+
+
+def _checked(folder: Path, name: str, manifest: _Manifest) -> Path:
+    path = _within(folder, name)
     entries = [listed[name] for listed in (manifest.files, manifest.replacing) if name in listed]
     if not entries:
         raise StoreError(f"{path} cannot be read: the {MANIFEST} of the run does not list it")

@@ -17,6 +17,7 @@ import pytest
 import hybridrec
 from hybridrec import DataError, PluginError, Query, Run, StoreError, WriteError
 from hybridrec.evaluation.summary import winner
+from hybridrec.inference import array_file
 from hybridrec.inference.array_file import manifest_of, read_artifact, write_artifact
 from hybridrec.inference.servable import plugin_classes
 from hybridrec.registry.discovery import Registry
@@ -61,6 +62,26 @@ def rewritten(path: Path, change) -> Path:
     path.unlink()
     write_artifact(path, "bundle", state, about)
     return path
+
+
+@pytest.mark.parametrize("read", [read_bundle, lambda path: read_bundle(copy_bundle(path, Path("bare"), users=False))])
+def test_a_bundle_that_is_replaced_while_it_is_read_is_the_old_one(bundle, monkeypatch, read):
+    opened, other, before = array_file._opened, Path("other"), read(bundle)
+    about, state = manifest_of(bundle)["about"], read_artifact(bundle)
+    doubled = {name: array * 2 if array.dtype.kind == "f" else array for name, array in state.items()}
+    write_artifact(other, "bundle", doubled, about | {"name": "other"})
+
+    def then_replace(path):
+        file = opened(path)
+        if path == bundle and other.exists():
+            other.replace(bundle)
+        return file
+
+    monkeypatch.setattr(array_file, "_opened", then_replace)
+    after = read(bundle)
+    assert not other.exists()
+    assert (after.name, after.digest) == (before.name, before.digest)
+    assert manifest_of(bundle)["about"]["name"] == "other"
 
 
 def test_a_bundle_gives_what_the_run_gives_without_data_config_store_and_run(run, bundle, monkeypatch):

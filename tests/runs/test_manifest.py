@@ -107,6 +107,26 @@ def test_wherever_a_replacement_is_ended_the_file_is_the_old_or_the_new_one(run,
     assert checked_file(run, "report.json").read_text() == "[2]"
 
 
+@pytest.mark.parametrize("step", ["_read", "_checksum"])
+def test_a_file_that_is_replaced_while_it_is_checked_is_sound(run, monkeypatch, step):
+    """A refresh puts another file in its place after the manifest, or the size of the file, was looked at."""
+    done = getattr(manifest, step)
+    before = json.dumps(["before"])
+    replace_file(run, "report.json", lambda path: path.write_text(before))
+
+    def then_replace(path):
+        monkeypatch.undo()
+        result = done(path)
+        replace_file(run, "report.json", lambda path: path.write_text(before.replace("before", "behind")))
+        return result if step == "_read" else done(path)
+
+    monkeypatch.setattr(manifest, step, then_replace)
+    assert "behind" in checked_file(run, "report.json").read_text()
+    (run / "report.json").write_text("damaged")
+    with pytest.raises(StoreError, match="damaged"):
+        checked_file(run, "report.json")
+
+
 def test_a_run_without_a_manifest_is_told_from_what_is_no_run(run, tmp_path_factory):
     (run / MANIFEST).unlink()
     with pytest.raises(StoreError, match=r"has no manifest\.json: .* run the experiment again"):

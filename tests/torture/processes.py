@@ -1,4 +1,7 @@
-"""Processes side by side on one store while it is collected: every result is that of a process alone."""
+"""Processes side by side on one store while it is collected, or on one run while it is refreshed.
+
+Every result is that of a process alone, and every answer that of the old or of the new run.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +18,17 @@ import pytest
 import hybridrec
 from hybridrec import Run
 from hybridrec.inference import array_file
+from hybridrec.runs import manifest
 from tests.torture.forks import command, fork, import_everything, in_fork, start
 from tests.torture.outcome import Loss, Outcome
-from tests.torture.subject import CONFIG, results, write_config, write_data
+from tests.torture.subject import CONFIG, answers_of, results, write_config, write_data
 
 SIDE_BY_SIDE = 20
 """Processes at once."""
 VARIANTS = 3
 """Configs that differ, and share most fits."""
+ANSWERED, CHANGES = 30, 6
+"""Numbers of loads, and of changes between the old and the new answers, that are seen beside a refresh at least."""
 
 
 def torture(tries: int, seed: int, folder: Path) -> Outcome:
@@ -31,10 +37,14 @@ def torture(tries: int, seed: int, folder: Path) -> Outcome:
     outcome = Outcome()
     work = folder / "work"
     expected = in_fork(_prepared, work)
+    served = folder / "served"
+    old, new = in_fork(_prepared_to_refresh, served)
     for number in range(0, tries, SIDE_BY_SIDE):
         rng = random.Random(f"processes {seed} {number}")
         size = min(SIDE_BY_SIDE, tries - number)
         _round(work, size, rng, expected, outcome, f"processes {seed} {number}")
+        label = f"processes {seed} {number} (recommend beside refresh)"
+        outcome.attempt(label, partial(_answered_beside_refresh, served, {old, new}), allowed=())
     return outcome
 
 
@@ -102,6 +112,69 @@ def _digest(run: Path) -> str:
     return results(Run.open(run))
 
 
+def _prepared_to_refresh(served: Path) -> tuple[str, str]:
+    """Make a run whose refresh goes back and forth between two files of data; return the digests of its answers.
+
+    None of its components takes what it has learned into a refresh, so that there are two.
+    """
+    served.mkdir()
+    for name, users in (("after", 52), ("before", 48)):
+        write_data(served, users=users)
+        shutil.copy(served / "plays.csv", served / f"plays-{name}.csv")
+    hybrid = {"generators": [{"from": "ease", "k": 20}], "scorers": ["knn"], "rerank": [{"use": "rrf"}]}
+    config = write_config(
+        served,
+        components={name: options for name, options in CONFIG["components"].items() if name != "als"},
+        pipelines={**CONFIG["pipelines"], "hybrid": hybrid},
+    )
+    run = hybridrec.run(config, store=served / "store", runs=served)
+    run.folder.rename(served / "run")
+    old = answers_of(served / "run")
+    _refresh(served, "after")
+    return old, answers_of(served / "run")
+
+
+def _refresh(served: Path, name: str) -> int:
+    shutil.copy(served / f"plays-{name}.csv", served / "plays.csv")
+    return command(["refresh", str(served / "run"), "--store", str(served / "store")])
+
+
+def _refresh_on_and_on(served: Path) -> int:
+    """Refresh a run with one file and the other, until the process is killed or one fails; return its exit status."""
+    with (served / "log").open("w") as log:
+        os.dup2(log.fileno(), 1)
+        os.dup2(log.fileno(), 2)
+    while True:
+        for name in ("before", "after"):
+            if code := _refresh(served, name):
+                return code
+
+
+def _answered_beside_refresh(served: Path, digests: set[str]) -> None:
+    """Load a run again and again while it is refreshed; each time it answers as before or as after."""
+    refresher = fork(partial(_refresh_on_and_on, served))
+    try:
+        in_fork(_answer, served, digests, refresher)
+    finally:
+        os.kill(refresher, signal.SIGKILL)
+        os.waitpid(refresher, 0)
+
+
+def _answer(served: Path, digests: set[str], refresher: int) -> None:
+    answered, changes, before = 0, 0, ""
+    while answered < ANSWERED or changes < CHANGES:
+        digest = answers_of(served / "run")
+        if digest not in digests:
+            raise Loss("an answer of neither the old nor the new run")
+        answered, changes, before = answered + 1, changes + (digest != before), digest
+        if not _runs(refresher):
+            raise Loss(f"the refresh ends: {(served / 'log').read_text()[-200:]}")
+
+
+def _runs(process: int) -> bool:
+    return Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2][0] != "Z"
+
+
 def _read_by_name(patch: pytest.MonkeyPatch) -> int:
     written = array_file.write_artifact
 
@@ -116,5 +189,18 @@ def _read_by_name(patch: pytest.MonkeyPatch) -> int:
     return 6
 
 
-BREAKS = {"what the store gives is what was fitted": _read_by_name}
+def _replace_in_two_steps(patch: pytest.MonkeyPatch) -> int:
+    def publish(partial: Path, path: Path) -> None:
+        path.unlink(missing_ok=True)
+        time.sleep(0.05)
+        partial.rename(path)
+
+    patch.setattr(manifest, "publish", publish)
+    return 1
+
+
+BREAKS = {
+    "what the store gives is what was fitted": _read_by_name,
+    "a bundle is replaced in one step": _replace_in_two_steps,
+}
 """Promises, and what breaks them for a test of this part: it returns the number of attempts that have to notice."""
