@@ -12,7 +12,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -153,11 +153,12 @@ class FileJournal:
         for number, path in self.folder.segments():
             numbers.append(number)
             damage = Damage()
-            for _ in scan(path, damage):
-                pass
-            if damage.torn:
-                os.truncate(path, damage.valid)
-                self.counts.torn += damage.torn
+            with suppress(FileNotFoundError):  # the rotation of a server that was killed goes on, and has rotated it
+                for _ in scan(path, damage):
+                    pass
+                if damage.torn:
+                    os.truncate(path, damage.valid)
+                    self.counts.torn += damage.torn
         return max(numbers, default=0)
 
     def _open(self) -> None:

@@ -239,6 +239,28 @@ def test_a_rotation_that_was_killed_is_repeated_without_repeats(tmp_path, monkey
     assert not partial.exists()
 
 
+@pytest.mark.parametrize("step", ["scan", "truncate"])
+def test_a_start_beside_the_rotation_of_a_killed_server_goes_on(tmp_path, monkeypatch, step):
+    """The rotation is a process of its own, which outlives the server, and deletes files that the start looks at."""
+    for number in range(4):
+        append(tmp_path, event(number))
+    folder = LogFolder(tmp_path)
+    numbers = [number for number, _ in folder.segments()]
+    with folder.segment(numbers[0]).open("ab") as file:
+        file.write(MARK)
+    place = writer if step == "scan" else os
+    done = getattr(place, step)
+
+    def after_rotation(path, *more):
+        rotate(folder, numbers[-1])
+        return done(path, *more)
+
+    monkeypatch.setattr(place, step, after_rotation)
+    append(tmp_path, event(4))
+    assert sorted(ids(tmp_path)) == [f"e{number}" for number in range(5)]
+    assert max(number for number, _ in folder.segments()) > numbers[-1]
+
+
 def test_old_files_go_once_their_newest_row_is_old(tmp_path):
     now = time.time()
     append(tmp_path / "log", event(1, received=now - 9 * DAY), event(2, received=now - 3 * DAY))
