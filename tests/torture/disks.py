@@ -33,8 +33,10 @@ from tests.torture.outcome import Loss, Outcome
 from tests.torture.subject import answers_of, results, write_config, write_data
 from tests.torture.syncs import can_trace, in_order, traced
 
-CALLS = ("open", "mkdir", "fsync", "rename", "replace", "write")
-FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS)
+BY_NAME = ("open", "mkdir", "rename", "replace")
+"""The calls that take a path, for which alone a permission may be missing."""
+CALLS = (*BY_NAME, "fsync", "write")
+FAULTS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES)
 COMMANDS = ("run", "refresh", "bundle", "export", "report", "new-plugin", "init")
 MEANT = (".hybridrec", ".github", ".gitignore")
 """Hidden folders of new projects and plugins."""
@@ -75,9 +77,10 @@ def torture(tries: int, seed: int, folder: Path) -> Outcome:
                 outcome.counts["syncs"] += 1
                 continue
             name = COMMANDS[number % len(COMMANDS)]
-            call = rng.choice([each for each in CALLS if counts[name].get(each)])
-            place = rng.randrange(counts[name][call])
             fault = rng.choice((*FAULTS, GONE, 0))
+            calls = BY_NAME if fault == errno.EACCES else CALLS
+            call = rng.choice([each for each in calls if counts[name].get(each)])
+            place = rng.randrange(counts[name][call])
             told = errno.errorcode.get(fault, "gone" if fault == GONE else "slow")
             label = f"disk {seed} {number} ({name}: {call} {place}, {told})"
             outcome.attempt(label, partial(_failed, work, name, call, place, fault, expected), allowed=())
