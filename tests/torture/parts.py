@@ -100,7 +100,8 @@ PARTS: dict[str, Part] = {
     ),
     "processes": Part(
         "processes",
-        "Twenty processes on one store, of which one is killed while `store gc` goes on, give what each gives alone.",
+        "Twenty processes on one store, of which one is killed while `store gc` goes on, give what each gives alone; "
+        "a run that is refreshed on and on answers as before or as after.",
         20,
         400,
     ),
