@@ -41,7 +41,9 @@ class Rotated:
     """Rows of the forgotten person that were deleted from the table `events`."""
 
 
-def rotate(folder: LogFolder, below: int, *, days: float | None = None, forget: str | None = None) -> Rotated:
+def rotate(
+    folder: LogFolder, below: int, *, days: float | None = None, forget: str | None = None, server: int | None = None
+) -> Rotated:
     """Turn the files of the journal with numbers below `below` into Parquet files; delete what is old or forgotten.
 
     Each Parquet file is written whole or not at all, and the file of the journal is deleted after it. A rotation that
@@ -49,9 +51,13 @@ def rotate(folder: LogFolder, below: int, *, days: float | None = None, forget: 
 
     days: age from which a Parquet file is deleted, counted from its newest row; None keeps all
     forget: unit whose rows are deleted everywhere
+    server: process whose child this is. If it was killed before the lock was free, nothing is done: a rotation by hand
+        may have deleted all files meanwhile, so that the next server gives the same numbers again
     """
     rotated = Rotated()
     with folder.locked("rotate", wait=True):
+        if server is not None and os.getppid() != server:
+            return rotated
         for partial in (path for kind in KINDS for path in (folder.path / kind).glob(".part-*")):
             partial.unlink()  # of a rotation that was killed, as this one holds the lock
         for number, path in folder.segments():
@@ -120,7 +126,7 @@ def main() -> None:
         os.nice(10)
     asked: dict[str, Any] = json.load(sys.stdin)
     try:
-        done = rotate(LogFolder(Path(asked["folder"])), asked["below"], days=asked["days"], forget=asked["forget"])
+        done = rotate(LogFolder(Path(asked.pop("folder"))), **asked)
     except (HybridrecError, OSError) as error:
         sys.exit(str(error))
     print(json.dumps(asdict(done)))

@@ -276,6 +276,7 @@ class FileJournal:
             "below": self._number,
             "days": self.options.days,
             "forget": self._running.forget,
+            "server": os.getpid(),
         }
         self._rotating = threading.Thread(target=self._rotate, args=(asked,), name="rotation", daemon=True)
         self._rotating.start()

@@ -261,6 +261,25 @@ def test_a_start_beside_the_rotation_of_a_killed_server_goes_on(tmp_path, monkey
     assert max(number for number, _ in folder.segments()) > numbers[-1]
 
 
+def test_a_late_rotation_of_a_killed_server_leaves_the_file_of_the_next(tmp_path):
+    """It waited for the lock, which a rotation by hand had, after which the next server began."""
+    folder = LogFolder(tmp_path)
+    for records in ([event(1)], [], []):
+        append(tmp_path, *records)
+    below = folder.segments()[-1][0]
+    assert rotate(folder, 1 << 62).files > 0
+
+    async def work(journal):
+        await journal.append_events([event(2)])
+        rotate(folder, below, server=os.getpid())  # it has become the child of another process
+        await journal.append_events([event(3)])
+
+    run(tmp_path, work)
+    assert ids(tmp_path) == ["e1", "e2", "e3"]
+    assert rotate(folder, 1 << 62, server=os.getppid()).files == 1
+    assert ids(tmp_path) == ["e1", "e2", "e3"]
+
+
 def test_old_files_go_once_their_newest_row_is_old(tmp_path):
     now = time.time()
     append(tmp_path / "log", event(1, received=now - 9 * DAY), event(2, received=now - 3 * DAY))
