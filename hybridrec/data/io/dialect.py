@@ -139,7 +139,9 @@ def is_tab_table(path: Path) -> bool:
     if not path.is_file():
         return False
     with opened(path) as file:
-        lines = [line for line in islice(file, SAMPLE) if line.strip()]
+        head = file.read(HEAD)
+    whole = len(head) < HEAD  # else the last line may be cut
+    lines = [line for line in head.splitlines()[: None if whole else -1][:SAMPLE] if line.strip()]
     tabs = {line.count(b"\t") for line in lines}
     return len(lines) > 1 and len(tabs) == 1 and 0 not in tabs
 

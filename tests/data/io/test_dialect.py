@@ -2,7 +2,8 @@
 
 import pytest
 
-from hybridrec.data.io.dialect import dialect_of, encoding_of
+from hybridrec.data.io import dialect
+from hybridrec.data.io.dialect import dialect_of, encoding_of, is_tab_table
 from hybridrec.data.io.roles import ALL_WORDS
 
 LATIN = "a,b\nCafé de la Gare,Orléans\nÜber Brücke,Köln\nSeñor Piñata,Málaga\n"
@@ -64,3 +65,23 @@ def test_a_doubtful_header_is_said_and_settled(written):
     dialect = dialect_of(path, header=False, words=ALL_WORDS)
     assert dialect.names == ("column1", "column2")
     assert not any("say" in reason.split() and "--no-header" in reason for reason in dialect.reasons)
+
+
+@pytest.mark.parametrize(
+    ("text", "is_table"),
+    [
+        ("a\tb\nc\td\n", True),
+        ("a\tb\r\n\r\nc\td", True),
+        ("a\tb\nc\n", False),
+        ("a\tb\n", False),
+        ("a\nb\n", False),
+        ("a\tb\n" * 30 + "c", True),
+        ("a\tb" * 30, False),
+    ],
+)
+def test_a_table_with_tabs_is_known_by_its_beginning_alone(tmp_path, monkeypatch, text, is_table):
+    monkeypatch.setattr(dialect, "HEAD", 100)
+    path = tmp_path / "plays.dat"
+    path.write_bytes(text.encode())
+    assert is_tab_table(path) is is_table
+    assert not is_tab_table(tmp_path / "nowhere")
