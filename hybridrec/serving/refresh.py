@@ -26,6 +26,7 @@ from hybridrec.engine.runner import read, servable_run
 from hybridrec.engine.seeds import label_rng
 from hybridrec.errors import ConfigError
 from hybridrec.inference.servable import ServableRun
+from hybridrec.paths import sweep
 from hybridrec.plugin import Plugin
 from hybridrec.registry.discovery import Registry
 from hybridrec.runs.bundle import BUNDLE, bundle_of, read_bundle, write_bundle
@@ -73,6 +74,7 @@ def refresh(
     ConfigError if an assignment changes anything other than the data.
     """
     run = run if isinstance(run, Run) else Run.open(run)
+    sweep(run.folder)  # what killed refreshes left, even if there is nothing else to do
     for assignment in assignments:
         if not assignment.startswith("data."):
             raise ConfigError(f"{assignment}: only the data can be changed (`data.KEY=VALUE`) when a run is refreshed")

@@ -1,12 +1,16 @@
 """A finished run takes up data that grew: what can be refreshed is, the rest is fitted again, blends stay."""
 
+import subprocess
+
 import numpy as np
 import pytest
 
 import hybridrec
 from hybridrec import ConfigError, DataError, Query
 from hybridrec.engine.store import Store
+from hybridrec.paths import partial_path
 from hybridrec.runs.bundle import BUNDLE, read_bundle
+from hybridrec.runs.manifest import MANIFEST
 
 SERVED = ("workers: 2", "refit: all")
 ALS = ("noise: {use: echo}", "noise: {use: als, factors: 4}")
@@ -79,6 +83,16 @@ def test_the_same_data_leaves_everything_as_it_is(run):
     before = (run.folder / BUNDLE).read_bytes()
     assert hybridrec.refresh(run) == []
     assert (run.folder / BUNDLE).read_bytes() == before
+
+
+def test_what_a_killed_refresh_left_goes_even_if_the_data_are_the_same(run):
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    machine = partial_path(run.folder / MANIFEST).name.split(".")[-2].partition("-")[0]
+    left = run.folder / f".{MANIFEST}.{machine}-{ended.pid}.00000dea"
+    left.touch()
+    assert hybridrec.refresh(run) == []
+    assert not left.exists()
 
 
 def test_a_refreshed_run_can_be_refreshed_and_its_bundle_is_as_good_as_a_new_one(run):
