@@ -17,10 +17,11 @@ from hybridrec.types import Floats
 BLOCK = 64 << 20
 """The size in bytes of a block of float32 numbers, the only ones in memory at a time."""
 _LONGEST_HEADER = 10_000
+"""The most bytes of a header, as numpy has it."""
 
 _MAGIC = b"\x93NUMPY"
-_FIELDS = {"descr": r"['\"]([<>|=]?[a-zA-Z]\d*)['\"]", "fortran_order": r"(True|False)", "shape": r"\(([\d, L]*)\)"}
-"""The values in a header; whole numbers of Python 2 may end in L."""
+_FIELDS = {"descr": r"['\"]([<>|=]?[b-zA-Z]\d*)['\"]", "fortran_order": r"(True|False)", "shape": r"\(([\d, L]*)\)"}
+"""The values in a header; whole numbers of Python 2 may end in L, and numpy warns of the type `a`."""
 
 
 def map_npy(path: Path) -> np.memmap[Any, np.dtype[Any]]:
@@ -35,7 +36,9 @@ def map_npy(path: Path) -> np.memmap[Any, np.dtype[Any]]:
             if magic != _MAGIC or major not in (1, 2, 3):
                 raise ValueError("it does not begin as such a file does")
             length = int.from_bytes(file.read(2 if major == 1 else 4), "little")
-            header = file.read(min(length, _LONGEST_HEADER)).decode("utf-8" if major == 3 else "latin-1")
+            if length > _LONGEST_HEADER:
+                raise ValueError(f"its header has {length:,} bytes; right are at most {_LONGEST_HEADER:,}")
+            header = file.read(length).decode("utf-8" if major == 3 else "latin-1")
             offset = file.tell()
         type_name, order, axes = (_field(header, name) for name in _FIELDS)
         dtype = np.dtype(type_name)

@@ -92,3 +92,18 @@ def test_no_damage_to_a_header_ends_in_a_warning_or_another_error(save_npy):
                 NpyRows.of(path)
                 read += 1
     assert 100 < read < 600
+
+
+def test_a_long_header_is_refused_and_not_taken_for_numbers(tmp_path):
+    header = b"{'descr': '<f4', 'fortran_order': False, 'shape': (2, 3), }".ljust(20_000)
+    path = tmp_path / "x.npy"
+    path.write_bytes(b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header + bytes(24))
+    with pytest.raises(DataError, match="its header has 20,000 bytes; right are at most 10,000"):
+        map_npy(path)
+
+
+def test_a_type_that_numpy_warns_of_is_refused_without_a_warning(save_npy):
+    path = save_npy(spectrograms())
+    path.write_bytes(path.read_bytes().replace(b"'<f4'", b"'|a4'").replace(b"'<f8'", b"'|a8'"))
+    with pytest.raises(DataError, match="`descr` is missing in its header, or is of an unknown form"):
+        map_npy(path)
