@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 from typing import BinaryIO, cast
 
+from hybridrec.data.io.faults import naming
 from hybridrec.errors import DataError, format_size
 
 LONGEST = 16_000_000
@@ -16,8 +17,10 @@ MOST_PACKED = 1000
 """The largest ratio between the text in a file of Zstandard and the file; gzip cannot exceed 1,032."""
 _PIECE = 1 << 16
 _LINE_END = re.compile(rb"[\r\n]")
-_GZIP, _ZSTD, _SKIPPED = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\x2a\x4d\x18"
+_GZIP, _ZLIB, _ZSTD = b"\x1f\x8b", (b"\x78\x01", b"\x78\x9c", b"\x78\xda"), b"\x28\xb5\x2f\xfd"
 """The first bytes of compressed files, by which Polars knows them, whatever they are called."""
+_SKIPPED = b"\x2a\x4d\x18"
+"""The last three bytes of the four with which a frame of Zstandard begins that holds no text."""
 
 
 def check_lines(path: Path) -> None:
@@ -25,15 +28,19 @@ def check_lines(path: Path) -> None:
 
     Of these bytes only those up to the first line end are read, so that a file of many GB takes no time, unless it is
     compressed. A file of Zstandard, which Polars unpacks as a whole, is refused if it unpacks to more than `LONGEST`
-    bytes, and to more than `MOST_PACKED` times its size.
+    bytes, and to more than `MOST_PACKED` times its size. Raises DataError also for a file that is compressed by zlib
+    alone, which Polars would unpack as well, and for a damaged file of gzip.
     """
     with path.open("rb") as raw:
         head = raw.read(4)
         raw.seek(0)
         if head == _ZSTD:
             _check_ratio(path, raw)
+        elif head.startswith(_ZLIB):
+            raise DataError(f"{path}: is compressed by zlib; right is gzip, Zstandard, or no compression")
         else:
-            _check(path, cast(BinaryIO, GzipFile(fileobj=raw)) if head.startswith(_GZIP) else raw)
+            with naming(str(path)):
+                _check(path, cast(BinaryIO, GzipFile(fileobj=raw)) if head.startswith(_GZIP) else raw)
 
 
 def _check(path: Path, file: BinaryIO) -> None:

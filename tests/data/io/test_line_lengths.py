@@ -3,6 +3,7 @@
 import gzip
 import subprocess
 import sys
+import zlib
 
 import pytest
 
@@ -83,8 +84,20 @@ def test_other_readers_of_text_refuse_it(tmp_path, short):
         ("slates.run", f"q 0 i 1 {long}", read_slates),
         ("mine.csv", f"item,rating\n{long},1", lambda path: read_ratings(path, data)),
     ]:
+        path = written(tmp_path / name, text)
         with pytest.raises(DataError, match="without a line end"):
-            read(written(tmp_path / name, text))
+            read(path)
+        path.write_bytes(gzip.compress(HEAD.encode())[:-10])
+        with pytest.raises(DataError, match=f"{name} cannot be read: Compressed file ended"):
+            read(path)
+
+
+def test_a_file_of_zlib_which_may_unpack_to_one_line_is_refused(tmp_path):
+    path = tmp_path / "plays.csv"
+    for level in (1, 6, 9):
+        path.write_bytes(zlib.compress(HEAD.encode(), level))
+        with pytest.raises(DataError, match=r"plays\.csv: is compressed by zlib; right is gzip"):
+            check_lines(path)
 
 
 def zstd_frame(*blocks, size=None, checksum=b""):
