@@ -6,15 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml
-
 from hybridrec.engine.seeds import label_rng
 from hybridrec.errors import ConfigError, DataError, HybridrecError, did_you_mean
 from hybridrec.evaluation.compare import compare
 from hybridrec.evaluation.report import Comparison
 from hybridrec.evaluation.samples import EvaluatedArm, Sample
 from hybridrec.runs.leaderboard import config_values, differences_of
-from hybridrec.runs.run import MORE_SEGMENTS, Run
+from hybridrec.runs.run import MORE_SEGMENTS, Run, read_config
 
 _SHOWN = 2
 """The largest number of values of the config in the name of a run."""
@@ -75,7 +73,7 @@ def run_names(runs: Sequence[Run]) -> list[str]:
     Of a key, only the last steps are shown, as many as are needed to tell the keys apart. The name of the experiment
     does not count as a difference, since the name of the folder begins with it.
     """
-    differing = differences_of([dict(config_values(yaml.safe_load(run.config))) for run in runs])
+    differing = differences_of([dict(config_values(read_config(run))) for run in runs])
     keys = [key for key in dict.fromkeys(key for values in differing for key in values) if key != "name"]
     short = {key: _shortest(key, keys) for key in keys}
     names = [_described({short[key]: value for key, value in values.items() if key in short}) for values in differing]

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-import yaml
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from hybridrec.config.yaml_document import dotted
+from hybridrec.config.yaml_document import dotted, parse
 from hybridrec.data.io.faults import naming
 from hybridrec.data.queries import Query
-from hybridrec.errors import DataError, StoreError
+from hybridrec.errors import ConfigError, DataError, StoreError
 from hybridrec.evaluation.report import MapLegend, Report, figure_report
 from hybridrec.evaluation.samples import Sample
 from hybridrec.evaluation.summary import html
@@ -260,14 +259,11 @@ class Run:
 
 
 def read_config(run: Run) -> dict[str, Any]:
-    """Return the resolved config of a run as values; raises StoreError if it is not YAML with sections."""
+    """Return the resolved config of a run as values; raises StoreError if it is not what a config may be."""
     try:
-        content = yaml.safe_load(run.config)
-    except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: of dates
+        return dict(parse(run.config, CONFIG).content)
+    except ConfigError as error:
         raise StoreError(f"{run.folder / CONFIG} cannot be read: {error}") from None
-    if not isinstance(content, dict):
-        raise StoreError(f"{run.folder / CONFIG} cannot be read: it has no sections")
-    return content
 
 
 def read_frame(file: Path) -> pl.DataFrame:

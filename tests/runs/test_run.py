@@ -114,13 +114,23 @@ def test_a_lock_without_what_the_page_shows_is_refused(call, sent, tmp_path, key
     assert f"lock.json cannot be read: {key}: " in refused(call, tmp_path, "report", sent, "--no-open")
 
 
-@pytest.mark.parametrize("content", ["[]", "data: [1]", "data: {through_items: 3}", "a: [", "a: 2026-99-99", "7"])
+@pytest.mark.parametrize(
+    "content",
+    ["[]", "data: [1]", "data: {through_items: 3}", "a: [", "a: 2026-99-99", "a: !!int ''", "a: &a [*a]", "7"],
+)
 def test_a_config_without_data_is_refused(sent, content):
     (sent / "config.yaml").write_text(content, encoding="utf-8")
     write_manifest(sent)
     run = Run.open(sent)
     with pytest.raises(StoreError, match=r"config\.yaml cannot be read: "):
         run.held_out(run.queries()["unit"][0])
+
+
+@pytest.mark.parametrize("content", ["a: [", "a: !!bool x", "a: &a [*a]"])
+def test_runs_are_not_compared_by_a_config_that_cannot_be_read(call, finished, sent, tmp_path, content):
+    (sent / "config.yaml").write_text(content, encoding="utf-8")
+    write_manifest(sent)
+    assert "config.yaml cannot be read: config.yaml:" in refused(call, tmp_path, "compare", finished, sent)
 
 
 @pytest.mark.parametrize("section", ["comparison", "guardrails"])
