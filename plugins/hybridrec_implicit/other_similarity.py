@@ -49,7 +49,7 @@ class OtherSimilarity(VectorModel):
 
     _base_model: Factorization
     _options: SimilarityOptions
-    _asked: Factorization
+    _rescaled: Factorization
 
     def use(self, model: Factorization) -> Self:
         """Take the component whose vectors are compared, and take over its `targets`, `needs` and `folds_in`.
@@ -76,13 +76,13 @@ class OtherSimilarity(VectorModel):
 
     def restore(self, state: State) -> Self:
         """Give the arrays of the base model to one that has this similarity; return self."""
-        self._asked = type(self._base_model)(self._options).restore(self._base_model.state())
+        self._rescaled = type(self._base_model)(self._options).restore(self._base_model.state())
         return self
 
     def vectors(self, target: Target) -> Floats:
         """Return the target's vectors scaled for the similarity: float32 [N, D]."""
-        return self._asked.vectors(target)
+        return self._rescaled.vectors(target)
 
     def query_vectors(self, queries: QueryBatch, target: Target) -> Floats:
         """Return the vectors of queries, float32, as wide as `vectors`; NaN rows as in the base model."""
-        return self._asked.query_vectors(queries, target)
+        return self._rescaled.query_vectors(queries, target)

@@ -65,7 +65,7 @@ class Report(Section):
         """Refuse a comparison of a pipeline that the report does not have."""
         rows = [*self.comparison, *self.guardrails, *(self.repeats.comparison if self.repeats else ())]
         for row in rows:
-            for name in {row.control, row.variant} - self.pipelines.keys():
+            for name in sorted({row.control, row.variant} - self.pipelines.keys()):
                 raise ValueError(f"it compares {printable(name)}, which is not among its pipelines")
         return self
 
