@@ -153,7 +153,7 @@ def _by_shares(cluster: Mapping[str, Any]) -> dict[str, Job]:
 
 def _on_ray(figures: Mapping[str, Any]) -> dict[str, Job]:
     """Return the jobs of fits on Ray: long ones, and short ones that take as long together."""
-    fits, (long, short) = figures["cluster"]["works"][0], figures["ray-jobs"]["works"]
+    fits, (long, short, *_) = figures["cluster"]["works"][0], figures["ray-jobs"]["works"]
     threads, ray = (next(way for name, way in fits["ways"].items() if key in name) for key in ("threads", "Ray"))
     parts = (ray["MB in the store"] - threads["MB in the store"]) * 1e6
     result = {}

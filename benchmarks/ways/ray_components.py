@@ -1,4 +1,4 @@
-"""Components whose fits show what a worker costs: one that waits, and one that reads its training part."""
+"""Components whose fits show what a worker costs: they wait, compute, or read their training part."""
 
 import time
 from pathlib import Path
@@ -8,13 +8,22 @@ import numpy as np
 from hybridrec import DenseModel, Options, hookimpl
 
 
+def multiply(products):
+    """Compute so many products of matrices of 300 x 300."""
+    left, right = np.full((2, 300, 300), 1 / 300)
+    for _ in range(products):
+        left = left @ right
+
+
 class ProbeOptions(Options):
-    """Options of both."""
+    """Options of all."""
 
     number: int = 0
     """Distinguishes fits."""
     seconds: float = 0.0
-    """Time that a fit takes."""
+    """Time that a fit waits."""
+    products: int = 0
+    """Products of matrices that a fit computes."""
     store: str = ""
     """Folder of the store, whose mapped bytes are counted."""
 
@@ -43,6 +52,17 @@ class Waiting(DenseModel):
         return self
 
 
+class Computing(Waiting):
+    """A component that computes."""
+
+    name = "computing"
+
+    def fit(self, data, rng):
+        """Multiply matrices."""
+        multiply(self.config.products)
+        return self.restore({"told": np.zeros(2)})
+
+
 class Mapping(Waiting):
     """A component that reads its whole training part, and tells the memory that the mapped part takes (Linux)."""
 
@@ -69,5 +89,5 @@ class Mapping(Waiting):
 
 @hookimpl
 def hybridrec_components():
-    """Both."""
-    return [Waiting, Mapping]
+    """All."""
+    return [Waiting, Computing, Mapping]

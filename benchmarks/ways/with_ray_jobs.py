@@ -13,6 +13,7 @@ import numpy as np
 from ray.cluster_utils import Cluster
 
 from benchmarks.processes import cpu_of_marked
+from benchmarks.ways.ray_components import multiply
 from hybridrec import Ragged, Registry, Store, ThreadExecutor
 from hybridrec.config.experiment import ComponentSpec
 from hybridrec.engine.fitter import Fitter, TrainingPart
@@ -43,6 +44,13 @@ def fitted(executor, name, data, place, jobs, **options):
     return took, [fit.component.told.tolist() for fit in fits]
 
 
+def products_in(seconds):
+    """Return the number of products of matrices that take so many seconds of CPU on idle cores."""
+    started = time.process_time()
+    multiply(1_000)
+    return int(1_000 * seconds / (time.process_time() - started))
+
+
 def main(seconds, jobs, megabytes):
     """Measure both ways, one after the other, and print the figures."""
     small = toy_dataset()
@@ -51,11 +59,13 @@ def main(seconds, jobs, megabytes):
     ids = np.resize(np.arange(len(small.items), dtype=np.int32), len(rows))
     large = replace(small, interactions=Ragged.from_columns(rows, ids, (people, len(small.items))))
     told = {}
+    products = products_in(seconds)
 
     def measure(executor, name, place):
-        """Measure the first fits, for which workers start, then fits of nothing, and long ones."""
+        """Measure the first fits, for which workers start, then fits of nothing, and long ones that wait or compute."""
         for kind, number, duration in (("first", 8, 0.0), ("short", jobs, 0.0), ("long", 4, seconds)):
             told[f"{name} {kind}"] = fitted(executor, "waiting", small, place / kind, number, seconds=duration)[0]
+        told[f"{name} computing"] = fitted(executor, "computing", small, place / "computing", 4, products=products)[0]
 
     with tempfile.TemporaryDirectory() as folder:
         measure(ThreadExecutor(2), "threads", Path(folder, "threads"))
