@@ -13,6 +13,7 @@ LONG = 4
 """The number of long fits."""
 NODES = 2
 SHARE = "CPU that Ray adds, as a share of a core during the fit"
+COMPUTING = "CPU of a fit that computes: on Ray / by threads"
 ADDED = "CPU ms that Ray adds to a fit"
 DRIVER = "CPU ms of the driver for a fit"
 START = "CPU seconds of the start of a worker"
@@ -42,7 +43,7 @@ def ray_jobs(quick: bool) -> list[Work]:
     share = (long.ways["ray"].cpu[0] - long.ways["threads"].cpu[0]) / (LONG * seconds)
     long.note(SHARE, share, "≤ 0.05")
     computed = {name: way.cpu[0] for name, way in computing.ways.items()}
-    computing.note("CPU of a fit on Ray / CPU by threads", computed["ray"] / computed["threads"], "≤ 1.05")
+    computing.note(COMPUTING, computed["ray"] / computed["threads"], "≤ 1.05")
     added = (told["ray short"]["cpu"] - told["threads short"]["cpu"]) / jobs
     short.note(ADDED, 1e3 * added, "≤ 60")
     short.note(DRIVER, 1e3 * told["ray short"]["driver"] / jobs)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.engines import ROWS
-from benchmarks.ray_jobs import ADDED, DRIVER, SHARE, START
+from benchmarks.ray_jobs import ADDED, COMPUTING, DRIVER, START
 from benchmarks.readme import ROOT, markdown, write
 
 PAGE = ROOT / "docs" / "scaling.md"
@@ -153,13 +153,13 @@ def _by_shares(cluster: Mapping[str, Any]) -> dict[str, Job]:
 
 def _on_ray(figures: Mapping[str, Any]) -> dict[str, Job]:
     """Return the jobs of fits on Ray: long ones, and short ones that take as long together."""
-    fits, (long, short, *_) = figures["cluster"]["works"][0], figures["ray-jobs"]["works"]
+    fits, (_, short, computing) = figures["cluster"]["works"][0], figures["ray-jobs"]["works"]
     threads, ray = (next(way for name, way in fits["ways"].items() if key in name) for key in ("threads", "Ray"))
     parts = (ray["MB in the store"] - threads["MB in the store"]) * 1e6
     result = {}
     for seconds in (FIT_SECONDS, SHORT_SECONDS):
         count = round(FITS * FIT_SECONDS / seconds)
-        overhead = seconds * _note(long, SHARE) + _note(short, ADDED) / 1e3
+        overhead = seconds * (_note(computing, COMPUTING) - 1) + _note(short, ADDED) / 1e3
         result[f"{count:,} fits of {seconds:.0f} s on Ray"] = Job(
             count, seconds, _note(short, START), count * _stored(fits), parts, overhead, _note(short, DRIVER) / 1e3
         )
