@@ -169,6 +169,7 @@ NAMES = [
     "label_rng",
     "load",
     "make_csr",
+    "map_npy",
     "off_policy_estimates",
     "open_store",
     "pack_csr",

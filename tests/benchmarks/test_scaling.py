@@ -99,8 +99,8 @@ def test_jobs_are_those_that_were_measured():
     by_shares, long, short, slates = scaling.jobs(figures()).values()
     # 128 - 100 seconds, less the start of eight shares, for each of 20 fits.
     assert by_shares == Job(pieces=1_000, unit=60.0, start=1.0, moved=2e9, each=3e6, overhead=1.0)
-    assert long == Job(1_000, 60.0, start=2.0, moved=2e9, each=1e7, overhead=60 * 0.03 + 0.008, driver=0.004)
-    assert short == Job(60_000, 1.0, start=2.0, moved=120e9, each=1e7, overhead=0.03 + 0.008, driver=0.004)
+    assert long == Job(1_000, 60.0, start=2.0, moved=2e9, each=1e7, overhead=60 * (1.03 - 1) + 0.008, driver=0.004)
+    assert short == Job(60_000, 1.0, start=2.0, moved=120e9, each=1e7, overhead=(1.03 - 1) + 0.008, driver=0.004)
     assert slates.pieces * slates.unit == pytest.approx(100e6 * (3 - 1) / 1_000, rel=1e-4)
     # 0.1 MB more of bundle for 500 users more: 200 bytes for each, which queries bring; the rest each worker reads.
     assert slates.start == 1.0
