@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import AbstractContextManager, nullcontext
 from typing import ClassVar, Protocol, TypeVar
@@ -20,6 +20,8 @@ from hybridrec.registry.discovery import Registry
 
 R = TypeVar("R")
 T = TypeVar("T")
+LOOK = 0.5
+"""Seconds between two looks for a signal, such as Ctrl-C, while nothing else happens."""
 
 
 class Executor(Protocol):
@@ -148,6 +150,16 @@ class ThreadExecutor(ThreadPool):
         return run_fit_job(job, context)
 
 
+def _next_done(running: Mapping[Future[R], object]) -> set[Future[R]]:
+    """Wait until at least one future is done, and return those that are.
+
+    A signal that comes just before a thread blocks does not wake it: Python handles it at the next look.
+    """
+    while not (done := wait(running, LOOK, FIRST_COMPLETED).done):
+        pass
+    return done
+
+
 def dispatch_jobs(
     jobs: Sequence[FitJob], start: Callable[[FitJob], Future[FitOutcome]], memory: int | None = None
 ) -> Iterator[FitOutcome]:
@@ -170,7 +182,7 @@ def dispatch_jobs(
             for job in ready:
                 if budget is None or budget.admits(job.memory, [other.memory for other in running.values()]):
                     running[start(waiting.pop(job.key))] = job
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
+            for future in _next_done(running):
                 outcome = future.result()
                 del running[future]
                 yield outcome

@@ -1,5 +1,6 @@
 """Executors: jobs in the order of what they use, and processes that share a store give what threads give."""
 
+import _thread
 import json
 import threading
 import time
@@ -138,6 +139,30 @@ def test_after_a_failure_nothing_more_begins():
     with ThreadPoolExecutor(1) as pool, pytest.raises(ValueError, match="the first"):
         list(dispatch_jobs(chain(), lambda job: pool.submit(work, job)))
     assert not {"b", "c"} & {*begun}
+
+
+def test_a_signal_that_comes_just_before_a_wait_is_handled():
+    """`interrupt_main` marks a signal as come, and wakes nobody: that is all that such a signal does."""
+    began, may_end, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def work(job):
+        began.set()
+        may_end.wait(20)
+        ended.set()
+
+    def interrupt():
+        began.wait(20)
+        time.sleep(0.2)  # the main thread waits by now
+        _thread.interrupt_main()
+
+    with ThreadPoolExecutor(2) as pool:
+        pool.submit(interrupt)
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                list(dispatch_jobs([replace(JOB, key="a")], lambda job: pool.submit(work, job)))
+            assert not ended.is_set()
+        finally:
+            may_end.set()
 
 
 @pytest.mark.parametrize("workers", [1, 2])
