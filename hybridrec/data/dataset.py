@@ -225,7 +225,7 @@ class Dataset:
             users=users.astype(np.int32),
             history=self.interactions.take(users),
             entities={kind: self.user_matrix(kind)[users] for kind in self.kinds},
-            text=tuple(about.text[user] for user in users),
+            text=about.texts(users),
             user_features=None if about.features is None else about.features.take(users),
             times=None if about.times is None else about.times[users],
             derived=self.through_items,

@@ -43,9 +43,13 @@ class Entities:
     def names(self, codes: Ints | None = None) -> tuple[str, ...]:
         """Return a readable name of every entity, or of each entity in `codes`: its text, else its id."""
         if codes is not None:
-            places = codes.tolist()
-            texts = self.text.take(places) if isinstance(self.text, PackedTexts) else [self.text[i] for i in places]
+            texts = self.texts(codes)
             if all(texts):
-                return tuple(texts)
+                return texts
             return tuple(text or name for text, name in zip(texts, self.vocabulary.texts(codes), strict=True))
         return tuple(text or name for text, name in zip(self.text, self.vocabulary.packed, strict=True))
+
+    def texts(self, codes: Ints) -> tuple[str, ...]:
+        """Return the text of each entity in `codes`, none of them negative."""
+        places = codes.tolist()
+        return tuple(self.text.take(places) if isinstance(self.text, PackedTexts) else [self.text[i] for i in places])

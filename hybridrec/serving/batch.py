@@ -143,11 +143,9 @@ class PinnedRecommender:
 
     def frames(self, queries: pl.DataFrame, places: Places, name: str = "queries") -> Iterator[pl.DataFrame]:
         """Yield the recommendations for a Polars frame of queries, as `BatchRecommender.frames` does."""
-        columns = self.schema.names()
         for start in range(0, len(queries), ROWS):
             rows = queries[start : start + ROWS]
-            for answered in self._answers(rows, partial(_shifted, places, start), name):
-                yield answered.select(columns)
+            yield from self._answers(rows, partial(_shifted, places, start), name)
 
     @property
     def schema(self) -> pl.Schema:
@@ -189,22 +187,22 @@ class PinnedRecommender:
             frames = answered[0]
         else:
             frames = iter([pl.concat(chain.from_iterable(answered)).sort("row", "place")])
+        _, *columns = self.schema.names()
         for frame in frames:
-            yield frame.with_columns(table.names.gather(frame["row"]).alias("query"))
+            yield frame.select(table.names.gather(frame["row"]).alias("query"), *columns)
 
     def _answers_of(self, batch: QueryBatch, exclusion: QueryExclusion, rows: Longs, n: int) -> Iterator[pl.DataFrame]:
         """Yield the recommendations of n places for some rows of a batch; the column `row` has the row in the batch."""
-        import polars as pl
-
         start = 0
         for block in self.recommender.blocks(batch if len(rows) == len(batch) else batch.take(rows)):
+            asked = rows[start : start + len(block)]
             with self.recommender.one_thread():
-                frame = self._block(block, exclusion.take(rows[start : start + len(block)]), n)
-            yield frame.with_columns(pl.Series("row", rows[start + frame["row"].to_numpy()]))
+                frame = self._block(block, asked, exclusion.take(asked), n)
+            yield frame
             start += len(block)
 
-    def _block(self, queries: QueryBatch, exclude: Exclude, n: int) -> pl.DataFrame:
-        """Return the recommendations for a block of queries; the column `row` has the row of the query in the block.
+    def _block(self, queries: QueryBatch, asked: Longs, exclude: Exclude, n: int) -> pl.DataFrame:
+        """Return the recommendations for a block of queries, whose rows in the batch, `asked`, are the column `row`.
 
         Neither the ids in `exclude` are recommended nor those that the filters of the pipeline exclude.
         """
@@ -217,7 +215,7 @@ class PinnedRecommender:
         rows, places = np.nonzero(shown)
         frame = pl.DataFrame(
             {
-                "row": rows,
+                "row": asked[rows],
                 "place": (places + 1).astype(np.int32),
                 "id": self.recommender.data.vocabulary(target).ids.gather(slate.ids[shown]),
                 "score": pl.Series(slate.scores[shown]).fill_nan(None),
