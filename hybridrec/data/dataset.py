@@ -14,7 +14,7 @@ from hybridrec.data.entities import Entities
 from hybridrec.data.features import FeatureColumn, Features
 from hybridrec.data.fingerprint import fingerprint, flatten
 from hybridrec.data.frozen import freeze, frozen_csr
-from hybridrec.data.packed_texts import PackedTexts
+from hybridrec.data.packed_texts import PackedTexts, take_texts
 from hybridrec.data.queries import QueryBatch
 from hybridrec.data.ragged import Ragged
 from hybridrec.data.sparse import make_csr
@@ -225,7 +225,7 @@ class Dataset:
             users=users.astype(np.int32),
             history=self.interactions.take(users),
             entities={kind: self.user_matrix(kind)[users] for kind in self.kinds},
-            text=about.texts(users),
+            text=take_texts(about.text, users),
             user_features=None if about.features is None else about.features.take(users),
             times=None if about.times is None else about.times[users],
             derived=self.through_items,

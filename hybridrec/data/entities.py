@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from hybridrec.data.features import Features
 from hybridrec.data.frozen import freeze
-from hybridrec.data.packed_texts import PackedTexts
+from hybridrec.data.packed_texts import take_texts
 from hybridrec.data.vocabulary import Vocabulary
 from hybridrec.types import Doubles, Floats, Ints
 
@@ -43,13 +43,8 @@ class Entities:
     def names(self, codes: Ints | None = None) -> tuple[str, ...]:
         """Return a readable name of every entity, or of each entity in `codes`: its text, else its id."""
         if codes is not None:
-            texts = self.texts(codes)
+            texts = take_texts(self.text, codes)
             if all(texts):
                 return texts
             return tuple(text or name for text, name in zip(texts, self.vocabulary.texts(codes), strict=True))
         return tuple(text or name for text, name in zip(self.text, self.vocabulary.packed, strict=True))
-
-    def texts(self, codes: Ints) -> tuple[str, ...]:
-        """Return the text of each entity in `codes`, none of them negative."""
-        places = codes.tolist()
-        return tuple(self.text.take(places) if isinstance(self.text, PackedTexts) else [self.text[i] for i in places])

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from hybridrec.types import Longs
+from hybridrec.types import Ints, Longs
 
 if TYPE_CHECKING:
     import polars as pl
@@ -67,6 +67,12 @@ class PackedTexts(Sequence[str]):
     def __iter__(self) -> Iterator[str]:
         whole = self.encoded.tobytes()
         return (whole[start:end].decode() for start, end in pairwise([0, *self.ends.tolist()]))
+
+
+def take_texts(texts: tuple[str, ...] | PackedTexts, places: Ints) -> tuple[str, ...]:
+    """Return the texts at these places, none of them negative."""
+    listed = places.tolist()
+    return tuple(texts.take(listed) if isinstance(texts, PackedTexts) else [texts[place] for place in listed])
 
 
 def pack_column(texts: pl.Series) -> PackedTexts:

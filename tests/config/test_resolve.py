@@ -23,6 +23,8 @@ UNKNOWN_NAMES = {
                               "did you mean 'threads'?"),
     "label": (("{from: noise", "{from: nosie"), "13: pipelines.hybrid.generators[1].from: no component is "
               "labelled 'nosie': did you mean 'noise'? Available: ease, noise, pop"),
+    "label of uses": (("noise: {use: echo}", "noise: {use: approximate, uses: alss}\n  als: {factors: 4}"), "8: "
+                      "components.noise.uses: no component is labelled 'alss': did you mean 'als'? Available: als"),
     "scorer": (("scorers: [pop]", "scorers: [ease, popp]"), "14: pipelines.hybrid.scorers[1]: no component is "
                "labelled 'popp': did you mean 'pop'?"),
     "fallback": (("0.2}}]\n    fallback: [tag-fallback, ", "0.2}}]\n    fallback: [popularty, "),

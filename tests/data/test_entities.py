@@ -152,5 +152,4 @@ def test_names_are_texts_or_ids_of_all_or_of_some():
     for text in (artists.text, PackedTexts.of(artists.text)):
         some = replace(artists, text=text)
         assert some.names(np.array([1, 2, 1], np.int32)) == ("y", "Zoe", "y")
-        assert some.texts(np.array([1, 2], np.int32)) == (some.text[1], "Zoe")
         assert some.names(np.array([2, 0], np.int32)) == ("Zoe", "Xena")

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from hybridrec.data import packed_texts
-from hybridrec.data.packed_texts import PackedTexts, pack_column
+from hybridrec.data.packed_texts import PackedTexts, pack_column, take_texts
 
 TEXTS = ["plain", "", "노래 🎸", "", "é\x00\n"]
 
@@ -18,6 +18,8 @@ def test_texts_come_back_in_their_order(texts):
     assert [packed[place] for place in range(len(texts))] == texts
     assert packed.take(range(len(texts))) == texts
     assert packed.take([*range(len(texts))][::-1]) == texts[::-1]
+    backwards = np.arange(len(texts), dtype=np.int32)[::-1]
+    assert take_texts(packed, backwards) == take_texts(tuple(texts), backwards) == tuple(texts[::-1])
     assert (packed.encoded.dtype, packed.ends.dtype) == (np.uint8, np.int64)
 
 

@@ -180,11 +180,10 @@ def test_full_files_rotate_beside_the_appending(tmp_path):
         for n in range(60):
             await journal.append_events([event(n)])
             await asyncio.sleep(0.02 if journal.counts.rotated < 2 else 0)
-        for _ in range(200):
-            if journal.counts.rotated >= 2:
-                break
-            await asyncio.sleep(0.05)
-            await journal.append_events([event(100)])
+        async with asyncio.timeout(60):  # a rotation is a process of its own
+            while journal.counts.rotated < 2:
+                await asyncio.sleep(0.05)
+                await journal.append_events([event(100)])
         return journal.counts
 
     counts = run(tmp_path / "log", work, segment_bytes=1000, synchronous="NORMAL")
@@ -198,10 +197,9 @@ def test_files_of_a_process_before_rotate_at_the_start(tmp_path):
     append(tmp_path / "log", event(1))
 
     async def work(journal):
-        for _ in range(200):
-            if journal.counts.rotated:
-                break
-            await asyncio.sleep(0.05)
+        async with asyncio.timeout(60):
+            while not journal.counts.rotated:
+                await asyncio.sleep(0.05)
         return journal.counts.rotated
 
     assert run(tmp_path / "log", work) == 1
