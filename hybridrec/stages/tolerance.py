@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
 from hybridrec.stages.component import Component
-from hybridrec.tracing import calling
+from hybridrec.tracing import calling, plugin_frames
 
 T = TypeVar("T")
 
@@ -18,10 +19,12 @@ class Fault:
 
     component: its label in the pipeline; for a re-ranker "re-ranker NAME"
     message: the error in one line
+    origin: its class and the line of the plugin that raised it, without its text: "KeyError in moody.py:12"
     """
 
     component: str
     message: str
+    origin: str = field(default="", compare=False)
 
 
 @dataclass(slots=True)
@@ -74,6 +77,8 @@ def ask(
         with calling(component, action):
             return work()
     except Exception as error:
-        told = str(error).strip().partition("\n")[0]
-        tolerance.faults.append(Fault(label, f"{type(error).__name__}: {told}" if told else type(error).__name__))
+        told, name = str(error).strip().partition("\n")[0], type(error).__name__
+        frames = plugin_frames(error, type(component).__module__.partition(".")[0])
+        place = f" in {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+        tolerance.faults.append(Fault(label, f"{name}: {told}" if told else name, name + place))
         return silence()

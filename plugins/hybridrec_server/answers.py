@@ -57,7 +57,7 @@ class BatchAnswers:
     served_by: for each request the source that served it, "" for a problem
     segments: for each request its segment by the segmenter of the bundle, "" for a problem
     seconds: stage -> seconds of the whole batch
-    faults: component -> message, for components that failed
+    faults: component -> its error in one line, and the origin of the error, for components that failed
     unknown: number of ids that the data does not have
     """
 
@@ -65,7 +65,7 @@ class BatchAnswers:
     served_by: list[str]
     segments: list[str]
     seconds: dict[str, float] = field(default_factory=dict)
-    faults: dict[str, str] = field(default_factory=dict)
+    faults: dict[str, tuple[str, str]] = field(default_factory=dict)
     unknown: int = 0
 
 
@@ -351,7 +351,7 @@ class Answerer:
                     ranked = chosen.rank(queries, pool, n)
                 with _timed(seconds, "fallback"):
                     slate = chosen.complete(queries, ranked, n, exclude)
-                answers.faults.update((fault.component, fault.message) for fault in tolerance.faults)
+                answers.faults.update((fault.component, (fault.message, fault.origin)) for fault in tolerance.faults)
                 if answers.faults and len(encoded) > 1:
                     return []
                 notes = [

@@ -37,6 +37,8 @@ LONG = 2_000
 """The number of ids in a request from which it is answered alone, as it would hold up the others of a batch."""
 TRIES = 2
 """The number of times that a request is given to a worker, if the first one ends before it answers."""
+TOLD_AGAIN = 60.0
+"""The seconds until a component that goes on failing is logged again."""
 STATE_SECONDS = 0.25
 """The seconds for which a batch waits for the events of its users."""
 _LOG = logging.getLogger(__name__)
@@ -94,7 +96,7 @@ class WorkerDispatcher:
         self._state = state
         self._options = WorkerOptions(HANGS_AFTER * settings.deadline, settings.plugins, settings.block)
         self._left_out = LeftOut(*LEFT_OUT)
-        self._path = settings.bundle
+        self._told: dict[str, float] = {}
         self._bundle: OpenBundle | None = None
         self._before: tuple[OpenBundle, str] | None = None
         self._catalogue: dict[str, Any] = {}
@@ -113,7 +115,7 @@ class WorkerDispatcher:
 
     async def start(self) -> None:
         """Start the workers; return once all of them answer. Raises HybridrecError for a bundle that cannot serve."""
-        bundle = OpenBundle(self._path)
+        bundle = OpenBundle(self._settings.bundle)
         try:
             workers = await start_generation(bundle, self._options, self._settings.workers, check=False)
         except Refused as error:
@@ -173,18 +175,17 @@ class WorkerDispatcher:
         return body
 
     async def reload(self, bundle: Path | None, dry_run: bool) -> Reloaded:
-        """Check a bundle and let all workers swap to it, or none; `None` is the path that is served now.
+        """Check a bundle and let all workers swap to it, or none; `None` is the path that the server was started with.
 
         The bundle gets workers of its own. Once all of them are ready, requests go to them and to nobody else, and the
         workers before end when they have answered.
         """
         async with self._swapping:
-            path = self._path if bundle is None else bundle
             try:
-                opened = OpenBundle(path)
+                opened = OpenBundle(self._settings.bundle if bundle is None else bundle)
             except DataError as error:
                 return self._refused(Check(name="file", passed=False, message=str(error)))
-            return await self._swap(opened, path, dry_run)
+            return await self._swap(opened, dry_run)
 
     async def rollback(self) -> Reloaded:
         """Swap back to the bundle that served before; raises RequestProblem if there was none."""
@@ -192,7 +193,7 @@ class WorkerDispatcher:
             if self._before is None:
                 raise RequestProblem("", "no other bundle served before")
             (opened, _), self._before = self._before, None
-            return await self._swap(opened, opened.path, dry_run=False)
+            return await self._swap(opened, dry_run=False)
 
     def status(self) -> Ready:
         """Return the state of the queue and of each worker."""
@@ -394,8 +395,9 @@ class WorkerDispatcher:
     def _finish_batch(self, worker: Worker, batch: Sequence[_Job], reply: Mapping[str, Any], payload: bytes) -> None:
         pipeline, bundle = batch[0].pipeline, worker.catalogue["bundle"]
         self._metrics.count_batch(pipeline, len(batch), reply["seconds"], reply["unknown"])
-        for component in reply["faults"]:
+        for component, (message, origin) in reply["faults"].items():
             self._metrics.count_fault(component, "raised")
+            self._tell(component, message, origin)
         start, segmenter = 0, worker.catalogue["segmenter"]
         for job, (size, told, *message), segment in zip(batch, reply["outcomes"], reply["segments"], strict=True):
             assert job.request is not None
@@ -408,6 +410,14 @@ class WorkerDispatcher:
                 self._metrics.count_answer(pipeline, told)
             segments = {segmenter: segment}
             job.finish(ServedAnswer(body, job.request.id or "", pipeline, bundle, told, segments=segments))
+
+    def _tell(self, component: str, message: str, origin: str) -> None:
+        """Log that a component failed; the text of its error may hold what a person sent."""
+        now = time.monotonic()
+        if now >= self._told.get(component, now):
+            self._told[component] = now + TOLD_AGAIN
+            error = f"{origin}: {message}" if self._settings.log_persons else origin
+            _LOG.warning("component '%s' failed and has no opinion: %s", component, error)
 
     def _finish_one(self, batch: Sequence[_Job], reply: Mapping[str, Any], payload: bytes) -> None:
         """Finish the only job of a batch; a batch of several that failed is asked again, request by request."""
@@ -455,6 +465,8 @@ class WorkerDispatcher:
             except Exception as error:
                 if not isinstance(error, Refused):
                     _LOG.exception("worker %d could not be started", worker.number)
+                if worker not in self._workers:
+                    return
                 self._workers = [lost if each is worker else each for each in self._workers]
                 await asyncio.sleep(pause)
                 pause = min(2 * pause, most)
@@ -472,8 +484,11 @@ class WorkerDispatcher:
 
     # Bundles
 
-    async def _swap(self, opened: OpenBundle, path: Path, dry_run: bool) -> Reloaded:
-        """Make a bundle serve in the place of the one before; it is closed if it is refused."""
+    async def _swap(self, opened: OpenBundle, dry_run: bool) -> Reloaded:
+        """Make a bundle serve in the place of the one before; it is closed if it is refused.
+
+        The same bundle once more, as after a SIGHUP for other keys, leaves the one to roll back to as it is.
+        """
         before = self._catalogue["bundle"]
         try:
             workers = await start_generation(opened, self._options, 1 if dry_run else self._settings.workers)
@@ -488,12 +503,14 @@ class WorkerDispatcher:
             await asyncio.gather(*(worker.stop() for worker in workers))
             opened.close()
             return Reloaded(swapped=False, bundle=before, before=before, checks=checks)
-        kept = self._before
-        self._before = None if self._bundle is None else (self._bundle, before)
-        if kept is not None:
-            kept[0].close()
-        self._path = path
+        assert self._bundle is not None
+        dropped: OpenBundle | None = self._bundle
+        if workers[0].catalogue["bundle"] != before:
+            dropped = self._before and self._before[0]
+            self._before = (self._bundle, before)
         self._commit(opened, workers)
+        if dropped is not None:
+            dropped.close()
         self._metrics.count_swap("made")
         return Reloaded(swapped=True, bundle=self._catalogue["bundle"], before=before, checks=checks)
 

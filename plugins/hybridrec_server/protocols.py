@@ -88,7 +88,7 @@ class Dispatcher(Protocol):
         """
 
     async def reload(self, bundle: Path | None, dry_run: bool) -> Reloaded:
-        """Check a bundle and let all workers swap to it, or none; `None` is the path that is served now."""
+        """Check a bundle and let all workers swap to it, or none; `None` is the path of the start."""
 
     async def rollback(self) -> Reloaded:
         """Swap back to the bundle that served before; raises RequestProblem if there was none."""

@@ -85,7 +85,9 @@ class ServerSettings(BaseModel):
     log: Literal["json", "text", "off"] | None = Field(
         None, description="Form of the log lines on standard error; `text` on a terminal, else `json`."
     )
-    log_persons: bool = Field(False, description="Log the ids of users and the addresses of clients.")
+    log_persons: bool = Field(
+        False, description="Log the ids of users, the addresses of clients, and the texts of errors of components."
+    )
     plugins: tuple[Path, ...] = Field(
         (), description="A file of plugins without packaging that the bundle needs (may be given again)."
     )

@@ -89,6 +89,7 @@ def test_a_fallback_that_fails_leaves_the_others():
     tolerant, tolerance = tolerating(pipeline([("few", Fixed([3]), 1)], fallback=fallback))
     assert ids(tolerant, 3) == [[3, 9, PADDING]] * 2 + [[3, 9, PADDING]] * 3
     assert tolerance.faults == [Fault("broken", "ZeroDivisionError: boom")]
+    assert tolerance.faults[0].origin.startswith("ZeroDivisionError in builders.py:")
 
 
 def test_components_that_are_left_out_are_not_asked():

@@ -275,6 +275,18 @@ def test_a_component_that_raises_costs_its_opinion_for_this_request_alone(servin
     serving(test)
 
 
+@pytest.mark.parametrize("persons", [False, True])
+def test_the_log_says_once_a_minute_where_a_component_failed(serving, caplog, persons):
+    async def test(served):
+        for _ in range(3):
+            await served.answer(items=HISTORY, text="raise")
+
+    serving(test, log_persons=persons)
+    (line,) = [record.getMessage() for record in caplog.records if "moody" in record.getMessage()]
+    assert "'moody' failed and has no opinion: ZeroDivisionError in moody.py:" in line
+    assert ("in a bad mood" in line) == persons  # the text of an error may hold what a person sent
+
+
 def test_a_killed_worker_is_replaced_and_blames_nobody(serving, expected):
     async def test(served):
         for _ in range(2):
@@ -368,6 +380,22 @@ def test_a_swap_concerns_all_workers_or_none(serving, bundles, recommenders, exp
         assert await served.ids(items=HISTORY) == expected(Query(items=HISTORY))
 
     serving(test, workers=2)
+
+
+def test_the_same_bundle_once_more_leaves_the_one_to_roll_back_to(serving, bundles, recommenders):
+    first, second = (recommenders[name].digest for name in ("first", "second"))
+
+    async def test(served):
+        async def reload(name):
+            return (await served.dispatcher.reload(bundles.get(name), dry_run=False)).bundle
+
+        assert [await reload(name) for name in ("second", "second")] == [second, second]
+        assert (await served.dispatcher.rollback()).bundle == first
+        assert await reload("second") == second
+        assert await reload("that of the start") == first
+        assert (await served.dispatcher.rollback()).bundle == second
+
+    serving(test)
 
 
 def test_a_replaced_worker_maps_the_file_that_the_others_map(serving, bundles, expected, tmp_path):
