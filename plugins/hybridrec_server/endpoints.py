@@ -62,7 +62,7 @@ _ANSWER = {
     "pipeline": "hybrid",
     "bundle": "4f2a9c1be07d",
     "target": "items",
-    "served_by": "ease",
+    "served_by": "blend:items",
     "degraded": False,
     "items": [_PLACE],
     "next": None,

@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import orjson
 from markupsafe import Markup, escape
@@ -72,6 +73,7 @@ def page(content: dict[str, Any], address: str) -> bytes:
     environment.filters["pretty"] = lambda value: json.dumps(value, indent=2, ensure_ascii=False)
     environment.filters["words"] = _words
     environment.filters["prose"] = _prose
+    environment.filters["example_of"] = _example
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     return template.render(document=content, kinds=KINDS, address=address).encode()
 
@@ -138,10 +140,19 @@ def _parameters(schema: dict[str, Any]) -> list[dict[str, Any]]:
         parameter = {"name": name, "in": "query", "required": name in required}
         if "description" in content:
             parameter["description"] = content["description"]
-        parameters.append(
-            {**parameter, "schema": {key: content[key] for key in content if key not in ("title", "description")}}
-        )
+        if "examples" in content:
+            parameter["example"] = content["examples"][0]
+        others = ("title", "description", "examples")
+        parameters.append({**parameter, "schema": {key: content[key] for key in content if key not in others}})
     return parameters
+
+
+def _example(operation: dict[str, Any], path: str) -> str:
+    """Return the address of an operation without a body, with the examples of its parameters."""
+    examples = [each for each in operation.get("parameters", []) if "example" in each]
+    within = {each["name"]: each["example"] for each in examples if each["in"] == "path"}
+    query = urlencode({each["name"]: each["example"] for each in examples if each["in"] == "query"})
+    return path.format(**within) + (f"?{query}" if query else "")
 
 
 def _prose(text: str) -> Markup:

@@ -182,7 +182,9 @@ class Answer(Response):
     pipeline: str
     bundle: str = Field(description="Digest of the bundle that answered.")
     target: str
-    served_by: str = Field(description="The generator, fallback or `precomputed` list that served the request.")
+    served_by: str = Field(
+        description="`blend:` and what was known of the request, a label of the fallback, `none` or `precomputed`."
+    )
     degraded: bool = Field(
         False, description="True if the answer is not the pipeline's own, since it was late or failed."
     )
@@ -254,7 +256,7 @@ class Neighbours(Response):
 class SearchRequest(Body):
     """A type-ahead search of titles and ids, from the parameters of the address."""
 
-    q: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$")]
+    q: Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00]*$", examples=["dark"])]
     kind: Name = "items"
     n: Annotated[int, Field(ge=1, le=50)] = 10
 

@@ -48,6 +48,10 @@ def test_examples_follow_their_schemas(path, method, operation):
         assert content["examples"]
         for example in content["examples"].values():
             jsonschema.validate(example["value"], schema_of(content["schema"]))
+    for parameter in operation.get("parameters", []):
+        assert "example" in parameter or not parameter["required"]
+        if "example" in parameter:
+            jsonschema.validate(parameter["example"], schema_of(parameter["schema"]))
     for response in operation["responses"].values():
         for content in response["content"].values():
             if "example" in content:
@@ -80,6 +84,8 @@ def test_the_page_has_every_endpoint_model_and_problem_and_loads_nothing_from_el
 def test_the_page_has_the_address_of_the_server_code_and_links():
     assert "curl -s http://127.0.0.1:9000/v1/recommend -H" in PAGE
     assert "several in <code>queries</code>." in PAGE
+    for path in ("search?q=dark", "items/dark-star", "pipelines"):
+        assert f"curl -s &#39;http://127.0.0.1:9000/v1/{path}&#39;" in PAGE.replace("'", "&#39;")
     assert 'list of <a href="#model-Place">Place</a>' in PAGE
     assert "`" not in PAGE
     targets = set(re.findall(r'href="#([^"]+)"', PAGE))
