@@ -61,13 +61,18 @@ def similar(
     from hybridrec.serving.recommender import load
     from hybridrec.serving.similar import TEXT
     from hybridrec.stages.component import VectorModel
+    from hybridrec.types import USERS
 
     recommender = load(run_or_bundle, block=block, plugins=plugins)
     title, asked = _asked(recommender, run_or_bundle, name, by, component, number)
     near = recommender.similar(component, asked, by=by, target=target, n=n)
     if not near:
-        unknown = by == TEXT and recommender.components[component].reads("title")
-        reason = f"none of these words is known to '{component}'" if unknown else f"it may not read {by}"
+        if not recommender.components[component].reads({TEXT: "title", USERS: "user"}.get(by, by)):
+            reason = f"it may not read {by}"
+        elif by == TEXT:
+            reason = f"none of these words is known to '{component}'"
+        else:
+            reason = "it learned nothing about it"
         say(f"'{component}' has nothing to say about '{title}': {reason}")
         return
     measure = "similarity" if isinstance(recommender.components[component], VectorModel) else "score"

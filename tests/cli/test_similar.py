@@ -54,6 +54,15 @@ def test_unknown_words_are_told_from_a_component_that_reads_none(call, experimen
     assert (status, "it may not read text" in out) == (0, True)
 
 
+def test_an_item_of_which_nothing_was_learned_is_told_from_a_component_that_reads_none(call, experiment):
+    rows = "rows: {use: denoising-autoencoder, hidden: 4, epochs: 1, min_users: {items: 1000, tags: 1}}"
+    component = ("noise: {use: echo}", f"noise: {{use: echo}}\n  {rows}")
+    changes = ("workers: 2", "refit: all"), component, ("scorers: [pop]", "scorers: [pop, rows]")
+    run = hybridrec.run(experiment(*changes)).folder
+    status, out, _ = call("similar", run, "item 02", "--component", "rows")
+    assert (status, "nothing to say about 'even song 2': it learned nothing about it" in out) == (0, True)
+
+
 def test_features_are_typed_loosely(call, experiment):
     pytest.importorskip("gensim")
     component = ("noise: {use: echo}", "noise: {use: echo}\n  w2v: {use: word2vec, fields: [items, features], dim: 8}")
