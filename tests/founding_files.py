@@ -93,7 +93,8 @@ GENRES = ("rock", "country", "soul", "80s, and more")
 def write_yes(folder: Path, lists: int = 400) -> Path:
     """Write lists of four genres over 220 songs, of which ten have no title or artist and some no tag.
 
-    Every list runs through its genre from a random song on; some consist of one song.
+    Every list runs through its genre from a random song on; some consist of one song, and every fifth of the others
+    ends with its first song.
     """
     rng = np.random.default_rng(0)
     songs = 220
@@ -108,9 +109,10 @@ def write_yes(folder: Path, lists: int = 400) -> Path:
     (folder / "tags.txt").write_text("\n".join(tags) + "\n")
     for name, number in (("train", lists), ("test", lists // 7)):
         played = []
-        for _ in range(number):
+        for place in range(number):
             genre, start, length = rng.integers(4), rng.integers(songs // 4), int(rng.choice([1, 6, 9, 14]))
-            played.append((genre + 4 * ((start + np.cumsum(rng.integers(1, 3, length))) % (songs // 4))).tolist())
+            heard = (genre + 4 * ((start + np.cumsum(rng.integers(1, 3, length))) % (songs // 4))).tolist()
+            played.append([*heard, heard[0]] if length > 1 and place % 5 == 0 else heard)
         counts = np.bincount(np.concatenate(played), minlength=songs)
         lines = [range(songs), counts, *played]
         text = "".join(" ".join(map(str, line)) + "\n" for line in lines)
