@@ -127,6 +127,9 @@ from .secret import Secret as Secret
 from .serving.batch import BatchRecommender as BatchRecommender
 from .serving.explain import Explanation as Explanation
 from .serving.explain import Move as Move
+from .serving.filter_rules import AttributeIndex as AttributeIndex
+from .serving.filter_rules import FilterError as FilterError
+from .serving.filter_rules import FilterRule as FilterRule
 from .serving.lookup import Match as Match
 from .serving.recommender import Recommender as Recommender
 from .serving.recommender import load as load

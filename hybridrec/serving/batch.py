@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     import polars as pl
 
     from hybridrec.data.queries import QueryBatch
-    from hybridrec.serving.query_exclusion import QueryExclusion
-    from hybridrec.stages.candidates import Exclude
+    from hybridrec.serving.query_table import EncodedTable
     from hybridrec.stages.pipeline import Pipeline
     from hybridrec.stages.pool import Pool
     from hybridrec.stages.slate import Slate
@@ -57,14 +56,17 @@ class BatchRecommender:
     - `user`: id of the user. A query without items, entities and text gets the profile of its user in the bundle
     - `items`, `disliked`, and a column named like each kind (`tags`): lists of ids
     - `blocked`: ids of the target that are not recommended
+    - `pinned`: ids of the target that take the first places, in this order, without those that are blocked
     - `filters.NAME`, or the struct `filters`: a value of an attribute of the target, or a list of them, any of which
       every recommended id has; null for no condition
+    - `filters`: a list of `FilterRule`, or its JSON as text, all of which every recommended id meets
     - `item_times`, `item_weights`: lists with a value for each item
     - `text`, `time` (a time, an ISO 8601 text or seconds since 1970), `n`
     - `user_features.NAME`, `context.NAME`, or the structs `user_features` and `context`
 
     The table of recommendations has a row for each place of each slate, in the order of the queries: `query` (text),
-    `place` (int32, from 1), `id` (text), `score` (float32, null for an id from the fallback) and `served_by` (text).
+    `place` (int32, from 1), `id` (text), `score` (float32, null for a pinned id and one from the fallback) and
+    `served_by` (text).
     If the pipeline draws its slates, the column `propensity` (float32) follows. With `explain`, the last column is
     `contributions`, a list of structs `label` and `value`, the summands of the score. A query for which nothing can be
     recommended has no row.
@@ -180,9 +182,7 @@ class PinnedRecommender:
         if table.n is not None:
             lengths = np.where(table.n > 0, table.n, default)
         # A slate of n places need not begin like a longer one, so queries with the same n are answered together.
-        answered = [
-            self._answers_of(batch, table.exclusion, np.flatnonzero(lengths == n), n) for n in np.unique(lengths)
-        ]
+        answered = [self._answers_of(batch, table, np.flatnonzero(lengths == n), n) for n in np.unique(lengths)]
         if len(answered) == 1:
             frames = answered[0]
         else:
@@ -191,26 +191,32 @@ class PinnedRecommender:
         for frame in frames:
             yield frame.select(table.names.gather(frame["row"]).alias("query"), *columns)
 
-    def _answers_of(self, batch: QueryBatch, exclusion: QueryExclusion, rows: Longs, n: int) -> Iterator[pl.DataFrame]:
-        """Yield the recommendations of n places for some rows of a batch; the column `row` has the row in the batch."""
+    def _answers_of(self, batch: QueryBatch, table: EncodedTable, rows: Longs, n: int) -> Iterator[pl.DataFrame]:
+        """Yield the recommendations of n places for some rows of a batch; the column `row` has the row in the batch.
+
+        The batch has what the table states, and the profiles of users.
+        """
         start = 0
         for block in self.recommender.blocks(batch if len(rows) == len(batch) else batch.take(rows)):
             asked = rows[start : start + len(block)]
             with self.recommender.one_thread():
-                frame = self._block(block, asked, exclusion.take(asked), n)
+                frame = self._block(block, asked, table, n)
             yield frame
             start += len(block)
 
-    def _block(self, queries: QueryBatch, asked: Longs, exclude: Exclude, n: int) -> pl.DataFrame:
-        """Return the recommendations for a block of queries, whose rows in the batch, `asked`, are the column `row`.
+    def _block(self, queries: QueryBatch, asked: Longs, table: EncodedTable, n: int) -> pl.DataFrame:
+        """Return the recommendations for a block of queries, whose rows in the table, `asked`, are the column `row`.
 
-        Neither the ids in `exclude` are recommended nor those that the filters of the pipeline exclude.
+        Neither the ids that the queries exclude are recommended nor those that the filters of the pipeline exclude; the
+        ids that they pin come first.
         """
         import polars as pl
 
         pipeline, target = self._pipeline, self.options.target
-        exclude = pipeline.filters.exclude(queries, target).also(exclude)
+        exclude = pipeline.filters.exclude(queries, target).also(table.exclusion.take(asked))
         pool, slate = pipeline.answer(queries, target, n, exclude)
+        if table.pinned is not None:
+            slate = slate.behind(table.pinned.take(asked))
         shown = slate.ids != PADDING
         rows, places = np.nonzero(shown)
         frame = pl.DataFrame(

@@ -16,8 +16,17 @@ from typing import TYPE_CHECKING, Any, Protocol
 from hybridrec.data.io.faults import naming
 from hybridrec.data.io.files import format_of
 from hybridrec.data.io.line_lengths import check_lines
-from hybridrec.errors import DataError, did_you_mean
-from hybridrec.serving.query_table import FIELDS, FILTERS, NESTED, Places, valid_columns
+from hybridrec.errors import DataError
+from hybridrec.serving.query_table import (
+    FIELDS,
+    FILTERS,
+    NESTED,
+    RULES,
+    Places,
+    column_types,
+    unknown_column,
+    valid_columns,
+)
 from hybridrec.types import ITEMS, Target
 
 if TYPE_CHECKING:
@@ -25,13 +34,13 @@ if TYPE_CHECKING:
 
     from hybridrec.data.dataset import Dataset
 
-LISTS = ("items", "item_times", "item_weights", "disliked", "blocked")
+LISTS = ("items", "item_times", "item_weights", "disliked", "blocked", "pinned")
 """The columns of a csv file that hold lists, besides the columns of the kinds and of conditions."""
 
 NUMBERS = ("time", "item_times", "item_weights", "n")
 """The columns of numbers, which may have fractions."""
 
-IDS = ("query", "user", "items", "disliked", "blocked")
+IDS = ("query", "user", "items", "disliked", "blocked", "pinned")
 """The columns of ids, besides the columns of the kinds; their values never become floats, which would round them."""
 
 
@@ -102,7 +111,7 @@ class QueryFile:
         self.path = path
         self.name = str(path)
         self._format = format_of(path)
-        self._valid = valid_columns(data, target)
+        self._valid, self._types = valid_columns(data, target), column_types(data, target)
         conditions = (name for name in self._valid if name.startswith(FILTERS))
         self._lists = {*LISTS, *conditions, *data.kinds, *(f"entities.{kind}" for kind in data.kinds)}
         self._ids = {*IDS, *(kind for kind in data.kinds if kind not in FIELDS)}
@@ -171,7 +180,7 @@ class QueryFile:
             if not text.strip():
                 continue
             try:
-                row = json.loads(text)
+                row = json.loads(text, object_pairs_hook=_distinct)
             except (ValueError, RecursionError) as error:
                 raise DataError(f"{self.path}, line {line}: is not JSON ({error})") from None
             if not isinstance(row, dict):
@@ -183,34 +192,63 @@ class QueryFile:
     def _flat(self, row: dict[str, Any], line: int) -> dict[str, Any]:
         """Return a JSON object without inner objects: each of their keys becomes a column `FIELD.NAME`.
 
-        Raises DataError for an unknown key, a column that is there twice, and a `NESTED` field that is not an object.
+        A list of filter rules becomes its JSON. Raises DataError for an unknown key, a column that is there twice, and
+        a `NESTED` field that is not an object.
         """
         flat: dict[str, Any] = {}
         for field, value in row.items():
             columns = {field: value}
-            if field in NESTED:
+            if field == RULES and isinstance(value, list):
+                columns = {RULES: json.dumps(value)}
+            elif field in NESTED:
                 if not isinstance(value, dict | None):
-                    raise DataError(
-                        f"{self.path}, line {line}: column '{field}': {value!r} is not an object; "
-                        'right is {"NAME": VALUE, ...}'
+                    either = ', or a list of rules, [{"column": "NAME", ...}, ...]' if field == RULES else ""
+                    raise self._fault(
+                        line, field, f'{value!r} is not an object; right is {{"NAME": VALUE, ...}}{either}'
                     )
                 columns = {f"{field}.{name}": each for name, each in (value or {}).items()}
             for column, each in columns.items():
                 name = column.removeprefix("entities.")
                 if name not in self._valid:
-                    raise DataError(
-                        f"{self.path}, line {line}: unknown column '{name}'; {did_you_mean(name, self._valid)}"
-                    )
+                    raise DataError(f"{self.path}, line {line}: {unknown_column(name, self._valid)}")
                 if name in flat:
                     raise DataError(f"{self.path}, line {line}: the column '{name}' is there twice")
-                flat[name] = each
+                flat[name] = self._typed(name, each, line) if name in self._types else each
         return flat
+
+    def _typed(self, name: str, value: Any, line: int) -> str | list[str | None] | None:
+        """Return the value of a feature as its text, of categories and filters as a list of texts, as csv has them.
+
+        So no other row decides what the value of this one means. Raises DataError for a category that is not a text.
+        """
+        listed = self._types[name] == "category" or name.startswith(FILTERS)
+        if isinstance(value, list) and listed:
+            return [self._text(name, each, line) for each in value]
+        text = self._text(name, value, line)
+        return [text] if listed and text is not None else text
+
+    def _text(self, name: str, value: Any, line: int) -> str | None:
+        """Return the text of one value of a feature; None for null and NaN."""
+        if value is None or isinstance(value, str):
+            return value
+        if self._types[name] == "category":
+            raise self._fault(line, name, f"{value!r} is not a text, as categories are")
+        if isinstance(value, dict | list):
+            raise self._fault(line, name, f"{value!r} is neither text nor a number")
+        return None if value != value else json.dumps(value)
+
+    def _fault(self, line: int, name: str, fault: str) -> DataError:
+        """Return, but do not raise, the error about a value in a line of the file."""
+        return DataError(f"{self.path}, line {line}: column '{name}': {fault}")
 
     def _csv_rows(self, file: Iterator[str]) -> Iterator[tuple[int, dict[str, Any]]]:
         reader = csv.reader(file)
         header = next(reader, [])
         if doubled := next((name for name in header if header.count(name) > 1), None):
             raise DataError(f"{self.path}, line 1: the column '{doubled}' is there twice")
+        names = (name.removeprefix("entities.") for name in header)
+        if unknown := next((name for name in names if name not in self._valid), None):
+            raise DataError(f"{self.path}, line 1: {unknown_column(unknown, self._valid)}")
         line = reader.line_num + 1
         for fields in reader:
             if fields:
@@ -258,7 +296,7 @@ class QueryFile:
                 return value
             if isinstance(value, dict | list):
                 fault = "is neither text nor a number"
-                raise DataError(f"{self.path}, line {line}: column '{name}': {value!r} {fault}")
+                raise self._fault(line, name, f"{value!r} {fault}")
             if isinstance(value, float) and name in NUMBERS:
                 return repr(value)
             if isinstance(value, float) and name in self._ids:
@@ -266,18 +304,27 @@ class QueryFile:
                     return None
                 if not value.is_integer():
                     fault = "is not an id; ids are text or whole numbers"
-                    raise DataError(f"{self.path}, line {line}: column '{name}': {value!r} {fault}")
+                    raise self._fault(line, name, f"{value!r} {fault}")
                 return str(int(value))
             if isinstance(value, bool) or not isinstance(value, int):
-                raise DataError(f"{self.path}, line {line}: column '{name}': {value!r} does not fit the other values")
+                raise self._fault(line, name, f"{value!r} does not fit the other values")
             return str(value)
 
         texts: list[Any] = []
         for (line, _), value in zip(numbered, values, strict=True):
             if listed and not isinstance(value, list | None):
-                raise DataError(f"{self.path}, line {line}: column '{name}': {value!r} is not a list, as others are")
+                raise self._fault(line, name, f"{value!r} is not a list, as others are")
             texts.append([text(each, line) for each in value] if isinstance(value, list) else text(value, line))
         return texts
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Return a JSON object as a dict; raises ValueError for a key that stands twice, of which one would be lost."""
+    row = dict(pairs)
+    if len(row) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key '{next(key for key in keys if keys.count(key) > 1)}' is there twice")
+    return row
 
 
 def _dtype(values: Sequence[Any], *, ids: bool) -> pl.DataType:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from hybridrec.data.features import LABELS, FeatureColumn, Features
+from hybridrec.data.features import LABELS, FeatureColumn, Features, FeatureType
 from hybridrec.data.io.columns import parse_times
 from hybridrec.data.queries import QueryBatch
 from hybridrec.data.ragged import Ragged, offsets_of
 from hybridrec.errors import DataError, did_you_mean
+from hybridrec.serving.filter_rules import AttributeIndex, FilterError, read_rules, valid_rules
 from hybridrec.serving.lookup import unknown_id
-from hybridrec.serving.query_exclusion import Condition, QueryExclusion, match_values
+from hybridrec.serving.query_exclusion import QueryExclusion
 from hybridrec.types import ITEMS, PADDING, Bools, Doubles, EntityKind, Ints, Longs, Sparse, Target
 
 if TYPE_CHECKING:
@@ -23,16 +25,30 @@ if TYPE_CHECKING:
 
     from hybridrec.data.dataset import Dataset
     from hybridrec.data.vocabulary import Vocabulary
+    from hybridrec.serving.filter_rules import Condition
 
-FIELDS = ("query", "user", "items", "item_times", "item_weights", "text", "disliked", "blocked", "time", "n")
+RULES = "filters"
+"""The column of filter rules."""
+FIELDS = (
+    "query", "user", "items", "item_times", "item_weights", "text", "disliked", "blocked", "pinned", "time", "n", RULES,
+)  # fmt: skip
 """The columns that any table of queries may have, besides a column for each kind of the data."""
-FILTERS = "filters."
+FILTERS = f"{RULES}."
 """The beginning of the columns of conditions on attributes of the target."""
-NESTED = ("entities", "user_features", "context", "filters")
+NESTED = ("entities", "user_features", "context", RULES)
 """The fields of a query that are mappings: struct columns, or a column `FIELD.NAME` for each name."""
 _LARGEST = float(np.finfo(np.float32).max)
 _MOST_PLACES = 100_000
 """The number of places that a query may ask for, however small the catalogue is."""
+_ELSEWHERE = {
+    "pipeline": "one pipeline answers all queries: name it with --pipeline (`pipeline=`)",
+    "target": "all queries ask for the same kind: name it with --target (`target=`)",
+    "explain": "all slates are explained, or none: give --explain (`explain=True`)",
+    "cursor": "there are no pages here: ask for more places by the column `n`, or by -n (`n=`)",
+    "id": "the name of a query is the column `query`",
+    "queries": "each query is a row of its own",
+}
+"""Key of requests over HTTP that no column stands for -> a clause on what does."""
 Places = Callable[[int], str]
 """A function that names the place of a row of the table, counted from 0, for messages: "queries.csv:7"."""
 
@@ -45,7 +61,8 @@ class EncodedTable:
     batch: what the queries state; `batch.ids` are the names
     bare: bool [Q], True for queries that state no items, entities or text, and so get the profile of their user
     n: int64 [Q], the number of places that each query asks for, 0 if it gives no number; None without a column `n`
-    exclusion: the ids of the target that the queries exclude
+    exclusion: the ids of the target that the queries exclude, and those that they pin
+    pinned: the codes of the target that take the first places of each slate; None if no query states any
     """
 
     names: pl.Series
@@ -53,6 +70,7 @@ class EncodedTable:
     bare: Bools
     n: Longs | None
     exclusion: QueryExclusion
+    pinned: Ragged | None
 
 
 def encode_table(
@@ -67,13 +85,13 @@ def encode_table(
     """Encode a table of queries, whose columns are the fields of `Query`.
 
     frame: the columns `FIELDS`, a column named like each kind of the data (or `entities.KIND`), `user_features.NAME`,
-        `context.NAME` and `filters.NAME`; each may be missing. `items`, `disliked`, `blocked` and kinds hold lists of
-        ids. Without the column `query` the name of a query is the id of its user
+        `context.NAME`, `filters` and `filters.NAME`; each may be missing. `items`, `disliked`, `blocked`, `pinned` and
+        kinds hold lists of ids. Without the column `query` the name of a query is the id of its user
     places: the function that names the place of a row, for messages
     refuse_unknown: True to raise DataError for an unknown id of an item or another entity, False to pass over the id.
         An unknown user is always a new user
     name: the name of the table, for messages about whole columns
-    target: kind of the entities that are recommended, of which `blocked` names ids and `filters.NAME` attributes
+    target: kind of the entities that are recommended, of which `blocked` and `pinned` name ids and filters attributes
 
     Raises DataError for an unknown column and for a value that cannot be used; the message names the column and, for a
     value, its place.
@@ -97,7 +115,12 @@ def encode_table(
         ids=tuple(names.to_list()),
     )
     bare = ~(states_items | states_entities | (text != "").to_numpy())
-    return EncodedTable(names, batch, bare, table.lengths(), table.exclusion(target))
+    blocked = table.listed("blocked", target)
+    pinned = table.pinned(target, blocked)
+    if pinned is not None:
+        blocked = pinned if blocked is None else blocked.extended(pinned)
+    exclusion = QueryExclusion(blocked, *table.conditions(target))
+    return EncodedTable(names, batch, bare, table.lengths(), exclusion, pinned)
 
 
 def most_places(data: Dataset) -> int:
@@ -107,14 +130,29 @@ def most_places(data: Dataset) -> int:
 
 def valid_columns(data: Dataset, target: Target) -> list[str]:
     """Return the names of the columns that a table of queries for a target may have, once `NESTED` fields are flat."""
-    valid = [*FIELDS, *data.kinds]
-    for field, features in (
-        ("user_features", data.users.features),
-        ("context", data.interactions.context),
-        ("filters", data.entities[target].features if target in data.entities else None),
-    ):
-        valid += [] if features is None else [f"{field}.{name}" for name in features.types]
-    return valid
+    return [*FIELDS, *data.kinds, *column_types(data, target)]
+
+
+def column_types(data: Dataset, target: Target) -> dict[str, FeatureType]:
+    """Return the types of the columns `FIELD.NAME`, by their names: features, context and attributes of the target."""
+    fields = {
+        "user_features": data.users.features,
+        "context": data.interactions.context,
+        RULES: data.entities[target].features if target in data.entities else None,
+    }
+    return {
+        f"{field}.{name}": kind
+        for field, features in fields.items()
+        if features is not None
+        for name, kind in features.types.items()
+    }
+
+
+def unknown_column(name: str, valid: Sequence[str]) -> str:
+    """Return the end of a message about a column that a table of queries cannot have."""
+    if name in _ELSEWHERE:
+        return f"the column '{name}' is of requests over HTTP alone; {_ELSEWHERE[name]}"
+    return f"unknown column '{name}'; {did_you_mean(name, valid)}"
 
 
 def _flat(frame: pl.DataFrame, valid: Sequence[str], table: str) -> pl.DataFrame:
@@ -141,7 +179,7 @@ def _flat(frame: pl.DataFrame, valid: Sequence[str], table: str) -> pl.DataFrame
             columns[name] = values
     for name in columns:
         if name not in valid:
-            raise DataError(f"{table}: unknown column '{name}'; {did_you_mean(name, valid)}")
+            raise DataError(f"{table}: {unknown_column(name, valid)}")
     return pl.DataFrame(columns) if columns else frame
 
 
@@ -265,37 +303,79 @@ class _Table:
         codes = self.codes(name, kind, *lists)
         return Ragged(codes, lists[1], self.data.size(kind)).where(codes != PADDING)
 
-    def exclusion(self, target: Target) -> QueryExclusion:
-        """Return the ids of the target that the queries exclude by `blocked` and by the columns of conditions."""
+    def pinned(self, target: Target, blocked: Ragged | None) -> Ragged | None:
+        """Return the column `pinned` in codes, without ids that repeat or are blocked; None if no query states any."""
+        stated = self.listed("pinned", target)
+        if stated is None:
+            return None
+        pairs = stated.rows.astype(np.int64) * stated.width + stated.ids
+        kept = np.zeros(len(pairs), bool)
+        kept[np.unique(pairs, return_index=True)[1]] = True
+        if blocked is not None:
+            kept &= ~np.isin(pairs, blocked.rows.astype(np.int64) * blocked.width + blocked.ids)
+        return stated.where(kept)
+
+    def conditions(self, target: Target) -> tuple[tuple[tuple[Condition, ...], ...], Ints]:
+        """Return (conditions, group): the conditions of each group of queries that state the same, and int32 [Q].
+
+        The group of queries without conditions is -1. An id has to meet all rules in the column `filters`, and to have
+        any of the values in each column `filters.NAME`.
+        """
+        names = [name for name in self.frame.columns if _is_condition(name) and self.column(name) is not None]
+        group = np.full(len(self.frame), PADDING, np.int32)
+        if not names:
+            return (), group
+        index = AttributeIndex(self.data.entities[target].features, target)
+        asked = {name.removeprefix(FILTERS): self._asked(name, target) for name in names if name != RULES}
+        grouped = self.frame.select(names).with_row_index("row").group_by(names, maintain_order=True).agg("row")
+        conditions: list[tuple[Condition, ...]] = []
+        for rows in grouped["row"]:
+            row = int(rows[0])
+            values = {name: each[offsets[row] : offsets[row + 1]].tolist() for name, (each, offsets) in asked.items()}
+            try:
+                rules = [*self._rules(row), *({"column": name, "in": each} for name, each in values.items() if each)]
+                stated = index.conditions(rules)
+            except FilterError as error:
+                raise DataError(f"{self.places(row)}: {error.path}: {error}") from None
+            if stated:
+                group[rows.to_numpy()] = len(conditions)
+                conditions.append(stated)
+        return tuple(conditions), group
+
+    def _rules(self, row: int) -> list[dict[str, Any]]:
+        """Return the valid rules in the column `filters` of a row: JSON, or structs, whose nulls say nothing."""
         import polars as pl
 
-        names = [name for name in self.frame.columns if name.startswith(FILTERS) and self.column(name) is not None]
-        features = self.data.entities[target].features
-        if not names or features is None:
-            return QueryExclusion(self.listed("blocked", target), (), np.empty(0, np.int32))
-        conditions = [self._condition(name, features) for name in names]
-        grouped = self.frame.select(names).with_row_index("row").group_by(names, maintain_order=True).agg("row")
-        numbered = grouped.select("row").with_row_index("group").explode("row").sort("row")
-        firsts = grouped["row"].list.first().to_numpy()
-        group = numbered["group"].cast(pl.Int32).to_numpy()
-        return QueryExclusion(self.listed("blocked", target), tuple(each.take(firsts) for each in conditions), group)
+        column = self.column(RULES)
+        if column is None or column[row] is None:
+            return []
+        if column.dtype == pl.String:
+            return read_rules(column[row])
+        (stated,) = column[row : row + 1].to_list()
+        return valid_rules([_without_nulls(rule) for rule in stated] if isinstance(stated, list) else stated)
 
-    def _condition(self, name: str, features: Features) -> Condition:
-        """Return the condition of a column, each query of which is a group."""
-        attribute, stated = name.removeprefix(FILTERS), self.frame[name]
+    def _asked(self, name: str, target: Target) -> tuple[NDArray[Any], Longs]:
+        """Return (values, offsets) of a column `filters.NAME`: the values of all rows, and where each row begins.
+
+        The values have the type of the attribute: text, float, or bool for flags. Raises DataError for a row that names
+        no value but is not null.
+        """
+        features, attribute, stated = self.data.entities[target].features, name.removeprefix(FILTERS), self.frame[name]
+        assert features is not None  # the columns of the table were checked
         like = features.columns.get(attribute, features.columns.get(LABELS))
-        assert like is not None  # the columns of the table were checked
+        assert like is not None
         stated = stated.fill_nan(None) if stated.dtype.is_float() else stated
         values, rows = self._each(stated, name)
-        states = stated.is_not_null().to_numpy()
-        if (empty := np.setdiff1d(np.flatnonzero(states), rows[values.is_not_null().to_numpy()])).size:
+        given = values.is_not_null().to_numpy()
+        if (empty := np.setdiff1d(np.flatnonzero(stated.is_not_null().to_numpy()), rows[given])).size:
             raise self.error(int(empty[0]), name, "names no value; leave it null (an empty field) for no condition")
+        typed: NDArray[Any]
         if like.type == "category":
-            asked = self._categories(like, {name: stated}, label=attribute not in features.columns).values
-            held = like.values
+            typed = self._as_categories(values, name, stated.dtype).to_numpy()[given]
         else:
-            asked, held = match_values(like, self._values(like, values, name, rows), rows, len(stated))
-        return Condition(asked, states, held)
+            numbers = self._values(like, values, name, rows)[given]
+            typed = numbers == 1 if like.type == "flag" else numbers
+        return typed, offsets_of(np.bincount(rows[given], minlength=len(stated)))
 
     def entities(self) -> tuple[dict[EntityKind, Sparse], Bools]:
         """Return (entities, states_entities): by kind, csr float32 [Q, entities of the kind], and bool [Q].
@@ -473,9 +553,7 @@ class _Table:
         places = pl.Enum(like.categories)
         for name, column in stated.items():
             values, row = self._each(column, name)
-            if values.dtype not in (pl.String, pl.Categorical, pl.Enum):
-                raise DataError(f"{self.name}: column '{name}' holds {column.dtype}; right is text, or lists of texts")
-            texts = values.cast(pl.String)
+            texts = self._as_categories(values, name, column.dtype)
             texts = f"{name.partition('.')[2]}:" + texts if label else texts
             code = texts.cast(places, strict=False).to_physical()
             present = code.is_not_null().to_numpy()
@@ -485,6 +563,23 @@ class _Table:
         shape = len(self.frame), len(like.categories)
         matrix = csr_matrix((np.ones(len(entries[0]), np.float32), entries), shape=shape)
         return FeatureColumn("category", matrix, like.categories)
+
+    def _as_categories(self, values: pl.Series, name: str, dtype: pl.DataType) -> pl.Series:
+        """Return the values of a column of this type as texts; raises DataError for values that are no texts."""
+        import polars as pl
+
+        if values.dtype not in (pl.String, pl.Categorical, pl.Enum):
+            raise DataError(f"{self.name}: column '{name}' holds {dtype}; right is text, or lists of texts")
+        return values.cast(pl.String)
+
+
+def _is_condition(name: str) -> bool:
+    return name == RULES or name.startswith(FILTERS)
+
+
+def _without_nulls(rule: Any) -> Any:
+    """Return a struct without the fields that are null, which it has for the sake of other structs of its column."""
+    return {key: value for key, value in rule.items() if value is not None} if isinstance(rule, dict) else rule
 
 
 def _first(mask: pl.Series) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from hybridrec.types import PADDING, Floats, Ints, State, Target
 if TYPE_CHECKING:
     import polars as pl
 
+    from hybridrec.data.ragged import Ragged
     from hybridrec.data.vocabulary import Vocabulary
 
 
@@ -95,6 +96,24 @@ class Slate:
             extras={name: values[rows] for name, values in self.extras.items()},
             requests=None if self.requests is None else self.requests[rows],
         )
+
+    def behind(self, first: Ragged) -> Slate:
+        """Return the slates with other ids at the first places, and behind them their own as far as there are places.
+
+        first: for each query ids that its slate does not hold; their scores and extras are NaN
+        """
+        places = self.ids.shape[1]
+        column = np.arange(places) - first.lengths[:, None]
+        ahead = column < 0
+
+        def moved(values: NDArray[Any], filling: float) -> NDArray[Any]:
+            own = np.take_along_axis(values, np.maximum(column, 0), axis=1)
+            return np.where(ahead, values.dtype.type(filling), own)
+
+        ids = moved(self.ids, PADDING)
+        ids[ahead] = first.ids[(first.offsets[:-1, None] + np.arange(places))[ahead]]
+        extras = {name: moved(values, np.nan) for name, values in self.extras.items()}
+        return replace(self, ids=ids, scores=moved(self.scores, np.nan), extras=extras)
 
     def to_frame(self) -> pl.DataFrame:
         """Return a Polars frame with one row per recommendation.

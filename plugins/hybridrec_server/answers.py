@@ -351,6 +351,9 @@ class Answerer:
                     ranked = chosen.rank(queries, pool, n)
                 with _timed(seconds, "fallback"):
                     slate = chosen.complete(queries, ranked, n, exclude)
+                    pinned = [each.pinned for each in encoded[rows]]
+                    if any(map(len, pinned)):
+                        slate = slate.behind(Ragged.from_rows(pinned, queries.width(target)))
                 answers.faults.update((fault.component, (fault.message, fault.origin)) for fault in tolerance.faults)
                 if answers.faults and len(encoded) > 1:
                     return []
@@ -409,11 +412,8 @@ class Answerer:
     ) -> tuple[bytes, str]:
         """Return the JSON of one answer, and the source that served it."""
         entities = self.recommender.data.entities[slate.target]
-        pinned = encoded.pinned[:n]
-        codes = np.concatenate([pinned, slate.ids[row]]) if len(pinned) else slate.ids[row]
-        codes = codes[codes != PADDING][:n]
+        codes = slate.ids[row][slate.ids[row] != PADDING]
         ids, titles = entities.vocabulary.texts(codes), entities.names(codes)
-        scores = slate.scores[row][: len(codes) - len(pinned)]
         places = [
             {
                 "place": place,
@@ -423,12 +423,11 @@ class Answerer:
             }
             for place, (name, title) in enumerate(zip(ids, titles, strict=True), start=1)
         ]
-        free = places[len(pinned) :]
-        for entry, score in zip(free, scores, strict=True):
-            if score == score:  # NaN: an id of the fallback
+        for entry, score in zip(places, slate.scores[row], strict=False):
+            if score == score:  # NaN: a pinned id, or one of the fallback
                 entry["score"] = score
         if PROPENSITY in slate.extras:
-            for entry, propensity in zip(free, slate.extras[PROPENSITY][row], strict=False):
+            for entry, propensity in zip(places, slate.extras[PROPENSITY][row], strict=False):
                 entry["propensity"] = propensity if propensity == propensity else None
         body: dict[str, Any] = {
             "request": encoded.request["id"],

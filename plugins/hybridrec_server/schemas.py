@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
+from hybridrec import FilterRule
+
 MAX_ID = 512
 """Number of characters of the longest id, name or column."""
 MAX_IDS = 10_000
@@ -63,31 +65,6 @@ class Response(BaseModel):
     """Base of what the server sends; a client of an older version passes over keys that it does not know."""
 
     model_config = ConfigDict(extra="ignore", serialize_by_alias=True)
-
-
-class FilterRule(Body):
-    """A condition on a declared attribute (a feature of the target): `is`, `in`, or a range of numbers or times.
-
-    An id without the attribute does not meet the condition; `not` turns it around.
-    """
-
-    column: Name
-    is_: Scalar | None = Field(None, alias="is", description="The value, or one of the categories.")
-    in_: Annotated[list[Scalar], Field(min_length=1, max_length=MAX_IDS)] | None = Field(
-        None, alias="in", description="Any of these values."
-    )
-    from_: Number | None = Field(None, alias="from", description="The smallest number or time, itself included.")
-    to: Number | None = Field(None, description="The largest number or time, itself included.")
-    not_: bool = Field(False, alias="not", description="True to keep what does not meet the condition.")
-
-    @model_validator(mode="after")
-    def _states_one_condition(self) -> FilterRule:
-        stated = [self.is_ is not None, self.in_ is not None, self.from_ is not None or self.to is not None]
-        if sum(stated) != 1:
-            raise ValueError("give exactly one of `is`, `in`, and a range by `from` or `to`")
-        if self.from_ is not None and self.to is not None and self.from_ > self.to:
-            raise ValueError(f"`from` is {self.from_:g}, above `to`, which is {self.to:g}")
-        return self
 
 
 class RecommendRequest(Body):

@@ -93,11 +93,18 @@ def test_queries_exclude_ids_whatever_the_size_of_the_batch(finished, monkeypatc
         n=pl.Series([None, 4, None, 9, None, 4, None, 4]),
         blocked=pl.Series([bars.get(name) for name in QUERIES], dtype=pl.List(pl.String)),
     ).with_columns(pl.Series("filters.cost", [[1, 2] if name in "adg" else None for name in QUERIES]))
+    plain = answer.recommend(table)
+    pins = {"b": ["item 33", "item 30"], "g": ["item 31"]}
+    table = table.with_columns(pinned=pl.Series([pins.get(name) for name in QUERIES], dtype=pl.List(pl.String)))
     whole = answer.recommend(table)
+    unpinned = ~pl.col("query").is_in(list(pins))
+    same(whole.filter(unpinned), plain.filter(unpinned))
     slates = dict(whole.group_by("query", maintain_order=True).agg("id").iter_rows())
     for name, ids in slates.items():
         assert not {*bars.get(name, ())} & {*ids}
-        other_costs = {item for item in ids if int(item[-2:]) % 5 not in (1, 2)}
+        pinned = pins.get(name, [])
+        assert ids[: len(pinned)] == pinned
+        other_costs = {item for item in ids[len(pinned) :] if int(item[-2:]) % 5 not in (1, 2)}
         assert bool(other_costs) == (name not in "adg")
     untouched = pl.col("query").is_in(["c", "e"])
     same(whole.filter(untouched), before.filter(untouched))

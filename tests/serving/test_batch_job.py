@@ -211,7 +211,7 @@ def test_mistakes_in_a_file_name_the_line_and_the_column(answer, tmp_path):
         job.run()
     queries.write_text("query,itemz\na,item 01\n")
     job = BatchJob(answer, QueryFile(queries, answer.recommender.data), tmp_path / "other")
-    with pytest.raises(DataError, match=r"queries.csv: unknown column 'itemz'; did you mean 'items'"):
+    with pytest.raises(DataError, match=r"queries.csv, line 1: unknown column 'itemz'; did you mean 'items'"):
         job.run()
 
 

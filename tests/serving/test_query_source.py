@@ -191,6 +191,96 @@ def test_a_wrong_key_or_id_is_refused_wherever_it_stands(read, row, message):
         assert f"line {line}: {message}" in str(told.value)
 
 
+def stated(parts):
+    """For each query the ids that it excludes, and the columns of its request that are known."""
+    result = {}
+    for table, places in parts:
+        queries = encode_table(table, DATA, places, refuse_unknown=True)
+        every_id = np.tile(np.arange(40, dtype=np.int32), (len(table), 1))
+        excluded = queries.exclusion.take(np.arange(len(table))).holds(every_id)
+        columns = {} if queries.batch.context is None else queries.batch.context.columns
+        for row, name in enumerate(queries.names):
+            budget = [] if not columns else columns["budget"].values[[row]].tolist()
+            devices = [] if not columns else columns["device"].values[[row]].indices.tolist()
+            result[name] = excluded[row].nonzero()[0].tolist(), [each for each in budget if each == each], devices
+    return result
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("filters.cost", [1, [2, 3], 2.5, "4", None, [2.5, 1]]),
+        ("context.device", ["tv", ["phone", "tv"], None]),
+        ("context.budget", [3, 2.5, "4", None]),
+    ],
+)
+def test_what_a_value_means_does_not_depend_on_the_rows_beside_it(read, column, values):
+    rows = [{"query": str(number), column: value} for number, value in enumerate(values)]
+    alone = stated(read(rows, 1))
+    assert len({str(each) for each in alone.values()}) >= len(values) - 1
+    for order in (rows, rows[::-1]):
+        for size in (2, len(rows)):
+            assert stated(read(order, size)) == alone
+
+
+@pytest.mark.parametrize(
+    ("column", "right", "wrong", "told"),
+    [
+        ("context.device", "tv", 5, "5 is not a text, as categories are"),
+        ("context.device", ["tv"], ["tv", True], "True is not a text, as categories are"),
+        ("context.budget", 3, [3], "[3] is neither text nor a number"),
+        ("context.budget", 3, True, "'true' is not a number"),
+        ("filters.cost", 3, {"to": 3}, "{'to': 3} is neither text nor a number"),
+        ("filters.cost", [3], [True], "'true' is not a number"),
+        ("filters.cost", 3, [], "names no value"),
+    ],
+)
+def test_what_is_refused_does_not_depend_on_the_rows_beside_it(read, column, right, wrong, told):
+    rows = [{"query": "a", column: right}, {"query": "b", column: wrong}]
+    for order, line in ((rows, 2), (rows[::-1], 1)):
+        for size in (1, 2):
+            with pytest.raises(DataError) as error:
+                encoded(read(order, size))
+            assert f"line {line}: column '{column}': {told}" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("row", "told"),
+    [
+        (
+            {"filters": [{"column": "coast", "to": 1}]},
+            "filters[0].column: unknown attribute 'coast': did you mean 'cost'",
+        ),
+        ({"filters": [{"column": "cost", "too": 1}]}, "filters[0].too: unknown key: did you mean 'to'"),
+        ({"filters": 3}, "column 'filters': 3 is not an object; right is {"),
+        ({"filters": "[]"}, "column 'filters': '[]' is not an object; right is {"),
+        ({"pinned": ["item 77"]}, "column 'pinned': none of 40 items has the id 'item 77'"),
+        ({"pipeline": "hybrid"}, "the column 'pipeline' is of requests over HTTP alone; one pipeline answers"),
+        ({"target": "items"}, "the column 'target' is of requests over HTTP alone; all queries ask for the same"),
+        ({"explain": False}, "the column 'explain' is of requests over HTTP alone; all slates are explained"),
+        ({"cursor": None}, "the column 'cursor' is of requests over HTTP alone; there are no pages here"),
+    ],
+)
+def test_a_mistake_in_what_requests_over_http_have_is_told_with_its_line(read, row, told):
+    right = {"query": "a", "filters": [{"column": "cost", "to": 1}]}
+    with pytest.raises(DataError) as error:
+        encoded(read([right, {"query": "b", **row}]))
+    assert f"queries.jsonl, line 2: {told}" in str(error.value)
+
+
+def test_rules_stand_beside_values_and_number_of_places_is_of_each_row(read):
+    rules = [{"column": "cost", "from": 1, "to": 3}]
+    rows = [{"query": "a", "filters": rules, "filters.cost": [3, 4], "n": 3}, {"query": "b", "filters": {"cost": 4}}]
+    ((table, places),) = read(rows)
+    encoded = encode_table(table, DATA, places, refuse_unknown=True)
+    excluded = encoded.exclusion.take(np.arange(2)).holds(np.tile(np.arange(40, dtype=np.int32), (2, 1)))
+    costs = DATA.items.features.columns["cost"].values
+    assert [(~row).nonzero()[0].tolist() for row in excluded] == [
+        np.flatnonzero(costs == cost).tolist() for cost in (3, 4)
+    ]
+    assert encoded.n.tolist() == [3, 0]
+
+
 def test_times_are_texts_or_numbers_with_fractions(read):
     rows = [{"query": "a", "time": "1970-01-02"}, {"query": "b", "time": 1_700_000_000.5}]
     (batch,) = encoded(read(rows))
@@ -223,6 +313,9 @@ def test_an_id_that_is_not_finite(read, other):
     ("name", "content", "message"),
     [
         ("q.jsonl", b'{"query": 1}\n{"query": \n', "q.jsonl, line 2: is not JSON"),
+        ("q.jsonl", b'{"query": 1, "n": 2, "n": 3}\n', "q.jsonl, line 1: is not JSON (the key 'n' is there twice)"),
+        ("q.csv", b"query,cursor\na,b\n", "q.csv, line 1: the column 'cursor' is of requests over HTTP alone"),
+        ("q.csv", b"query,filters.cost.to\na,1\n", "q.csv, line 1: unknown column 'filters.cost.to'"),
         ("q.jsonl", b"[1]\n", "q.jsonl, line 1: is not an object"),
         ("q.jsonl", b'{"query": "\xff"}\n', "q.jsonl: is not in UTF-8"),
         ("q.jsonl", b"\n{}\n{}\n", "q.jsonl, line 2: give each query a name"),

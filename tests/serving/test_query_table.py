@@ -1,5 +1,6 @@
 """Tables of queries give the batch that the queries give, and what cannot be used is told with row and column."""
 
+import json
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -215,9 +216,79 @@ def test_queries_block_ids_of_the_target_and_meet_all_their_conditions():
     assert left(tags, "tags", refuse_unknown=False) == [[i for i in everything if i != code] for code in codes]
 
 
+RULES = [
+    [{"column": "cost", "from": 2, "to": 5}, {"column": "cost", "in": [3, 4], "not": True}],
+    None,
+    [{"column": "mood", "is": "wild"}],
+    [],
+    [{"column": "live", "in": [False]}, {"column": "city", "is": "Ulm"}],
+    [{"column": "cost", "from": 2, "to": 5}, {"column": "cost", "in": [3, 4], "not": True}],
+]
+
+
+def test_a_list_of_rules_stands_in_structs_or_as_json():
+    expected = [[2, 5], None, [0], None, [1], [2, 5]]
+    expected = [list(range(40)) if codes is None else codes for codes in expected]
+    for rules, codes in zip(RULES, expected, strict=True):
+        types = {"column": pl.String, "is": pl.String, "from": pl.Int8, "to": pl.Float32, "not": pl.Boolean}
+        of_values = pl.Boolean if "live" in str(rules) else pl.Int32
+        dtype = pl.List(pl.Struct(types | {"in": pl.List(of_values)}))
+        structs = pl.Series([rules, [{"column": "cost", "to": 0}]], dtype=dtype)
+        table = pl.DataFrame({"query": ["a", "b"], "filters": structs})
+        assert left(table) == [codes, [0]]
+    texts = [None if rules is None else json.dumps(rules) for rules in RULES]
+    table = pl.DataFrame({"query": list("abcdef"), "filters": texts})
+    assert left(table) == expected
+    both = table.with_columns(pl.Series("filters.cost", [[2, 1]] * 6))
+    assert left(both) == [[code for code in codes if code == 2] for codes in expected]
+
+
+def test_pinned_ids_are_in_order_without_repeats_and_blocked_ones():
+    table = pl.DataFrame(
+        {
+            "query": ["a", "b", "c"],
+            "pinned": [["item 09", "item 02", "item 09", "item 05"], None, ["item 02"]],
+            "blocked": [["item 02", "item 01"], ["item 09"], None],
+        }
+    )
+    pinned = encoded(table).pinned
+    assert [pinned.take(np.array([row])).ids.tolist() for row in range(3)] == [[9, 5], [], [2]]
+    everything = range(40)
+    assert left(table) == [[i for i in everything if i not in out] for out in ([1, 2, 5, 9], [9], [2])]
+    unknown = table.with_columns(pl.Series("pinned", [["item 77"], None, ["item 02"]]))
+    with pytest.raises(DataError, match=r"queries.csv:2: column 'pinned': none of 40 items has the id 'item 77'"):
+        encoded(unknown)
+    assert encoded(unknown, refuse_unknown=False).pinned.lengths.tolist() == [0, 0, 1]
+    assert encoded(table.drop("pinned")).pinned is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "told"),
+    [
+        ("pipeline", "hybrid", "one pipeline answers all queries: name it with --pipeline (`pipeline=`)"),
+        ("target", "items", "all queries ask for the same kind: name it with --target (`target=`)"),
+        ("explain", True, "all slates are explained, or none: give --explain (`explain=True`)"),
+        ("cursor", "W10", "there are no pages here: ask for more places by the column `n`, or by -n (`n=`)"),
+        ("id", "a", "the name of a query is the column `query`"),
+        ("queries", "a", "each query is a row of its own"),
+    ],
+)
+def test_what_only_requests_over_http_state_is_told_with_what_to_do(name, value, told):
+    with pytest.raises(DataError) as error:
+        encoded(pl.DataFrame({"query": ["a"], name: [value]}))
+    assert str(error.value) == f"queries: the column '{name}' is of requests over HTTP alone; {told}"
+
+
 @pytest.mark.parametrize(
     ("columns", "message"),
     [
+        ({"filters": ["[]", "[{"]}, "row 1: filters: is not JSON"),
+        ({"filters": [None, '[{"column": "cost"}]']}, "row 1: filters[0]: give exactly one of"),
+        ({"filters": ["[]", '[{"column": "coast", "to": 1}]']}, "row 1: filters[0].column: unknown attribute 'coast'"),
+        ({"filters": ["[]", '[{"column": "cost", "is": "1"}]']}, "row 1: filters[0].is: 'cost': '1' is not a number"),
+        ({"filters": [1, 2]}, "row 0: filters: Input should be a valid list"),
+        ({"filters": [[{"column": "cost", "to": 1}, None]] * 2}, "row 0: filters[1]: Input should be a valid dict"),
+        ({"filters": [[{"column": "cost", "to": "1"}]] * 2}, "row 0: filters[0].to: Input should be a valid number"),
         ({"blocked": [["item 01"], ["item 77"]]}, "row 1: column 'blocked': none of 40 items has the id 'item 77'"),
         ({"filters.coast": [1, 2]}, "unknown column 'filters.coast'; did you mean 'filters.cost'"),
         ({"filters.cost": [[1], []]}, "row 1: column 'filters.cost': names no value; leave it null (an empty field)"),

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from hybridrec import Slate, Vocabulary
+from hybridrec import Ragged, Slate, Vocabulary
 from tests.stages.builders import NAN, slate
 
 
@@ -44,6 +44,19 @@ def test_some_slates_keep_their_servers_and_vocabulary():
     assert second.to_frame().rows() == [(0, 1, "x", 1.0, "b")]
     both = Slate.stack([second, second])
     assert both.to_frame()["query"].to_list() == [0, 1]
+
+
+def test_other_ids_come_first_and_push_the_last_ones_out():
+    before = slate([[3, 1, 0], [2, -1, -1], [-1, -1, -1], [4, 5, 6]], [1, 1, 0, 1], ("none", "blend"))
+    before = replace(before, extras={"propensity": before.scores / 2})
+    first = Ragged.from_rows([[7, 5], [6], [8], []], 9)
+    after = before.behind(first)
+    assert after.ids.tolist() == [[7, 5, 3], [6, 2, -1], [8, -1, -1], [4, 5, 6]]
+    expected = np.array([[NAN, NAN, 1], [NAN, 1, NAN], [NAN] * 3, [1, 1, 1]], np.float32)
+    np.testing.assert_array_equal(after.scores, expected)
+    np.testing.assert_array_equal(after.extras["propensity"], expected / 2)
+    assert (after.ids.dtype, after.scores.dtype) == (np.int32, np.float32)
+    assert before.take(slice(0, 1)).behind(Ragged.from_rows([[8, 7, 6, 5]], 9)).ids.tolist() == [[8, 7, 6]]
 
 
 def test_a_slate_without_recommendations_is_a_frame_without_rows():
