@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hybridrec.stages.kernels.scratch import multiplied
-from hybridrec.stages.kernels.sort_keys import scores_of
+from hybridrec.stages.kernels.sort_keys import NOTHING, scores_of
 from hybridrec.stages.kernels.topk import best_keys
 from hybridrec.types import Doubles, Floats, Ints, Longs
 
@@ -26,8 +26,6 @@ _PAYS = 0.5
 """The search pays if it needs at most this share of all vectors: merging the best of each piece costs time, too."""
 _ROUNDING = 4 * float(np.finfo(np.float32).eps)
 """Bound per dimension on the rounding error of an inner product, relative to the product of the lengths."""
-_NOTHING = np.uint64(np.iinfo(np.uint64).max)
-"""A key that stands for padding: it sorts after the keys of all scores, and unpacks to the score NaN and the id -1."""
 
 
 class Exclusion(Protocol):
@@ -107,7 +105,7 @@ class Longest:
         rows = np.flatnonzero(reach >= 0)  # not of NaN, which have no results
         if 8 * k > len(self.head) or self._futile(queries, reach, rows, k):
             return None
-        keys = np.full((len(queries), k), _NOTHING)
+        keys = np.full((len(queries), k), NOTHING)
         barred = exclude.arranged(self.order, self.places)
         start, stop = 0, len(self.head)
         while len(rows):

@@ -5,11 +5,23 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from hybridrec.stages.kernels.sort_keys import HALF, NEVER, columns_of, keys_of, leading, scores_of
+from hybridrec.stages.kernels.sort_keys import NOTHING, columns_of, keys_of, leading, scores_of
 from hybridrec.types import PADDING, Floats, Ints, Longs
 
 _RANKED = 1 << 16
 """The number of keys ranked at once: with their temporaries these stay in the processor's innermost cache."""
+_COMPARED = 1 << 20
+"""The number of scores that are compared with the bounds of their rows at once: they stay in the outermost cache."""
+_SMALL = 1 << 11
+"""The number of scores that are not worth a search for their bounds."""
+_GROUPS = 5
+"""The number of groups of columns in multiples of k: with fewer groups more entries reach the k-th highest maximum."""
+_WIDE = 1 << 9
+"""The least number of groups over which maxima of scores are fast."""
+_TIED = 8
+"""If more than this many times k entries reach the bounds, most of them are tied, and picking them saves nothing."""
+_SORTED = 4
+"""More than this many times k contenders are partitioned before they are sorted."""
 _NARROW = 1 << 12
 """The largest number of columns for short keys: the more bits the column takes, the fewer are left for the score."""
 
@@ -45,7 +57,12 @@ def best(scores: Floats, k: int) -> Ints:
     Of equal entries the one in the lower column comes first, also at the k-th place. Entries of -inf and NaN come last,
     in any order.
     """
-    return columns_of(best_keys(scores, k))
+    keys = best_keys(scores, k)
+    columns = columns_of(keys)
+    short = np.flatnonzero((keys == NOTHING).any(axis=1))
+    if len(short):
+        columns[short] = _sorted(scores[short], columns.shape[1])
+    return columns
 
 
 def order(scores: Floats, k: int | None = None) -> Ints:
@@ -87,72 +104,65 @@ def _sorted(scores: Floats, k: int) -> Ints:
 def best_keys(scores: Floats, k: int, names: Ints | None = None) -> NDArray[np.uint64]:
     """Return the sort keys of the k best entries of each row of `scores`, [Q, N]: uint64 [Q, min(k, N)], best first.
 
-    A key holds the column of its entry, or if `names`, int32[N], are given, the name of that column.
+    A key holds the column of its entry, or if `names`, int32[N], are given, the name of that column. Entries of -inf
+    and NaN come last; in their place a row may have the key `NOTHING`.
     """
     n = scores.shape[1]
-    if k >= n:
-        keys = keys_of(scores, np.arange(n) if names is None else names)
-    else:
-        keys = np.empty((len(scores), k), np.uint64)
-        # The contenders of a row, not its scores, are read repeatedly: they determine the size of a block.
-        step = max(_RANKED // (n // _rounds(n, k)), 1)
-        for start in range(0, len(scores), step):
-            rows = slice(start, start + step)
-            contenders = _contenders(scores[rows], k, names)
+    width = min(k, n)
+    keys = np.empty((len(scores), width), np.uint64)
+    step = max(_COMPARED // max(n, 1), 1)
+    for start in range(0, len(scores), step):
+        contenders = _contenders(np.ascontiguousarray(scores[start : start + step], np.float32), width, names)
+        if contenders.shape[1] > _SORTED * k:
             contenders.partition(k - 1, axis=1)
-            keys[rows] = contenders[:, :k]
-    keys.sort(axis=1)
+            contenders = contenders[:, :k]
+        contenders.sort(axis=1)
+        keys[start : start + step] = contenders[:, :width]
     return keys
 
 
 def _contenders(scores: Floats, k: int, names: Ints | None) -> NDArray[np.uint64]:
-    """Return the sort keys of some entries of each row, among them its k best: uint64 [Q, M], in any order.
+    """Return the sort keys of some entries of each row, among them its k best: uint64 [Q, M], in any order, M >= k."""
+    queries, n = scores.shape
+    if n > _GROUPS * k and scores.size > _SMALL:
+        cells = np.flatnonzero(scores >= _bound(scores, k)[:, None])
+        if len(cells) <= _TIED * k * queries:
+            rows = cells // n
+            columns = cells - rows * n
+            keys = keys_of(scores.reshape(-1).take(cells), columns if names is None else names.take(columns))
+            return _in_rows(keys, rows, queries, k)
+    return keys_of(scores, np.arange(n) if names is None else names)
 
-    The columns are split into groups, and the maximum of each group is computed. The k best entries are in the k groups
-    with the highest maxima, since an entry of any other group is below k of the maxima. Maxima are fast to compute, and
-    few entries are left to sort. Columns j, j + `groups`, j + 2 `groups`, ... belong to one group, so that the maxima
-    of all groups are taken over contiguous memory. The last columns, which do not fill a round, are all kept.
+
+def _bound(scores: Floats, k: int) -> Floats:
+    """Return a score that at least k entries of each row reach, and few more; or that all numbers reach: float32[Q].
+
+    The columns are split into groups. If the highest entry of k groups reaches a bound, so do k entries: the bound is
+    the k-th highest of these maxima. They are fast to compute, and far fewer than the entries. Columns j, j + `groups`,
+    j + 2 `groups`, ... belong to one group, so that the maxima of all groups are taken over contiguous memory. Columns
+    after the last whole round can only add entries that reach the bound.
     """
-    n = scores.shape[1]
-    rounds = _rounds(n, k)
-    groups = n // rounds
-    grouped = scores[:, : rounds * groups].reshape(len(scores), rounds, groups)
-    leaders = None if rounds == 1 else _leaders(np.fmax.reduce(grouped, axis=1, initial=-np.inf), k)
-    if leaders is None:
-        return keys_of(scores, np.arange(n) if names is None else names)
-    members = leaders[:, None] + np.arange(0, rounds * groups, groups)[:, None]
-    rest = np.broadcast_to(np.arange(rounds * groups, n), (len(scores), n - rounds * groups))
-    columns = np.concatenate((members.reshape(len(scores), -1), rest), axis=1)
-    # Twice as fast as take_along_axis, which also builds an index of the rows.
-    values = scores.ravel().take(columns + np.arange(0, scores.size, n)[:, None])
-    return keys_of(values, columns if names is None else names.take(columns))
+    maxima = scores
+    for groups in (max(_GROUPS * k, _WIDE), _GROUPS * k):  # at once the groups would be too few for long loops
+        rounds = maxima.shape[1] // groups
+        if rounds > 1:
+            groups = maxima.shape[1] // rounds
+            grouped = maxima[:, : rounds * groups].reshape(len(maxima), rounds, groups)
+            maxima = np.fmax.reduce(grouped, axis=1, initial=-np.inf)
+    if maxima is scores:
+        maxima = np.fmax(scores, np.float32(-np.inf))
+    place = maxima.shape[1] - k
+    return np.maximum(np.partition(maxima, place, axis=1)[:, place], np.finfo(np.float32).min)
 
 
-def _leaders(maxima: Floats, k: int) -> Longs | None:
-    """Return the k groups with the highest maxima in each row: int64 [Q, k], in any order.
+def _in_rows(keys: NDArray[np.uint64], rows: Longs, queries: int, k: int) -> NDArray[np.uint64]:
+    """Return the keys of each row, uint64 [Q, M] with M >= k, filled up with `NOTHING`.
 
-    `maxima`, float32 [Q, G], has the maximum of each of the G groups. Returns None if equal maxima leave it open which
-    k groups are the highest.
+    `rows`, int64 in the shape of `keys`, has the row of each key, ascending.
     """
-    groups = maxima.shape[1]
-    last = np.partition(maxima, groups - k, axis=1)[:, groups - k, None]
-    leading_groups = np.flatnonzero(maxima >= last)
-    if len(leading_groups) == k * len(
-        maxima
-    ):  # each row has at least k, so this means exactly k, without a tie at the k-th place
-        return leading_groups.reshape(-1, k) - np.arange(0, maxima.size, groups)[:, None]
-    keys = keys_of(maxima, np.arange(groups))
-    keys.partition(k, axis=1)
-    worst, next_best = keys[:, :k].max(axis=1) >> HALF, keys[:, k] >> HALF
-    if ((worst == next_best) & (worst < NEVER)).any():  # any of the tied groups may hold the lowest id
-        return None
-    return columns_of(keys[:, :k]).astype(np.int64)
-
-
-def _rounds(n: int, k: int) -> int:
-    """Return the number of columns in a group, for n columns and the k best entries.
-
-    It is 1 if there would be nearly as many groups as columns.
-    """
-    rounds = int(np.sqrt(n / k) / 2)
-    return rounds if rounds >= 3 else 1
+    if queries == 1 and len(keys) >= k:
+        return keys[None]
+    counts = np.bincount(rows, minlength=queries)
+    result = np.full((queries, max(int(counts.max()), k)), NOTHING)
+    result[rows, np.arange(len(rows)) - (np.cumsum(counts) - counts)[rows]] = keys
+    return result

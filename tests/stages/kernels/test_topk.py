@@ -25,7 +25,7 @@ def test_top_k_is_the_start_of_the_sorted_row(n, k, decimals):
 def test_top_k_does_not_depend_on_the_rows_beside_it(monkeypatch):
     scores = rounded(3, 40, 2000, decimals=3)
     whole = kernels.top_k(scores, 10)
-    monkeypatch.setattr(topk, "_RANKED", 1)  # row by row
+    monkeypatch.setattr(topk, "_COMPARED", 1)  # row by row
     np.testing.assert_array_equal(kernels.top_k(scores, 10)[0], whole[0])
 
 
@@ -38,6 +38,40 @@ def test_top_k_of_scores_that_all_differ(n, k):
         wanted_ids, wanted_values = naive_top_k(block, k)
         np.testing.assert_array_equal(ids, wanted_ids)
         np.testing.assert_array_equal(values, wanted_values)
+
+
+@pytest.mark.parametrize(("n", "k"), [(600, 100), (3000, 10), (6144, 100), (20_001, 30)])
+@pytest.mark.parametrize("background", [-INF, NAN, 0.0, -0.0])
+@pytest.mark.parametrize("numbers", [0, 5, 99, 400])
+def test_top_k_of_a_few_numbers_before_a_background(n, k, background, numbers):
+    rng = np.random.default_rng(n + numbers)
+    scores = np.full((7, n), background, np.float32)
+    for row in range(7):
+        scores[row, rng.choice(n, numbers, replace=False)] = rng.standard_normal(numbers).round(2)
+    scores[3] = rng.standard_normal(n)  # among rows like the others, and alone
+    for block in (scores, scores[:1], scores[3:4]):
+        ids, values = kernels.top_k(block, k)
+        wanted_ids, wanted_values = naive_top_k(block, k)
+        np.testing.assert_array_equal(ids, wanted_ids)
+        np.testing.assert_array_equal(values, wanted_values)
+
+
+def test_scores_that_only_reach_a_bound_together_with_ties_are_found():
+    # The highest maxima are in the columns after the last whole round, which belong to no group.
+    scores = np.zeros((4, 6143), np.float32)
+    scores[:, -20:] = np.arange(20, 0, -1)
+    assert kernels.top_k(scores, 30)[0].tolist() == [[*range(6123, 6143), *range(10)]] * 4
+
+
+def test_best_names_each_column_once_where_few_entries_are_numbers():
+    scores = np.full((3, 5000), -INF, np.float32)
+    scores[0, [4999, 17, 80]] = [1, 3, 2]
+    scores[1] = np.arange(5000)
+    columns = kernels.best(scores, 12)
+    assert columns[0, :3].tolist() == [17, 80, 4999]
+    assert columns[1].tolist() == list(range(4999, 4987, -1))
+    assert [len(set(row)) for row in columns.tolist()] == [12, 12, 12]
+    assert ((columns >= 0) & (columns < 5000)).all()
 
 
 def test_a_wide_row_with_less_than_k_is_padded():
