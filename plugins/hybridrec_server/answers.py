@@ -272,6 +272,14 @@ class Answerer:
         ):
             told = "answered as a new user" if self.recommender.knows_users else "the bundle was written without users"
             warnings.append(_warning("unknown_user", "user", f"the data does not have this user: {told}"))
+        columns = {"user_features": data.users.features, "context": data.interactions.context}
+        for key, features in columns.items():
+            for name, value in request.get(key, {}).items():
+                warnings += _unknown_values(features, name, value, f"{key}.{name}")
+        for place, rule in enumerate(request.get("filters", ())):
+            key = "in" if "in" in rule else "is"
+            features = data.entities[target].features
+            warnings += _unknown_values(features, rule["column"], rule.get(key), f"filters[{place}].{key}")
         query = Query(
             user=user if self.recommender.knows_users else None,
             items=request.get("items", ()),
@@ -615,6 +623,24 @@ def _warning(code: str, path: str, message: str) -> dict[str, str]:
     return {"code": code, "path": path, "message": message}
 
 
+def _unknown_values(features: Features | None, name: str, value: Any, path: str) -> list[dict[str, str]]:
+    """Return a warning if a column has categories, and none of some texts of a value."""
+    if features is None or features.types.get(name) != "category":
+        return []
+    texts = [text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)]
+    unknown = sorted(set(texts).difference(_categories(features, name)))
+    return (
+        [_warning("unknown_value", path, f"'{name}' has no value {', '.join(map(repr, unknown))}")] if unknown else []
+    )
+
+
+def _categories(features: Features, name: str) -> list[str]:
+    """Return the categories of a column, which may be the part before the colon of labels."""
+    if name in features.columns:
+        return list(features.columns[name].categories)
+    return [label.partition(":")[2] for label in features.columns[""].categories if label.startswith(f"{name}:")]
+
+
 def _short(length: int, n: int) -> list[dict[str, str]]:
     return [_warning("short", "n", f"only {length} of {n} can be recommended")] if length < n else []
 
@@ -668,12 +694,7 @@ def _columns(features: Features | None) -> list[dict[str, Any]]:
     for name, kind in features.types.items():
         column: dict[str, Any] = {"name": name, "type": kind, "values": None, "smallest": None, "largest": None}
         if kind == "category":
-            if name in features.columns:
-                categories = list(features.columns[name].categories)
-            else:
-                labels = features.columns[""].categories
-                categories = [label.partition(":")[2] for label in labels if label.startswith(f"{name}:")]
-            column["values"] = categories[:_CATEGORIES]
+            column["values"] = _categories(features, name)[:_CATEGORIES]
         elif kind != "flag":
             values = features.columns[name].values
             stated = values[~np.isnan(values)]

@@ -126,7 +126,7 @@ class RecommendRequests(Body):
 class Warned(Response):
     """A warning: something in the request was passed over, or the answer is not what it would usually be."""
 
-    code: str = Field(description="A fixed word, such as `unknown_id`, `unknown_user`, `degraded` or `short`.")
+    code: str = Field(description="A fixed word, such as `unknown_id`, `unknown_value`, `degraded` or `short`.")
     path: str = Field(description="Key path in the request, such as `items[3]`; empty if it concerns all of it.")
     message: str
 

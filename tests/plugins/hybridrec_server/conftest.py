@@ -18,7 +18,7 @@ name: moods
 seed: {seed}
 data:
   reader: table
-  interactions: {{path: plays.csv, user: user, item: item}}
+  interactions: {{path: plays.csv, user: user, item: item, context: {{place: category}}}}
   items:
     {{path: songs.csv, id: item, text: [title], tags: [genre],
      features: {{price: number, genre: category, live: flag}}}}
@@ -43,8 +43,8 @@ refit: all
 def bundles(tmp_path_factory):
     """Makes the bundles `first` and `second`, which answer differently, once for all tests."""
     folder = tmp_path_factory.mktemp("bundles")
-    plays = [f"u{user:02},i{(user * step + 3 * step) % 40:02}" for user in range(30) for step in range(1, 9)]
-    (folder / "plays.csv").write_text("user,item\n" + "\n".join(plays) + "\n")
+    plays = [f"u{user:02},i{(user * step + 3 * step) % 40:02},home" for user in range(30) for step in range(1, 9)]
+    (folder / "plays.csv").write_text("user,item,place\n" + "\n".join(plays) + "\n")
     songs = [
         f"i{item:02},Song {item} of the {'North' if item % 3 else 'South'},"
         f"{'jazz' if item % 2 else 'rock'},{item / 10},{'true' if item % 5 == 0 else 'false'}"

@@ -142,6 +142,23 @@ def test_filters_hold_for_all_that_is_recommended(serving):
     serving(test)
 
 
+def test_a_value_that_a_column_does_not_have_is_told(serving):
+    async def test(served):
+        filters = [{"column": "genre", "in": ["jazz", "jaz"]}, {"column": "price", "from": 1}]
+        answer = await served.answer(items=HISTORY, context={"place": "hme"}, filters=filters)
+        told = [(w["code"], w["path"], w["message"]) for w in answer["warnings"]]
+        assert told == [
+            ("unknown_value", "context.place", "'place' has no value 'hme'"),
+            ("unknown_value", "filters[0].in", "'genre' has no value 'jaz'"),
+        ]
+        right = await served.answer(
+            items=HISTORY, context={"place": ["home"]}, filters=[{"column": "genre", "is": "rock"}]
+        )
+        assert right["warnings"] == []
+
+    serving(test)
+
+
 def test_what_a_request_may_not_ask_is_told(serving):
     async def test(served):
         for request, path in (
