@@ -44,8 +44,8 @@ def check(
         unknown = f", {fits.without_estimate} of them without an estimate" if fits.without_estimate else ""
         time = about(fits.seconds) if fits.seconds < 1 else f"about {about(fits.seconds)}"
         say(
-            f"{missing} fits are not in the store{unknown}: {time} one after the other, and "
-            "queries and comparisons beside."
+            f"{missing} {'fit is' if missing == 1 else 'fits are'} not in the store{unknown}: {time} one after the "
+            "other, and queries and comparisons beside."
         )
     for note in fits.notes:
         say(f"note: {note}")
