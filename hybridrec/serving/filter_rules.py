@@ -41,7 +41,8 @@ class FilterError(DataError):
 class FilterRule(BaseModel):
     """A condition on a declared attribute (a feature of the target): `is`, `in`, or a range of numbers or times.
 
-    An id without the attribute does not meet the condition; `not` turns it around.
+    An id without the attribute does not meet the condition; `not` turns it around. The attributes `is_`, `in_`, `from_`
+    and `not_` in Python are the keys of JSON without the underscore.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, populate_by_name=False)

@@ -145,9 +145,11 @@ class Place(Response):
     id: str
     title: str
     score: float | None = Field(
-        description="Score of the last re-ranker that gave one; null for an id of the fallback."
+        description="Score of the last re-ranker that gave one; null for a pinned id and one of the fallback."
     )
-    propensity: float | None = Field(None, description="Only where the pipeline draws: probability of the id here.")
+    propensity: float | None = Field(
+        None, description="Only where the pipeline draws: probability of the id here, null where it was not drawn."
+    )
     sources: list[str] | None = Field(None, description="With `explain`: labels of what proposed the id.")
     contributions: list[Contribution] | None = Field(None, description="With `explain`: summands of the score.")
 

@@ -101,6 +101,11 @@ def test_a_pipeline_that_draws_names_its_policy_and_the_probabilities(serving):
         Answer.model_validate(drawn, strict=True)
         assert drawn["policy"] == "plackett-luce"
         assert all(0 < place["propensity"] <= 1 for place in drawn["items"])
+        pinned = await served.answer(items=HISTORY, pipeline="drawn", pinned=["i20", "i21"])
+        assert [place["id"] for place in pinned["items"][:2]] == ["i20", "i21"]
+        assert len(pinned["items"]) > 2
+        for name in ("propensity", "score"):
+            assert [place["place"] for place in pinned["items"] if place[name] is None] == [1, 2]
         assert "policy" not in certain
         assert not any("propensity" in place for place in certain["items"])
 
