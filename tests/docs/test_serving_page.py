@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -9,16 +10,19 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 
 import hybridrec
+from hybridrec.cli import hybridrec as hybridrec_command
 from hybridrec_server.command import api_key, serve
 from hybridrec_server.endpoints import ENDPOINTS
 from hybridrec_server.schemas import Answer, Answers, EventsWritten, Hits
-from hybridrec_server.settings import ServerSettings, merged, several
+from hybridrec_server.settings import KEYS_VARIABLE, ServerSettings, merged, several
 from tests.docs.markdown import ROOT, blocks, marked
 
 PAGE = ROOT / "docs" / "serving.md"
@@ -126,17 +130,77 @@ def test_the_unit_of_the_page_is_valid(tmp_path: Path):
     assert complaints == []
 
 
-def test_the_unit_and_the_container_start_the_server_with_settings_that_exist(tmp_path: Path):
-    unit, container = marked(PAGE, "hybridrec.service"), marked(PAGE, "Containerfile")
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd")
+def test_the_unit_of_the_page_is_exposed_to_little(tmp_path: Path):
+    unit = tmp_path / "hybridrec.service"
+    unit.write_text(marked(PAGE, "hybridrec.service"))
+    command = ["systemd-analyze", "security", "--offline=true", "--threshold=20", "--no-pager", str(unit)]
+    if "--threshold" not in subprocess.run([command[0], "--help"], capture_output=True, text=True, timeout=600).stdout:
+        pytest.skip("systemd is older than version 250")
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    assert done.returncode == 0, done.stdout[-200:]
+
+
+def test_the_unit_starts_the_server_and_waits_for_its_end():
+    unit = marked(PAGE, "hybridrec.service")
     _, name, *words = shlex.split(re.search("^ExecStart=(.*)$", unit, re.M)[1])
     assert name == "serve"
     serve.make_context(name, words)
-    variables = dict(re.findall(r"(HYBRIDREC_SERVE_\w+)=(\S+)", container))
-    (command,) = re.findall(r"^CMD (\[.*\])$", container, re.M)
-    settings = merged({"bundle": json.loads(command)[0]}, variables)
-    assert (settings.host, settings.log, settings.folder) == ("0.0.0.0", "json", Path("/data/serve"))
-    assert {name.removeprefix("HYBRIDREC_SERVE_").lower() for name in variables} <= ServerSettings.model_fields.keys()
-    assert json.loads(re.search(r"^ENTRYPOINT (\[.*\])$", container, re.M)[1]) == ["hybridrec", "serve"]
-    assert {line.split()[0] for line in container.splitlines()} <= {
-        "FROM", "RUN", "USER", "WORKDIR", "ENV", "VOLUME", "EXPOSE", "HEALTHCHECK", "ENTRYPOINT", "CMD",
-    }  # fmt: skip
+    assert int(re.search(r"^TimeoutStopSec=(\d+)$", unit, re.M)[1]) > ServerSettings.model_fields["drain"].default
+
+
+def instructions(container: str) -> list[tuple[str, str]]:
+    """The instructions of a container file, each with its arguments."""
+    lines = [line for line in container.replace("\\\n", "").splitlines() if line and not line.startswith("#")]
+    return [(line.partition(" ")[0], line.partition(" ")[2]) for line in lines]
+
+
+def test_the_container_is_built_from_what_the_project_has():
+    steps = instructions(marked(PAGE, "Containerfile"))
+    assert [name for name, _ in steps] == [
+        "FROM", "RUN", "ARG", "RUN", "USER", "WORKDIR", "ENV", "VOLUME", "EXPOSE", "HEALTHCHECK", "ENTRYPOINT",
+    ]  # fmt: skip
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    said = {name: arguments for name, arguments in steps if name != "RUN"}
+    python = re.fullmatch(r"python:([\d.]+)-slim", said["FROM"])[1]
+    assert f"Programming Language :: Python :: {python}" in project["classifiers"]
+    extras = re.findall(r"\bEXTRAS=([\w,-]+)", PAGE.read_text(encoding="utf-8"))
+    assert len(extras) == 2
+    for chosen in extras:
+        assert {"serve"} <= set(chosen.split(",")) <= project["optional-dependencies"].keys()
+    (install,) = (arguments for name, arguments in steps if name == "RUN" and "pip install" in arguments)
+    source = re.search(r"--mount=type=bind,target=(\S+)", install)[1]
+    assert f'"{source}[$EXTRAS]"' in install
+    assert f"useradd --uid {said['USER']} " in install  # a number: Kubernetes can tell that it is not root
+    assert said["WORKDIR"] == said["VOLUME"] == re.search(r"install -d -o hybridrec (\S+)$", install)[1]
+
+
+def test_the_container_starts_a_server_whose_health_it_can_ask():
+    steps = dict(instructions(marked(PAGE, "Containerfile")))
+    _, name = json.loads(steps["ENTRYPOINT"])
+    settings = merged({}, dict(pair.split("=") for pair in steps["ENV"].split()))
+    assert (name, settings.host, settings.port) == ("serve", "0.0.0.0", int(steps["EXPOSE"]))
+    check = json.loads(re.search(r"CMD (\[.*\])$", steps["HEALTHCHECK"])[1])
+    url = re.search(r"http://127\.0\.0\.1:(\d+)(/\S+)'", check[-1])
+    assert int(url[1]) == settings.port
+    assert url[2] in {endpoint.path for endpoint in ENDPOINTS}
+    compile(check[-1], "HEALTHCHECK", "exec")
+
+
+def test_the_container_is_run_with_what_its_file_names():
+    steps = dict(instructions(marked(PAGE, "Containerfile")))
+    build, *_, run, events = map(shlex.split, marked(PAGE, "container").splitlines())
+    image = build[build.index("-t") + 1]
+    options, words = run[: run.index(image, run.index("-e"))], run[run.index(image, run.index("-e")) + 1 :]
+    serve.make_context("serve", words)
+    given = dict(itertools.pairwise(options))
+    assert float(given["--stop-timeout"]) > ServerSettings.model_fields["drain"].default
+    assert given["-p"].rpartition(":")[2] == steps["EXPOSE"]
+    assert given["-e"].partition("=")[0] == KEYS_VARIABLE
+    bundle = Path(dict(pair.split("=") for pair in steps["ENV"].split())["HYBRIDREC_SERVE_BUNDLE"])
+    volumes = [option.split(":") for flag, option in itertools.pairwise(options) if flag == "-v"]
+    assert volumes == [["./bundles", str(bundle.parent), "ro"], ["hybridrec", steps["VOLUME"]]]
+    assert f" bundles/{bundle.name}\n" in marked(PAGE, "container")
+    assert events[:4] == ["podman", "exec", given["--name"], "hybridrec"]
+    command = hybridrec_command.get_command(click.Context(hybridrec_command), events[4])
+    command.make_context(events[4], events[5:])

@@ -45,6 +45,7 @@ OWN = {
         "yaml serve.yaml",
         "ini hybridrec.service",
         "dockerfile Containerfile",
+        "bash container",
     },
     "README.md": {"python", "toml"},
 }
