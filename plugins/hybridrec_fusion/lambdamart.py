@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from pydantic import Field
 
-from hybridrec import Doubles, Floats, Pool, QueryBatch, State
+from hybridrec import Doubles, Floats, MissingDependencyError, Pool, QueryBatch, State
 from hybridrec_fusion.features import features
 from hybridrec_fusion.learned import Examples, LearnedConfig, LearnedRanker
 
@@ -45,6 +45,21 @@ class Trees:
         from lightgbm import Booster
 
         return Booster(model_str=self.text)
+
+    def parse(self) -> Self:
+        """Parse the text now, so that no query waits for it; return self.
+
+        Raises MissingDependencyError if LightGBM is not installed, or misses a library of the system (OpenMP).
+        """
+        if self.text:
+            try:
+                _ = self.booster
+            except ImportError as error:
+                hint = LambdaMART.install_hint
+                raise MissingDependencyError(f"'lambdamart' needs LightGBM: {error}: {hint}") from error
+            except OSError as error:
+                raise MissingDependencyError(f"'lambdamart' needs LightGBM, which cannot be loaded: {error}") from error
+        return self
 
     def scores(self, matrix: Floats) -> Doubles:
         """Return the scores of R candidates, float64[R], by their features, float32 [R, F]."""
@@ -120,10 +135,12 @@ class LambdaMART(LearnedRanker[Trees]):
         }
 
     def restore(self, state: State) -> Self:
-        """Take the models and the state of `LearnedRanker` from `state`; return self."""
+        """Take the models and the state of `LearnedRanker` from `state`; return self. Raises as `Trees.parse`."""
         super().restore(state)
         texts = np.split(state["models"], state["ends"])[:-1]
-        self.models = [Trees(text.tobytes().decode(), gains) for text, gains in zip(texts, state["gains"], strict=True)]
+        self.models = [
+            Trees(text.tobytes().decode(), gains).parse() for text, gains in zip(texts, state["gains"], strict=True)
+        ]
         return self
 
     def _parameters(self) -> dict[str, Any]:

@@ -1,12 +1,13 @@
 """Learned rankers: what they see, that they find what is there to find, and that they cannot find what is not."""
 
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.sparse import csr_matrix
 
-from hybridrec import Pool, QueryBatch, Ragged, kernels
+from hybridrec import MissingDependencyError, Pool, QueryBatch, Ragged, kernels
 from hybridrec.testing import toy_dataset
 from hybridrec_fusion.features import features
 from hybridrec_fusion.fixed_weights import Weighted
@@ -242,6 +243,22 @@ def test_one_user_alone_cannot_judge():
         learned(ranker, units=np.zeros(Q, np.int32))
         assert np.isnan(ranker.verdicts["all"].blend_value)
         assert value(ranker.rerank(batch(), FRESH, 20).final) > value(summed(FRESH)) + 0.05
+
+
+def test_trees_are_parsed_when_they_are_loaded_and_not_at_the_first_query(monkeypatch, tmp_path):
+    fitted = learned(rankers()[1])
+    state = fitted.state()
+    loaded = rankers()[1].restore(state)
+    monkeypatch.setitem(sys.modules, "lightgbm", None)
+    np.testing.assert_array_equal(loaded.rerank(batch(), FRESH, 20).final, fitted.rerank(batch(), FRESH, 20).final)
+    with pytest.raises(MissingDependencyError, match=r"'lambdamart' needs LightGBM: .*: pip install 'hybridrec\[light"):
+        rankers()[1].restore(state)
+    unloadable = tmp_path / "lightgbm.py"
+    unloadable.write_text("raise OSError('libgomp.so.1: cannot open shared object file')\n")
+    monkeypatch.delitem(sys.modules, "lightgbm")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(MissingDependencyError, match="LightGBM, which cannot be loaded: libgomp"):
+        rankers()[1].restore(state)
 
 
 def examples(rng):
