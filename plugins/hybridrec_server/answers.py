@@ -185,9 +185,16 @@ class Answerer:
             {"id": each.id, "title": each.name, "similarity": each.similarity, "count": each.count}
             for each in neighbours
         ]
-        return orjson.dumps(
-            {"component": component, "bundle": self.recommender.digest, "neighbours": listed, "warnings": []}
-        )
+        answer: dict[str, Any] = {
+            "component": component,
+            "bundle": self.recommender.digest,
+            "neighbours": listed,
+            "warnings": [],
+        }
+        if not listed:
+            told = f"'{component}' knows no neighbours of it"
+            answer["warnings"] = [_warning("short", "text" if by == "text" else "id", told)]
+        return orjson.dumps(answer)
 
     def search(self, q: str, kind: str, n: int) -> bytes:
         """Return the JSON of `schemas.Hits`: the entities of a kind whose title or id has what was typed."""

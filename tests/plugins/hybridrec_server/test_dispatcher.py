@@ -225,6 +225,8 @@ def test_other_questions(serving):
             "neighbours"
         ]
         assert len(near) == 3
+        none = await served.ask("similar", component="ease", id=None, text="jazz", by="items", target="items", n=3)
+        assert (none["neighbours"], [w["code"] for w in none["warnings"]]) == ([], ["short"])
         explained = await served.ask("explain", items=HISTORY, n=3, pipeline="calm")
         ExplainedAnswer.model_validate(explained)
         candidates = explained["candidates"]
