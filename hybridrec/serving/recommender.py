@@ -8,8 +8,8 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Literal, cast
-from uuid import uuid4
 
 import numpy as np
 from threadpoolctl import ThreadpoolController, threadpool_limits
@@ -176,7 +176,7 @@ class Recommender:
             self._refuse_unknown(queries)
         if not self.knows_users and (named := next((q.user for q in queries if q.user is not None), None)) is not None:
             raise users_left_out(named)
-        stated = encode(queries, self.data, tuple(uuid4().hex if query.id is None else query.id for query in queries))
+        stated = encode(queries, self.data, tuple(token_hex(16) if query.id is None else query.id for query in queries))
         bare = [not (query.items or query.tags or query.text or any(query.entities.values())) for query in queries]
         batch = self._with_profiles(stated, np.array(bare, bool))
         if any(query.recent for query in queries):

@@ -11,8 +11,8 @@ from collections.abc import Coroutine, Hashable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from hybridrec import DataError, HybridrecError, did_you_mean
 from hybridrec_server.cursors import shown_before
@@ -219,7 +219,7 @@ class WorkerDispatcher:
         """Return the job of a request; raises RequestProblem for names that the bundle does not have."""
         catalogue = self._catalogue
         if request.id is None or request.time is None:
-            stated = {"id": request.id or uuid4().hex, "time": time.time() if request.time is None else request.time}
+            stated = {"id": request.id or token_hex(16), "time": time.time() if request.time is None else request.time}
             request = request.model_copy(update=stated)
         pipeline = catalogue["default"] if request.pipeline is None else request.pipeline
         if pipeline not in catalogue["pipelines"]:

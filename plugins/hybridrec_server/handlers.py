@@ -6,9 +6,9 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import parse_qsl
-from uuid import uuid4
 
 from pydantic import BaseModel, ValidationError
 
@@ -160,7 +160,7 @@ class Handlers:
         now = exchange.received
         events = [
             Event(
-                id=event.id or uuid4().hex,
+                id=event.id or token_hex(16),
                 unit=event.user,
                 item=event.item,
                 kind=event.kind,
@@ -249,7 +249,7 @@ def _validated(model: type[Model], body: dict[str, Any], strict: bool = True) ->
 def _named(request: RecommendRequest, now: float) -> RecommendRequest:
     """Return a request that has a name and a time."""
     if request.id is None:
-        request.id = uuid4().hex
+        request.id = token_hex(16)
     if request.time is None:
         request.time = now
     return request

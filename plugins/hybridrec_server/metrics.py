@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import cache
 
 from prometheus_client import (
     CollectorRegistry,
@@ -46,6 +47,10 @@ class ServerMetrics:
         self._answers = counter(
             "answers", "Answers by pipeline and by the source that served.", "pipeline", "served_by"
         )
+        # Looking up a metric by its labels takes longer than counting; these are counted for every request.
+        self._response_of = cache(self._responses.labels)
+        self._latency_of = cache(self._latency.labels)
+        self._answer_of = cache(self._answers.labels)
         self._degraded = counter("degraded_answers", "Answers from the precomputed list, by reason.", "reason")
         self._stages = histogram("stage_seconds", "Time of a batch in a stage.", _SECONDS, "pipeline", "stage")
         self._batches = histogram("batch_requests", "Requests in a batch.", _SIZES)
@@ -71,8 +76,8 @@ class ServerMetrics:
 
     def count_response(self, endpoint: str, status: int, seconds: float) -> None:
         """Count a response of an endpoint, with the seconds from its first byte to its last."""
-        self._responses.labels(endpoint, str(status)).inc()
-        self._latency.labels(endpoint).observe(seconds)
+        self._response_of(endpoint, status).inc()
+        self._latency_of(endpoint).observe(seconds)
 
     def count_events(self, accepted: int, repeated: int, lags: list[float]) -> None:
         """Count events, with the seconds between the time of each new one and its commit."""
@@ -91,7 +96,7 @@ class ServerMetrics:
 
     def count_answer(self, pipeline: str, served_by: str) -> None:
         """Count an answer of a pipeline by the source that served it."""
-        self._answers.labels(pipeline, served_by).inc()
+        self._answer_of(pipeline, served_by).inc()
 
     def count_degraded(self, reason: str) -> None:
         """Count an answer from the precomputed list: `deadline`, `failed` or `left_out`."""

@@ -25,10 +25,10 @@ class Trace:
 
 def trace_of(header: bytes | None) -> Trace:
     """Return the trace of a request; a header that is missing or malformed starts a new trace."""
-    span = os.urandom(8).hex()
+    drawn = os.urandom(24).hex()
+    span, trace = drawn[:16], drawn[16:]
     match = None if header is None else _TRACEPARENT.fullmatch(header.strip())
     if match is not None and (not match[0].startswith(b"00") or len(match[0]) == _VERSION_0):
         trace, flags = match[1].decode(), match[2].decode()
         return Trace(trace, f"00-{trace}-{span}-{flags}".encode())
-    trace = os.urandom(16).hex()
     return Trace(trace, f"00-{trace}-{span}-00".encode())
