@@ -44,6 +44,8 @@ SEARCHED = 250_000
 More of them wait for the first search, which takes seconds then."""
 SPARE = 1_000
 """The most ids of the precomputed list from which the front answers at the deadline."""
+_NAMED = 20
+"""The most unknown ids or values of a field that warnings name."""
 _CATEGORIES = 1_000
 """The most categories of a column that are listed."""
 _NUMPY = orjson.OPT_SERIALIZE_NUMPY
@@ -89,6 +91,8 @@ class Answerer:
         self._rules = Rules({kind: entities.features for kind, entities in recommender.data.entities.items()})
         self._searches: dict[str, TypeAhead] = {}
         self._counts: dict[str, Doubles] = {}
+        self._categories: dict[tuple[int, str], frozenset[str]] = {}
+        """The categories of the columns that requests have named."""
         self._pipelines = orjson.dumps(self._describe())
         for kind, entities in recommender.data.entities.items():
             if kind != USERS and len(entities) <= SEARCHED:
@@ -282,11 +286,11 @@ class Answerer:
         columns = {"user_features": data.users.features, "context": data.interactions.context}
         for key, features in columns.items():
             for name, value in request.get(key, {}).items():
-                warnings += _unknown_values(features, name, value, f"{key}.{name}")
+                warnings += self._unknown_values(features, name, value, f"{key}.{name}")
         for place, rule in enumerate(request.get("filters", ())):
             key = "in" if "in" in rule else "is"
             features = data.entities[target].features
-            warnings += _unknown_values(features, rule["column"], rule.get(key), f"filters[{place}].{key}")
+            warnings += self._unknown_values(features, rule["column"], rule.get(key), f"filters[{place}].{key}")
         query = Query(
             user=user if self.recommender.knows_users else None,
             items=request.get("items", ()),
@@ -319,9 +323,23 @@ class Answerer:
         unknown = np.flatnonzero(entities[kind].vocabulary.encode(list(ids)) == PADDING)
         answers.unknown += len(unknown)
         message = f"none of the {kind} has this id"
-        warnings += [_warning("unknown_id", f"{key}[{place}]", message) for place in unknown[:20].tolist()]
-        if len(unknown) > 20:
-            warnings.append(_warning("unknown_id", key, f"{len(unknown)} ids are not in the data; 20 are named"))
+        warnings += [_warning("unknown_id", f"{key}[{place}]", message) for place in unknown[:_NAMED].tolist()]
+        if len(unknown) > _NAMED:
+            told = f"{len(unknown)} ids are not in the data; {_NAMED} are named"
+            warnings.append(_warning("unknown_id", key, told))
+
+    def _unknown_values(self, features: Features | None, name: str, value: Any, path: str) -> list[dict[str, str]]:
+        """Return a warning if a column has categories, but not some texts of a value."""
+        if features is None or features.types.get(name) != "category":
+            return []
+        key = id(features), name
+        if key not in self._categories:
+            self._categories[key] = frozenset(_categories(features, name))
+        texts = {text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)}
+        if not (unknown := sorted(texts - self._categories[key])):
+            return []
+        named = ", ".join(map(repr, unknown[:_NAMED])) + (", ..." if len(unknown) > _NAMED else "")
+        return [_warning("unknown_value", path, f"'{name}' has no value {named}")]
 
     def _pinned(self, request: Mapping[str, Any], target: str) -> Ints:
         """Return the codes of the pinned ids, without repeats, blocked ids and those that earlier pages showed."""
@@ -628,17 +646,6 @@ def _timed(seconds: dict[str, float], stage: str) -> Iterator[None]:
 
 def _warning(code: str, path: str, message: str) -> dict[str, str]:
     return {"code": code, "path": path, "message": message}
-
-
-def _unknown_values(features: Features | None, name: str, value: Any, path: str) -> list[dict[str, str]]:
-    """Return a warning if a column has categories, and none of some texts of a value."""
-    if features is None or features.types.get(name) != "category":
-        return []
-    texts = [text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)]
-    unknown = sorted(set(texts).difference(_categories(features, name)))
-    return (
-        [_warning("unknown_value", path, f"'{name}' has no value {', '.join(map(repr, unknown))}")] if unknown else []
-    )
 
 
 def _categories(features: Features, name: str) -> list[str]:

@@ -160,6 +160,9 @@ def test_a_value_that_a_column_does_not_have_is_told(serving):
             items=HISTORY, context={"place": ["home"]}, filters=[{"column": "genre", "is": "rock"}]
         )
         assert right["warnings"] == []
+        genres = [f"g{number:04}" for number in range(5_000)]
+        many = await served.answer(items=HISTORY, filters=[{"column": "genre", "in": genres}])
+        assert many["warnings"][0]["message"].endswith("'g0018', 'g0019', ...")
 
     serving(test)
 
