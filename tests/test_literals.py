@@ -20,6 +20,7 @@ WORDS = {
     "linear": "a gain in proportion to the weight",
     "listed": "a verb",
     "none": "nothing",
+    "pinned": "a field of queries: ids that take the first places",
     "random": "drawn at random: the search of `tune`, a split, what the store knows of a fit",
     "rank": "a place in a list: columns of frames and tables",
     "vectors": "the vectors of entities: a section of `data`, a field of tables",

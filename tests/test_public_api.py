@@ -17,6 +17,7 @@ from hybridrec import kernels, testing, text_files
 NAMES = [
     "API_VERSION",
     "Artifact",
+    "AttributeIndex",
     "BanditLog",
     "BatchRecommender",
     "Bools",
@@ -55,6 +56,8 @@ NAMES = [
     "Field",
     "Figure",
     "Filter",
+    "FilterError",
+    "FilterRule",
     "FitContext",
     "FitFinished",
     "FitJob",

@@ -391,19 +391,20 @@ class Checker(Validator):
 
         `word` is the name of the role in messages, such as "generator".
         """
+        spec = components.get(label)
+        if spec is not None and issubclass(spec.cls, role):
+            return
         fitting = [
             other
-            for other, spec in components.items()
-            if issubclass(spec.cls, role) and path[:2] != ("components", other)  # none can use itself
+            for other, each in components.items()
+            if issubclass(each.cls, role) and path[:2] != ("components", other)  # none can use itself
         ]
-        if label not in components:
+        if spec is None:
             raise self.fail(path, f"no component is labelled '{label}': {did_you_mean(label, fitting)}")
-        cls = components[label].cls
-        if not issubclass(cls, role):
-            is_plural, article = word.endswith("s"), "an" if word[0] in "aeiou" else "a"
-            singular, plural = (word, word) if is_plural else (f"{article} {word}", f"{word}s")
-            message = f"'{label}' ({cls.name}) is not {singular}; {plural} here: {', '.join(fitting) or 'none'}"
-            raise self.fail(path, message)
+        is_plural, article = word.endswith("s"), "an" if word[0] in "aeiou" else "a"
+        singular, plural = (word, word) if is_plural else (f"{article} {word}", f"{word}s")
+        message = f"'{label}' ({spec.cls.name}) is not {singular}; {plural} here: {', '.join(fitting) or 'none'}"
+        raise self.fail(path, message)
 
     def rerankers(
         self, use: PipelineUse, config: ExperimentConfig, path: KeyPath

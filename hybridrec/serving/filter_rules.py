@@ -144,15 +144,12 @@ class AttributeIndex:
         self._indexes: dict[str, tuple[Any, Ragged]] = {}
 
     def excluded(self, rules: Sequence[Mapping[str, Any]]) -> Bools:
-        """Return the ids that do not meet all of these rules, at least one, as `conditions` takes them: bool[N]."""
-        return excluded(self.conditions(rules))
+        """Return the ids that do not meet all of these rules, at least one: bool[N].
 
-    def conditions(self, rules: Sequence[Mapping[str, Any]]) -> tuple[Condition, ...]:
-        """Return the conditions of rules; each rule has the stated keys of a valid `FilterRule`.
-
-        Raises FilterError for an attribute that the target does not have, and for a value of another type.
+        Each rule has the stated keys of a valid `FilterRule`. Raises FilterError for an attribute that the target does
+        not have, and for a value of another type.
         """
-        return tuple(self._condition(rule, f"filters[{place}]") for place, rule in enumerate(rules))
+        return excluded(conditions_of(self, rules))
 
     def _condition(self, rule: Mapping[str, Any], path: str) -> Condition:
         name = rule["column"]
@@ -211,6 +208,11 @@ class AttributeIndex:
             column = self._columns[name]
             self._indexes[name] = _index_categories(column) if column.type == "category" else _index_values(column)
         return self._indexes[name]
+
+
+def conditions_of(index: AttributeIndex, rules: Sequence[Mapping[str, Any]]) -> tuple[Condition, ...]:
+    """Return the conditions of rules; raises as `AttributeIndex.excluded`, which takes the same rules."""
+    return tuple(index._condition(rule, f"filters[{place}]") for place, rule in enumerate(rules))
 
 
 def _index_categories(column: FeatureColumn) -> tuple[dict[str, int], Ragged]:

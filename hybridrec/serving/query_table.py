@@ -15,7 +15,7 @@ from hybridrec.data.io.columns import parse_times
 from hybridrec.data.queries import QueryBatch
 from hybridrec.data.ragged import Ragged, offsets_of
 from hybridrec.errors import DataError, did_you_mean
-from hybridrec.serving.filter_rules import AttributeIndex, FilterError, read_rules, valid_rules
+from hybridrec.serving.filter_rules import AttributeIndex, FilterError, conditions_of, read_rules, valid_rules
 from hybridrec.serving.lookup import unknown_id
 from hybridrec.serving.query_exclusion import QueryExclusion
 from hybridrec.types import ITEMS, PADDING, Bools, Doubles, EntityKind, Ints, Longs, Sparse, Target
@@ -334,7 +334,7 @@ class _Table:
             values = {name: each[offsets[row] : offsets[row + 1]].tolist() for name, (each, offsets) in asked.items()}
             try:
                 rules = [*self._rules(row), *({"column": name, "in": each} for name, each in values.items() if each)]
-                stated = index.conditions(rules)
+                stated = conditions_of(index, rules)
             except FilterError as error:
                 raise DataError(f"{self.places(row)}: {error.path}: {error}") from None
             if stated:

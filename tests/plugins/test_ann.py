@@ -296,7 +296,7 @@ class TestInAnExperiment:
         ("uses", "message"),
         [
             ("alz", "components.near.uses.*no component is labelled 'alz': did you mean 'als'"),
-            ("pop", "'pop' .popularity. is not a vector model; vector models here: als, near"),
+            ("pop", "'pop' .popularity. is not a vector model; vector models here: als"),
             ("near", "components.near.uses: a component cannot stand on itself: 'near' uses 'near'"),
         ],
     )

@@ -4,6 +4,7 @@ import numpy as np
 
 from hybridrec import AttributeIndex, FeatureColumn, Features
 from hybridrec.data.ragged import Ragged
+from hybridrec.serving.filter_rules import conditions_of
 from hybridrec.serving.query_exclusion import QueryExclusion
 
 NAN = np.nan
@@ -19,7 +20,7 @@ def allowed(exclusion, rows):
 
 def test_an_id_meets_all_conditions_and_is_not_blocked():
     cheap, odd = {"column": "cost", "to": 2}, {"column": "cost", "is": 2, "not": True}
-    conditions = (INDEX.conditions([cheap]), INDEX.conditions([cheap, odd]))
+    conditions = (conditions_of(INDEX, [cheap]), conditions_of(INDEX, [cheap, odd]))
     blocked = Ragged.from_rows([[], [], [3], [], [0]], 4)
     exclusion = QueryExclusion(blocked, conditions, np.array([0, 1, -1, -1, 0], np.int32))
     whole = [[0, 1], [0], [0, 1, 2], [0, 1, 2, 3], [1]]
