@@ -1,7 +1,7 @@
 """Song2Vec by plain calls of gensim and its published rule, beside our component on the same held-out lists.
 
     pip install -e '.[word2vec]'
-    python -m benchmarks.systems.song2vec          # a minute and a half on one core; takes rock radio where it is
+    python -m benchmarks.systems.song2vec          # a minute on one core; takes rock radio where it is
 
 The table is written into docs/word2vec.md. A query of the published code is the mean of the vectors of the songs
 around; the component brings each to length 1 first, as gensim's `most_similar` does. Both means are taken of the same

@@ -91,7 +91,7 @@ class Answerer:
         self._rules = Rules({kind: entities.features for kind, entities in recommender.data.entities.items()})
         self._searches: dict[str, TypeAhead] = {}
         self._counts: dict[str, Doubles] = {}
-        self._categories: dict[tuple[int, str], frozenset[str]] = {}
+        self._known_values: dict[tuple[int, str], frozenset[str]] = {}
         """The categories of the columns that requests have named."""
         self._pipelines = orjson.dumps(self._describe())
         for kind, entities in recommender.data.entities.items():
@@ -333,10 +333,10 @@ class Answerer:
         if features is None or features.types.get(name) != "category":
             return []
         key = id(features), name
-        if key not in self._categories:
-            self._categories[key] = frozenset(_categories(features, name))
+        if key not in self._known_values:
+            self._known_values[key] = frozenset(_categories(features, name))
         texts = {text for text in (value if isinstance(value, list) else [value]) if isinstance(text, str)}
-        if not (unknown := sorted(texts - self._categories[key])):
+        if not (unknown := sorted(texts - self._known_values[key])):
             return []
         named = ", ".join(map(repr, unknown[:_NAMED])) + (", ..." if len(unknown) > _NAMED else "")
         return [_warning("unknown_value", path, f"'{name}' has no value {named}")]

@@ -10,8 +10,6 @@ from hybridrec.types import Bools, Floats, Ints
 
 HALF = np.uint64(32)
 """The number of bits of the column in a key; the bits of the score are above them."""
-NEVER = np.uint64(0xFF80_0000)
-"""The upper half of the key of -inf; the upper half of the key of NaN is larger."""
 NOTHING = np.uint64(np.iinfo(np.uint64).max)
 """A key that stands for padding: it sorts after the keys of all scores, and unpacks to the score NaN and the id -1."""
 _LEAST = np.int32(-0x7FC0_0000)

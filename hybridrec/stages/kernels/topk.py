@@ -20,7 +20,7 @@ _WIDE = 1 << 9
 """The least number of groups over which maxima of scores are fast."""
 _TIED = 8
 """If more than this many times k entries reach the bounds, most of them are tied, and picking them saves nothing."""
-_SORTED = 4
+_SORTED = 2
 """More than this many times k contenders are partitioned before they are sorted."""
 _NARROW = 1 << 12
 """The largest number of columns for short keys: the more bits the column takes, the fewer are left for the score."""
@@ -110,7 +110,7 @@ def best_keys(scores: Floats, k: int, names: Ints | None = None) -> NDArray[np.u
     n = scores.shape[1]
     width = min(k, n)
     keys = np.empty((len(scores), width), np.uint64)
-    step = max(_COMPARED // max(n, 1), 1)
+    step = max((_COMPARED if n > _GROUPS * k else _RANKED) // max(n, 1), 1)
     for start in range(0, len(scores), step):
         contenders = _contenders(np.ascontiguousarray(scores[start : start + step], np.float32), width, names)
         if contenders.shape[1] > _SORTED * k:
