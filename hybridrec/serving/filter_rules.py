@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeAlias
@@ -69,10 +70,23 @@ class FilterRule(BaseModel):
 _RULES = TypeAdapter(list[FilterRule])
 
 
+def parse_json(text: str) -> Any:
+    """Parse JSON; raises ValueError also for a key that stands twice in an object, of which one value would be lost."""
+    return json.loads(text, object_pairs_hook=_object)
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    entries = dict(pairs)
+    if len(entries) < len(pairs):
+        ((repeated, _),) = Counter(key for key, _ in pairs).most_common(1)
+        raise ValueError(f"the key '{repeated}' is there twice")
+    return entries
+
+
 def read_rules(text: str) -> list[dict[str, Any]]:
     """Read a JSON list of filter rules, as `valid_rules` returns them; raises FilterError for the first mistake."""
     try:
-        return valid_rules(json.loads(text))
+        return valid_rules(parse_json(text))
     except (ValueError, RecursionError) as error:
         raise FilterError("filters", f"is not JSON ({error})") from None
 

@@ -17,6 +17,7 @@ from hybridrec.data.io.faults import naming
 from hybridrec.data.io.files import format_of
 from hybridrec.data.io.line_lengths import check_lines
 from hybridrec.errors import DataError
+from hybridrec.serving.filter_rules import parse_json
 from hybridrec.serving.query_table import (
     FIELDS,
     FILTERS,
@@ -180,7 +181,7 @@ class QueryFile:
             if not text.strip():
                 continue
             try:
-                row = json.loads(text, object_pairs_hook=_distinct)
+                row = parse_json(text)
             except (ValueError, RecursionError) as error:
                 raise DataError(f"{self.path}, line {line}: is not JSON ({error})") from None
             if not isinstance(row, dict):
@@ -316,15 +317,6 @@ class QueryFile:
                 raise self._fault(line, name, f"{value!r} is not a list, as others are")
             texts.append([text(each, line) for each in value] if isinstance(value, list) else text(value, line))
         return texts
-
-
-def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Return a JSON object as a dict; raises ValueError for a key that stands twice, of which one would be lost."""
-    row = dict(pairs)
-    if len(row) < len(pairs):
-        keys = [key for key, _ in pairs]
-        raise ValueError(f"the key '{next(key for key in keys if keys.count(key) > 1)}' is there twice")
-    return row
 
 
 def _dtype(values: Sequence[Any], *, ids: bool) -> pl.DataType:

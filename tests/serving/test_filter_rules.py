@@ -109,6 +109,7 @@ def test_rules_are_read_with_what_they_state():
     ("text", "path", "told"),
     [
         ("[{", "filters", "is not JSON"),
+        ('[{"column": "price", "to": 3, "to": 9}]', "filters", "the key 'to' is there twice"),
         ("[" * 100_000, "filters", "is not JSON"),
         ('{"column": "price", "is": 1}', "filters", "valid list"),
         ("[3]", "filters[0]", "valid dictionary"),
